@@ -1,0 +1,32 @@
+"""PixelBench: is an autoregressive image model really causal, and does it really reach the published number?
+
+The public names are loaded when first used, so that `import pixelbench` does not load torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pixelbench.causality import check_causality as check_causality
+    from pixelbench.models.families import create_model as create_model
+    from pixelbench.store.frame import load_results as load_results
+    from pixelbench.units import bits_per_dim as bits_per_dim
+
+_HOME = {
+    "bits_per_dim": "pixelbench.units",
+    "check_causality": "pixelbench.causality",
+    "create_model": "pixelbench.models.families",
+    "load_results": "pixelbench.store.frame",
+}
+
+__all__ = ["bits_per_dim", "check_causality", "create_model", "load_results"]  # noqa: F822 (lazily loaded)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pixelbench' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,66 @@
+"""How a network is trained: optimiser, schedule, batch, EMA, precision. Plain data, no torch.
+
+Papers differ in the optimiser *and* in its constants, so the constants are part of the recipe. Every field enters the run key.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+#: The constants each optimiser takes, with torch's defaults. `epsilon` is torch's `eps`.
+CONSTANTS: dict[str, dict[str, float]] = {
+    "adamw": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01},
+    "adam": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0},
+    "rmsprop": {"alpha": 0.99, "epsilon": 1e-8, "momentum": 0.0, "weight_decay": 0.0},
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of one training.
+
+    `schedule` after `warmup` linear updates: `constant`; `cosine` from `learning_rate` down to `final_rate * learning_rate` at the last
+    update; `exponential`, `learning_rate * decay ** update`. `ema = 0` evaluates the raw weights. `clip = 0` clips nothing; otherwise the
+    gradient's global L2 norm is clipped. `precision` is `fp32`, `bf16` (autocast) or `auto` (bf16 on CUDA, fp32 elsewhere), resolved
+    before the run key is taken.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+
+    optimiser: Literal["adamw", "adam", "rmsprop"] = "adamw"
+    learning_rate: float = 1e-3
+    constants: dict[str, float] = field(default_factory=dict)
+    batch: int = 64
+    warmup: int = 0
+    schedule: Literal["constant", "cosine", "exponential"] = "cosine"
+    final_rate: float = 0.0
+    decay: float = 1.0
+    ema: float = 0.0
+    clip: float = 1.0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+    def __post_init__(self) -> None:
+        known = CONSTANTS.get(self.optimiser, {})
+        strange = sorted(set(self.constants) - set(known))
+        if strange:
+            raise ValueError(f"constants of {self.optimiser} are {', '.join(known)}; got {', '.join(strange)}")
+        object.__setattr__(self, "constants", {**known, **self.constants})
+        _within("learning_rate", self.learning_rate, 0.0, float("inf"), open_low=True)
+        _within("ema", self.ema, 0.0, 1.0, open_high=True)
+        _within("decay", self.decay, 0.0, 1.0, open_low=True)
+        _within("final_rate", self.final_rate, 0.0, 1.0)
+        _within("clip", self.clip, 0.0, float("inf"))
+        _within("warmup", self.warmup, 0, float("inf"))
+        _within("batch", self.batch, 1, float("inf"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values, for the run key and the record."""
+        return {name: dict(value) if isinstance(value, dict) else value for name, value in vars(self).items()}
+
+
+def _within(name: str, value: float, low: float, high: float, *, open_low: bool = False, open_high: bool = False) -> None:
+    inside = (value > low if open_low else value >= low) and (value < high if open_high else value <= high)
+    if not inside:
+        raise ValueError(f"{name} must be {'above' if open_low else 'at least'} {low:g}"
+                         + (f" and {'below' if open_high else 'at most'} {high:g}" if high != float("inf") else "") + f", got {value:g}")
