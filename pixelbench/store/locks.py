@@ -1,0 +1,56 @@
+"""One lock a run, so that two `pixelbench run` at once share the work and never make one run twice."""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from pixelbench.errors import UserError
+
+
+class RunLock:
+    """An advisory lock on `<store>/work/locks/<key>.lock`; the kernel frees it when its holder ends, however it ends.
+
+    The file stays: removing it would let a third process lock a new file of the same name while the old one is still held.
+    """
+
+    def __init__(self, store: Path, key: str) -> None:
+        self._path = store / "work" / "locks" / f"{key}.lock"
+        self._descriptor: int | None = None
+
+    def acquire(self, *, blocking: bool = False) -> bool:
+        """Whether the lock is now held; waits for it only if `blocking`.
+
+        Raises:
+            UserError: the file system of the store cannot lock files.
+            OSError: the lock file cannot be created.
+        """
+        if self._descriptor is not None:
+            raise RuntimeError(f"{self._path.name} is already held by this object")
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise UserError("The results folder's file system cannot lock files; choose another with --results DIR.") from error
+            raise
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Frees the lock; nothing happens where it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> "RunLock":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
