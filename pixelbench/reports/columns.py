@@ -1,0 +1,51 @@
+"""Which columns a table has and what stands in them: shared by terminal, Markdown and README, so that they never disagree."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pixelbench.reports import words
+from pixelbench.reports.tables import Row, TaskTable
+
+
+@dataclass(frozen=True)
+class Column:
+    """`weight` says how dearly a narrow terminal holds on to it: 0 always, higher goes first (a status
+    column that says nothing but `done` before all others). `real` fills the row of real images."""
+
+    title: str
+    cell: Callable[[Row], str]
+    real: Callable[[TaskTable], str] = lambda table: ""
+    right: bool = True
+    weight: int = 0
+
+
+RANK = Column("#", lambda row: str(row.rank or ""))
+VARIANT = Column("variant", lambda row: row.label, lambda table: "real test images", right=False)
+SCORE = Column("bits/dim", words.score)
+CAUSAL = Column("causal", words.causal, right=False)
+SEQUENTIAL = Column("sequential score", words.sequential, weight=3)
+BEHIND = Column("behind the best (95 %)", lambda row: words.behind(row.behind), weight=6)
+ZEROS = Column("zeros", lambda row: words.share(row.zeros), lambda table: words.share(table.real["zeros"]), weight=1)
+COHERENCE = Column(
+    "colour coherence", lambda row: words.ratio(row.colour_coherence), lambda table: words.ratio(table.real["colour_coherence"]), weight=2
+)
+UPDATES = Column("updates", lambda row: words.whole(row.updates), weight=7)
+PARAMETERS = Column("parameters", lambda row: words.whole(row.parameters), weight=5)
+SECONDS = Column("seconds", lambda row: words.seconds(row.seconds), weight=4)
+STATUS = Column("status", lambda row: row.status, right=False)
+
+
+def columns_of(table: TaskTable) -> list[Column]:
+    """All columns of a task's table: grey images have no colour coherence, and without a leak there is no sequential score."""
+    columns = [RANK, VARIANT, SCORE, BEHIND, CAUSAL, SEQUENTIAL, ZEROS, COHERENCE, UPDATES, PARAMETERS, SECONDS, STATUS]
+    if not table.coloured:
+        columns.remove(COHERENCE)
+    if all(row.sequential_bits_per_dim is None for row in table.rows):
+        columns.remove(SEQUENTIAL)
+    return columns
+
+
+def caption(table: TaskTable) -> str:
+    """`16x16x3 images, 16 levels`, as height, width, channels."""
+    channels, height, width = table.shape
+    return f"{height}x{width}x{channels} images of {table.levels} levels"

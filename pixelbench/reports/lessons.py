@@ -1,0 +1,135 @@
+"""The two lessons of the field in words, with this store's numbers and no further than they carry."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pixelbench.reports import words
+from pixelbench.reports.runs import Cell
+from pixelbench.reports.statistics import compare_cells
+from pixelbench.reports.tables import standing_of
+
+SEES_ITSELF = "A model that sees the pixel it predicts scores absurdly well and cannot sample"
+NO_COLOURS = "Without colour conditioning the colours of a pixel do not know of each other"
+
+#: Above this share of zeros samples are called black. The diagnosis in the record has its own, relative threshold.
+BLACK = 0.95
+#: A teacher-forced score below this part of the causal counterpart's is called absurd rather than low.
+ABSURD = 0.5
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One lesson as one variant of one task teaches it. `grids`: the labels of the cells whose samples show it, in order."""
+
+    task: str
+    title: str
+    variant: str
+    sentences: tuple[str, ...]
+    grids: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"task": self.task, "title": self.title, "variant": self.variant, "sentences": list(self.sentences)}
+
+
+def find_lessons(cells: list[Cell]) -> list[Lesson]:
+    """All that the store teaches: first the leaks, then the missing colour conditioning, each by task and variant."""
+    leaks = [_leak_lesson(cell, cells) for cell in cells if standing_of(cell) == "leaking"]
+    colours = [lesson for cell in cells if (lesson := _colour_lesson(cell, cells)) is not None]
+    return [*leaks, *colours]
+
+
+def _leak_lesson(cell: Cell, cells: list[Cell]) -> Lesson:
+    causal = _counterpart(cell, cells, "first_layer", "causal")
+    said = [_teacher_forced(cell, causal), _sequential(cell, cells), _black(cell), _canvas(cell)]
+    return Lesson(cell.task, SEES_ITSELF, cell.label, tuple(sentence for sentence in said if sentence), (cell.label,))
+
+
+def _teacher_forced(cell: Cell, causal: Cell | None) -> str:
+    forced = cell.mean("likelihood", "bits_per_dim")
+    fault = words.FAULTS.get(cell.settings.get("first_layer", ""))
+    who = f"{cell.label} ({fault}{', planted' if cell.expected == 'leaky' else ''})" if fault else cell.label
+    said = f"{who} scores {words.bits(forced)} bits/dim as long as the true image lies on its input"
+    honest = causal.mean("likelihood", "bits_per_dim") if causal else None
+    if causal is None or honest is None or forced is None:
+        return said + "; the causality check shows that this number is not a likelihood."
+    judged = "absurdly little" if forced < ABSURD * honest else "not much less" if forced < honest else "not even less"
+    return f"{said}: {judged} beside the {words.bits(honest)} of {causal.label}, which differs only in being causal."
+
+
+def _sequential(cell: Cell, cells: list[Cell]) -> str | None:
+    score = cell.mean("sequential", "bits_per_dim")
+    images = cell.mean("sequential", "n_images")
+    if score is None or images is None:
+        return None
+    said = f"The process that its sampler really follows needs {words.bits(score)} bits/dim (sequential score, {images:.0f} images)"
+    guess = next((c.mean("likelihood", "bits_per_dim") for c in cells if c.task == cell.task and c.family == "uniform"), None)
+    if guess is None:
+        return said + "."
+    return f"{said}, {'worse' if score > guess else 'better'} than the {words.bits(guess)} of knowing nothing (uniform)."
+
+
+def _black(cell: Cell) -> str | None:
+    zeros, real, constant = cell.statistic("zeros"), cell.statistic("zeros", of="real"), cell.statistic("constant_images")
+    if zeros is None:
+        return None
+    beside = "" if real is None else f" (real images: {words.share(real)})"
+    if zeros >= BLACK:
+        return f"Its samples are black: {words.share(zeros)} of their values are 0{beside}."
+    flat = f", and {words.share(constant)} of the images are of one value" if constant else ""
+    return f"Its samples are not black here: {words.share(zeros)} of their values are 0{beside}{flat}."
+
+
+def _canvas(cell: Cell) -> str | None:
+    agreement = cell.mean("samples", "canvas_agreement")
+    if agreement is None:
+        return None
+    if agreement == 1:
+        return "From a random canvas it drew the same images as from a black one, so this sampler did not show the leak."
+    return (
+        f"It echoes whatever canvas it is given: from a random canvas instead of a black one, with the same random numbers, "
+        f"{words.share(agreement)} of the values come out the same; for a causal model that is 100 %."
+    )
+
+
+def _colour_lesson(cell: Cell, cells: list[Cell]) -> Lesson | None:
+    if cell.settings.get("colour_conditioning") is not False or cell.shape[0] < 2 or not cell.comparable:
+        return None
+    conditioned = _counterpart(cell, cells, "colour_conditioning", True)
+    said = [_coherence(cell, conditioned), _cost(cell, conditioned)]
+    sentences = tuple(sentence for sentence in said if sentence)
+    grids = (conditioned.label, cell.label) if conditioned else (cell.label,)
+    return Lesson(cell.task, NO_COLOURS, cell.label, sentences, grids) if sentences else None
+
+
+def _coherence(cell: Cell, conditioned: Cell | None) -> str | None:
+    its, real = cell.statistic("colour_coherence"), cell.statistic("colour_coherence", of="real")
+    if its is None or real is None:
+        return None
+    said = (
+        f"The colours of {cell.label}'s samples vary together with a correlation of {words.ratio(its)}, "
+        f"those of real images with {words.ratio(real)}"
+    )
+    other = conditioned.statistic("colour_coherence") if conditioned else None
+    if conditioned is None or other is None:
+        return said + "."
+    reached = f"{said}; with colour conditioning {conditioned.label} reaches {words.ratio(other)}"
+    if abs(real - other) < abs(real - its):
+        return f"{reached}. Look at the grids: without it, colour noise."
+    return f"{reached}, which is no nearer: at this budget the samples do not show the difference."
+
+
+def _cost(cell: Cell, conditioned: Cell | None) -> str | None:
+    difference = compare_cells(conditioned, cell) if conditioned else None
+    if conditioned is None or difference is None:
+        return None
+    if not difference.distinguishable:
+        return difference.sentence(conditioned.label, cell.label)
+    verb = "costs" if difference.mean > 0 else "saves"
+    low, high = sorted((abs(difference.low), abs(difference.high)))
+    return f"Doing without {verb} {abs(difference.mean):.3f} bits/dim (95 % interval {low:.3f} to {high:.3f}, {difference.pairing})."
+
+
+def _counterpart(cell: Cell, cells: list[Cell], setting: str, value: object) -> Cell | None:
+    """The same cell but for one setting, itself causal and scored."""
+    return next((other for other in cells if other.comparable and cell.differs_only_in(other, setting, value)), None)

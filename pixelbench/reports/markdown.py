@@ -1,0 +1,152 @@
+"""`report.md`: tables, order, lessons, sample grids, curves, failures and where it all comes from."""
+
+from pathlib import Path
+from typing import Any
+
+from pixelbench.reports import columns, escape, words
+from pixelbench.reports.plots import draw_curves
+from pixelbench.reports.report import Report
+from pixelbench.reports.runs import Cell, Run
+from pixelbench.reports.tables import Row, TaskTable
+from pixelbench.store.atomic import write_bytes, write_text
+
+#: Where the figures of a report lie, beside it; small enough to commit.
+FILES = "report-files"
+
+HOW_TO_READ = """\
+- **bits/dim ± se**: how many bits the model needs for one sub-pixel of an unseen test image, fewer being better; exact, over the whole test
+  split. The standard error is over test images, clustered by the region of the photograph they were cut from. Over several seeds: the mean,
+  and the standard deviation over seeds.
+- **behind the best**: paired difference to rank 1 on the same images, with a 95 % interval by bootstrap over regions. Other test images are
+  what it allows for, not other seeds.
+- **no leak found**: no output distribution changed when its own or a later sub-pixel was changed, for every sub-pixel of the map. A finite
+  probe can prove a leak, never its absence.
+- **not causal**: the model sees what it predicts. Its bits/dim (struck through) is not a likelihood and has no rank; the **sequential
+  score** is the likelihood of the process its sampler really follows, each sub-pixel predicted from a canvas of earlier ones only.
+- **code length**: the bytes of all test images as one mosaic in an image format. It makes a number readable; it is no model's likelihood.
+- **zeros**, **colour coherence**: the share of values 0, and the correlation between the colour channels, in samples; hold them against the
+  row of real test images."""
+
+
+def write_markdown(report: Report) -> Path:
+    """Writes `report.md` and its figures into the store, each file whole or not at all; returns the page's path."""
+    parts = ["# PixelBench report"]
+    if not report.tables:
+        parts.append("No runs are stored here yet.")
+    for table in report.tables:
+        parts += _task(report, table)
+    failed = [run for cell in report.cells for run in cell.runs if run.record["error"]]
+    if failed:
+        parts += ["## Runs that did not finish", *(_failure(run) for run in failed)]
+    if report.problems:
+        parts += ["## Records that could not be used", "\n".join(f"- {escape.text(problem)}" for problem in report.problems)]
+    if report.tables:
+        parts += ["## How to read this", HOW_TO_READ, "## Where it comes from", _provenance(report)]
+    path = report.store / "report.md"
+    write_text(path, "\n\n".join(parts) + "\n")
+    return path
+
+
+def result_table(table: TaskTable, chosen: list[columns.Column]) -> str:
+    """The rows of a task as a Markdown table, real test images last."""
+    rows = [[_cell(column, row) for column in chosen] for row in table.rows]
+    if table.real["zeros"] is not None:
+        rows.append([f"*{text}*" if (text := escape.text(column.real(table))) else "" for column in chosen])
+    return escape.table([escape.text(column.title) for column in chosen], [column.right for column in chosen], rows)
+
+
+def _cell(column: columns.Column, row: Row) -> str:
+    text = escape.text(column.cell(row))
+    if row.standing == "leaking" and column is columns.SCORE:
+        return f"~~{text}~~ *not causal*"
+    if row.standing == "reference" and column is columns.SCORE:
+        return f"{text} (code length)"
+    return f"**{text}**" if row.causal == "leaky" and column is columns.CAUSAL else text
+
+
+def _task(report: Report, table: TaskTable) -> list[str]:
+    cells = sorted((cell for cell in report.cells if cell.task == table.task), key=_position(table))
+    parts = [f"## {escape.text(table.task)}", f"{columns.caption(table)}.", result_table(table, columns.columns_of(table))]
+    steps = report.order_of(table.task)
+    if steps:
+        parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]
+    parts += _lessons_and_samples(report, table.task, cells)
+    curves = draw_curves(cells)
+    if curves:
+        name = f"{FILES}/curves-{table.task}.png"
+        write_bytes(report.store / name, curves)
+        parts += [
+            "### Learning curves",
+            "Dashed: not causal, so not a likelihood.",
+            f"![Learning curves of {escape.text(table.task)}]({escape.link(name)})",
+        ]
+    return parts
+
+
+def _position(table: TaskTable):
+    labels = [row.label for row in table.rows]
+    return lambda cell: labels.index(cell.label)
+
+
+def _lessons_and_samples(report: Report, task: str, cells: list[Cell]) -> list[str]:
+    """Each lesson with the grids that show it, then the grids that no lesson has shown."""
+    parts, shown = [], set()
+    lessons = report.lessons_of(task)
+    for title in dict.fromkeys(lesson.title for lesson in lessons):
+        parts.append(f"### Lesson: {escape.text(title)}")
+        for lesson in (lesson for lesson in lessons if lesson.title == title):
+            parts.append(escape.text(" ".join(lesson.sentences)))
+            parts += _grids(report.store, [cell for label in lesson.grids for cell in cells if cell.label == label])
+            shown.update(lesson.grids)
+    others = _grids(report.store, [cell for cell in cells if cell.label not in shown])
+    if others:
+        parts += [f"### {'Other samples' if shown else 'Samples'} beside real test images", *others]
+    return parts
+
+
+def _grids(store: Path, cells: list[Cell]) -> list[str]:
+    return [grid for cell in cells if (grid := _grid(store, cell))]
+
+
+def _grid(store: Path, cell: Cell) -> str | None:
+    """The lowest seed's grid; a leaking variant's caption says so."""
+    run = next((run for run in cell.runs if (run.folder / "samples.png").is_file()), None)
+    if run is None:
+        return None
+    path = (run.folder / "samples.png").relative_to(store).as_posix()
+    label = escape.text(cell.label)
+    said = " ".join(found["sentence"] for found in run.record["diagnoses"])
+    caption = f"**{label}**" + (" (*not causal*)" if cell.leaky else "") + (f": {escape.text(said)}" if said else "")
+    return f"{caption}\n\n![Samples of {label}]({escape.link(path)})"
+
+
+def _failure(run: Run) -> str:
+    error = run.record["error"]
+    said = f"- **{escape.text(f'{run.task}/{run.variant}, seed {run.seed}')}** ({run.record['status']}): {escape.text(error['message'])}"
+    log = "\n".join(error.get("log") or [])
+    return f"{said}\n\n{escape.block(log)}" if log else said
+
+
+def _provenance(report: Report) -> str:
+    runs = [run for cell in report.cells for run in cell.runs]
+    given = [run.record["provenance"] for run in runs]
+    versions = {f"{name} {version}" for about in given for name, version in about.get("versions", {}).items()}
+    threads = {about["threads"] for about in given if about.get("threads")}
+    lines = {
+        "code": sorted({_commit(about) for about in given}),
+        "versions": sorted(versions),
+        "device": sorted({about["device"] for about in given}),
+        "threads a run": [str(count) for count in sorted(threads)],
+        "precision": sorted({about["precision"] for about in given if about.get("precision")}),
+        "seeds": [str(seed) for seed in sorted({run.seed for run in runs})],
+        "budgets": sorted({f"{run.record['budget']['name']} ({words.whole(run.updates)} updates)" for run in runs if run.updates}),
+    }
+    total = sum(run.record["cost"]["seconds"] or 0 for run in runs)
+    listed = [f"- {name}: {escape.text(', '.join(values))}" for name, values in lines.items() if values]
+    return "\n".join([*listed, f"- {len(runs)} runs, {words.seconds(total)} seconds of computing in all"])
+
+
+def _commit(provenance: dict[str, Any]) -> str:
+    """`0123456789ab with uncommitted changes`"""
+    commit = provenance.get("git_commit")
+    return (commit[:12] if commit else "not from a git checkout") + (" with uncommitted changes" if provenance.get("git_dirty") else "")

@@ -1,0 +1,76 @@
+"""Learning curves: train and validation bits/dim against updates, one figure a task."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+from pixelbench.reports.runs import Cell
+
+#: Okabe and Ito's palette: told apart with any colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: Baselines without training are lines to hold the curves against.
+LEVEL_LINES = ("uniform", "histogram")
+
+Curve = list[tuple[int, float | None, float | None]]
+
+
+def read_curve(path: Path) -> Curve:
+    """Rows of a run's `curve.csv`: update, train and validation bits/dim (None where not measured); empty where there is none."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [(int(row["update"]), _number(row["train_bits_per_dim"]), _number(row["validation_bits_per_dim"])) for row in rows]
+
+
+def draw_curves(cells: list[Cell]) -> bytes | None:
+    """A PNG of the curves of a task's cells, the same bytes for the same store; None where nothing was trained.
+
+    Of several seeds the lowest is drawn. Thin: training; thick with dots: validation; dashed: leaking, so not a likelihood.
+    """
+    curves = [(cell, curve) for cell in cells if (curve := read_curve(cell.runs[0].folder / "curve.csv"))]
+    if not curves:
+        return None
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), dpi=90, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for index, (cell, curve) in enumerate(curves):
+        _draw_cell(axes, cell, curve, COLOURS[index % len(COLOURS)])
+    for cell in cells:
+        if cell.family in LEVEL_LINES and (bits := cell.mean("likelihood", "bits_per_dim")) is not None:
+            axes.axhline(bits, color="0.6", linewidth=0.8, linestyle=":")
+            axes.annotate(cell.label, (1, bits), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8, color="0.4")
+    axes.set(xlabel="updates", ylabel="bits/dim", title=f"{cells[0].task}: validation (dots) and training (thin)")
+    axes.set_ylim(0, 1.1 * math.log2(cells[0].levels))
+    axes.set_xlim(left=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+    return _png(figure)
+
+
+def _draw_cell(axes, cell: Cell, curve: Curve, colour: str) -> None:
+    style = "--" if cell.leaky else "-"
+    train = [(update, bits) for update, bits, _ in curve if bits is not None]
+    validation = [(update, bits) for update, _, bits in curve if bits is not None]
+    if train:
+        axes.plot(*zip(*train, strict=True), color=colour, linewidth=0.7, alpha=0.45, linestyle=style)
+    label = f"{cell.label}{' (not causal)' if cell.leaky else ''}"
+    points = validation or train
+    if not points:
+        return
+    marker = "o" if validation else None
+    axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, linestyle=style, marker=marker, markersize=3.5, label=label)
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _png(figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})  # no version inside: the same curves give the same bytes
+    return buffer.getvalue()

@@ -1,0 +1,58 @@
+"""What every renderer shows: tables, the expected order, lessons. A pure function of the store."""
+
+import dataclasses
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixelbench.reports.lessons import Lesson, find_lessons
+from pixelbench.reports.ordering import Step, expected_order
+from pixelbench.reports.runs import Cell, cells_of, load_runs
+from pixelbench.reports.tables import TaskTable, build_tables
+from pixelbench.store.scan import scan
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a renderer needs; `store` is only for the companions (grids, curves) and for where to write.
+
+    `problems` holds a sentence for each record that could not be used.
+    """
+
+    store: Path
+    cells: tuple[Cell, ...]
+    tables: tuple[TaskTable, ...]
+    order: tuple[Step, ...]
+    lessons: tuple[Lesson, ...]
+    problems: tuple[str, ...] = ()
+
+    def lessons_of(self, task: str) -> list[Lesson]:
+        """The lessons that a task's runs teach."""
+        return [lesson for lesson in self.lessons if lesson.task == task]
+
+    def order_of(self, task: str) -> list[Step]:
+        """The pairs of the expected order on a task."""
+        return [step for step in self.order if step.task == task]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        return {
+            "tasks": [dataclasses.asdict(table) for table in self.tables],
+            "order": [step.as_dict() for step in self.order],
+            "lessons": [lesson.as_dict() for lesson in self.lessons],
+            "problems": list(self.problems),
+        }
+
+
+def build_report(store: Path, keys: Collection[str] | None = None) -> Report:
+    """Reads a store, or the runs of `keys` in it. A store without runs gives a report without tables.
+
+    Raises:
+        UserError: `store` is a file or cannot be listed.
+    """
+    found = scan(store)
+    cells = cells_of(load_runs(found, keys))
+    tables = build_tables(cells)
+    order = [step for table in tables for step in expected_order(cells, table.task)]
+    return Report(store, tuple(cells), tuple(tables), tuple(order), tuple(find_lessons(cells)), tuple(found.problems))

@@ -1,0 +1,175 @@
+"""Stored runs as a report sees them, and the cells they form: what was asked for, but for the seed."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from pixelbench.store.scan import Scan
+
+
+@dataclass(frozen=True)
+class Run:
+    """One record and the folder of its companions."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        return self.record["run_key"]
+
+    @property
+    def task(self) -> str:
+        return self.record["task"]["name"]
+
+    @property
+    def variant(self) -> str:
+        return self.record["variant"]["name"]
+
+    @property
+    def family(self) -> str:
+        return self.record["variant"]["family"]
+
+    @property
+    def seed(self) -> int:
+        return self.record["seed"]
+
+    @property
+    def updates(self) -> int:
+        return self.record["budget"]["updates"]
+
+    @property
+    def done(self) -> bool:
+        return self.record["status"] == "done"
+
+    @property
+    def leaky(self) -> bool:
+        return self.record["causality"]["status"] == "leaky"
+
+    @cached_property
+    def nats(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Per test image: negative log-likelihood in nats (N,) float64, and the region it was cut from (N,). None where not kept."""
+        path = self.folder / "nats.npz"
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return arrays["nats"].astype(np.float64), arrays["clusters"]
+        except (OSError, ValueError, KeyError, BadZipFile):
+            return None  # damaged: the record's own mean still stands, only comparisons are lost
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs of one task and variant that differ in nothing but the seed, in the order of their seeds.
+
+    `label` is the variant's name, with the budget (or the run key) behind it where two cells of a task would read the same.
+    """
+
+    label: str
+    runs: tuple[Run, ...]
+
+    @property
+    def task(self) -> str:
+        return self.runs[0].task
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        task = self.runs[0].record["task"]
+        return task["channels"], task["height"], task["width"]
+
+    @property
+    def levels(self) -> int:
+        return self.runs[0].record["task"]["levels"]
+
+    @property
+    def family(self) -> str:
+        return self.runs[0].family
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.runs[0].record["variant"]["settings"]
+
+    @property
+    def expected(self) -> str:
+        return self.runs[0].record["expect"]
+
+    @property
+    def leaky(self) -> bool:
+        """One leaking seed is enough: the fault is the architecture's."""
+        return any(run.leaky for run in self.runs)
+
+    @property
+    def scored(self) -> list[Run]:
+        """The runs that came to their end and have a likelihood."""
+        return [run for run in self.runs if run.done and run.record["likelihood"]]
+
+    @property
+    def estimator(self) -> str | None:
+        return self.scored[0].record["likelihood"]["estimator"] if self.scored else None
+
+    @property
+    def comparable(self) -> bool:
+        """Whether its likelihood may be ranked and compared: exact, and of a model in which no leak was found."""
+        return not self.leaky and self.estimator == "exact"
+
+    def mean(self, section: str, name: str) -> float | None:
+        """Mean over the scored runs of `record[section][name]`, or None where no run has it."""
+        values = [run.record[section][name] for run in self.scored if run.record[section] and run.record[section].get(name) is not None]
+        return float(np.mean(values)) if values else None
+
+    def statistic(self, name: str, *, of: str = "statistics") -> float | None:
+        """Mean over the scored runs of a sample statistic; `of="real"` gives the real test images'."""
+        samples = [run.record["samples"] for run in self.scored if run.record["samples"]]
+        values = [value for sample in samples if (value := sample.get(of, {}).get(name)) is not None]
+        return float(np.mean(values)) if values else None
+
+    @cached_property
+    def nats(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Per test image: nats averaged over the seeds (N,), and its region (N,). None where a run kept none or scored other images."""
+        kept = [run.nats for run in self.scored]
+        if not kept or any(arrays is None for arrays in kept):
+            return None
+        arrays = [pair for pair in kept if pair is not None]
+        clusters = arrays[0][1]
+        if any(not np.array_equal(clusters, other) for _, other in arrays):
+            return None
+        return np.mean([nats for nats, _ in arrays], axis=0), clusters
+
+    def differs_only_in(self, other: "Cell", setting: str, value: object) -> bool:
+        """Whether `other` is this cell with `setting` put to `value` and everything else the same."""
+        mine, its = self.runs[0].record, other.runs[0].record
+        same = all(mine[name] == its[name] for name in ("task", "recipe", "budget", "evaluation"))
+        return same and self.family == other.family and {**self.settings, setting: value} == other.settings != self.settings
+
+
+def load_runs(found: Scan, keys: Collection[str] | None = None) -> list[Run]:
+    """The runs of a store, or those of `keys` (a suite is a view on the store), ordered by task, variant, seed and key."""
+    runs = [Run(stored.folder, stored.record) for key, stored in found.items() if keys is None or key in keys]
+    return sorted(runs, key=lambda run: (run.task, run.variant, run.seed, run.key))
+
+
+def cells_of(runs: list[Run]) -> list[Cell]:
+    """Groups runs that differ in nothing but the seed."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        asked = {name: run.record[name] for name in ("task", "variant", "recipe", "budget", "evaluation", "expect")}
+        groups.setdefault(json.dumps(asked, sort_keys=True), []).append(run)
+    members = list(groups.values())
+    return [Cell(_label(group, members), tuple(group)) for group in members]
+
+
+def _label(group: list[Run], groups: list[list[Run]]) -> str:
+    first = group[0]
+    namesakes = [other[0] for other in groups if (other[0].task, other[0].variant) == (first.task, first.variant)]
+    if len(namesakes) == 1:
+        return first.variant
+    budgets = [other.record["budget"]["name"] for other in namesakes]
+    mine = first.record["budget"]["name"]
+    return f"{first.variant} ({mine})" if budgets.count(mine) == 1 else f"{first.variant} ({mine}, {first.key[:6]})"

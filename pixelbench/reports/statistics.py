@@ -1,0 +1,84 @@
+"""Paired differences between two variants on the same test images, with an interval that respects regions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixelbench.reports.runs import Cell
+from pixelbench.units import bits_per_dim
+
+#: Enough that the 2.5 % quantile rests on 50 resamples; seeded, so that a report is the same text every time.
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much better the first of two is, in bits/dim: positive where it needs fewer bits. `low` and `high` bound 95 %.
+
+    The interval speaks of other test images from the same source, not of other seeds.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n_images: int
+    n_clusters: int
+
+    @property
+    def distinguishable(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+    @property
+    def pairing(self) -> str:
+        """`paired over 280 images in 20 regions`"""
+        regions = f" in {self.n_clusters} regions" if self.n_clusters < self.n_images else ""
+        return f"paired over {self.n_images} images{regions}"
+
+    def sentence(self, first: str, second: str) -> str:
+        """What the numbers say of two names, and honestly so where they say nothing."""
+        if not self.distinguishable:
+            verdict = "better" if self.mean >= 0 else "worse"
+            return (
+                f"{first} and {second} are not distinguishable: {first} is {abs(self.mean):.3f} bits/dim {verdict}, "
+                f"but the 95 % interval {self.low:+.3f} to {self.high:+.3f} holds 0 ({self.pairing})."
+            )
+        verb, sign = ("beats", 1) if self.mean > 0 else ("loses to", -1)
+        low, high = sorted((sign * self.low, sign * self.high))
+        return f"{first} {verb} {second} by {abs(self.mean):.3f} bits/dim (95 % interval {low:.3f} to {high:.3f}, {self.pairing})."
+
+
+def paired_difference(
+    first: np.ndarray, second: np.ndarray, clusters: np.ndarray, shape: tuple[int, ...], *, resamples: int = RESAMPLES, seed: int = 0
+) -> PairedDifference:
+    """Mean of `second - first` in bits/dim with a 95 % percentile interval by cluster bootstrap.
+
+    Args:
+        first, second: nats of the same test images, each (N,).
+        clusters: (N,) the region each image was cut from; whole regions are drawn, since patches of one are not independent.
+        shape: (C, H, W) of an image.
+
+    Raises:
+        ValueError: the arrays are not of one length, or there are fewer than two regions (then no interval exists).
+    """
+    if not first.shape == second.shape == clusters.shape:
+        raise ValueError(f"paired arrays must have one length, got {first.shape}, {second.shape} and {clusters.shape}")
+    names, member = np.unique(clusters, return_inverse=True)
+    if len(names) < 2:
+        raise ValueError("an interval needs at least two regions")
+    difference = bits_per_dim(second.astype(np.float64) - first.astype(np.float64), shape)
+    sums = np.bincount(member, weights=difference)  # (K,)
+    sizes = np.bincount(member).astype(np.float64)  # (K,)
+    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)  # (R, K)
+    means = (draws @ sums) / (draws @ sizes)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return PairedDifference(float(difference.mean()), float(low), float(high), len(difference), len(names))
+
+
+def compare_cells(first: Cell, second: Cell) -> PairedDifference | None:
+    """The paired difference of two cells of one task; None where a leak, a code length or other test images forbid it."""
+    if not (first.comparable and second.comparable) or first.runs[0].record["task"] != second.runs[0].record["task"]:
+        return None
+    mine, its = first.nats, second.nats
+    if mine is None or its is None or not np.array_equal(mine[1], its[1]) or len(np.unique(mine[1])) < 2:
+        return None
+    return paired_difference(mine[0], its[0], mine[1], first.shape)

@@ -1,0 +1,133 @@
+"""One table a task: ranked causal variants, then code lengths, then leaking variants, then what has no number."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from pixelbench.reports.runs import Cell
+from pixelbench.reports.statistics import PairedDifference, compare_cells
+
+#: `ranked`: exact likelihood, no leak found. `reference`: a code length, which is not a model's likelihood. `leaking`: its number means
+#: nothing and has no rank. `unscored`: the run did not come to a number.
+Standing = Literal["ranked", "reference", "leaking", "unscored"]
+ORDER: tuple[Standing, ...] = ("ranked", "reference", "leaking", "unscored")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell of a suite. Numbers are means over its finished seeds; None where there is none.
+
+    `bits_per_dim_se` is the standard error over test images (clustered by region), `spread` the standard deviation over seeds.
+    `behind` is the paired difference to the best ranked variant, positive where this one needs more bits.
+    """
+
+    label: str
+    family: str
+    standing: Standing
+    rank: int | None
+    bits_per_dim: float | None
+    bits_per_dim_se: float | None
+    seeds: int
+    spread: float | None
+    behind: PairedDifference | None
+    causal: str
+    expected: str
+    sequential_bits_per_dim: float | None
+    sequential_bits_per_dim_se: float | None
+    sequential_images: int | None
+    zeros: float | None
+    constant_images: float | None
+    colour_coherence: float | None
+    canvas_agreement: float | None
+    updates: int
+    parameters: int | None
+    seconds: float | None
+    status: str
+    diagnoses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """The rows of a task and, as what to hold them against, the statistics of the real test images."""
+
+    task: str
+    shape: tuple[int, int, int]
+    levels: int
+    rows: tuple[Row, ...]
+    real: dict[str, float | None]
+
+    @property
+    def coloured(self) -> bool:
+        return self.shape[0] > 1
+
+
+def build_tables(cells: list[Cell]) -> list[TaskTable]:
+    """Tables of all tasks by name."""
+    tables = []
+    for task in sorted({cell.task for cell in cells}):
+        members = [cell for cell in cells if cell.task == task]
+        rows = _ranked_rows(members)
+        names = ("zeros", "constant_images", "colour_coherence", "mean_level")
+        real = {name: next((v for c in members if (v := c.statistic(name, of="real")) is not None), None) for name in names}
+        tables.append(TaskTable(task, members[0].shape, members[0].levels, tuple(rows), real))
+    return tables
+
+
+def standing_of(cell: Cell) -> Standing:
+    """Where a cell belongs. A leak outweighs everything; without a finished run there is no number."""
+    if not cell.scored:
+        return "unscored"
+    if cell.leaky:
+        return "leaking"
+    return "ranked" if cell.comparable else "reference"
+
+
+def _ranked_rows(cells: list[Cell]) -> list[Row]:
+    def place(cell: Cell) -> tuple[int, float, str]:
+        bits = cell.mean("likelihood", "bits_per_dim")
+        return ORDER.index(standing_of(cell)), float("inf") if bits is None else bits, cell.label
+
+    ordered = sorted(cells, key=place)
+    best = ordered[0] if standing_of(ordered[0]) == "ranked" else None
+    return [_row(cell, rank, best) for rank, cell in enumerate(ordered, start=1)]
+
+
+def _row(cell: Cell, rank: int, best: Cell | None) -> Row:
+    standing = standing_of(cell)
+    last = cell.scored[-1] if cell.scored else cell.runs[-1]
+    bits = [run.record["likelihood"]["bits_per_dim"] for run in cell.scored]
+    seconds = [run.record["cost"]["seconds"] for run in cell.runs if run.record["cost"]["seconds"] is not None]
+    sequential_images = cell.mean("sequential", "n_images")
+    return Row(
+        label=cell.label,
+        family=cell.family,
+        standing=standing,
+        rank=rank if standing == "ranked" else None,
+        bits_per_dim=cell.mean("likelihood", "bits_per_dim"),
+        bits_per_dim_se=None if standing == "reference" else cell.mean("likelihood", "bits_per_dim_se"),
+        seeds=len(cell.scored),
+        spread=float(np.std(bits, ddof=1)) if len(bits) > 1 else None,
+        behind=compare_cells(best, cell) if best is not None and best is not cell else None,
+        causal="leaky" if cell.leaky else last.record["causality"]["status"],
+        expected=cell.expected,
+        sequential_bits_per_dim=cell.mean("sequential", "bits_per_dim"),
+        sequential_bits_per_dim_se=cell.mean("sequential", "bits_per_dim_se"),
+        sequential_images=None if sequential_images is None else round(sequential_images),
+        zeros=cell.statistic("zeros"),
+        constant_images=cell.statistic("constant_images"),
+        colour_coherence=cell.statistic("colour_coherence"),
+        canvas_agreement=cell.mean("samples", "canvas_agreement"),
+        updates=last.record["budget"]["updates"],
+        parameters=last.record["cost"]["parameters"],
+        seconds=float(np.mean(seconds)) if seconds else None,
+        status=_status(cell),
+        diagnoses=tuple(sorted({found["name"] for run in cell.scored for found in run.record["diagnoses"]})),
+    )
+
+
+def _status(cell: Cell) -> str:
+    """`done`, `failed`, or `2 done, 1 failed` where the seeds ended differently."""
+    ends: list[Any] = [run.record["status"] for run in cell.runs]
+    counts = {end: ends.count(end) for end in dict.fromkeys(sorted(ends))}
+    return ends[0] if len(counts) == 1 else ", ".join(f"{count} {end}" for end, count in counts.items())
