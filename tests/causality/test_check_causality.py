@@ -1,0 +1,239 @@
+"""No false alarms, honest partial verdicts, clear refusals, and a module that is left alone."""
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from planted import LEVELS, Attention, LogProbabilities, Net, Normed, OneHot, WithDropout
+from torch import Tensor, nn
+
+from pixelbench.causality import check_causality
+from pixelbench.errors import UserError
+
+
+def saturated() -> nn.Module:
+    net = Net(3)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.mul_(100)
+    return net
+
+
+def recurrent() -> nn.Module:
+    class Rows(Net):
+        """An LSTM along the raster scan of the first layer's output, which is causal already."""
+
+        def __init__(self) -> None:
+            super().__init__(1)
+            self.scan = nn.LSTM(self.maps, self.maps, batch_first=True)
+
+        def middle(self, h: Tensor) -> Tensor:
+            return self.scan(h.flatten(2).transpose(1, 2))[0].transpose(1, 2).reshape(h.shape)
+
+    return Rows()
+
+
+def in_single_precision_inside() -> nn.Module:
+    class Single(Net):
+        """Rounds to seven digits by a route that cannot be widened."""
+
+        def middle(self, h: Tensor) -> Tensor:
+            return torch.from_numpy(super().middle(h).numpy().astype(np.float32)).double()
+
+    return Single(3)
+
+
+CLEAN: dict[str, tuple[Callable[[], nn.Module], int, str]] = {
+    "one channel": (lambda: Net(1), 1, "eval"),
+    "three channels": (lambda: Net(3), 3, "eval"),
+    "two channels": (lambda: Net(2), 2, "eval"),
+    "saturated": (saturated, 3, "eval"),
+    "half-precision weights": (lambda: Net(3).half(), 3, "eval"),
+    "single precision inside": (in_single_precision_inside, 3, "eval"),
+    "dropout always on": (lambda: WithDropout(3), 3, "eval"),
+    "nn.Dropout in training": (lambda: Normed(3, lambda maps: nn.Dropout(0.4)), 3, "train"),
+    "BatchNorm in evaluation": (lambda: Normed(3, nn.BatchNorm2d), 3, "eval"),
+    "one-hot": (lambda: OneHot(3), 3, "eval"),
+    "log-probabilities with -inf": (lambda: LogProbabilities(3), 3, "eval"),
+    "attention with a sink": (lambda: Attention(1, sink=True), 1, "eval"),
+    "recurrent": (recurrent, 1, "eval"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CLEAN))
+def test_clean_modules_are_clean(name: str) -> None:
+    build, channels, mode = CLEAN[name]
+    torch.manual_seed(2)
+    report = check_causality(build(), (channels, 4, 5), levels=LEVELS, mode=mode)
+    assert (report.status, report.counter_example, report.leaks) == ("complete", None, ())
+    assert not report.batch_coupling
+    assert report.unresolved == 0
+    assert report.sees_same_pixel == tuple(tuple(i < o for i in range(channels)) for o in range(channels))
+    assert report.noise < 1e-6
+
+
+def test_context_is_what_the_kernels_reach() -> None:
+    torch.manual_seed(2)
+    report = check_causality(Net(1), (1, 7, 9), levels=4)
+    assert (report.rows_above, report.columns_left, report.columns_right) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("levels", [2, 3, 256])
+def test_any_number_of_levels(levels: int) -> None:
+    torch.manual_seed(2)
+    assert check_causality(Net(1), (1, 3, 4), levels=levels).status == "complete"
+    assert check_causality(Net(1, own_first=True), (1, 3, 4), levels=levels).status == "leaky"
+
+
+def test_a_leak_at_one_level_only_is_found_where_levels_are_few() -> None:
+    class AtSeven(Net):
+        """Sees itself where its value is exactly 7."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) + (images == 7)[:, None]
+
+    torch.manual_seed(2)
+    report = check_causality(AtSeven(1), (1, 4, 5), levels=LEVELS, bases=("zeros",))
+    assert [(leak.row, leak.column, leak.count) for leak in report.leaks] == [(0, 0, 20)]
+
+
+def test_conditionals_is_the_face_where_there_is_one() -> None:
+    class TwoFaces(Net):
+        """Leaks through `forward` only."""
+
+        def conditionals(self, images: Tensor) -> Tensor:
+            return Net.forward(self, images)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return Net.forward(self, images) + images[:, None]
+
+    assert check_causality(TwoFaces(1), (1, 3, 4), levels=4).status == "complete"
+
+
+def test_the_module_and_the_random_state_are_left_alone() -> None:
+    module = Normed(3, nn.BatchNorm2d).train()
+    module.b.eval()
+    before = copy.deepcopy(module.state_dict())
+    modes = [part.training for part in module.modules()]
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    check_causality(module, (3, 3, 4), levels=4, mode="train")
+    assert torch.equal(torch.rand(3), expected)
+    assert [part.training for part in module.modules()] == modes
+    assert torch.get_default_dtype() == torch.float32
+    for name, value in module.state_dict().items():
+        assert value.dtype == before[name].dtype
+        assert torch.equal(value, before[name])
+
+
+def test_given_positions_are_partial_unless_they_are_all() -> None:
+    torch.manual_seed(2)
+    some = check_causality(Net(1), (1, 3, 4), levels=4, positions=[5, 0, 5])
+    assert (some.status, some.positions_probed, some.positions_total) == ("partial", 2, 12)
+    assert some.positions.tolist() == [0, 5]
+    assert some.dependence.shape == (12, 2)
+    assert "2 of 12 positions" in some.summary()
+    assert check_causality(Net(1), (1, 3, 4), levels=4, positions=range(12)).status == "complete"
+
+
+def test_out_of_time_is_partial() -> None:
+    report = check_causality(Net(1), (1, 8, 9), levels=256, seconds=1e-9)
+    assert report.status == "partial"
+    assert 1 <= report.positions_probed < 72
+
+
+def test_the_same_seed_gives_the_same_report() -> None:
+    torch.manual_seed(2)
+    module = WithDropout(3)
+    assert check_causality(module, (3, 3, 3), levels=4) == check_causality(module, (3, 3, 3), levels=4)
+
+
+def test_json_holds_everything_and_no_nan() -> None:
+    report = check_causality(Net(3, own_first=True), (3, 3, 4), levels=4)
+    document = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert document["status"] == "leaky"
+    assert document["sees_itself"] is True
+    assert document["shape"] == [3, 3, 4]
+    assert sorted((leak["input_colour"], leak["output_colour"], *leak["offset"]) for leak in document["leaks"]) == [
+        (colour, colour, 0, 0) for colour in range(3)
+    ]
+    assert "dependence" not in document
+    mapped = json.loads(json.dumps(report.to_json(dependence=True)))
+    assert mapped["positions"] == list(range(36))
+    assert mapped["dependence"][35] == [35]
+
+
+class Stateful(Net):
+    """Counts its calls."""
+
+    calls = 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(images) + self.calls
+
+
+class Poisoned(Net):
+    """NaN where a value is 3."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images).masked_fill((images == 3)[:, None], torch.nan)
+
+
+class Returns(Net):
+    """Gives whatever `change` makes of the right output."""
+
+    def __init__(self, change: Callable[[Tensor], object]) -> None:
+        super().__init__(1)
+        self.change = change
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.change(super().forward(images))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Stateful(1), "not a function of its input"),
+        (Poisoned(1), "holds NaN"),
+        (Returns(lambda out: out[:, 0]), r"shape \(1, 1, 3, 4\); expected .* \(1, K, 1, 3, 4\)"),
+        (Returns(lambda out: out.transpose(3, 4)), "expected a floating-point tensor"),
+        (Returns(lambda out: (out, out)), "returned a tuple; expected"),
+        (Returns(lambda out: out.long()), "returned a int64 tensor"),
+        (nn.Conv2d(1, 1, 1), "Conv2d failed on int64 images of shape"),
+    ],
+)
+def test_what_cannot_be_checked_is_said_in_a_sentence(module: nn.Module, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_causality(module, (1, 3, 4), levels=4)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"shape": (3, 4)}, "shape must be"),
+        ({"levels": 1}, "levels must be"),
+        ({"mode": "test"}, "mode must be"),
+        ({"positions": [12]}, "from 0 to 11"),
+        ({"positions": []}, "at least one"),
+        ({"bases": ("zeroes",)}, "Did you mean 'zeros'"),
+        ({"bases": ("sliding",)}, "at least one still image"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(wrong: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        check_causality(Net(1), **{"shape": (1, 3, 4), "levels": 4, **wrong})
+
+
+def test_the_package_loads_torch_only_when_used() -> None:
+    code = (
+        "import sys, pixelbench.causality as room; room.CausalityReport; assert 'torch' not in sys.modules;"
+        "room.check_causality; assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
