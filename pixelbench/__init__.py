@@ -19,7 +19,7 @@ _HOME = {
     "load_results": "pixelbench.store.frame",
 }
 
-__all__ = ["bits_per_dim", "check_causality", "create_model", "load_results"]  # noqa: F822 (lazily loaded)
+__all__ = ["bits_per_dim", "check_causality", "create_model", "load_results"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,73 @@
+"""Pictures of images: labelled, enlarged, side by side, in one small PNG."""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_GAP, _FONT_SIZE, _BLOCK_WIDTH = 12, 16, 288
+_PAPER, _INK, _RULE = (255, 255, 255), (30, 30, 30), (200, 200, 205)
+
+
+def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int) -> bytes:
+    """One PNG with a square-ish grid of images per block, its label above, blocks side by side.
+
+    Args:
+        blocks: (label, integer images (N, C, H, W) of 0 … levels-1), C being 1 or 3, all of one shape.
+        levels: level `levels - 1` is shown as white.
+    """
+    parts = [_block(label, _to_rgb(images, levels)) for label, images in blocks]
+    sheet = Image.new("RGB", (sum(p.width for p in parts) + _GAP * (len(parts) + 1), max(p.height for p in parts) + 2 * _GAP), _PAPER)
+    x = _GAP
+    for part in parts:
+        sheet.paste(part, (x, _GAP))
+        x += part.width + _GAP
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def write_grid(path: Path, blocks: Sequence[tuple[str, np.ndarray]], levels: int) -> None:
+    """`grid_png` into a file."""
+    path.write_bytes(grid_png(blocks, levels))
+
+
+def _block(label: str, images: np.ndarray) -> Image.Image:
+    """Images (N, H, W, 3) uint8 as a grid, enlarged by whole factors so that a pixel stays a square."""
+    n, height, width, _ = images.shape
+    columns = math.ceil(math.sqrt(n))
+    scale = max(1, _BLOCK_WIDTH // (columns * (width + 1)))
+    tiles = images.repeat(scale, 1).repeat(scale, 2)
+    step_x, step_y = width * scale + scale, height * scale + scale
+    font = ImageFont.load_default(size=_FONT_SIZE)
+    lines = _wrap(label, font, columns * step_x)
+    top = (_FONT_SIZE + 4) * len(lines) + 4
+    block = Image.new("RGB", (columns * step_x - scale, top + math.ceil(n / columns) * step_y - scale), _PAPER)
+    draw = ImageDraw.Draw(block)
+    for i, line in enumerate(lines):
+        draw.text((0, i * (_FONT_SIZE + 4)), line, fill=_INK, font=font)
+    draw.rectangle((0, top, block.width, block.height), fill=_RULE)
+    for i, tile in enumerate(tiles):
+        block.paste(Image.fromarray(tile), ((i % columns) * step_x, top + (i // columns) * step_y))
+    return block
+
+
+def _wrap(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+    """Breaks a label at spaces so that no line is wider than the block."""
+    lines = [""]
+    for word in label.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _to_rgb(images: np.ndarray, levels: int) -> np.ndarray:
+    """(N, C, H, W) levels → (N, H, W, 3) bytes."""
+    shown = np.round(images.astype(np.float64) * (255 / (levels - 1))).astype(np.uint8).transpose(0, 2, 3, 1)
+    return np.broadcast_to(shown, (*shown.shape[:3], 3)) if shown.shape[3] == 1 else shown

@@ -1,0 +1,79 @@
+"""Exact likelihood of a whole split, with the error that the split's own structure demands."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.sampling import raster
+from pixelbench.models.scoring import batched_nats
+from pixelbench.units import bits_per_dim
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """What a split's images cost.
+
+    `nats` (N,) holds every image's negative log-likelihood, `clusters` (N,) the photograph region it was cut from. The standard error is
+    over images, or over clusters where several images share one, since those are not independent.
+    """
+
+    nats: np.ndarray
+    clusters: np.ndarray
+    bits_per_dim: float
+    bits_per_dim_se: float | None
+    nats_per_image: float
+
+    @property
+    def n_images(self) -> int:
+        return len(self.nats)
+
+    @property
+    def n_clusters(self) -> int:
+        return len(np.unique(self.clusters))
+
+
+def score(model: AutoregressiveModel, images: Tensor, clusters: np.ndarray) -> Likelihood:
+    """Teacher-forced likelihood of integer images (N, C, H, W): no image left out, the mean taken over images."""
+    return summarise(batched_nats(model, images).cpu().numpy(), clusters, model.shape)
+
+
+def summarise(nats: np.ndarray, clusters: np.ndarray, shape: tuple[int, int, int]) -> Likelihood:
+    """Mean and clustered standard error of per-image nats (N,)."""
+    error = clustered_standard_error(nats, clusters)
+    bits_error = None if error is None else float(bits_per_dim(error, shape))
+    return Likelihood(nats, clusters, float(bits_per_dim(nats.mean(), shape)), bits_error, float(nats.mean()))
+
+
+def clustered_standard_error(values: np.ndarray, clusters: np.ndarray) -> float | None:
+    """Standard error of the mean of `values` (N,) when values of one cluster move together; None with fewer than two clusters.
+
+    With G clusters: sqrt(G / (G - 1) * sum over clusters of (sum of its residuals)^2) / N. With one value a cluster this is the ordinary
+    standard error.
+    """
+    names, index = np.unique(clusters, return_inverse=True)
+    if len(names) < 2:
+        return None
+    sums = np.bincount(index, weights=values - values.mean())
+    return float(np.sqrt(len(names) / (len(names) - 1) * np.square(sums).sum()) / len(values))
+
+
+@torch.inference_mode()
+def sequential_nats(model: AutoregressiveModel, images: Tensor) -> np.ndarray:
+    """(N,) nats of the process that the sampler really follows.
+
+    Every sub-pixel is predicted from a canvas that holds only the earlier ones, zeros elsewhere; one whole forward a sub-pixel. For a
+    causal model this is `-log_prob`; for a model that sees what it predicts it is what its samples are really worth.
+    """
+    model.eval()
+    images = images.to(model.device)
+    canvas = torch.zeros_like(images)
+    nats = torch.zeros(len(images), dtype=torch.float64, device=model.device)
+    for row, column, colour in raster(model.shape):
+        value = images[:, colour, row, column]
+        logp = model.conditionals(canvas)[:, :, colour, row, column]
+        nats -= logp.gather(1, value.long()[:, None])[:, 0].double()
+        canvas[:, colour, row, column] = value
+    return nats.cpu().numpy()

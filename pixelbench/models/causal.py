@@ -1,0 +1,173 @@
+"""Causal layers with two faces that share one set of weights.
+
+`forward` sees the whole image at once: training and scoring. The *face* sees it in raster order: what the rows above contribute is
+computed once for a whole row, in one product; what this row contributes, one sub-pixel at a time. Both are the same function.
+
+Masked taps below the current row are not stored; the few masked ones that remain (right of the pixel, later colours at the pixel) are
+multiplied by a mask inside `forward`, so that optimisers, EMA and exports see one truth.
+
+Feature maps belong to colours (van den Oord et al. 2016a, section 3.4). Which map belongs to which colour is an explicit vector that
+every layer gets, so no gate, split or width that is not divisible can mix two groups by accident.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def colours(maps: int, groups: int) -> list[int]:
+    """The colour of each of `maps` feature maps, in order: map i belongs to colour `i * groups // maps`."""
+    return [i * groups // maps for i in range(maps)]
+
+
+def may_see(outputs: Sequence[int], inputs: Sequence[int], *, itself: bool, conditioning: bool) -> Tensor:
+    """(outputs, inputs) of 0 and 1: may the output's colour read the input's colour *at the same pixel*?
+
+    Mask A (`itself = False`) allows earlier colours only, mask B (`itself = True`) the colour itself as well (2016a, section 3.4).
+    Without `conditioning` no colour sees another one at the same pixel; earlier pixels stay visible in all colours either way.
+    """
+    out, inp = torch.tensor(outputs)[:, None], torch.tensor(inputs)[None, :]
+    seen = (inp < out) & torch.tensor(conditioning)
+    return (seen | (inp == out) if itself else seen).float()
+
+
+def gate(x: Tensor) -> Tensor:
+    """(B, 2m, …) → (B, m, …): tanh of the first half times sigmoid of the second (van den Oord et al. 2016b, eq. 2)."""
+    drive, switch = x.chunk(2, 1)
+    return torch.tanh(drive) * torch.sigmoid(switch)
+
+
+class CausalConv2d(nn.Module):
+    """A convolution that sees the rows above in full (if `above`), this row to the left, and at the pixel what the mask allows.
+
+    Args:
+        inputs, outputs: the colour of every input and output map, as from `colours`.
+        kernel: odd width and height of the uncropped kernel; 1 reads the pixel alone.
+        above: False leaves out the rows above (the horizontal stack of 2016b).
+        itself: mask B instead of mask A, see `may_see`.
+        conditioning: colour conditioning, see `may_see`.
+    """
+
+    mask: Tensor
+
+    def __init__(self, inputs: Sequence[int], outputs: Sequence[int], kernel: int, *, above: bool, itself: bool, conditioning: bool):
+        super().__init__()
+        self.inputs, self.outputs, self.above = list(inputs), list(outputs), above and kernel > 1
+        self.reach = kernel // 2
+        rows, width = (self.reach + 1, kernel) if self.above else (1, self.reach + 1)
+        mask = torch.ones(len(outputs), len(inputs), rows, width)
+        mask[:, :, -1, self.reach + 1 :] = 0
+        mask[:, :, -1, self.reach] = may_see(outputs, inputs, itself=itself, conditioning=conditioning)
+        self.register_buffer("mask", mask, persistent=False)
+        self.weight = nn.Parameter(torch.empty_like(mask))
+        self.bias = nn.Parameter(torch.empty(len(outputs)))
+        initialise(self.weight, self.bias, fan_in=float(mask.sum()) / len(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) → (B, outputs, H, W)."""
+        right = self.reach if self.above else 0
+        return F.conv2d(F.pad(x, (self.reach, right, self.weight.shape[2] - 1, 0)), self.weight * self.mask, self.bias)
+
+    def face(self, batch: int, width: int) -> "CausalFace":
+        """The row-and-step face for `batch` images of that width; take a new one after the weights have changed."""
+        return CausalFace(self, batch, width)
+
+
+class CausalFace:
+    """A `CausalConv2d` in raster order: `begin_row`, then for each column and colour `read` the output and `write` the input.
+
+    A colour's input at a pixel may be written after the same colour's output has been read (mask A) or before (mask B); what has not been
+    written yet is 0 and masked anyway. All buffers are static and all views of them are made once: a step is one small product.
+    """
+
+    def __init__(self, layer: CausalConv2d, batch: int, width: int):
+        weight, reach, inputs, groups = layer.weight * layer.mask, layer.reach, len(layer.inputs), max(layer.inputs) + 1
+        # A gate's two halves both hold every colour: sorted by colour, the outputs of one colour lie side by side.
+        order = torch.tensor(layer.outputs).argsort(stable=True).to(weight.device)
+        parts = _parts([layer.outputs[i] for i in order.tolist()], groups)
+        self.bias, self.reach, self.rows = layer.bias[order], reach, None
+        self.row = weight.new_zeros(batch, reach + width, inputs)
+        self.base = weight.new_empty(batch, width, len(layer.outputs))
+        if layer.above:
+            self.rows = SlidingRows(weight[order, :, :-1], self.bias, batch, width)
+        this_row = weight[order, :, -1, : reach + 1].permute(2, 1, 0).flatten(0, 1)  # ((reach + 1) * inputs, outputs)
+        self.weights = [this_row[:, part].contiguous() for part in parts]
+        self.windows = [self.row[:, c : c + reach + 1].flatten(1) for c in range(width)]
+        self.bases = [[self.base[:, c, part] for part in parts] for c in range(width)]
+        self.slots = [[self.row[:, reach + c, part] for part in _parts(layer.inputs, groups)] for c in range(width)]
+        self.order, self.first = order, True
+
+    def begin_row(self, extra: Tensor | None = None) -> None:
+        """Moves on to the next row. `extra` (B, W, outputs), in the layer's own order, is added to every output of this row."""
+        if self.rows is not None:
+            self.base.copy_(self.rows.slide(None if self.first else self.row[:, self.reach :]))
+        else:
+            self.base.copy_(self.bias.expand_as(self.base))
+        if extra is not None:
+            self.base.add_(extra[..., self.order])
+        self.first = False
+        self.row.zero_()
+
+    def write(self, column: int, colour: int, value: Tensor) -> None:
+        """Sets the input of one colour at this row's column: (B, maps of that colour)."""
+        self.slots[column][colour].copy_(value)
+
+    def read(self, column: int, colour: int) -> Tensor:
+        """The outputs of one colour at this row's column: (B, maps of that colour)."""
+        return torch.addmm(self.bases[column][colour], self.windows[column], self.weights[colour])
+
+
+class RowsAboveConv2d(nn.Module):
+    """A convolution that reads only rows above the output's row, all columns alike: the vertical stack (2016b, section 2.2).
+
+    With `image` the input is the image itself, whose row r must not be read at row r. Deeper inputs were shifted by the first layer and
+    know nothing of their own row, so that there the own row is read; leaving it out again would keep a blind spot.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, image: bool):
+        super().__init__()
+        self.reach, self.image = kernel // 2, image
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, self.reach + (not image), kernel))
+        self.bias = nn.Parameter(torch.empty(outputs))
+        initialise(self.weight, self.bias, fan_in=self.weight[0].numel())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) → (B, outputs, H, W)."""
+        x = x[:, :, :-1] if self.image else x  # the padding below moves the image down by one row
+        return F.conv2d(F.pad(x, (self.reach, self.reach, self.reach, 0)), self.weight, self.bias)
+
+    def face(self, batch: int, width: int) -> "SlidingRows":
+        """The row face for `batch` images of that width."""
+        return SlidingRows(self.weight, self.bias, batch, width)
+
+
+class SlidingRows:
+    """The newest few rows of an input, and what a kernel over them gives for a whole row at once."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, batch: int, width: int):
+        self.weight, self.bias, self.reach = weight.contiguous(memory_format=torch.channels_last), bias, weight.shape[3] // 2
+        self.window = weight.new_zeros(batch, weight.shape[2], width + 2 * self.reach, weight.shape[1])
+
+    def slide(self, newest: Tensor | None) -> Tensor:
+        """Takes the newest row (B, W, inputs), None at the top of the image, and gives (B, W, outputs)."""
+        if newest is not None:
+            self.window[:, :-1] = self.window[:, 1:].clone()
+            self.window[:, -1, self.reach : self.window.shape[2] - self.reach] = newest
+        return F.conv2d(self.window.permute(0, 3, 1, 2), self.weight, self.bias)[:, :, 0].transpose(1, 2)
+
+
+def initialise(weight: Tensor, bias: Tensor, *, fan_in: float) -> None:
+    """Uniform within 1/sqrt(fan_in), as torch's own convolutions, but counting only taps that the mask lets through."""
+    bound = 1 / math.sqrt(max(fan_in, 1.0))
+    nn.init.uniform_(weight, -bound, bound)
+    nn.init.uniform_(bias, -bound, bound)
+
+
+def _parts(colour_of: Sequence[int], groups: int) -> list[slice]:
+    """Where each colour's maps lie, given colours in rising order."""
+    starts = [sum(c < g for c in colour_of) for g in range(groups + 1)]
+    return [slice(a, b) for a, b in itertools.pairwise(starts)]

@@ -1,0 +1,142 @@
+"""Exact sampling in raster order: cached by the row-and-step face, or naive with one whole forward per sub-pixel.
+
+All uniform numbers are drawn first and decide every value by the inverse of the cumulative distribution in float64. So the same generator
+state gives the same images whichever sampler uses it, and the process that is sampled is the one that is scored.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from pixelbench.models.base import AutoregressiveModel
+
+Method = Literal["auto", "cached", "naive"]
+
+
+@torch.inference_mode()
+def sample(
+    model: "AutoregressiveModel",
+    n: int | None = None,
+    *,
+    generator: torch.Generator | None = None,
+    method: Method = "auto",
+    given: Tensor | None = None,
+    known: Tensor | None = None,
+    canvas: Tensor | None = None,
+    temperature: float = 1.0,
+) -> Tensor:
+    """Draws images.
+
+    Args:
+        model: any family.
+        n: how many; may be left out with `given`.
+        generator: its state decides the images; the global one if left out.
+        method: `cached`, `naive`, or `auto`: cached unless the model sees what it predicts.
+        given, known: images (n, C, H, W) and a mask, True where their values are held; the rest is drawn. `known` may leave out n.
+        canvas: what not yet drawn sub-pixels hold, (n, C, H, W); zeros if left out. A causal model never sees it, so a result that
+            depends on it proves a leak.
+        temperature: logits are divided by it; 1 is the model itself.
+
+    Returns:
+        (n, C, H, W) uint8 on the model's device.
+
+    Raises:
+        ValueError: contradicting arguments, or `cached` asked of a model that sees ahead.
+    """
+    n = _batch_size(n, given, known)
+    if temperature <= 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
+    uniforms = _uniforms(n, model, generator)
+    held = None if known is None or given is None else known.to(model.device).expand(n, *model.shape)
+    images = (torch.zeros(n, *model.shape) if canvas is None else canvas).to(model.device, torch.uint8).clone()
+    if held is not None and given is not None:
+        images = torch.where(held, given.to(images), images)
+    if method == "auto":
+        method = "naive" if model.sees_ahead else "cached"
+    fill = _fill_cached if method == "cached" else _fill_naive
+    was_training = model.training
+    model.eval()
+    try:
+        fill(model, images, uniforms, held, temperature)
+    finally:
+        model.train(was_training)
+    return images
+
+
+@torch.inference_mode()
+def cached_logits(model: "AutoregressiveModel", images: Tensor) -> Tensor:
+    """The logits (B, levels, C, H, W) that the row-and-step face gives for whole images: what the cached sampler would see."""
+    stepper = model.stepper(len(images))
+    out = torch.empty(len(images), model.levels, *model.shape, device=model.device, dtype=next(model.parameters()).dtype)
+    for row, column, colour in raster(model.shape):
+        if column == colour == 0:
+            stepper.begin_row()
+        out[:, :, colour, row, column] = stepper.logits(column, colour)
+        stepper.put(column, colour, images[:, colour, row, column])
+    return out
+
+
+def raster(shape: tuple[int, int, int]) -> Iterator[tuple[int, int, int]]:
+    """(row, column, colour) of every sub-pixel of a (C, H, W) image in the order in which they are generated."""
+    channels, height, width = shape
+    return ((row, column, colour) for row in range(height) for column in range(width) for colour in range(channels))
+
+
+def draw(logits: Tensor, uniforms: Tensor) -> Tensor:
+    """(B, levels) and (B,) in [0, 1) → (B,) values, by the inverse cumulative distribution in float64."""
+    cumulative = torch.softmax(logits.double(), 1).cumsum(1)
+    return torch.searchsorted(cumulative, uniforms[:, None].contiguous(), right=True)[:, 0].clamp_(max=logits.shape[1] - 1)
+
+
+def _fill_cached(model: "AutoregressiveModel", images: Tensor, uniforms: Tensor, held: Tensor | None, temperature: float) -> None:
+    if model.sees_ahead:
+        raise ValueError("this model sees the sub-pixel it predicts, so it has no cached sampler; use method='naive'")
+    stepper = model.stepper(len(images))
+    needless = _held_everywhere(held)
+    for row, column, colour in raster(model.shape):
+        if column == colour == 0:
+            stepper.begin_row()
+        if (colour, row, column) not in needless:
+            _decide(images, (row, column, colour), stepper.logits(column, colour) / temperature, uniforms, held)
+        stepper.put(column, colour, images[:, colour, row, column])
+
+
+def _fill_naive(model: "AutoregressiveModel", images: Tensor, uniforms: Tensor, held: Tensor | None, temperature: float) -> None:
+    needless = _held_everywhere(held)
+    for row, column, colour in raster(model.shape):
+        if (colour, row, column) not in needless:
+            logits = model(images)[:, :, colour, row, column]
+            _decide(images, (row, column, colour), logits / temperature, uniforms, held)
+
+
+def _decide(images: Tensor, where: tuple[int, int, int], logits: Tensor, uniforms: Tensor, held: Tensor | None) -> None:
+    row, column, colour = where
+    values = draw(logits, uniforms[:, colour, row, column]).to(images.dtype)
+    if held is not None:
+        values = torch.where(held[:, colour, row, column], images[:, colour, row, column], values)
+    images[:, colour, row, column] = values
+
+
+def _held_everywhere(held: Tensor | None) -> set[tuple[int, int, int]]:
+    """The (colour, row, column) that are known in every image of the batch: no need to compute their logits."""
+    return set() if held is None else {(c, h, w) for c, h, w in held.all(0).nonzero().tolist()}
+
+
+def _uniforms(n: int, model: "AutoregressiveModel", generator: torch.Generator | None) -> Tensor:
+    device = model.device if generator is None else generator.device
+    return torch.rand(n, *model.shape, dtype=torch.float64, device=device, generator=generator).to(model.device)
+
+
+def _batch_size(n: int | None, given: Tensor | None, known: Tensor | None) -> int:
+    if (given is None) != (known is None):
+        raise ValueError("given and known belong together: images, and which of their values to hold")
+    if given is not None:
+        if n not in (None, len(given)):
+            raise ValueError(f"n is {n} but {len(given)} images are given")
+        return len(given)
+    if n is None or n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    return n

@@ -1,0 +1,192 @@
+"""The training loop: a generator of progress that can be stopped, checkpointed and resumed bit for bit."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.scoring import batched_nats
+from pixelbench.training import checkpoint
+from pixelbench.training.ema import ExponentialMovingAverage
+from pixelbench.training.optimisers import learning_rate, make_optimiser
+from pixelbench.training.recipe import Recipe
+from pixelbench.training.seeding import BatchOrder, seed_everything
+from pixelbench.units import bits_per_dim, nats_to_bits
+
+Status = Literal["running", "done", "diverged", "timeout", "interrupted"]
+
+CURVE_POINTS, VALIDATION_POINTS = 50, 5
+CHECKPOINT_SECONDS = 10.0
+#: A checkpoint may cost at most this share of the time, so that large models are not stored all the time.
+CHECKPOINT_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Bits/dim after `update` updates: mean over the training batches since the point before, and on the validation images."""
+
+    update: int
+    train_bits_per_dim: float
+    validation_bits_per_dim: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training is asked to do beyond the recipe: `updates`, `seed`, and a cap in seconds that ends it with status `timeout`."""
+
+    updates: int
+    seed: int
+    max_seconds: float | None = None
+
+
+class Trainer:
+    """Trains `model` in place.
+
+    Args:
+        model: on the device where it is to be trained.
+        train, validation: integer images (N, C, H, W), moved to that device once and kept there.
+        recipe: with its precision resolved.
+        plan: updates, seed, cap.
+        identity: names the run and the code; a checkpoint of another identity is refused.
+        save: takes a checkpoint's bytes and stores them; called about every ten seconds and at the end.
+        stop: asked between updates; True ends with status `interrupted`.
+
+    Attributes:
+        status: `running` until the generator of `run` is exhausted.
+        curve: all points so far, also those from before a resume.
+        seconds: time spent in training, over all attempts.
+    """
+
+    def __init__(
+        self,
+        model: AutoregressiveModel,
+        train: Tensor,
+        validation: Tensor,
+        recipe: Recipe,
+        plan: Plan,
+        *,
+        identity: str = "",
+        save: Callable[[bytes], None] = lambda blob: None,
+        stop: Callable[[], bool] = lambda: False,
+    ):
+        self.model, self.recipe, self.plan = model, recipe, plan
+        self.identity, self.save, self.stop = identity, save, stop
+        self.train, self.validation = train.to(model.device), validation.to(model.device)
+        self.optimiser = make_optimiser(model, recipe)
+        self.ema = ExponentialMovingAverage(model, recipe.ema) if recipe.ema else None
+        self.order = BatchOrder(len(train), recipe.batch, plan.seed)
+        self.status: Status = "running"
+        self.update, self.seconds = 0, 0.0
+        self.curve: list[CurvePoint] = []
+        self._loss = torch.zeros((), dtype=torch.float64, device=model.device)
+        self._losses = 0
+        seed_everything(plan.seed, "training")
+
+    @property
+    def evaluated(self) -> AutoregressiveModel:
+        """The model whose likelihood is reported: the average if the recipe has one, else the model itself."""
+        return self.ema.average if self.ema else self.model
+
+    def run(self) -> Iterator[CurvePoint]:
+        """Trains until the updates are done, `stop`, the cap or divergence; yields the curve as it grows and sets `status`."""
+        began, before = time.monotonic(), self.seconds
+        saved, pause = began, CHECKPOINT_SECONDS
+        every = max(1, self.plan.updates // CURVE_POINTS)
+        while self.status == "running" and self.update < self.plan.updates:
+            self.seconds = before + time.monotonic() - began
+            if ended := self._ended_early(time.monotonic() - began):
+                self.status = ended
+                break
+            self._step()
+            if self.update % every == 0 or self.update == self.plan.updates:
+                yield self._point()
+                if self._diverged():
+                    self.status = "diverged"
+            if self.status == "running" and time.monotonic() - saved > pause:
+                written = time.monotonic()
+                self.save(self.state())
+                saved = time.monotonic()
+                pause = max(CHECKPOINT_SECONDS, (saved - written) / CHECKPOINT_SHARE)
+        self.seconds = before + time.monotonic() - began
+        self.status = "done" if self.status == "running" else self.status
+        if self.status != "diverged":
+            self.save(self.state())
+
+    def state(self) -> bytes:
+        """Everything that decides the rest of the training, as bytes."""
+        tensors = checkpoint.module_tensors("model", self.model) | checkpoint.optimiser_tensors(self.optimiser)
+        if self.ema:
+            tensors |= checkpoint.module_tensors("ema", self.ema.average)
+        tensors |= {"loss": self._loss, "random.cpu": torch.get_rng_state()}
+        if self.model.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self.model.device)
+        header = {"identity": self.identity, "update": self.update, "losses": self._losses, "seconds": self.seconds}
+        header["curve"] = [asdict(point) for point in self.curve]
+        return checkpoint.pack(tensors, header)
+
+    def restore(self, blob: bytes) -> None:
+        """Goes on from `state()`.
+
+        Raises:
+            CheckpointError: the blob is damaged, or of another run or code; nothing has been restored then.
+        """
+        tensors, header = checkpoint.unpack(blob)
+        if header.get("identity") != self.identity:
+            raise checkpoint.CheckpointError("the checkpoint is of another run, or of another version of the code")
+        checkpoint.restore_module("model", self.model, tensors)
+        checkpoint.restore_optimiser(self.optimiser, tensors)
+        if self.ema:
+            checkpoint.restore_module("ema", self.ema.average, tensors)
+        self._loss.copy_(tensors["loss"])
+        torch.set_rng_state(tensors["random.cpu"])
+        if "random.cuda" in tensors and self.model.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.model.device)
+        self.update, self._losses, self.seconds = header["update"], header["losses"], header["seconds"]
+        self.curve = [CurvePoint(**point) for point in header["curve"]]
+
+    def _step(self) -> None:
+        """One update; nothing here waits for the device."""
+        self.model.train()
+        rate = learning_rate(self.recipe, self.update, self.plan.updates)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        batch = self.train[self.order.indices(self.update).to(self.train.device, non_blocking=True)]
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            loss = self.model.loss(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.recipe.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        self.optimiser.step()
+        if self.ema:
+            self.ema.update(self.model, self.update)
+        self._loss += loss.detach()
+        self._losses += 1
+        self.update += 1
+
+    def _point(self) -> CurvePoint:
+        validate = self.update % max(1, self.plan.updates // VALIDATION_POINTS) == 0 or self.update == self.plan.updates
+        measured = float(batched_nats(self.evaluated, self.validation).mean()) if validate else None
+        validation = None if measured is None else bits_per_dim(measured, self.model.shape)
+        point = CurvePoint(self.update, nats_to_bits(float(self._loss) / self._losses), validation)
+        self._loss.zero_()
+        self._losses = 0
+        self.curve.append(point)
+        return point
+
+    def _diverged(self) -> bool:
+        """Not a number, or after the first tenth still far worse than knowing nothing."""
+        point = self.curve[-1]
+        values = [point.train_bits_per_dim, *([] if point.validation_bits_per_dim is None else [point.validation_bits_per_dim])]
+        settled = self.update > self.recipe.warmup + self.plan.updates // 10
+        return not all(map(math.isfinite, values)) or (settled and values[0] > 2 * math.log2(self.model.levels))
+
+    def _ended_early(self, elapsed: float) -> Status | None:
+        if self.stop():
+            return "interrupted"
+        return "timeout" if self.plan.max_seconds is not None and elapsed > self.plan.max_seconds else None

@@ -1,0 +1,32 @@
+"""Optimisers and learning-rate schedules by name."""
+
+import math
+
+import torch
+from torch import nn
+
+from pixelbench.training.recipe import Recipe
+
+
+def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's optimiser with all of its constants; the learning rate is set at every update by `learning_rate`."""
+    parameters, c = list(model.parameters()), recipe.constants
+    if recipe.optimiser == "rmsprop":
+        return torch.optim.RMSprop(
+            parameters, recipe.learning_rate, c["alpha"], c["epsilon"], weight_decay=c["weight_decay"], momentum=c["momentum"]
+        )
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
+    return kind(parameters, recipe.learning_rate, (c["beta1"], c["beta2"]), c["epsilon"], c["weight_decay"])
+
+
+def learning_rate(recipe: Recipe, update: int, updates: int) -> float:
+    """The rate of update 0, 1, … of `updates`: linear warm-up, then the schedule."""
+    if update < recipe.warmup:
+        return recipe.learning_rate * (update + 1) / recipe.warmup
+    if recipe.schedule == "exponential":
+        return recipe.learning_rate * recipe.decay**update
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    done = (update - recipe.warmup) / max(updates - recipe.warmup, 1)
+    low = recipe.final_rate * recipe.learning_rate
+    return low + (recipe.learning_rate - low) * 0.5 * (1 + math.cos(math.pi * done))

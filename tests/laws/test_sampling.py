@@ -1,0 +1,100 @@
+"""Laws: both faces are one function; both samplers draw the same images, from any canvas; samples follow the probabilities."""
+
+import itertools
+
+import pytest
+import torch
+from families import CAUSAL, LEAKY, SHAPES, random_images, tiny
+from scipy.stats import chisquare
+
+from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.sampling import cached_logits
+
+
+def drawn(model: AutoregressiveModel, n: int = 3, **arguments) -> torch.Tensor:
+    return model.sample(n, generator=torch.Generator().manual_seed(5), **arguments)
+
+
+def test_cached_logits_equal_full_logits(model: AutoregressiveModel):
+    images = random_images(4, model.shape, model.levels)
+    with torch.inference_mode():
+        full = model(images)
+    cached = cached_logits(model, images) if list(model.parameters()) else full
+    assert float((full - cached).abs().max()) <= 1e-10 * float(full.abs().max())
+
+
+def test_both_samplers_draw_the_same_images(model: AutoregressiveModel):
+    assert torch.equal(drawn(model, method="cached"), drawn(model, method="naive"))
+
+
+def test_no_canvas_changes_a_sample(model: AutoregressiveModel):
+    canvas = random_images(3, model.shape, model.levels, seed=9)
+    assert torch.equal(drawn(model, method="naive"), drawn(model, method="naive", canvas=canvas))
+
+
+@pytest.mark.parametrize("name", LEAKY)
+def test_a_leaking_model_gives_itself_away_by_its_canvas(name: str):
+    model = tiny(name, SHAPES["grey"])
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)
+    canvas = random_images(16, model.shape, model.levels, seed=9)
+    assert not torch.equal(drawn(model, 16), drawn(model, 16, canvas=canvas))
+
+
+@pytest.mark.parametrize("name", LEAKY)
+def test_a_leaking_model_has_no_cached_sampler(name: str):
+    with pytest.raises(ValueError, match="method='naive'"):
+        drawn(tiny(name, SHAPES["grey"]), method="cached")
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_samples_follow_the_probabilities(name: str):
+    """The histogram of all 27 images of a tiny shape against their exact probabilities."""
+    model = tiny(name, (3, 1, 1), levels=3)
+    every = torch.tensor(list(itertools.product(range(3), repeat=3))).view(-1, 3, 1, 1)
+    with torch.inference_mode():
+        expected = model.log_prob(every).exp().numpy() * 20000
+    images = drawn(model, 20000)[:, :, 0, 0].long()
+    index = images[:, 0] * 9 + images[:, 1] * 3 + images[:, 2]
+    observed = torch.bincount(index, minlength=27).numpy()
+    assert chisquare(observed, expected * observed.sum() / expected.sum()).pvalue > 1e-4
+
+
+def test_known_values_are_held_and_the_rest_is_drawn(model: AutoregressiveModel):
+    given = random_images(3, model.shape, model.levels, seed=2)
+    known = torch.zeros(model.shape, dtype=torch.bool)
+    known[:, : model.height // 2] = True
+    cached = drawn(model, given=given, known=known, method="cached")
+    assert torch.equal(cached[:, known], given[:, known])
+    assert not torch.equal(cached, given)
+    assert torch.equal(cached, drawn(model, given=given, known=known, method="naive"))
+
+
+def test_what_is_known_of_one_image_only_is_held_in_that_image(model: AutoregressiveModel):
+    given = random_images(2, model.shape, model.levels, seed=2)
+    known = torch.zeros(2, *model.shape, dtype=torch.bool)
+    known[0] = True
+    images = drawn(model, 2, given=given, known=known)
+    assert torch.equal(images[0], given[0])
+    assert torch.equal(images[1], drawn(model, 2)[1])
+
+
+def test_a_cold_temperature_makes_samples_certain():
+    model = tiny("gated", SHAPES["grey"])
+    cold = [model.sample(2, generator=torch.Generator().manual_seed(seed), temperature=1e-6) for seed in (1, 2)]
+    assert torch.equal(cold[0], cold[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"n": 0}, "n must be at least 1"),
+        ({"n": 1, "temperature": 0.0}, "temperature must be above 0"),
+        ({"n": 1, "known": torch.ones(1, 6, 5, dtype=torch.bool)}, "belong together"),
+        ({"n": 3, "given": torch.zeros(2, 1, 6, 5), "known": torch.ones(1, 6, 5, dtype=torch.bool)}, "2 images are given"),
+    ],
+)
+def test_contradicting_arguments_are_refused(arguments: dict, sentence: str):
+    with pytest.raises(ValueError, match=sentence):
+        tiny("uniform", SHAPES["grey"]).sample(**arguments)
