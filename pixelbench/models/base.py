@@ -12,7 +12,11 @@ from pixelbench.models import sampling
 
 
 class Stepper(Protocol):
-    """A network in raster order. Values are integers, logits are raw head outputs."""
+    """A network in raster order. Values are integers, logits are raw head outputs.
+
+    For every sub-pixel, in raster order, `logits` and then `put`; a known sub-pixel is no exception, since `logits` computes the features
+    that later ones read.
+    """
 
     def begin_row(self) -> None:
         """Moves on to the next row; the row before must have been put completely."""

@@ -99,8 +99,9 @@ def _fill_cached(model: "AutoregressiveModel", images: Tensor, uniforms: Tensor,
     for row, column, colour in raster(model.shape):
         if column == colour == 0:
             stepper.begin_row()
+        logits = stepper.logits(column, colour)  # also where the value is known: later pixels need this one's features
         if (colour, row, column) not in needless:
-            _decide(images, (row, column, colour), stepper.logits(column, colour) / temperature, uniforms, held)
+            _decide(images, (row, column, colour), logits / temperature, uniforms, held)
         stepper.put(column, colour, images[:, colour, row, column])
 
 

@@ -36,7 +36,7 @@ def test_colour_conditioning_is_seen_in_the_map(name: str):
 
 @pytest.mark.parametrize("name", ["pixelcnn-no-colour", "gated-no-colour"])
 def test_without_colour_conditioning_all_colours_of_earlier_pixels_stay_visible(name: str):
-    channels, height, width = SHAPES["colour"]
+    channels, _, width = SHAPES["colour"]
     model = tiny(name, SHAPES["colour"])
     report = check_causality(model, model.shape, levels=model.levels)
     left, here = (2 * width + 1) * channels, (2 * width + 2) * channels
