@@ -1,0 +1,134 @@
+"""What every shipped task promises, and that a changed image is noticed."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pixelbench.data import Split, Task, TaskData, get_task, task_names
+from pixelbench.data.task import data_digest
+from pixelbench.errors import UserError
+
+DIGESTS = {
+    "digits": "63443fa2bef1cc5fe190d97d12132a103ce0e3fe56ac02b6e0311f90df532ea9",
+    "photos": "822a5622d9209b305675c25373f292603c74f13b8af8d6eb847ba1f4c7368c5a",
+    "photos-8bit": "a5efece4ebc663e9db88b2c1a8427b0f5a7101dfc20313af2a1bc30d542213cd",
+}
+
+
+@pytest.fixture(params=task_names())
+def task(request: pytest.FixtureRequest) -> Task:
+    return get_task(request.param)
+
+
+def test_digests_are_the_published_ones_and_hold_for_the_images(task: Task) -> None:
+    assert task.digest == DIGESTS[task.name]
+    assert data_digest(task.load()) == DIGESTS[task.name]
+
+
+def test_images_have_the_promised_shape_type_and_levels(task: Task) -> None:
+    for split in task.load().splits().values():
+        assert split.images.shape[1:] == task.shape
+        assert split.images.dtype == np.uint8
+        assert split.images.flags.c_contiguous
+        assert split.images.min() == 0
+        assert split.images.max() == task.levels - 1
+    assert task.dimensions == task.channels * task.height * task.width
+
+
+def test_splits_share_no_cluster(task: Task) -> None:
+    train, validation, test = (set(split.clusters.tolist()) for split in task.load().splits().values())
+    assert not train & validation
+    assert not train & test
+    assert not validation & test
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "test"])
+def test_one_changed_value_is_noticed(task: Task, name: str) -> None:
+    def tampered() -> TaskData:
+        data = task.load()
+        data.splits()[name].images[-1, -1, -1, -1] ^= 1
+        return data
+
+    with pytest.raises(UserError, match=f"'{task.name}' are not the pinned ones") as caught:
+        dataclasses.replace(task, builder=tampered).load()
+    assert task.digest in str(caught.value)
+
+
+def test_one_changed_cluster_is_noticed(task: Task) -> None:
+    def tampered() -> TaskData:
+        data = task.load()
+        data.test.clusters[0] += 1
+        return data
+
+    with pytest.raises(UserError, match="not the pinned ones"):
+        dataclasses.replace(task, builder=tampered).load()
+
+
+def test_mismatch_names_the_package_that_differs(task: Task) -> None:
+    other = dataclasses.replace(task, digest="0" * 64, pinned_with=(("pillow", "1.2.3"), ("no-such-package", "4.5")))
+    with pytest.raises(UserError, match=r"is installed and 1\.2\.3 was pinned.*pip install pillow==1\.2\.3") as caught:
+        other.load()
+    assert "no-such-package (none) is installed" in str(caught.value)
+
+
+def test_mismatch_without_another_version_asks_for_a_reinstall(task: Task) -> None:
+    with pytest.raises(UserError, match="reinstall"):
+        dataclasses.replace(task, digest="0" * 64, pinned_with=()).load()
+
+
+def test_a_caller_may_change_what_it_loaded(task: Task) -> None:
+    task.load().train.images[:] = 0
+    assert task.load().train.images.max() == task.levels - 1
+
+
+def test_digest_tells_splits_and_fields_apart() -> None:
+    a, b = (Split(np.full((2, 1, 1, 1), value, np.uint8), np.arange(2)) for value in (0, 1))
+    assert data_digest(TaskData(a, a, b)) != data_digest(TaskData(a, b, a))
+    reshaped = Split(np.zeros((1, 1, 1, 1), np.uint8), np.zeros(1, np.int64))
+    assert data_digest(TaskData(a, a, reshaped)) != data_digest(TaskData(a, a, a))
+
+
+def test_interleaving_takes_one_image_of_each_cluster_in_turn() -> None:
+    clusters = np.array([4, 4, 4, 7, 9, 9])
+    images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
+    mixed = Split(images, clusters).interleaved()
+    assert mixed.images.ravel().tolist() == [0, 3, 4, 1, 5, 2]
+    assert mixed.clusters.tolist() == [4, 7, 9, 4, 9, 4]
+
+
+def test_a_prefix_of_the_test_split_covers_every_cluster(task: Task) -> None:
+    clusters = task.load().test.clusters
+    count = len(np.unique(clusters))
+    assert len(np.unique(clusters[:count])) == count
+
+
+@pytest.mark.parametrize(
+    ("images", "clusters"),
+    [
+        (np.zeros((2, 1, 1, 1)), np.arange(2)),
+        (np.zeros((2, 1, 1), np.uint8), np.arange(2)),
+        (np.zeros((2, 1, 1, 1), np.uint8), np.arange(3)),
+        (np.zeros((2, 1, 1, 1), np.uint8), np.arange(2.0)),
+    ],
+)
+def test_a_split_of_another_form_is_refused(images: np.ndarray, clusters: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Split(images, clusters)
+
+
+def test_unknown_task_gets_the_nearest_name() -> None:
+    with pytest.raises(UserError, match=r"Unknown task 'photo'[.] Did you mean 'photos'"):
+        get_task("photo")
+
+
+def test_loading_needs_neither_torch_nor_the_packages_around_the_files() -> None:
+    code = (
+        "import sys; from pixelbench.data import get_task, task_names; [get_task(n).load() for n in task_names()]; "
+        "print([m for m in ('torch', 'torchvision', 'sklearn', 'skimage', 'pooch') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
