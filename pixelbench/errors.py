@@ -8,6 +8,10 @@ class UserError(Exception):
     """The message is the whole sentence that the user sees: what is wrong and what to do next."""
 
 
+class NothingMatched(UserError):  # noqa: N818 (the name says what happened; it ends in exit code 3)
+    """A selection such as `--only` that leaves nothing to look at."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """`Unknown task 'digit'. Did you mean 'digits'? Known: digits, photos.`"""
     names = sorted(known)

@@ -1,5 +1,6 @@
 """The JSON file that a run leaves, whatever its end: where it lies, what it must hold, reading and writing it."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,11 @@ def read_record(folder: Path) -> dict[str, Any]:
         newer = _is_newer(record)
         raise RecordError(f"{path} {fault}; {'update PixelBench to read it' if newer else _MEND}.", newer=newer)
     return record
+
+
+def fingerprint(record: dict[str, Any]) -> str:
+    """Tells whether a record is still the one that was seen before."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _no_constant(name: str) -> None:

@@ -1,0 +1,41 @@
+"""Which device runs are made on. torch is loaded only where there is a GPU to ask it about."""
+
+import os
+import re
+from pathlib import Path
+
+from pixelbench.errors import UserError, unknown
+
+
+def resolve_device(asked: str) -> str:
+    """`auto`, `cpu`, `cuda` or `cuda:N` → the device to use; `auto` takes CUDA where torch can use it.
+
+    Raises:
+        UserError: no such device, or not on this machine.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", asked):
+        raise unknown("device", asked, ["auto", "cpu", "cuda", "cuda:0"])
+    if asked == "cpu":
+        return "cpu"
+    count = _cuda_devices()
+    if asked == "auto":
+        return "cuda" if count else "cpu"
+    if not count:
+        raise UserError(f"There is no CUDA device for '{asked}' that torch can use here; use --device cpu, or see `pixelbench doctor`.")
+    if int(asked.partition(":")[2] or 0) >= count:
+        raise UserError(f"There is no device '{asked}' here; the last one is 'cuda:{count - 1}'.")
+    return asked
+
+
+def _cuda_devices() -> int:
+    """How many CUDA devices torch can use; asks torch only where the driver's device files are."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not has_nvidia_files():
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def has_nvidia_files() -> bool:
+    """Whether the NVIDIA driver shows a device (`/dev/dxg`: through Windows)."""
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()

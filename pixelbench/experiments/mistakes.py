@@ -1,0 +1,93 @@
+"""Mistakes in a suite file as people read them: a dotted path and what was expected there, all of them at once."""
+
+import difflib
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+#: A dotted name and the values given under it; a later layer wins.
+Layer = tuple[str, dict[str, Any]]
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dataclass_type": "a table",
+    "dict_type": "a table",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "string_type": "a text in quotes",
+    "tuple_type": "a list",
+}
+
+
+def parse(kind: type[T], layers: Sequence[Layer], mistakes: list[str]) -> T | None:
+    """The merged layers as a `kind` (a dataclass), or None after adding each mistake under the dotted name of the layer that made it."""
+    values = {name: value for _, given in layers for name, value in given.items()}
+    try:
+        return _adapter(kind).validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        for entry in error.errors(include_url=False):
+            path = _dotted(entry["loc"], values)
+            owner = next((name for name, given in reversed(layers) if entry["loc"] and entry["loc"][0] in given), layers[-1][0])
+            mistakes.append(f"{'.'.join(part for part in (owner, path) if part)}: {_expectation(entry, kind)}")
+        return None
+
+
+def infinities(values: Any, path: str = "") -> Iterator[str]:
+    """A mistake for each `nan` and `inf`, which TOML has and JSON, so the record, has not."""
+    if isinstance(values, dict):
+        for name, value in values.items():
+            yield from infinities(value, f"{path}.{name}" if path else name)
+    elif isinstance(values, list):
+        for index, value in enumerate(values):
+            yield from infinities(value, f"{path}.{_item_name(value, index)}")
+    elif isinstance(values, float) and not math.isfinite(values):
+        yield f"{path}: expected a finite number, got {values}"
+
+
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
+
+
+def _dotted(location: Sequence[int | str], values: Any) -> str:
+    """`("variant", 3, "family")` → `variant.gated-pixelcnn.family`: entries of a list go by their name where they have one."""
+    parts = []
+    for part in location:
+        inside = values[part] if _has(values, part) else None
+        parts.append(_item_name(inside, part) if isinstance(part, int) else part)
+        values = inside
+    return ".".join(parts)
+
+
+def _has(values: Any, part: int | str) -> bool:
+    return (isinstance(values, list) and isinstance(part, int)) or (isinstance(values, dict) and part in values)
+
+
+def _item_name(value: Any, index: int) -> str:
+    name = value.get("name") if isinstance(value, dict) else None
+    return name if isinstance(name, str) else f"[{index}]"
+
+
+def _expectation(entry: Any, kind: type) -> str:
+    error = entry["type"]
+    if error in _EXPECTED:
+        return f"expected {_EXPECTED[error]}, got {json.dumps(entry['input'], default=str)}"
+    if error == "literal_error":
+        near = difflib.get_close_matches(str(entry["input"]), re.findall("'(.*?)'", entry["ctx"]["expected"]), n=1)
+        return f"expected {entry['ctx']['expected']}, got '{entry['input']}'" + (f"; did you mean '{near[0]}'?" if near else "")
+    if error == "unexpected_keyword_argument":
+        known = [field.name for field in fields(kind)] if is_dataclass(kind) and len(entry["loc"]) == 1 else []
+        near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1)
+        return "there is no such setting" + (f"; did you mean '{near[0]}'?" if near else "")
+    if error in ("missing", "missing_argument"):
+        return "is missing"
+    return entry["msg"].removeprefix("Value error, ")

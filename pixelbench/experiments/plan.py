@@ -1,0 +1,231 @@
+"""What a suite asks for against what a store has: which runs are stored, missing, stale or failed, and which will be made. No torch."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal, get_args
+
+from pixelbench.data import get_task
+from pixelbench.errors import NothingMatched, UserError, unknown
+from pixelbench.experiments.provenance import source_digest
+from pixelbench.experiments.resolve import Resolved, pairs, resolve
+from pixelbench.experiments.suite import Evaluation, Suite, SuiteTask, SuiteVariant
+from pixelbench.models.families import get_family
+from pixelbench.store.record import fingerprint, run_folder
+from pixelbench.store.scan import Scan, StoredRun, scan
+from pixelbench.store.spec import RunSpec
+
+State = Literal["stored", "missing", "stale", "failed"]
+Rerun = Literal["missing", "failed", "stale", "all"]
+
+_FAILED = ("failed", "diverged", "timeout")
+#: `--rerun` → the states that are made (again).
+_MADE: dict[str, tuple[State, ...]] = {
+    "missing": ("missing",),
+    "failed": ("missing", "failed"),
+    "stale": ("missing", "stale"),
+    "all": get_args(State),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the plan.
+
+    Attributes:
+        state: `stored` (done), `missing` (never begun, or interrupted), `stale` (done by other source code), `failed` (failed, diverged,
+            timed out, or a damaged record).
+        runs: whether this plan makes it.
+        seconds: what it took before, or another seed of it did; None where nothing is known.
+        seen: fingerprint of the record that this plan found; a record that differs later was made by somebody else.
+    """
+
+    spec: RunSpec
+    folder: Path
+    state: State
+    runs: bool
+    seconds: float | None
+    seen: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells in the order of the suite. `problems`: one sentence for each record of no use and each run asked for twice."""
+
+    suite: str
+    store: Path
+    cells: tuple[Cell, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def to_run(self) -> tuple[Cell, ...]:
+        """The cells that this plan makes."""
+        return tuple(cell for cell in self.cells if cell.runs)
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated processor time of what is to be made; None unless all of it was made before."""
+        known = [cell.seconds for cell in self.to_run if cell.seconds is not None]
+        return sum(known) if len(known) == len(self.to_run) else None
+
+
+def make_plan(
+    suite: Suite,
+    store: Path,
+    *,
+    only: Sequence[str] = (),
+    seeds: Sequence[int] | None = None,
+    budget: str | None = None,
+    rerun: str = "missing",
+    limit: int | None = None,
+    device: str = "cpu",
+    precision: str = "auto",
+    shard: tuple[int, int] | None = None,
+) -> Plan:
+    """The suite's cells, each with its state in the store.
+
+    Args:
+        suite: from `load_suite`.
+        store: the results folder; it need not exist.
+        only: glob patterns for `task/variant`, a task or a variant; a cell stays if one matches.
+        seeds: instead of the suite's.
+        budget: instead of the suite's default.
+        rerun: `missing`, or what is made again beside it: `failed`, `stale`, or `all`.
+        limit: at most so many test, validation, sequential and drawn images.
+        device: resolved; it decides what the precision `auto` becomes.
+        precision: `auto` leaves it to the recipe.
+        shard: (i, n), i from 1: every n-th cell, for n machines.
+
+    Raises:
+        UserError: unknown budget, `rerun` or precision, a limit or shard out of range, a store that is no folder.
+        NothingMatched: `only` leaves no cell.
+    """
+    budget = budget or suite.default_budget
+    _check_choices(suite, budget, rerun, limit, precision, shard)
+    chosen = [pair for pair in pairs(suite) if _matches(only, *pair)]
+    if not chosen:
+        raise _nothing_matched(suite, only)
+    specs = [
+        _spec(task, variant, resolved, seed, budget, limit, device, precision)
+        for task, variant in chosen
+        if (resolved := resolve(suite, task, variant, budget, [])) is not None
+        for seed in seeds or suite.seeds
+    ]
+    specs, problems = _without_twins(specs)
+    if shard is not None:
+        specs = specs[shard[0] - 1 :: shard[1]]
+    found = scan(store)
+    times = _times(found.values())
+    cells = tuple(_cell(spec, store, found, times, _MADE[rerun]) for spec in specs)
+    return Plan(suite.name, store, cells, (*found.problems, *problems))
+
+
+def resolve_precision(asked: str, of_recipe: str, device: str) -> str:
+    """`fp32` or `bf16`: what was asked for, else what the recipe says, else bf16 on CUDA and fp32 elsewhere."""
+    wanted = of_recipe if asked == "auto" else asked
+    return ("bf16" if device.startswith("cuda") else "fp32") if wanted == "auto" else wanted
+
+
+def _check_choices(suite: Suite, budget: str, rerun: str, limit: int | None, precision: str, shard: tuple[int, int] | None) -> None:
+    for kind, name, known in (
+        ("budget", budget, list(suite.budgets)),
+        ("choice of --rerun", rerun, list(_MADE)),
+        ("precision", precision, ["auto", "fp32", "bf16"]),
+    ):
+        if name not in known:
+            raise unknown(kind, name, known)
+    if limit is not None and limit < 1:
+        raise UserError(f"--limit must be at least 1, got {limit}.")
+    if shard is not None and not 1 <= shard[0] <= shard[1]:
+        raise UserError(f"--shard i/n needs 1 <= i <= n, got {shard[0]}/{shard[1]}.")
+
+
+def _matches(only: Sequence[str], task: SuiteTask, variant: SuiteVariant) -> bool:
+    names = (f"{task.name}/{variant.name}", task.name, variant.name)
+    return not only or any(fnmatchcase(name, pattern) for pattern in only for name in names)
+
+
+def _nothing_matched(suite: Suite, only: Sequence[str]) -> NothingMatched:
+    names = {name for task, variant in pairs(suite) for name in (f"{task.name}/{variant.name}", task.name, variant.name)}
+    near = difflib.get_close_matches(only[0] if only else "", sorted(names), n=1, cutoff=0.5)
+    hint = f"did you mean '{near[0]}'?" if near else f"`pixelbench show {suite.name}` lists its runs."
+    return NothingMatched(f"No run of suite '{suite.name}' matches {', '.join(repr(pattern) for pattern in only)}; {hint}")
+
+
+def _spec(
+    suite_task: SuiteTask, variant: SuiteVariant, resolved: Resolved, seed: int, budget: str, limit: int | None, device: str, precision: str
+) -> RunSpec:
+    task, family, recipe = get_task(suite_task.name), get_family(variant.family), resolved.recipe
+    described = ("name", "digest", "preprocessing", "channels", "height", "width", "levels")
+    if recipe is not None:
+        recipe = replace(recipe, precision=resolve_precision(precision, recipe.precision, device))
+    return RunSpec(
+        task={name: getattr(task, name) for name in described},
+        variant=variant.name,
+        family=family.name,
+        model_version=family.version,
+        settings=resolved.settings,
+        recipe={} if recipe is None else recipe.as_dict(),
+        budget=budget,
+        updates=resolved.updates,
+        evaluation=asdict(_limited(resolved.evaluation, limit)),
+        seed=seed,
+        expect=variant.expect,
+    )
+
+
+def _limited(evaluation: Evaluation, limit: int | None) -> Evaluation:
+    if limit is None:
+        return evaluation
+    return Evaluation(**{name: limit if value is None else min(limit, value) for name, value in asdict(evaluation).items()})
+
+
+def _without_twins(specs: Sequence[RunSpec]) -> tuple[list[RunSpec], list[str]]:
+    """A run that two variants ask for (a budget that shrinks both to the same) is made once, under the first name."""
+    first: dict[str, RunSpec] = {}
+    problems = []
+    for spec in specs:
+        twin = first.setdefault(spec.key, spec)
+        if twin is not spec:
+            problems.append(f"{spec.label} asks for the same run as {twin.label}; it is made once, under that name.")
+    return list(first.values()), problems
+
+
+def _cell(spec: RunSpec, store: Path, found: Scan, times: dict[tuple[Any, ...], float], made: tuple[State, ...]) -> Cell:
+    stored = found.get(spec.key)
+    folder = stored.folder if stored else run_folder(store, spec)
+    unusable = folder in found.unusable
+    state: State = _state(stored) if not unusable else "failed"
+    seen = fingerprint(stored.record) if stored else "damaged" if unusable else None
+    seconds = times.get((spec.key,), times.get(_cell_name(spec.task["name"], spec.variant, spec.updates)))
+    return Cell(spec, folder, state, state in made and not found.unusable.get(folder, False), seconds, seen)
+
+
+def _state(stored: StoredRun | None) -> State:
+    if stored is None or stored.record["status"] == "interrupted":
+        return "missing"
+    if stored.record["status"] in _FAILED:
+        return "failed"
+    current = source_digest(get_family(stored.record["variant"]["family"]).source_modules())
+    return "stored" if stored.record["provenance"]["source_digest"] == current else "stale"
+
+
+def _times(runs: Iterable[StoredRun]) -> dict[tuple[Any, ...], float]:
+    """Run key, and task with variant and updates → the mean of the seconds that finished runs took."""
+    taken: dict[tuple[Any, ...], list[float]] = {}
+    for name, seconds in _named_times(runs):
+        taken.setdefault(name, []).append(seconds)
+    return {name: fmean(seconds) for name, seconds in taken.items()}
+
+
+def _named_times(runs: Iterable[StoredRun]) -> Iterator[tuple[tuple[Any, ...], float]]:
+    for record in (run.record for run in runs if run.record["status"] == "done"):
+        yield (record["run_key"],), record["cost"]["seconds"]
+        yield _cell_name(record["task"]["name"], record["variant"]["name"], record["budget"]["updates"]), record["cost"]["seconds"]
+
+
+def _cell_name(task: str, variant: str, updates: int) -> tuple[str, str, int]:
+    return task, variant, updates

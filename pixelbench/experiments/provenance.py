@@ -1,0 +1,101 @@
+"""Where a run's numbers come from: commit, source, versions, device. No host names, no paths, no torch."""
+
+import hashlib
+import importlib.util
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pixelbench.models.families import Family
+
+#: The packages whose version can change a number.
+_PACKAGES = ("pixelbench", "torch", "torchvision", "numpy", "scikit-learn", "scikit-image", "pillow")
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def provenance(family: Family, *, device: str, precision: str, threads: int) -> dict[str, Any]:
+    """The record's field of that name.
+
+    Args:
+        family: its modules' text is digested.
+        device, precision: resolved, for example `cuda:1` and `bf16`.
+        threads: torch's threads of this process.
+    """
+    commit, dirty = git_state()
+    return {
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "source_digest": source_digest(family.source_modules()),
+        "versions": versions(),
+        "device": _device_title(device),
+        "threads": threads,
+        "precision": precision,
+        "deterministic": _is_deterministic(device),
+    }
+
+
+def source_digest(modules: Iterable[str]) -> str:
+    """SHA-256 over names and text of modules, which are found but not executed (their packages are, so those must not import torch)."""
+    digest = hashlib.sha256()
+    for name in modules:
+        digest.update(name.encode() + b"\0" + _source(name) + b"\0")
+    return digest.hexdigest()
+
+
+@cache
+def git_state() -> tuple[str | None, bool | None]:
+    """Commit of the checkout that this package lies in and whether the package differs from it; (None, None) outside a checkout.
+
+    Only the package counts: a store inside the checkout changes with every run.
+    """
+    if not (_CHECKOUT / ".git").exists():
+        return None, None
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--", "pixelbench")
+    return commit, None if changes is None else bool(changes)
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Package → version, and Python's own."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # a checkout that was never installed
+            continue
+    return found
+
+
+@cache
+def _source(module: str) -> bytes:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no source of {module}", name=module)
+    return Path(spec.origin).read_bytes()
+
+
+def _git(*arguments: str) -> str | None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(["git", "-C", _CHECKOUT, *arguments], capture_output=True, text=True, timeout=20, env=environment, check=True)
+    except (OSError, subprocess.SubprocessError):  # no git here, or a checkout of somebody else
+        return None
+    return done.stdout.strip()
+
+
+def _device_title(device: str) -> str:
+    """`cpu`, or `cuda (NVIDIA H100 80GB HBM3)`. A process that uses CUDA has loaded torch already."""
+    torch = sys.modules.get("torch")
+    return f"{device} ({torch.cuda.get_device_name(device)})" if torch and device.startswith("cuda") else device
+
+
+def _is_deterministic(device: str) -> bool:
+    torch = sys.modules.get("torch")
+    return device == "cpu" or (torch is not None and torch.are_deterministic_algorithms_enabled())

@@ -1,0 +1,153 @@
+"""One cell of a suite: what task, variant and budget together come to, and every mistake on the way there."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from pixelbench.data import task_names
+from pixelbench.errors import unknown
+from pixelbench.experiments.mistakes import parse
+from pixelbench.experiments.suite import Budget, Evaluation, Suite, SuiteTask, SuiteVariant
+from pixelbench.models.families import FAMILIES, Family
+from pixelbench.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Everything of a run but seed, precision and limit. `recipe` is None and `updates` 0 where nothing is trained."""
+
+    settings: dict[str, Any]
+    recipe: Recipe | None
+    evaluation: Evaluation
+    updates: int
+
+
+def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, mistakes: list[str]) -> Resolved | None:
+    """What the cell asks for, or None after adding its mistakes.
+
+    Settings: the family's defaults, then the task's, the variant's, the budget's (which may shrink), the task's own for that budget. A
+    task and a budget speak to many families, so each takes what it knows; a variant's settings must all be its family's.
+    """
+    family = FAMILIES[variant.family]
+    general, special = suite.budgets[budget], task.budgets.get(budget, Budget())
+    at_task, at_budget, at_variant = f"task.{task.name}", f"budget.{budget}", f"variant.{variant.name}"
+    settings = parse(
+        family.settings,
+        [
+            (f"{at_task}.settings", _known(family, task.settings)),
+            (f"{at_variant}.settings", variant.settings),
+            (f"{at_budget}.settings", _known(family, general.settings)),
+            (f"{at_task}.{at_budget}.settings", _known(family, special.settings)),
+        ],
+        mistakes,
+    )
+    recipe = parse(
+        Recipe,
+        [("recipe", suite.recipe), (f"{at_task}.recipe", task.recipe), (f"{at_variant}.recipe", variant.recipe)],
+        mistakes,
+    )
+    evaluation = parse(
+        Evaluation,
+        [
+            ("evaluation", suite.evaluation),
+            (f"{at_task}.evaluation", task.evaluation),
+            (f"{at_budget}.evaluation", general.evaluation),
+            (f"{at_task}.{at_budget}.evaluation", special.evaluation),
+        ],
+        mistakes,
+    )
+    updates = special.updates or general.updates
+    if updates is None:
+        mistakes.append(f"{at_budget}.updates: is missing, and so is {at_task}.{at_budget}.updates")
+    if settings is None or recipe is None or evaluation is None or updates is None:
+        return None
+    trained = family.kind == "network"
+    return Resolved(dict(vars(settings)), recipe if trained else None, evaluation, updates if trained else 0)
+
+
+def pairs(suite: Suite) -> Iterator[tuple[SuiteTask, SuiteVariant]]:
+    """The suite's tasks and variants, in its order."""
+    for task in suite.tasks:
+        for variant in suite.variants:
+            if variant.tasks is None or task.name in variant.tasks:
+                yield task, variant
+
+
+def expand_axes(suite: Suite) -> Suite:
+    """Multiplies the axes out: `x` becomes `x+gates=true` and `x+gates=false`; a variant that fixes a setting itself keeps it."""
+    variants = [made for variant in suite.variants for made in _along_axes(variant, suite.axes)]
+    return replace(suite, variants=tuple(variants), axes={})
+
+
+def axis_mistakes(suite: Suite) -> list[str]:
+    """Axes that would change nothing: empty, or of a setting that no family of the suite has."""
+    known = _all_setting_names(suite)
+    found = [f"axes.{name}: {unknown('setting', name, known)}" for name in suite.axes if name not in known]
+    return found + [f"axes.{name}: expected at least one value" for name, values in suite.axes.items() if not values]
+
+
+def find_mistakes(suite: Suite) -> list[str]:
+    """Every mistake that shows only when names are looked up and cells are put together."""
+    mistakes = _unknown_names(suite) + _settings_of_nobody(suite)
+    for task, variant in pairs(suite):
+        if variant.family in FAMILIES:
+            for budget in suite.budgets:
+                resolve(suite, task, variant, budget, mistakes)
+    return mistakes
+
+
+def _along_axes(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> Iterator[SuiteVariant]:
+    family = FAMILIES.get(variant.family)
+    own = [name for name in axes if family and name in _setting_names(family) and name not in variant.settings]
+    for values in itertools.product(*(axes[name] for name in own)):
+        chosen = dict(zip(own, values, strict=True))
+        suffix = "".join(f"+{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items())
+        yield replace(variant, name=variant.name + suffix, settings={**variant.settings, **chosen})
+
+
+def _unknown_names(suite: Suite) -> list[str]:
+    known_tasks, own_tasks = task_names(), [task.name for task in suite.tasks]
+    found = [f"task.{name}: {unknown('task', name, known_tasks)}" for name in own_tasks if name not in known_tasks]
+    for variant in suite.variants:
+        at = f"variant.{variant.name}"
+        if variant.family not in FAMILIES:
+            found.append(f"{at}.family: {unknown('model', variant.family, FAMILIES)}")
+        found += [f"{at}.tasks: {unknown('task of this suite', name, own_tasks)}" for name in variant.tasks or () if name not in own_tasks]
+    for task in suite.tasks:
+        strange = [name for name in task.budgets if name not in suite.budgets]
+        found += [f"task.{task.name}.budget: {unknown('budget', name, suite.budgets)}" for name in strange]
+    if suite.default_budget not in suite.budgets:
+        found.append(f"default_budget: {unknown('budget', suite.default_budget, suite.budgets)}")
+    for kind, names in (("task", own_tasks), ("variant", [variant.name for variant in suite.variants])):
+        found += [f"{kind}.{name}: there are two of this name" for name in dict.fromkeys(names) if names.count(name) > 1]
+    return found
+
+
+def _settings_of_nobody(suite: Suite) -> list[str]:
+    """A task's or a budget's setting that no family of the suite has: a slip of the pen, or it would change nothing."""
+    known = _all_setting_names(suite)
+    places = [(f"budget.{name}.settings", budget.settings) for name, budget in suite.budgets.items()]
+    for task in suite.tasks:
+        places.append((f"task.{task.name}.settings", task.settings))
+        places += [(f"task.{task.name}.budget.{name}.settings", budget.settings) for name, budget in task.budgets.items()]
+    found = [f"{path}: {unknown('setting', name, known)}" for path, given in places for name in given if name not in known]
+    return found + [
+        f"variant.{variant.name}.recipe: {variant.family} is not trained, so it has no recipe"
+        for variant in suite.variants
+        if variant.recipe and variant.family in FAMILIES and FAMILIES[variant.family].kind != "network"
+    ]
+
+
+def _all_setting_names(suite: Suite) -> list[str]:
+    return sorted({name for variant in suite.variants if variant.family in FAMILIES for name in _setting_names(FAMILIES[variant.family])})
+
+
+def _known(family: Family, given: dict[str, Any]) -> dict[str, Any]:
+    names = _setting_names(family)
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _setting_names(family: Family) -> list[str]:
+    return [field.name for field in fields(family.settings)]

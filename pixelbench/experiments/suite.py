@@ -1,0 +1,222 @@
+"""Suites: a grid of tasks, variants and seeds with a budget, as a TOML file. No torch.
+
+```toml
+name = "mine"
+default_budget = "cpu"
+seeds = [0, 1]
+[recipe]                       # fields of Recipe
+learning_rate = 4e-3
+[evaluation]                   # fields of Evaluation
+[budget.cpu]
+updates = 400
+[[task]]
+name = "digits"
+settings = { maps = 24 }       # for the families that have such a setting; also recipe, evaluation, budget.cpu.updates
+[[variant]]
+name = "gated-no-gates"
+family = "gated-pixelcnn"
+settings = { gates = false }   # also recipe, tasks = ["digits"], expect = "leaky"
+[axes]
+layers = [3, 4]                # a product over the variants that have the setting and do not fix it themselves
+```
+
+`extends = "quick"` (a name, or a path from this file) starts from another suite: tables are merged, tasks and variants by their name.
+"""
+
+import difflib
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from pixelbench.errors import UserError, unknown
+from pixelbench.experiments import mistakes as said
+from pixelbench.training.recipe import Recipe
+
+_SHIPPED = Path(__file__).parent / "suites"
+_STRICT = ConfigDict(extra="forbid", strict=True)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How many images are scored and drawn; None is all of the split. `sequential_images` are for leaking variants only."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    test_images: int | None = None
+    validation_images: int | None = None
+    samples: int = 16
+    sequential_images: int = 8
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long, in updates. `settings` may shrink the networks and `evaluation` limit the images: the record holds what was used."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    updates: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.updates is not None and self.updates < 1:
+            raise ValueError(f"updates must be at least 1, got {self.updates}")
+
+
+@dataclass(frozen=True)
+class SuiteTask:
+    """A task of the suite and what is different for it."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    budgets: Annotated[dict[str, Budget], Field(alias="budget")] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SuiteVariant:
+    """A family with settings. `tasks = None`: on every task. `expect = "leaky"` declares a planted fault."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    name: str
+    family: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    tasks: tuple[str, ...] | None = None
+    expect: Literal["causal", "leaky"] = "causal"
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite whose every cell is valid. `load_suite` multiplies the `axes` out into `variants`."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    name: str
+    default_budget: str
+    budgets: Annotated[dict[str, Budget], Field(alias="budget")]
+    tasks: Annotated[tuple[SuiteTask, ...], Field(alias="task")]
+    variants: Annotated[tuple[SuiteVariant, ...], Field(alias="variant")]
+    description: str = ""
+    seeds: tuple[int, ...] = (0,)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    axes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds must be different whole numbers from 0 up, got {list(self.seeds)}")
+        names = [self.name, *self.budgets, *(task.name for task in self.tasks), *(variant.name for variant in self.variants)]
+        for name in names:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"a name holds letters, digits and . _ + = - only, since folders are called by it; got '{name}'")
+
+
+def suite_names() -> list[str]:
+    """The suites that ship with PixelBench."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.toml"))
+
+
+def load_suite(name_or_path: str) -> Suite:
+    """A shipped suite by name, or any suite file by path (with a slash, or ending in `.toml`).
+
+    Raises:
+        UserError: no such suite, unreadable, no TOML, or mistakes in it (all of them, each with its dotted path).
+    """
+    from pixelbench.experiments.resolve import axis_mistakes, expand_axes, find_mistakes
+
+    path = _find(name_or_path, Path())
+    values = _read_extended(path)
+    mistakes = list(said.infinities(values))
+    suite = said.parse(Suite, [("", values)], mistakes)
+    if suite is None:
+        recipe = values.get("recipe")  # can be judged although the rest has no shape
+        said.parse(Recipe, [("recipe", recipe if isinstance(recipe, dict) else {})], mistakes)
+    elif not mistakes:
+        mistakes = axis_mistakes(suite)
+        suite = expand_axes(suite)
+        mistakes += find_mistakes(suite)
+    if suite is None or mistakes:
+        raise UserError(_summary(path, list(dict.fromkeys(mistakes))))
+    return suite
+
+
+def _find(name_or_path: str, beside: Path) -> Path:
+    if "/" not in name_or_path and not name_or_path.endswith(".toml"):
+        if name_or_path not in suite_names():
+            raise unknown("suite", name_or_path, suite_names())
+        return _SHIPPED / f"{name_or_path}.toml"
+    path = beside / name_or_path
+    if not path.is_file():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], n=1, cutoff=0.5)
+        hint = f"did you mean '{path.with_name(near[0])}'?" if near else "`pixelbench list suites` names those that ship."
+        raise UserError(f"There is no suite file '{path}'; {hint}")
+    return path
+
+
+def _read_extended(path: Path) -> dict[str, Any]:
+    values = _read(path)
+    extends = values.pop("extends", None)
+    if extends is None:
+        return values
+    if not isinstance(extends, str):
+        raise UserError(f"{path}: extends: expected the name or path of a suite in quotes.")
+    base_path = _find(extends, path.parent)
+    base = _read(base_path)
+    if "extends" in base:
+        raise UserError(f"{path}: extends: '{extends}' itself extends '{base['extends']}'; extend that one instead.")
+    for own in ("name", "description"):
+        base.pop(own, None)
+    return _merged(base, values)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"Suite file '{path}' cannot be read: {error.strerror}; mend its permissions or name another.") from None
+    except UnicodeDecodeError:
+        raise UserError(f"Suite file '{path}' is not UTF-8 text; save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"Suite file '{path}' is not valid TOML: {error}; mend it there.") from None
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in own.items():
+        before = merged.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            merged[name] = _merged(before, value)
+        elif name in ("task", "variant") and _is_table_list(before) and _is_table_list(value):
+            tables = {entry.get("name"): entry for entry in before or ()}
+            for entry in value:
+                tables[entry.get("name")] = _merged(tables.get(entry.get("name"), {}), entry)
+            merged[name] = list(tables.values())
+        else:
+            merged[name] = value
+    return merged
+
+
+def _is_table_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
+
+
+def _summary(path: Path, mistakes: list[str]) -> str:
+    where = path.stem if path.parent == _SHIPPED else path
+    if len(mistakes) == 1:
+        return f"Suite '{where}' has a mistake: {mistakes[0].removesuffix('.')}."
+    return f"Suite '{where}' has {len(mistakes)} mistakes:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
