@@ -31,8 +31,8 @@ def test_no_source_pixel_is_used_by_two_splits_and_a_gap_lies_between(photograph
     used = _used_pixels(photograph)
     assert all(used[split].any() for split in ("train", "validation", "test"))
     for one, other in combinations(used, 2):
-        near = _grown(used[one], GAP)
-        assert not (near & used[other]).any(), f"{one} and {other} come nearer than {GAP} pixels"
+        near = _grown(used[one], PATCH)
+        assert not (near & used[other]).any(), f"{one} and {other} come nearer than a patch's reach"
 
 
 @pytest.mark.parametrize("photograph", PHOTOGRAPHS)
@@ -56,12 +56,14 @@ def test_patches_lie_inside_their_region_and_test_patches_are_disjoint(photograp
 
 
 def test_no_test_patch_is_a_training_patch_unless_it_is_flat() -> None:
-    """Content, not geometry: also against a photograph that repeats itself. At 16 levels patches of near-uniform sky may coincide."""
-    data = get_task("photos-8bit").load()
-    train = {patch.tobytes() for patch in data.train.images}
-    for split in (data.validation, data.test):
-        same = [patch for patch in split.images if patch.tobytes() in train]
-        assert all(np.ptp(patch, axis=(1, 2)).max() == 0 for patch in same)
+    """Content, not geometry. At 16 levels a patch of plain night sky but for one value coincides too, so: within one level."""
+    for name, range_of_flat in (("photos-8bit", 0), ("photos", 1)):
+        data = get_task(name).load()
+        train = {patch.tobytes() for patch in data.train.images}
+        for split in (data.validation, data.test):
+            same = [patch for patch in split.images if patch.tobytes() in train]
+            assert len(same) < 0.07 * len(split)
+            assert all(np.ptp(patch, axis=(1, 2)).max() <= range_of_flat for patch in same)
 
 
 def test_averaging_rounds_half_up_and_keeps_rgb_order() -> None:
