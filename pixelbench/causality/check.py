@@ -5,6 +5,7 @@ in the batch of its own changes hides coupling between images; a base at another
 another network. So: float64, value changes, and every changed batch compared, place by place, with a batch of its base at the same size.
 """
 
+import functools
 import time
 from collections.abc import Sequence
 
@@ -12,7 +13,9 @@ import numpy as np
 from torch import Tensor, nn
 
 from pixelbench.causality.compare import relative_change
+from pixelbench.causality.joint import JointProbe
 from pixelbench.causality.probes import Probes
+from pixelbench.causality.raster import copies
 from pixelbench.causality.report import CausalityReport
 from pixelbench.causality.subject import Subject
 from pixelbench.causality.summary import summarise
@@ -24,7 +27,7 @@ _CLEARANCE = 10.0
 #: More than single precision can explain: a difference this large between batch sizes is no rounding.
 _NOT_ROUNDING = 1e-4
 _BATCH_BYTES = 64 * 2**20
-_LARGEST_BATCH = 64
+_LARGEST_BATCH = 32
 #: A coupled module is probed with one image a call, and is leaky whatever else is found: a sample of positions is enough.
 _COUPLED_POSITIONS = 64
 
@@ -37,7 +40,7 @@ def check_causality(
     *,
     levels: int = 256,
     positions: Sequence[int] | np.ndarray | None = None,
-    bases: Sequence[str] = ("zeros", "random", "sliding"),
+    bases: Sequence[str] = ("zeros", "random", "joint"),
     seed: int = 0,
     mode: str = "eval",
     seconds: float | None = None,
@@ -53,7 +56,7 @@ def check_causality(
         shape: (C, H, W).
         levels: how many values a sub-pixel can have, at least 2.
         positions: raster places `(row * W + column) * C + channel` of the inputs to change; all of them by default.
-        bases: images on which inputs are changed: `zeros` (the sampler's canvas), `maximum`, `random`, `sliding` (see `probes`).
+        bases: images on which inputs are changed: `zeros` (the sampler's canvas), `maximum`, `random`; `joint`: all later ones too.
         seed: of the images, of the order of positions, and of the module's own random layers.
         mode: `eval` or `train`.
         seconds: stop after about this long; what was not reached is not claimed (`partial`).
@@ -72,7 +75,10 @@ def check_causality(
     order = np.random.default_rng(seed).permutation(places)
     if coupling:
         batch, order = 1, order[:_COUPLED_POSITIONS]
-    effects, probed = _sweep(subject, probes, order, batch, None if seconds is None else started + seconds)
+    joints = [JointProbe(subject, first, second, batch, tolerance) for first, second in probes.joint]
+    effects, probed = _sweep(subject, probes, joints, order, batch, None if seconds is None else started + seconds)
+    for joint in joints:
+        effects, probed = _with_pinned(effects, probed, joint.pin(effects, probed))
     rank = np.argsort(probed)
     method = f"value changes in float64, {mode} mode, seed {seed}: {probes.sentence}; base images in batches of their own, {batch} a batch"
     found = {"tolerance": tolerance, "noise": noise, "coupling": coupling}
@@ -88,8 +94,8 @@ def _validated(
         raise UserError(f"levels must be at least 2, or no value can be changed; got {levels}.")
     if mode not in ("eval", "train"):
         raise UserError(f"mode must be 'eval' or 'train'; got '{mode}'.")
-    if all(name == "sliding" for name in bases):
-        raise UserError("bases must name at least one still image: zeros, maximum or random.")
+    if all(name == "joint" for name in bases):
+        raise UserError("bases must name at least one of zeros, maximum and random.")
     channels, height, width = (int(entry) for entry in shape)
     total = channels * height * width
     places = np.arange(total) if positions is None else np.unique(np.asarray(positions, dtype=np.int64))
@@ -100,7 +106,7 @@ def _validated(
 
 def _batch_size(subject: Subject, probes: Probes, seconds: float | None) -> int:
     """Bounded by the memory of the outputs and, where time is short, so that several blocks of positions fit into it."""
-    image = next(iter(probes.still.values()))[None]
+    image = next(iter(probes.single.values()))[None]
     started = time.monotonic()
     output = subject(image)
     once = time.monotonic() - started
@@ -117,9 +123,9 @@ def _noise(subject: Subject, probes: Probes, batch: int) -> tuple[float, Couplin
         UserError: two equal calls differ.
     """
     noise, coupling = 0.0, None
-    for base in probes.still.values():
-        together = subject(_copies(base, batch))
-        again = float(relative_change(together, subject(_copies(base, batch))).max())
+    for base in probes.single.values():
+        together = subject(copies(base, batch))
+        again = float(relative_change(together, subject(copies(base, batch))).max())
         if again > _NOT_ROUNDING:
             raise UserError(
                 f"The module is not a function of its input: two equal calls differ by {again:.2g} (relative) although random states and "
@@ -140,7 +146,7 @@ def _coupling(subject: Subject, probes: Probes, batch: int, tolerance: float) ->
     """Does the output of an image, first or last of its batch, change when all the others are exchanged?"""
     batch = max(2, batch)
     worst: Coupling = None
-    for base in probes.still.values():
+    for base in probes.single.values():
         for place in (0, batch - 1):
             one, other = probes.strangers(batch), probes.strangers(batch)
             one[place] = other[place] = base
@@ -150,31 +156,38 @@ def _coupling(subject: Subject, probes: Probes, batch: int, tolerance: float) ->
     return worst
 
 
-def _sweep(subject: Subject, probes: Probes, order: np.ndarray, batch: int, deadline: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """Largest relative change of every output for each input, block by block of positions.
+def _sweep(
+    subject: Subject, probes: Probes, joints: list[JointProbe], order: np.ndarray, batch: int, deadline: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Largest relative change of every output for single changes of each input, block by block of positions; lets the joint probes look.
 
     Returns:
         (D, n) float64 and the n positions reached, in the order given.
     """
-    total = next(iter(probes.still.values())).size
-    effects = np.zeros((total, len(order)))
-    still = {name: subject(_copies(base, batch)) for name, base in probes.still.items()}
+    bases = {name: subject(copies(base, batch)) for name, base in probes.single.items()}
+    effects = np.zeros((next(iter(probes.single.values())).size, len(order)))
     for start in range(0, len(order), batch):
         block = order[start : start + batch]
         filled = np.concatenate([block, np.repeat(block[-1:], batch - len(block))])  # one batch size throughout: one rounding
-        change = _block(subject, probes, still, filled)
-        effects[:, start : start + len(block)] = change[: len(block)].T
+        effects[:, start : start + len(block)] = _block(subject, probes, bases, filled)[: len(block)].T
+        for joint in joints:
+            joint.look(filled)
         if deadline is not None and time.monotonic() > deadline:
             return effects[:, : start + len(block)], order[: start + len(block)]
     return effects, order
 
 
-def _block(subject: Subject, probes: Probes, still: dict[str, Tensor], positions: np.ndarray) -> np.ndarray:
+def _block(subject: Subject, probes: Probes, bases: dict[str, Tensor], positions: np.ndarray) -> np.ndarray:
     """(n, D): the largest relative change over all base images and values, for n positions."""
-    changes = [relative_change(outputs, subject(images)) for name, outputs in still.items() for images in probes.of_still(name, positions)]
-    changes += [relative_change(subject(before), subject(after)) for before, after in probes.of_sliding(positions)]
-    return np.max(changes, axis=0)
+    changes = (relative_change(outputs, subject(images)) for name, outputs in bases.items() for images in probes.changes(name, positions))
+    return functools.reduce(np.maximum, changes)
 
 
-def _copies(image: np.ndarray, count: int) -> np.ndarray:
-    return np.repeat(image[None], count, 0)
+def _with_pinned(effects: np.ndarray, probed: np.ndarray, pinned: list[tuple[int, int, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Adds what joint changes showed; an input that was not on the list of positions has been changed by now, and gets a column."""
+    for output, source, amount in pinned:
+        if source not in probed:
+            effects, probed = np.pad(effects, ((0, 0), (0, 1))), np.append(probed, source)
+        column = int(np.flatnonzero(probed == source)[0])
+        effects[output, column] = max(effects[output, column], amount)
+    return effects, probed

@@ -28,7 +28,7 @@ class Subject:
 
     def __init__(self, module: nn.Module, shape: tuple[int, int, int], *, mode: str, seed: int) -> None:
         try:
-            self._module = copy.deepcopy(module).double()
+            self._module = _widened(copy.deepcopy(module))
         except Exception as error:
             name = type(module).__name__
             raise UserError(f"{name} cannot be copied to float64 ({_first_line(error)}); check a freshly built one.") from error
@@ -76,6 +76,15 @@ class Subject:
             kind = str(output.dtype).removeprefix("torch.")
             raise UserError(f"{self._name} returned a {kind} tensor of shape {shape}; {expected}, K being levels or parameters.")
         return output.double()
+
+
+def _widened(module: nn.Module) -> nn.Module:
+    """In place: parameters and buffers, and also tensors that are plain attributes, masks for instance."""
+    for part in module.modules():
+        for name, value in vars(part).items():
+            if isinstance(value, Tensor) and value.dtype in _NARROW:
+                setattr(part, name, value.double())
+    return module.double()
 
 
 @contextmanager

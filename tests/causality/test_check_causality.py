@@ -223,7 +223,7 @@ def test_what_cannot_be_checked_is_said_in_a_sentence(module: nn.Module, message
         ({"positions": [12]}, "from 0 to 11"),
         ({"positions": []}, "at least one"),
         ({"bases": ("zeroes",)}, "Did you mean 'zeros'"),
-        ({"bases": ("sliding",)}, "at least one still image"),
+        ({"bases": ("joint",)}, "at least one of zeros"),
     ],
 )
 def test_arguments_out_of_range_are_refused(wrong: dict, message: str) -> None:

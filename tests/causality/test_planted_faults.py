@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from planted import FAULTS, LEVELS, Extra, Fault, Transposed
+from planted import FAULTS, LEVELS, Extra, Fault, Transposed, at_border, smaller_of_next_two
 
 from pixelbench.causality import CausalityReport, check_causality
 
@@ -86,3 +86,21 @@ def test_swapped_sides_are_clean_at_width_one_only() -> None:
     module = Transposed(1)
     assert check_causality(module, (1, 1, 6), levels=LEVELS).status == "complete"
     assert check_causality(module, (1, 6, 6), levels=LEVELS).status == "leaky"
+
+
+def test_what_single_changes_miss_a_joint_change_shows_and_pins() -> None:
+    torch.manual_seed(1)
+    module = Extra(1, smaller_of_next_two)
+    assert check_causality(module, (1, 4, 5), levels=LEVELS, bases=("zeros",)).status == "complete"
+    report = check_causality(module, (1, 4, 5), levels=LEVELS, bases=("zeros", "joint"))
+    assert report.status == "leaky"
+    assert leak_kinds(report) <= {(0, 1, 0, 0), (0, 2, 0, 0)}
+    assert sum(leak.count for leak in report.leaks) >= 8  # of 12 outputs with two pixels to their right; equal smaller ones show nothing
+
+
+def test_a_joint_change_shows_leaks_beyond_the_positions_asked() -> None:
+    torch.manual_seed(1)
+    report = check_causality(Extra(1, at_border), (1, 4, 5), levels=LEVELS, positions=[3])
+    assert report.status == "leaky"
+    assert [(leak.row, leak.column, leak.count) for leak in report.leaks] == [(0, 1, 1)]
+    assert report.positions.tolist() == [3, 4]
