@@ -39,3 +39,13 @@ def _cuda_devices() -> int:
 def has_nvidia_files() -> bool:
     """Whether the NVIDIA driver shows a device (`/dev/dxg`: through Windows)."""
     return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()
+
+
+def available_cores() -> int:
+    """Cores that this process may use: its affinity, and a container's share where that is smaller."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        return cores

@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args
 
 from pixelbench.data import get_task
 from pixelbench.errors import NothingMatched, UserError, unknown
+from pixelbench.experiments.grid import Evaluation, Suite, SuiteTask, SuiteVariant
 from pixelbench.experiments.provenance import source_digest
 from pixelbench.experiments.resolve import Resolved, pairs, resolve
-from pixelbench.experiments.suite import Evaluation, Suite, SuiteTask, SuiteVariant
 from pixelbench.models.families import get_family
 from pixelbench.store.record import fingerprint, run_folder
 from pixelbench.store.scan import Scan, StoredRun, scan

@@ -8,8 +8,8 @@ from typing import Any
 
 from pixelbench.data import task_names
 from pixelbench.errors import unknown
+from pixelbench.experiments.grid import Budget, Evaluation, Suite, SuiteTask, SuiteVariant
 from pixelbench.experiments.mistakes import parse
-from pixelbench.experiments.suite import Budget, Evaluation, Suite, SuiteTask, SuiteVariant
 from pixelbench.models.families import FAMILIES, Family
 from pixelbench.training.recipe import Recipe
 

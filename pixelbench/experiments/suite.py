@@ -24,106 +24,17 @@ layers = [3, 4]                # a product over the variants that have the setti
 """
 
 import difflib
-import re
 import tomllib
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import ConfigDict, Field
+from typing import Any
 
 from pixelbench.errors import UserError, unknown
 from pixelbench.experiments import mistakes as said
+from pixelbench.experiments.grid import Suite
+from pixelbench.experiments.resolve import axis_mistakes, expand_axes, find_mistakes
 from pixelbench.training.recipe import Recipe
 
 _SHIPPED = Path(__file__).parent / "suites"
-_STRICT = ConfigDict(extra="forbid", strict=True)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How many images are scored and drawn; None is all of the split. `sequential_images` are for leaking variants only."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-
-    test_images: int | None = None
-    validation_images: int | None = None
-    samples: int = 16
-    sequential_images: int = 8
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long, in updates. `settings` may shrink the networks and `evaluation` limit the images: the record holds what was used."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-
-    updates: int | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    evaluation: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.updates is not None and self.updates < 1:
-            raise ValueError(f"updates must be at least 1, got {self.updates}")
-
-
-@dataclass(frozen=True)
-class SuiteTask:
-    """A task of the suite and what is different for it."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-
-    name: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    recipe: dict[str, Any] = field(default_factory=dict)
-    evaluation: dict[str, Any] = field(default_factory=dict)
-    budgets: Annotated[dict[str, Budget], Field(alias="budget")] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SuiteVariant:
-    """A family with settings. `tasks = None`: on every task. `expect = "leaky"` declares a planted fault."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-
-    name: str
-    family: str
-    settings: dict[str, Any] = field(default_factory=dict)
-    recipe: dict[str, Any] = field(default_factory=dict)
-    tasks: tuple[str, ...] | None = None
-    expect: Literal["causal", "leaky"] = "causal"
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A suite whose every cell is valid. `load_suite` multiplies the `axes` out into `variants`."""
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-
-    name: str
-    default_budget: str
-    budgets: Annotated[dict[str, Budget], Field(alias="budget")]
-    tasks: Annotated[tuple[SuiteTask, ...], Field(alias="task")]
-    variants: Annotated[tuple[SuiteVariant, ...], Field(alias="variant")]
-    description: str = ""
-    seeds: tuple[int, ...] = (0,)
-    recipe: dict[str, Any] = field(default_factory=dict)
-    evaluation: dict[str, Any] = field(default_factory=dict)
-    axes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must be different whole numbers from 0 up, got {list(self.seeds)}")
-        names = [self.name, *self.budgets, *(task.name for task in self.tasks), *(variant.name for variant in self.variants)]
-        for name in names:
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"a name holds letters, digits and . _ + = - only, since folders are called by it; got '{name}'")
 
 
 def suite_names() -> list[str]:
@@ -137,8 +48,6 @@ def load_suite(name_or_path: str) -> Suite:
     Raises:
         UserError: no such suite, unreadable, no TOML, or mistakes in it (all of them, each with its dotted path).
     """
-    from pixelbench.experiments.resolve import axis_mistakes, expand_axes, find_mistakes
-
     path = _find(name_or_path, Path())
     values = _read_extended(path)
     mistakes = list(said.infinities(values))

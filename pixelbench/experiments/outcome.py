@@ -1,0 +1,42 @@
+"""How the runs of a plan ended, and what to do next."""
+
+from dataclasses import dataclass
+
+from pixelbench.experiments.plan import Cell
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the runs of a plan ended.
+
+    Attributes:
+        done, failed, timed_out, interrupted: by the status of the record; `failed` counts the diverged ones. A run that was killed in
+            the middle counts as interrupted: its last checkpoint is there.
+        elsewhere: those of them that another process made meanwhile.
+        leaking: those of `done` that leak although the suite does not declare it.
+        remaining: never begun.
+        stopped: by Ctrl-C or SIGTERM.
+    """
+
+    done: tuple[Cell, ...] = ()
+    failed: tuple[Cell, ...] = ()
+    timed_out: tuple[Cell, ...] = ()
+    interrupted: tuple[Cell, ...] = ()
+    elsewhere: tuple[Cell, ...] = ()
+    leaking: tuple[Cell, ...] = ()
+    remaining: tuple[Cell, ...] = ()
+    stopped: bool = False
+
+    @property
+    def advice(self) -> str | None:
+        """How to go on, where something is left to do."""
+        left = len(self.interrupted) + len(self.remaining)
+        if left:
+            return f"{left} of {self._total} runs are left; what is finished is kept, and the same command goes on from there."
+        if self.failed or self.timed_out:
+            return f"{len(self.failed) + len(self.timed_out)} of {self._total} runs failed; `--rerun failed` tries them again."
+        return None
+
+    @property
+    def _total(self) -> int:
+        return sum(len(cells) for cells in (self.done, self.failed, self.timed_out, self.interrupted, self.remaining))

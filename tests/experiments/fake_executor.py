@@ -1,0 +1,45 @@
+"""Stands in for `execute` in a worker: what it does is written in the spec's settings. Torch-free, so a worker starts at once."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from pixelbench.experiments.failure import failed_record
+from pixelbench.store import RunSpec, write_record
+from pixelbench.store.atomic import write_text
+
+NAME = "fake_executor:execute"
+
+
+def execute(spec: RunSpec, folder: Path, *, device: str, max_seconds: float | None, stop: Any, emit: Any) -> str:
+    """`seed` is what happens: 100 raises, 101 is killed, 102 cannot write, else `seed` hundredths of a second pass, checkpointed."""
+    with (folder.parents[2] / "executions.txt").open("a") as log:
+        log.write(f"{spec.key} {os.getpid()}\n")
+    os.write(1, b"printed below python\n")
+    print(f"working on {folder} with {os.environ.get('OMP_NUM_THREADS')} threads")  # noqa: T201
+    emit({"event": "stage", "stage": "train"})
+    if spec.seed == 100:
+        raise RuntimeError("planted")
+    if spec.seed == 101:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if spec.seed == 102:
+        raise OSError(28, "No space left on device")
+    status = _work(spec.seed, folder / "work" / "checkpoint.json", stop, emit)
+    record = failed_record(spec, {"type": "x", "message": "x"}, device=device, threads=1, seconds=0.5)
+    write_record(folder, record | {"status": status, "error": None})
+    return status
+
+
+def _work(steps: int, checkpoint: Path, stop: Any, emit: Any) -> str:
+    done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
+    emit({"event": "resumed", "at": done})
+    for step in range(done, steps):
+        if stop():
+            return "interrupted"
+        time.sleep(0.01)
+        write_text(checkpoint, str(step + 1))
+        emit({"event": "progress", "update": step + 1, "updates": steps})
+    return "done"
