@@ -132,6 +132,13 @@ class NeighbourInBatch(Net):
         return self.a(x) + 0.1 * self.b(self.a(x)).roll(1, 0)
 
 
+class SharedOut(Net):
+    """Divides by the number of images in the batch."""
+
+    def first(self, x: Tensor) -> Tensor:
+        return self.a(x) / len(x)
+
+
 class Attention(Net):
     """Causal attention over pixels; where nothing may be attended to, everything is (`sink=False`), or a learnt sink (`True`)."""
 
@@ -245,6 +252,7 @@ FAULTS: dict[str, Fault] = {
     "InstanceNorm over space": Fault(lambda: Normed(1, lambda maps: nn.InstanceNorm2d(maps)), 1, (2, 2)),
     "GroupNorm over space": Fault(lambda: Normed(3, lambda maps: nn.GroupNorm(3, maps)), 3, (2, 2)),
     "coupling over the batch": Fault(lambda: NeighbourInBatch(1), 1, None, coupled=True),
+    "divided by the batch size": Fault(lambda: SharedOut(1), 1, None, coupled=True),
     "first row attends to everything": Fault(lambda: Attention(1, sink=False), 1, (3, 4)),
     "gain 1e-9": Fault(lambda: Extra(1, weak), 1, (0, 0), absent=(0, 1)),
     "no gradient": Fault(lambda: Extra(3, stepwise), 3, (0, 0), (1, 1), absent=(0, 1)),

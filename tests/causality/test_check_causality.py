@@ -11,6 +11,7 @@ import pytest
 import torch
 from planted import LEVELS, Attention, LogProbabilities, Net, Normed, OneHot, WithDropout
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from pixelbench.causality import check_causality
 from pixelbench.errors import UserError
@@ -48,6 +49,12 @@ def in_single_precision_inside() -> nn.Module:
     return Single(3)
 
 
+def spectrally_normed() -> nn.Module:
+    net = Net(3)
+    spectral_norm(net.b, "weight")
+    return net
+
+
 CLEAN: dict[str, tuple[Callable[[], nn.Module], int, str]] = {
     "one channel": (lambda: Net(1), 1, "eval"),
     "three channels": (lambda: Net(3), 3, "eval"),
@@ -61,6 +68,7 @@ CLEAN: dict[str, tuple[Callable[[], nn.Module], int, str]] = {
     "one-hot": (lambda: OneHot(3), 3, "eval"),
     "log-probabilities with -inf": (lambda: LogProbabilities(3), 3, "eval"),
     "attention with a sink": (lambda: Attention(1, sink=True), 1, "eval"),
+    "spectral norm in training, which moves its buffers": (spectrally_normed, 3, "train"),
     "recurrent": (recurrent, 1, "eval"),
 }
 
@@ -151,7 +159,26 @@ def test_out_of_time_is_partial() -> None:
 def test_the_same_seed_gives_the_same_report() -> None:
     torch.manual_seed(2)
     module = WithDropout(3)
-    assert check_causality(module, (3, 3, 3), levels=4) == check_causality(module, (3, 3, 3), levels=4)
+    first = check_causality(module, (3, 3, 3), levels=4)
+    torch.manual_seed(3)
+    second = check_causality(module, (3, 3, 3), levels=4)
+    assert np.array_equal(first.dependence, second.dependence)
+    assert first == second
+    leaky = Net(1, own_first=True)
+    assert check_causality(leaky, (1, 3, 3), levels=256) != check_causality(leaky, (1, 3, 3), levels=256, seed=1)
+
+
+def test_tolerance_stands_clear_of_the_noise_between_batch_sizes() -> None:
+    class Rounded(Net):
+        """One image alone is rounded differently."""
+
+        def forward(self, images: Tensor) -> Tensor:
+            return super().forward(images) * (1 + 1e-7 * (len(images) == 1))
+
+    report = check_causality(Rounded(1), (1, 3, 4), levels=4)
+    assert report.status == "complete"
+    assert report.noise == pytest.approx(1e-7, rel=1e-3)
+    assert report.tolerance == 10 * report.noise
 
 
 def test_json_holds_everything_and_no_nan() -> None:
