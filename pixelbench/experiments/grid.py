@@ -89,7 +89,6 @@ class Suite:
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must be different whole numbers from 0 up, got {list(self.seeds)}")
-        names = [self.name, *self.budgets, *(task.name for task in self.tasks), *(variant.name for variant in self.variants)]
-        for name in names:
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"a name holds letters, digits and . _ + = - only, since folders are called by it; got '{name}'")
+        for variant in self.variants:
+            if not _NAME.fullmatch(variant.name):
+                raise ValueError(f"a variant's name holds letters, digits and . _ + = - only, for its folder; got '{variant.name}'")

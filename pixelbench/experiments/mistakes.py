@@ -5,11 +5,12 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 T = TypeVar("T")
 
@@ -36,7 +37,8 @@ def parse(kind: type[T], layers: Sequence[Layer], mistakes: list[str]) -> T | No
     except ValidationError as error:
         for entry in error.errors(include_url=False):
             path = _dotted(entry["loc"], values)
-            owner = next((name for name, given in reversed(layers) if entry["loc"] and entry["loc"][0] in given), layers[-1][0])
+            setting = entry["loc"][0] if entry["loc"] else _expectation(entry, kind).split()[0]  # "layers must be at least 0, got -1"
+            owner = next((name for name, given in reversed(layers) if setting in given), layers[0][0])
             mistakes.append(f"{'.'.join(part for part in (owner, path) if part)}: {_expectation(entry, kind)}")
         return None
 
@@ -85,9 +87,22 @@ def _expectation(entry: Any, kind: type) -> str:
         near = difflib.get_close_matches(str(entry["input"]), re.findall("'(.*?)'", entry["ctx"]["expected"]), n=1)
         return f"expected {entry['ctx']['expected']}, got '{entry['input']}'" + (f"; did you mean '{near[0]}'?" if near else "")
     if error == "unexpected_keyword_argument":
-        known = [field.name for field in fields(kind)] if is_dataclass(kind) and len(entry["loc"]) == 1 else []
-        near = difflib.get_close_matches(str(entry["loc"][-1]), known, n=1)
+        near = difflib.get_close_matches(str(entry["loc"][-1]), sorted(_names(kind)), n=1)
         return "there is no such setting" + (f"; did you mean '{near[0]}'?" if near else "")
     if error in ("missing", "missing_argument"):
         return "is missing"
     return entry["msg"].removeprefix("Value error, ")
+
+
+@cache
+def _names(kind: Any) -> frozenset[str]:
+    """What may be written in a table of this type or in one inside it."""
+    if not is_dataclass(kind):
+        return frozenset().union(*map(_names, get_args(kind)))
+    names: set[str] = set()
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if name.startswith("_"):
+            continue
+        names.add(next((extra.alias for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, FieldInfo) and extra.alias), name))
+        names |= _names(hint)
+    return frozenset(names)

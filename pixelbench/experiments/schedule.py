@@ -26,7 +26,7 @@ _MOST_WORKERS = 8
 _GRACE_SECONDS = 15.0
 _POLL_SECONDS = 0.5
 #: A generous guess of what a run leaves: companions, weights, and a checkpoint while it trains.
-_BYTES_A_RUN, _MOST_BYTES = 4 << 20, 64 << 20
+_BYTES_A_RUN, _MOST_BYTES = 2 << 20, 32 << 20
 
 
 def run_plan(
@@ -182,7 +182,10 @@ class _Scheduler:
             turn.started |= event["event"] == "start"
             if self._take(turn.cell, event):
                 del self._working[worker]
-                self._idle.append(worker)
+                if event.get("status") == "interrupted":
+                    worker.end()  # somebody sent it SIGTERM, and it would interrupt every further run as well
+                else:
+                    self._idle.append(worker)
 
     def _take(self, cell: Cell, event: dict[str, Any]) -> bool:
         """Whether the event ends the worker's turn with the cell."""

@@ -57,8 +57,11 @@ def load_suite(name_or_path: str) -> Suite:
         said.parse(Recipe, [("recipe", recipe if isinstance(recipe, dict) else {})], mistakes)
     elif not mistakes:
         mistakes = axis_mistakes(suite)
-        suite = expand_axes(suite)
-        mistakes += find_mistakes(suite)
+        try:
+            suite = expand_axes(suite)
+            mistakes += find_mistakes(suite)
+        except ValueError as error:  # a value of an axis that no name can be made of
+            mistakes.append(f"axes: {error}")
     if suite is None or mistakes:
         raise UserError(_summary(path, list(dict.fromkeys(mistakes))))
     return suite

@@ -166,4 +166,8 @@ def _fault(record: Any) -> str | None:
         return f"has schema {record['schema']}, which never existed"
     if record["status"] not in STATUSES:
         return f"is damaged (status '{record['status']}' is none of {', '.join(STATUSES)})"
-    return None
+    if not all(isinstance(diagnosis, dict) and isinstance(diagnosis.get("name"), str) for diagnosis in record["diagnoses"]):
+        return "is damaged ('diagnoses' has an entry without a name)"
+    statistics = (record["samples"] or {}).get("statistics", {})
+    strange = [name for name, value in statistics.items() if not isinstance(value, (*_NUMBER, type(None)))]
+    return f"is damaged ('samples.statistics.{strange[0]}' is no number)" if strange else None

@@ -38,17 +38,15 @@ def ensure_writable(store: Path, bytes_needed: int, folders: Iterable[Path] = ()
 
 
 def _probe(store: Path, size: int) -> None:
-    """Random bytes, since a compressing file system would take any number of zeros."""
+    """Random bytes, since a compressing file system would take any number of zeros; without a name, so that a kill leaves nothing."""
     block = os.urandom(_MEGABYTE)
     path = store / f".probe.{secrets.token_hex(6)}.tmp"
-    try:
-        with path.open("xb", buffering=0) as handle:
-            left = size
-            while left > 0:
-                left -= handle.write(block[:left])
-            os.fsync(handle.fileno())
-    finally:
-        path.unlink(missing_ok=True)
+    with path.open("xb", buffering=0) as handle:
+        path.unlink()
+        left = size
+        while left > 0:
+            left -= handle.write(block[:left])
+        os.fsync(handle.fileno())
 
 
 def _ensure_reachable(folder: Path) -> None:

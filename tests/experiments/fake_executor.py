@@ -15,7 +15,7 @@ NAME = "fake_executor:execute"
 
 
 def execute(spec: RunSpec, folder: Path, *, device: str, max_seconds: float | None, stop: Any, emit: Any) -> str:
-    """`seed` is what happens: 100 raises, 101 is killed, 102 cannot write, else `seed` hundredths of a second pass, checkpointed."""
+    """`seed` says what happens: 100 raises, 101 is killed, 102 cannot write, 103 hears nothing, 104 gets SIGTERM, else so many steps."""
     with (folder.parents[2] / "executions.txt").open("a") as log:
         log.write(f"{spec.key} {os.getpid()}\n")
     os.write(1, b"printed below python\n")
@@ -27,6 +27,10 @@ def execute(spec: RunSpec, folder: Path, *, device: str, max_seconds: float | No
         os.kill(os.getpid(), signal.SIGKILL)
     if spec.seed == 102:
         raise OSError(28, "No space left on device")
+    if spec.seed == 104:
+        os.kill(os.getpid(), signal.SIGTERM)
+    if spec.seed == 103:
+        time.sleep(60)
     status = _work(spec.seed, folder / "work" / "checkpoint.json", stop, emit)
     record = failed_record(spec, {"type": "x", "message": "x"}, device=device, threads=1, seconds=0.5)
     write_record(folder, record | {"status": status, "error": None})

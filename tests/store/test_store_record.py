@@ -39,6 +39,8 @@ def test_round_trip(tmp_path: Path, spec: RunSpec) -> None:
         ({"causality": None}, "'causality' is None"),
         ({"likelihood": {}}, "'likelihood.bits_per_dim' is missing"),
         ({"seed": True}, "'seed' is True"),
+        ({"diagnoses": ["black"]}, "'diagnoses' has an entry without a name"),
+        ({"samples": {"statistics": {"zeros": "x"}}}, "'samples.statistics.zeros' is no number"),
     ],
 )
 def test_an_unsound_record_is_not_written(tmp_path: Path, spec: RunSpec, change: dict, said: str) -> None:

@@ -1,0 +1,96 @@
+"""Devices, provenance, and records of failures: nothing of this machine's paths or names in them."""
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixelbench.errors import UserError
+from pixelbench.experiments import devices, provenance
+from pixelbench.experiments.devices import available_cores, resolve_device
+from pixelbench.experiments.failure import died, without_paths
+from pixelbench.models.families import FAMILIES
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "has_nvidia_files", lambda: False)
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_devices_without_a_gpu() -> None:
+    assert resolve_device("auto") == resolve_device("cpu") == "cpu"
+    with pytest.raises(UserError, match=r"There is no CUDA device for 'cuda:1' .* use --device cpu"):
+        resolve_device("cuda:1")
+    with pytest.raises(UserError, match=r"Unknown device 'cudo'\. Did you mean 'cuda'\?"):
+        resolve_device("cudo")
+
+
+def test_devices_with_two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_cuda_devices", lambda: 2)
+    assert [resolve_device(asked) for asked in ("auto", "cuda", "cuda:1", "cpu")] == ["cuda", "cuda", "cuda:1", "cpu"]
+    with pytest.raises(UserError, match=r"There is no device 'cuda:2' here; the last one is 'cuda:1'\."):
+        resolve_device("cuda:2")
+
+
+def test_cpu_needs_no_torch() -> None:
+    program = "import sys; from pixelbench.experiments import devices; devices.has_nvidia_files = lambda: False\n"
+    program += "devices.resolve_device('auto'); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_cores_are_those_we_may_use() -> None:
+    assert 1 <= available_cores() <= len(os.sched_getaffinity(0))
+
+
+def test_provenance_names_no_place() -> None:
+    found = provenance.provenance(FAMILIES["uniform"], device="cpu", precision="fp32", threads=1)
+    assert found["versions"]["python"] == platform.python_version()
+    assert {"torch", "numpy", "pixelbench"} <= set(found["versions"])
+    assert found["deterministic"] is True
+    text = str(found)
+    assert platform.node() not in text
+    assert "/" not in text.replace(found["versions"]["torch"], "")
+
+
+def test_source_digest_follows_text_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "one_module.py").write_text("raise SystemExit  # must not be executed")
+    (tmp_path / "two_module.py").write_text("raise SystemExit  # must not be executed")
+    first = provenance.source_digest(["one_module"])
+    assert first == provenance.source_digest(["one_module"])
+    assert first != provenance.source_digest(["two_module"])
+    provenance._source.cache_clear()
+    (tmp_path / "one_module.py").write_text("x = 1")
+    assert provenance.source_digest(["one_module"]) != first
+    with pytest.raises(ModuleNotFoundError):
+        provenance.source_digest(["no_such_module_anywhere"])
+
+
+def test_git_state_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "_CHECKOUT", tmp_path)
+    provenance.git_state.cache_clear()
+    assert provenance.git_state() == (None, None)
+    provenance.git_state.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("line", "clean"),
+    [
+        ('File "/home/me/venv/lib/python3.11/site-packages/torch/nn/a.py", line 3', 'File "torch/nn/a.py", line 3'),
+        ('File "/work/main/pixelbench/models/base.py", line 3', 'File "pixelbench/models/base.py", line 3'),
+        ("cannot open /data/secret/x.bin: no", "cannot open x.bin: no"),
+        ("fp32/bf16 and 3/4 of https://a.org/b", "fp32/bf16 and 3/4 of https://a.org/b"),
+    ],
+)
+def test_paths_are_taken_out(line: str, clean: str) -> None:
+    assert without_paths(line) == clean
+
+
+def test_the_last_lines_are_kept() -> None:
+    error = died(-11, [f"line {n}\n\n" for n in range(50)])
+    assert error["message"] == "The worker was ended by SIGSEGV."
+    assert error["log"] == [f"line {n}" for n in range(30, 50)]

@@ -1,0 +1,154 @@
+"""Suites: valid ones resolve, mistakes are all said at once with their dotted path and the nearest name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from suite_file import TEXT, write_suite
+
+from pixelbench.errors import UserError
+from pixelbench.experiments.resolve import pairs, resolve
+from pixelbench.experiments.suite import load_suite, suite_names
+
+_FIXED = '[[variant]]\nname = "fixed"\nfamily = "gated-pixelcnn"\nsettings = { gates = true }\n'
+
+
+def complaint(folder: Path, text: str) -> str:
+    with pytest.raises(UserError) as caught:
+        load_suite(write_suite(folder, text))
+    return str(caught.value)
+
+
+def settings_of(path: str, variant: str, budget: str = "cpu") -> dict:
+    suite = load_suite(path)
+    found = next(v for v in suite.variants if v.name == variant)
+    resolved = resolve(suite, suite.tasks[0], found, budget, [])
+    assert resolved is not None
+    return resolved.settings
+
+
+def test_quick_is_shipped_and_complete() -> None:
+    assert "quick" in suite_names()
+    cells = [(task.name, variant.name) for task, variant in pairs(load_suite("quick"))]
+    assert len([variant for task, variant in cells if task == "digits"]) == 8
+    assert len([variant for task, variant in cells if task == "photos"]) == 9
+    assert {v.name for v in load_suite("quick").variants if v.expect == "leaky"} == {"gated-residual", "gated-mask-b"}
+
+
+def test_layers_of_settings(tmp_path: Path) -> None:
+    path = write_suite(tmp_path, TEXT + 'settings = { layers = 2 }\nrecipe = { batch = 16 }\n')
+    assert settings_of(path, "gated-pixelcnn")["layers"] == 2
+    assert settings_of(path, "gated-pixelcnn")["maps"] == 8
+    assert settings_of(path, "gated-pixelcnn", "smoke")["maps"] == 4
+    suite = load_suite(path)
+    trained = resolve(suite, suite.tasks[0], suite.variants[1], "smoke", [])
+    fitted = resolve(suite, suite.tasks[0], suite.variants[0], "smoke", [])
+    assert trained is not None
+    assert trained.recipe is not None
+    assert fitted is not None
+    assert (trained.recipe.batch, trained.recipe.learning_rate, trained.updates) == (16, 0.004, 2)
+    assert (fitted.recipe, fitted.updates) == (None, 0)
+
+
+def test_axes_multiply_out(tmp_path: Path) -> None:
+    path = write_suite(tmp_path, TEXT + _FIXED + "[axes]\ngates = [true, false]\nlayers = [1, 2]\n")
+    names = [variant.name for variant in load_suite(path).variants]
+    assert names[0] == "uniform"
+    assert names[1:5] == [f"gated-pixelcnn+gates={g}+layers={n}" for g in ("true", "false") for n in (1, 2)]
+    assert names[5:] == ["fixed+layers=1", "fixed+layers=2"]
+
+
+def test_extends_merges_by_name(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    child = tmp_path / "child.toml"
+    child.write_text(
+        'name = "child"\nextends = "tiny.toml"\nseeds = [7]\n[recipe]\nbatch = 8\n'
+        '[[variant]]\nname = "gated-pixelcnn"\nsettings = { gates = false }\n[[variant]]\nname = "more"\nfamily = "histogram"\n'
+    )
+    suite = load_suite(str(child))
+    assert suite.seeds == (7,)
+    assert suite.recipe == {"learning_rate": 0.004, "batch": 8}
+    assert [variant.name for variant in suite.variants] == ["uniform", "gated-pixelcnn", "more"]
+    assert suite.variants[1].settings == {"gates": False}
+    (tmp_path / "grandchild.toml").write_text('name = "g"\nextends = "child.toml"\n')
+    with pytest.raises(UserError, match=r"itself extends 'tiny\.toml'"):
+        load_suite(str(tmp_path / "grandchild.toml"))
+
+
+def test_mistakes_of_shape_come_all_at_once(tmp_path: Path) -> None:
+    text = TEXT.replace("seeds = [1, 2]", 'seeds = "all"').replace("4e-3", '"fast"').replace("updates = 10", "updates = 1.5")
+    said = complaint(tmp_path, text)
+    assert "has 3 mistakes:" in said
+    assert '  recipe.learning_rate: expected a number, got "fast"' in said
+    assert '  seeds: expected a list, got "all"' in said
+    assert "  budget.cpu.updates: expected a whole number, got 1.5" in said
+
+
+def test_mistakes_of_content_come_all_at_once(tmp_path: Path) -> None:
+    text = TEXT.replace("4e-3", "-1").replace('"cpu"\nseeds', '"cpuu"\nseeds')
+    said = complaint(tmp_path, text + 'settings = { gate = false, layers = "3" }\ntasks = ["digit"]\nexpect = "causal"\n')
+    assert "variant.gated-pixelcnn.tasks: Unknown task of this suite 'digit'. Did you mean 'digits'?" in said
+    assert "default_budget: Unknown budget 'cpuu'. Did you mean 'cpu'?" in said
+    assert "recipe: learning_rate must be above 0" in said
+    said = complaint(tmp_path, TEXT + 'settings = { gate = false, layers = "3" }\n')
+    assert "variant.gated-pixelcnn.settings.gate: there is no such setting; did you mean 'gates'?" in said
+    assert 'variant.gated-pixelcnn.settings.layers: expected a whole number, got "3"' in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('family = "gated-pixelcnn"', 'family = "gated"', "gated-pixelcnn.family: Unknown model 'gated'. Did you mean 'gated-pixel"),
+        ('name = "digits"', 'name = "digit"', "Unknown task 'digit'. Did you mean 'digits'?"),
+        ("layers = 1", "layer = 1", "task.digits.settings: Unknown setting 'layer'. Did you mean 'layers'?"),
+        ("layers = 1", "layers = -1", "task.digits.settings: layers must be at least 0, got -1"),
+        ("{ maps = 4 }", "{ mapps = 4 }", "budget.smoke.settings: Unknown setting 'mapps'. Did you mean 'maps'?"),
+        ("updates = 2", "", "budget.smoke.updates: is missing"),
+        ('family = "uniform"', 'family = "uniform"\nexpect = "leak"', "variant.uniform.expect: expected 'causal' or 'leaky', got 'leak'"),
+        ("4e-3", "4e-3\noptimiser = 'adamm'", "recipe.optimiser: expected 'adamw', 'adam' or 'rmsprop', got 'adamm'; did you mean 'adam'?"),
+        ("4e-3", "inf", "recipe.learning_rate: expected a finite number, got inf"),
+        ("4e-3", "2024-01-01", "recipe.learning_rate: expected a number"),
+        ("seeds = [1, 2]", "seeds = [1, 1]", "seeds must be different whole numbers"),
+        ('name = "uniform"\n', 'name = "../up"\n', "a variant's name holds letters"),
+        ('name = "gated-pixelcnn"\n', 'name = "uniform"\n', "variant.uniform: there are two of this name"),
+        ("[budget.cpu]", "[axes]\nlayer = [1]\n[budget.cpu]", "axes.layer: Unknown setting 'layer'. Did you mean 'layers'?"),
+        ("[budget.cpu]", "[axes]\ninput_encoding = ['a/b']\n[budget.cpu]", "axes: a variant's name holds letters"),
+        ('family = "uniform"', 'family = "uniform"\nexpects = "x"', "variant.uniform.expects: there is no such setting; did you mean 'expect'"),
+        ('family = "uniform"', "", "variant.uniform.family: is missing"),
+        ("[budget.cpu]", "[budgets.more]\nupdates = 3\n[budget.cpu]", "budgets: there is no such setting; did you mean 'budget'?"),
+        ("[budget.cpu]", "[evaluation]\nsample = 3\n[budget.cpu]", "evaluation.sample: there is no such setting; did you mean 'samples'?"),
+    ],
+)
+def test_one_mistake_is_one_sentence(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in TEXT
+    message = complaint(tmp_path, TEXT.replace(old, new))
+    assert said in message
+    assert "has a mistake: " in message
+    assert "\n" not in message
+
+
+def test_files_that_are_no_suite(tmp_path: Path) -> None:
+    path = write_suite(tmp_path, "name = x")
+    with pytest.raises(UserError, match=r"is not valid TOML: .*line 1.*"):
+        load_suite(path)
+    Path(path).write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="is not UTF-8"):
+        load_suite(path)
+    with pytest.raises(UserError, match=r"There is no suite file '.*tny\.toml'; did you mean '.*tiny\.toml'\?"):
+        load_suite(str(tmp_path / "tny.toml"))
+    with pytest.raises(UserError, match="There is no suite file"):
+        load_suite(f"{tmp_path}/")
+    with pytest.raises(UserError, match=r"Unknown suite 'quik'\. Did you mean 'quick'"):
+        load_suite("quik")
+
+
+def test_suites_and_plans_need_no_torch() -> None:
+    program = (
+        "import sys, pathlib; from pixelbench.experiments.suite import load_suite; from pixelbench.experiments.plan import make_plan\n"
+        "import pixelbench.experiments.schedule\n"
+        "make_plan(load_suite('quick'), pathlib.Path('nowhere'))\n"
+        "print(sorted({'torch', 'pandas', 'sklearn', 'skimage'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
