@@ -114,7 +114,7 @@ def test_mistakes_of_content_come_all_at_once(tmp_path: Path) -> None:
         ('name = "gated-pixelcnn"\n', 'name = "uniform"\n', "variant.uniform: there are two of this name"),
         ("[budget.cpu]", "[axes]\nlayer = [1]\n[budget.cpu]", "axes.layer: Unknown setting 'layer'. Did you mean 'layers'?"),
         ("[budget.cpu]", "[axes]\ninput_encoding = ['a/b']\n[budget.cpu]", "axes: a variant's name holds letters"),
-        ('family = "uniform"', 'family = "uniform"\nexpects = "x"', "variant.uniform.expects: there is no such setting; did you mean 'expect'"),
+        ('family = "uniform"', 'family = "uniform"\nexpects = "x"', "variant.uniform.expects: there is no such setting; did you mean 'exp"),
         ('family = "uniform"', "", "variant.uniform.family: is missing"),
         ("[budget.cpu]", "[budgets.more]\nupdates = 3\n[budget.cpu]", "budgets: there is no such setting; did you mean 'budget'?"),
         ("[budget.cpu]", "[evaluation]\nsample = 3\n[budget.cpu]", "evaluation.sample: there is no such setting; did you mean 'samples'?"),
