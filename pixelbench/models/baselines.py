@@ -16,7 +16,7 @@ class Baseline(AutoregressiveModel):
 
     def __init__(self, channels: int, height: int, width: int, levels: int, settings: NoSettings | HistogramSettings):
         super().__init__(channels, height, width, levels, settings)
-        self.register_buffer("table", torch.full((levels, channels, height, width), -math.log(levels)))
+        self.register_buffer("table", torch.full((levels, channels, height, width), -math.log(levels), dtype=torch.float64))
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, C, H, W) → log-probabilities (B, levels, C, H, W), which are logits as well."""

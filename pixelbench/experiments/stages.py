@@ -1,0 +1,162 @@
+"""The stages of one run, each a function of model and images: build, certify, train, score, sample."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from pixelbench.causality import CausalityReport, check_causality
+from pixelbench.data import Split, TaskData
+from pixelbench.evaluation.diagnosis import diagnose
+from pixelbench.evaluation.grids import grid_png
+from pixelbench.evaluation.likelihood import Likelihood, score, sequential_nats, summarise
+from pixelbench.evaluation.quality import sample_statistics
+from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.families import create_model
+from pixelbench.store.spec import RunSpec
+from pixelbench.training.seeding import derive, generator, seed_everything
+
+#: How many inputs of the trained model are changed; the narrow copy's map is complete.
+TRAINED_POSITIONS = 16
+#: How many images each block of the sample picture shows.
+SHOWN = 16
+
+
+def build(spec: RunSpec, **overrides: Any) -> AutoregressiveModel:
+    """The run's freshly initialised model, on the CPU; `overrides` change settings."""
+    task = spec.task
+    seed_everything(spec.seed, "weights")
+    shape = {name: task[name] for name in ("channels", "height", "width", "levels")}
+    return create_model(spec.family, **shape, **{**spec.settings, **overrides})
+
+
+def certify(spec: RunSpec) -> CausalityReport:
+    """The complete dependence map of a narrow copy: the same connections with a few feature maps, so that every position can be probed."""
+    few = max(8, 4 * spec.task["channels"])
+    narrow = {name: min(spec.settings[name], few) for name in ("maps", "head_maps") if name in spec.settings}
+    model = build(spec, **narrow)
+    return check_causality(model, model.shape, levels=model.levels, seed=spec.seed)
+
+
+def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityReport:
+    """The trained model itself at a few positions chosen by the seed, the first and the last among them."""
+    total = model.channels * model.height * model.width
+    chosen = np.random.default_rng(derive(spec.seed, "trained positions")).choice(total, min(TRAINED_POSITIONS, total), replace=False)
+    return check_causality(model, model.shape, levels=model.levels, positions=sorted({0, total - 1, *chosen.tolist()}), seed=spec.seed)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Test likelihood, its mean on validation images, and for a model that sees ahead what its samples are really worth."""
+
+    test: Likelihood
+    validation_bits_per_dim: float
+    sequential: Likelihood | None
+
+    def to_record(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+        """The record's fields `likelihood` and `sequential`."""
+        return _likelihood_json(self.test) | {"validation_bits_per_dim": self.validation_bits_per_dim}, (
+            None if self.sequential is None else _likelihood_json(self.sequential)
+        )
+
+
+def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky: bool) -> Scores:
+    """Scores test once; a leaking model is scored in sequence as well, on as many images as the evaluation allows."""
+    test, validation = data.test, data.validation
+    sequential = None
+    if leaky:
+        few = spec.evaluation["sequential_images"]
+        nats = sequential_nats(model, torch.from_numpy(test.images[:few]))
+        sequential = summarise(nats, test.clusters[:few], model.shape)
+    on_validation = score(model, torch.from_numpy(validation.images), validation.clusters).bits_per_dim
+    return Scores(score(model, torch.from_numpy(test.images), test.clusters), on_validation, sequential)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Drawn images, what is measured on them and on real ones, and how much of them the initial canvas decided."""
+
+    images: np.ndarray
+    from_random_canvas: np.ndarray
+    method: str
+    statistics: dict[str, float | None]
+    real: dict[str, float | None]
+    canvas_agreement: float
+
+    def to_record(self) -> dict[str, Any]:
+        """The record's field `samples`."""
+        return {
+            "method": self.method,
+            "n": len(self.images),
+            "statistics": self.statistics,
+            "real": self.real,
+            "canvas_agreement": self.canvas_agreement,
+        }
+
+
+def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, leaky: bool) -> Samples:
+    """Samples for the statistics, and the canvas test: same generator, canvas of zeros against a random one, any difference is a leak.
+
+    The cached sampler never looks at its canvas, so the canvas test takes the naive one: a single image where the model is causal, all
+    of them where it leaks and can be sampled no other way.
+    """
+    n = spec.evaluation["sequential_images"] if leaky else spec.evaluation["samples"]
+    tried = n if leaky else 1
+    noise = torch.randint(model.levels, (tried, *model.shape), generator=generator(spec.seed, "canvas"), dtype=torch.uint8)
+    blank = model.sample(tried, generator=generator(spec.seed, "samples"), method="naive").cpu().numpy()
+    noisy = model.sample(tried, generator=generator(spec.seed, "samples"), method="naive", canvas=noise).cpu().numpy()
+    images = blank if leaky else model.sample(n, generator=generator(spec.seed, "samples"), method="cached").cpu().numpy()
+    return Samples(
+        images,
+        noisy,
+        "naive" if leaky else "cached",
+        sample_statistics(images, model.levels),
+        sample_statistics(test_images, model.levels),
+        float((blank == noisy).mean()),
+    )
+
+
+def picture(samples: Samples, test_images: np.ndarray, levels: int, *, leaky: bool) -> bytes:
+    """Real images beside samples, and for a leaking model beside samples that began on a random canvas."""
+    shown = min(SHOWN, len(samples.images))
+    blocks = [("real test images", test_images[:shown]), ("samples" if not leaky else "samples, canvas of zeros", samples.images[:shown])]
+    if leaky:
+        blocks.append(("samples, random canvas", samples.from_random_canvas[:shown]))
+    return grid_png(blocks, levels)
+
+
+def find_faults(certificate: CausalityReport, scores: Scores, samples: Samples) -> list[dict[str, str]]:
+    """The diagnoses by name, from what was measured: symptoms in the samples, causes in the dependence map."""
+    earlier = [row[:colour] for colour, row in enumerate(certificate.sees_same_pixel)][1:]
+    found = diagnose(
+        samples.statistics,
+        samples.real,
+        sees_itself=certificate.sees_itself,
+        sees_same_pixel_colours=any(any(row) for row in earlier) if earlier else None,
+        canvas_agreement=samples.canvas_agreement,
+        teacher_bits=scores.test.bits_per_dim,
+        sequential_bits=scores.sequential.bits_per_dim if scores.sequential else None,
+    )
+    return [{"name": diagnosis.name, "sentence": diagnosis.sentence} for diagnosis in found]
+
+
+def limited(data: TaskData, spec: RunSpec) -> TaskData:
+    """The run's validation and test images: a prefix, which covers every cluster since tasks deal them out in turn."""
+    limits = spec.evaluation
+    return TaskData(data.train, _cut(data.validation, limits["validation_images"]), _cut(data.test, limits["test_images"]))
+
+
+def _cut(split: Split, limit: int | None) -> Split:
+    return Split(split.images[:limit], split.clusters[:limit])
+
+
+def _likelihood_json(likelihood: Likelihood) -> dict[str, Any]:
+    return {
+        "bits_per_dim": likelihood.bits_per_dim,
+        "bits_per_dim_se": likelihood.bits_per_dim_se,
+        "nats_per_image": likelihood.nats_per_image,
+        "estimator": "exact",
+        "n_images": likelihood.n_images,
+        "n_clusters": likelihood.n_clusters,
+    }

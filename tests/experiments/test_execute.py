@@ -1,0 +1,162 @@
+"""One run, whatever its end: record, companions, going on after a cut, failure as a record."""
+
+import csv
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pixelbench.experiments import execute as module
+from pixelbench.experiments.execute import execute
+from pixelbench.experiments.plan import make_plan
+from pixelbench.experiments.suite import load_suite
+from pixelbench.store.record import read_record
+from pixelbench.store.spec import RunSpec
+from pixelbench.training import loop
+
+
+def spec_of(cell: str, **changes: Any) -> RunSpec:
+    plan = make_plan(load_suite("quick"), Path("unused"), budget="smoke", only=[cell])
+    return replace(plan.cells[0].spec, **changes)
+
+
+def comparable(folder: Path) -> dict[str, Any]:
+    """A record without what may differ between two equal runs: times, memory."""
+    record = read_record(folder)
+    return {name: value for name, value in record.items() if name != "cost"} | {"updates": record["cost"]["updates"]}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    assert execute(spec_of("digits/gated-pixelcnn", updates=12), folder) == "done"
+    return folder
+
+
+def test_a_run_leaves_a_record_and_what_a_report_needs(undisturbed: Path):
+    record = read_record(undisturbed)
+    assert record["status"] == "done"
+    assert record["causality"]["status"] == "complete"
+    assert record["causality"]["trained_positions"] >= 16
+    assert record["likelihood"]["estimator"] == "exact"
+    assert record["cost"]["updates"] == 12
+    assert record["cost"]["images_seen"] == 12 * record["recipe"]["batch"]
+    assert record["samples"]["method"] == "cached"
+    assert record["samples"]["canvas_agreement"] == 1.0
+    assert record["error"] is None
+    nats = np.load(undisturbed / "nats.npz")
+    assert nats["nats"].dtype == np.float32
+    assert len(nats["nats"]) == record["likelihood"]["n_images"] == 16
+    assert nats["nats"].mean() == pytest.approx(record["likelihood"]["nats_per_image"], rel=1e-6)
+    assert json.loads((undisturbed / "certificate.json").read_text())["status"] == "complete"
+    rows = list(csv.DictReader((undisturbed / "curve.csv").read_text().splitlines()))
+    assert int(rows[-1]["update"]) == 12
+    assert float(rows[-1]["validation_bits_per_dim"]) == pytest.approx(record["likelihood"]["validation_bits_per_dim"])
+    assert (undisturbed / "samples.png").stat().st_size <= 200_000
+    assert sorted(path.name for path in (undisturbed / "work").iterdir()) == ["events.jsonl", "weights.safetensors"]
+
+
+def test_a_record_names_no_host_and_no_path(undisturbed: Path):
+    text = (undisturbed / "record.json").read_text()
+    assert str(undisturbed) not in text
+    assert str(Path(__file__).parents[2]) not in text
+
+
+def test_an_interrupted_run_goes_on_and_ends_with_the_very_same_record(undisturbed: Path, tmp_path: Path):
+    spec, asked = spec_of("digits/gated-pixelcnn", updates=12), itertools.count()
+    assert execute(spec, tmp_path, stop=lambda: next(asked) >= 7) == "interrupted"
+    assert 0 < read_record(tmp_path)["cost"]["updates"] < 12
+    assert (tmp_path / "work" / "checkpoint.safetensors").exists()
+    events: list[dict[str, Any]] = []
+    assert execute(spec, tmp_path, emit=events.append) == "done"
+    assert min(event["update"] for event in events if event["event"] == "progress") > 1
+    assert comparable(tmp_path) == comparable(undisturbed)
+    for name in ("curve.csv", "samples.png", "certificate.json"):
+        assert (tmp_path / name).read_bytes() == (undisturbed / name).read_bytes()
+
+
+def test_a_checkpoint_that_does_not_fit_is_left_aside_and_the_run_starts_anew(undisturbed: Path, tmp_path: Path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "checkpoint.safetensors").write_bytes(b"half a file")
+    events: list[dict[str, Any]] = []
+    assert execute(spec_of("digits/gated-pixelcnn", updates=12), tmp_path, emit=events.append) == "done"
+    assert any("starting anew" in event.get("text", "") for event in events)
+    assert comparable(tmp_path) == comparable(undisturbed)
+
+
+def test_a_run_that_had_ended_starts_anew(tmp_path: Path):
+    spec = spec_of("digits/pixelcnn")
+    for _ in range(2):
+        events: list[dict[str, Any]] = []
+        assert execute(spec, tmp_path, emit=events.append) == "done"
+        assert [event["update"] for event in events if event["event"] == "progress"] == [1, 2, 3, 4]
+
+
+def test_a_planted_leak_is_marked_scored_in_sequence_and_sampled_from_two_canvases(tmp_path: Path):
+    assert execute(spec_of("digits/gated-residual"), tmp_path) == "done"
+    record = read_record(tmp_path)
+    assert record["causality"]["status"] == "leaky"
+    assert record["causality"]["counter_example"]
+    assert record["samples"]["method"] == "naive"
+    assert record["sequential"]["n_images"] == 2
+    assert record["sequential"]["bits_per_dim"] != record["likelihood"]["bits_per_dim"]
+
+
+@pytest.mark.parametrize("cell", ["photos/histogram", "photos/png", "digits/webp"])
+def test_baselines_are_runs_like_others(cell: str, tmp_path: Path):
+    estimator = "exact" if cell.endswith("histogram") else "code-length"
+    assert execute(spec_of(cell), tmp_path) == "done"
+    likelihood = read_record(tmp_path)["likelihood"]
+    assert likelihood["estimator"] == estimator
+    assert 0 < likelihood["bits_per_dim"] < 5
+    assert (likelihood["bits_per_dim_se"] is None) == (estimator == "code-length")
+
+
+def test_a_run_that_fails_says_what_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def burst(*arguments: Any, **named: Any) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    monkeypatch.setattr(module.stages, "evaluate", burst)
+    assert execute(spec_of("digits/pixelcnn"), tmp_path) == "failed"
+    record = read_record(tmp_path)
+    assert record["error"]["type"] == "RuntimeError"
+    assert record["error"]["message"] == "CUDA out of memory"
+    assert any("burst" in line for line in record["error"]["log"])
+    assert record["likelihood"] is None
+
+
+def test_a_diverged_run_says_so(tmp_path: Path):
+    spec = spec_of("digits/pixelcnn", updates=60)
+    spec = replace(spec, recipe=spec.recipe | {"learning_rate": 1e6, "clip": 0.0, "optimiser": "rmsprop", "constants": {}})
+    assert execute(spec, tmp_path) == "diverged"
+    assert (tmp_path / "curve.csv").exists()
+
+
+def test_the_cap_ends_a_run_as_timeout_and_a_second_attempt_goes_on(tmp_path: Path):
+    spec = spec_of("digits/pixelcnn", updates=400)
+    assert execute(spec, tmp_path, max_seconds=0.3) == "timeout"
+    reached = read_record(tmp_path)["cost"]["updates"]
+    assert 0 < reached < 400
+    events: list[dict[str, Any]] = []
+    execute(spec, tmp_path, max_seconds=0.3, emit=events.append)
+    assert min(event["update"] for event in events if event["event"] == "progress") > reached
+
+
+def test_another_digest_than_the_task_has_is_a_failed_run(tmp_path: Path):
+    spec = spec_of("digits/pixelcnn")
+    assert execute(replace(spec, task=spec.task | {"digest": "0" * 64}), tmp_path) == "failed"
+    assert "another digest" in read_record(tmp_path)["error"]["message"]
+
+
+def test_checkpoints_are_written_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SHARE", 1e9)
+    seen: list[bool] = []
+    checkpoint = tmp_path / "work" / "checkpoint.safetensors"
+    execute(spec_of("digits/pixelcnn"), tmp_path, emit=lambda event: seen.append(checkpoint.exists()))
+    assert any(seen)
+    assert not checkpoint.exists()

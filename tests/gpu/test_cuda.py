@@ -1,0 +1,64 @@
+"""The same code on CUDA: skipped where there is none."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from pixelbench.causality import check_causality
+from pixelbench.models.families import create_model
+from pixelbench.models.sampling import cached_logits
+from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.recipe import Recipe
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+FAMILIES = ("pixelcnn", "gated-pixelcnn")
+
+
+def on_cuda(family: str, **changes: Any):
+    torch.manual_seed(0)
+    settings: dict[str, Any] = {"channels": 3, "height": 6, "width": 5, "levels": 8, "maps": 12, "layers": 2, "head_maps": 12}
+    return create_model(family, **(settings | changes)).cuda()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_causal_on_cuda(family: str):
+    model = on_cuda(family)
+    assert check_causality(model, model.shape, levels=8).status == "complete"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.inference_mode()
+def test_both_faces_are_one_function(family: str):
+    model = on_cuda(family).double()
+    images = torch.randint(8, (4, *model.shape), device="cuda")
+    full, cached = model(images), cached_logits(model, images)
+    assert float((full - cached).abs().max()) <= 1e-10 * float(full.abs().max())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_generator_gives_the_same_images_on_both_devices(family: str):
+    model = on_cuda(family).double()
+    images = model.sample(4, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(images.cpu(), model.cpu().sample(4, generator=torch.Generator().manual_seed(1)))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_it_learns_in_both_precisions_without_waiting_for_the_device(precision: str):
+    images = torch.randint(2, (256, 1, 6, 5), dtype=torch.uint8).repeat(1, 3, 1, 1)  # three equal colours: R alone is free
+    trainer = Trainer(
+        on_cuda("gated-pixelcnn", levels=2, input_encoding="one-hot"),
+        images,
+        images[:64],
+        Recipe(precision=precision, learning_rate=1e-2, ema=0.9),  # type: ignore[arg-type]
+        Plan(150, 0),
+    )
+    trainer._step()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(10):
+            trainer._step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    points = list(trainer.run())
+    assert points[-1].train_bits_per_dim < 0.5

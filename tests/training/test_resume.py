@@ -1,0 +1,80 @@
+"""Law: a training that was cut off and resumed equals the uninterrupted one bit for bit."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.families import create_model
+from pixelbench.training.checkpoint import CheckpointError
+from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.recipe import Recipe
+from pixelbench.training.seeding import seed_everything
+
+IMAGES = torch.randint(4, (50, 1, 5, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+RECIPES: dict[str, dict[str, Any]] = {
+    "adamw, cosine, ema": {"ema": 0.9, "warmup": 3},
+    "adam, exponential": {"optimiser": "adam", "schedule": "exponential", "decay": 0.99},
+    "rmsprop with momentum, no clipping": {"optimiser": "rmsprop", "constants": {"momentum": 0.9}, "clip": 0.0, "schedule": "constant"},
+}
+
+
+def fresh(family: str, recipe: dict[str, Any], updates: int = 23, **arguments: Any) -> Trainer:
+    seed_everything(3, "weights")
+    model = create_model(family, channels=1, height=5, width=4, levels=4, maps=6, layers=1, head_maps=5)
+    return Trainer(model, IMAGES[:40], IMAGES[40:], Recipe(batch=7, precision="fp32", **recipe), Plan(updates, 3), **arguments)
+
+
+def finish(trainer: Trainer) -> Trainer:
+    for _ in trainer.run():
+        pass
+    return trainer
+
+
+def assert_equal(one: AutoregressiveModel, other: AutoregressiveModel) -> None:
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("family", ["pixelcnn", "gated-pixelcnn"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_resume_equals_uninterrupted(family: str, recipe: str):
+    whole = finish(fresh(family, RECIPES[recipe]))
+    blobs: list[bytes] = []
+    calls = iter(range(100))
+    cut = finish(fresh(family, RECIPES[recipe], save=blobs.append, stop=lambda: next(calls) >= 11))
+    assert (cut.status, cut.update) == ("interrupted", 11)
+    torch.manual_seed(999)  # whatever happened to the random state in between
+    resumed = fresh(family, RECIPES[recipe])
+    resumed.restore(blobs[-1])
+    finish(resumed)
+    assert (resumed.status, resumed.update) == ("done", 23)
+    assert_equal(whole.model, resumed.model)
+    assert_equal(whole.evaluated, resumed.evaluated)
+    assert whole.curve == resumed.curve
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing():
+    donor = finish(fresh("pixelcnn", {}, identity="one"))
+    other = fresh("pixelcnn", {}, identity="two")
+    before = {name: value.clone() for name, value in other.model.state_dict().items()}
+    with pytest.raises(CheckpointError, match="another run"):
+        other.restore(donor.state())
+    assert all(torch.equal(value, before[name]) for name, value in other.model.state_dict().items())
+
+
+@pytest.mark.parametrize("damage", [lambda blob: blob[:-100], lambda blob: b"", lambda blob: b"\x80\x04pickle" + blob])
+def test_a_damaged_checkpoint_is_refused(damage):
+    blob = finish(fresh("pixelcnn", {}, updates=2)).state()
+    with pytest.raises(CheckpointError, match="not a PixelBench checkpoint"):
+        fresh("pixelcnn", {}).restore(damage(blob))
+
+
+def test_a_finished_training_has_nothing_left_to_do():
+    done = finish(fresh("pixelcnn", {}))
+    again = fresh("pixelcnn", {})
+    again.restore(done.state())
+    assert list(again.run()) == []
+    assert again.status == "done"
+    assert_equal(done.model, again.model)
