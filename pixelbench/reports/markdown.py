@@ -1,5 +1,6 @@
 """`report.md`: tables, order, lessons, sample grids, curves, failures and where it all comes from."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,19 @@ HOW_TO_READ = """\
   row of real test images."""
 
 
-def write_markdown(report: Report) -> Path:
-    """Writes `report.md` and its figures into the store, each file whole or not at all; returns the page's path."""
+def write_markdown(report: Report, out: Path | None = None) -> Path:
+    """Writes the page and its figures beside it, each file whole or not at all; returns the page's path.
+
+    Args:
+        report: what to show.
+        out: where the page goes; `report.md` in the store if left out. Links to sample grids are relative to it.
+    """
+    path = out or report.store / "report.md"
     parts = ["# PixelBench report"]
     if not report.tables:
         parts.append("No runs are stored here yet.")
     for table in report.tables:
-        parts += _task(report, table)
+        parts += _task(report, table, path.parent)
     failed = [run for cell in report.cells for run in cell.runs if run.record["error"]]
     if failed:
         parts += ["## Runs that did not finish", *(_failure(run) for run in failed)]
@@ -42,7 +49,6 @@ def write_markdown(report: Report) -> Path:
         parts += ["## Records that could not be used", "\n".join(f"- {escape.text(problem)}" for problem in report.problems)]
     if report.tables:
         parts += ["## How to read this", HOW_TO_READ, "## Where it comes from", _provenance(report)]
-    path = report.store / "report.md"
     write_text(path, "\n\n".join(parts) + "\n")
     return path
 
@@ -64,17 +70,17 @@ def _cell(column: columns.Column, row: Row) -> str:
     return f"**{text}**" if row.causal == "leaky" and column is columns.CAUSAL else text
 
 
-def _task(report: Report, table: TaskTable) -> list[str]:
+def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     cells = sorted((cell for cell in report.cells if cell.task == table.task), key=_position(table))
     parts = [f"## {escape.text(table.task)}", f"{columns.caption(table)}.", result_table(table, columns.columns_of(table))]
     steps = report.order_of(table.task)
     if steps:
         parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]
-    parts += _lessons_and_samples(report, table.task, cells)
+    parts += _lessons_and_samples(report, table.task, cells, beside)
     curves = draw_curves(cells)
     if curves:
         name = f"{FILES}/curves-{table.task}.png"
-        write_bytes(report.store / name, curves)
+        write_bytes(beside / name, curves)
         parts += [
             "### Learning curves",
             "Dashed: not causal, so not a likelihood.",
@@ -88,7 +94,7 @@ def _position(table: TaskTable):
     return lambda cell: labels.index(cell.label)
 
 
-def _lessons_and_samples(report: Report, task: str, cells: list[Cell]) -> list[str]:
+def _lessons_and_samples(report: Report, task: str, cells: list[Cell], beside: Path) -> list[str]:
     """Each lesson with the grids that show it, then the grids that no lesson has shown."""
     parts, shown = [], set()
     lessons = report.lessons_of(task)
@@ -96,24 +102,24 @@ def _lessons_and_samples(report: Report, task: str, cells: list[Cell]) -> list[s
         parts.append(f"### Lesson: {escape.text(title)}")
         for lesson in (lesson for lesson in lessons if lesson.title == title):
             parts.append(escape.text(" ".join(lesson.sentences)))
-            parts += _grids(report.store, [cell for label in lesson.grids for cell in cells if cell.label == label])
+            parts += _grids(beside, [cell for label in lesson.grids for cell in cells if cell.label == label])
             shown.update(lesson.grids)
-    others = _grids(report.store, [cell for cell in cells if cell.label not in shown])
+    others = _grids(beside, [cell for cell in cells if cell.label not in shown])
     if others:
         parts += [f"### {'Other samples' if shown else 'Samples'} beside real test images", *others]
     return parts
 
 
-def _grids(store: Path, cells: list[Cell]) -> list[str]:
-    return [grid for cell in cells if (grid := _grid(store, cell))]
+def _grids(beside: Path, cells: list[Cell]) -> list[str]:
+    return [grid for cell in cells if (grid := _grid(beside, cell))]
 
 
-def _grid(store: Path, cell: Cell) -> str | None:
+def _grid(beside: Path, cell: Cell) -> str | None:
     """The lowest seed's grid; a leaking variant's caption says so."""
     run = next((run for run in cell.runs if (run.folder / "samples.png").is_file()), None)
     if run is None:
         return None
-    path = (run.folder / "samples.png").relative_to(store).as_posix()
+    path = Path(os.path.relpath(run.folder / "samples.png", beside)).as_posix()
     label = escape.text(cell.label)
     said = " ".join(found["sentence"] for found in run.record["diagnoses"])
     caption = f"**{label}**" + (" (*not causal*)" if cell.leaky else "") + (f": {escape.text(said)}" if said else "")

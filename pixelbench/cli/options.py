@@ -1,0 +1,52 @@
+"""Options that several commands share, so that they read and mean the same everywhere."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pixelbench.errors import UserError
+
+
+class Rerun(StrEnum):
+    """Which runs are made although the store has a record of them; what is missing is always made."""
+
+    missing = "missing"
+    failed = "failed"
+    stale = "stale"
+    all = "all"
+
+
+SuiteOption = Annotated[str, typer.Option("--suite", "-s", help="A suite that ships (`pixelbench list suites`) or a path to a TOML file.")]
+SuiteFilter = Annotated[str | None, typer.Option("--suite", "-s", help="Only the runs that this suite asks for: a name or a path.")]
+ResultsOption = Annotated[Path, typer.Option("--results", help="The folder that runs are stored in.", metavar="DIR")]
+OnlyOption = Annotated[
+    list[str] | None, typer.Option("--only", help="Only cells whose task/variant, or variant, matches; may be given again.", metavar="GLOB")
+]
+SeedsOption = Annotated[str | None, typer.Option("--seeds", help="Seeds instead of the suite's: 0-2, or 0,3.", metavar="SEEDS")]
+BudgetOption = Annotated[str | None, typer.Option("--budget", help="A budget of the suite instead of its default.", metavar="NAME")]
+RerunOption = Annotated[Rerun, typer.Option("--rerun", help="Which stored runs are made anew: failed, stale (other code), or all.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="At most N images of each split; makes other runs.", metavar="N")]
+DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on CUDA and fp32 elsewhere.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
+
+DEFAULT_RESULTS = Path("runs")
+
+
+def parse_seeds(text: str | None) -> list[int] | None:
+    """`0-2` → [0, 1, 2]; `0,3` → [0, 3]; both can be mixed; None stays None.
+
+    Raises:
+        UserError: anything else.
+    """
+    if text is None:
+        return None
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)) or len(first + last) > 9:
+            raise UserError(f"Seeds are whole numbers from 0 up such as 0-2 or 0,3; got '{text}'.")
+        seeds += range(int(first), int(last or first) + 1)
+    return sorted(set(seeds))

@@ -1,0 +1,63 @@
+"""Where things are printed: results and JSON on stdout, everything else on stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FINE, FAILED, WRONG_USE, NOTHING = 0, 1, 2, 3
+INTERRUPTED = 130
+
+
+def print_json(value: Any) -> None:
+    """The one JSON document of a `--json` command. Paths become POSIX text."""
+    sys.stdout.write(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain) + "\n")
+
+
+def say(line: str) -> None:
+    """One line for people, on stderr: progress, notes, where files are."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def stdout() -> "Console":
+    """The console for results. Its width is the terminal's; piped, wide enough that no table is cut."""
+    from rich.console import Console
+
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_piped_width())
+
+
+def stderr() -> "Console":
+    """The console for progress displays."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), title: str | None = None) -> None:
+    """A plain table on stdout; `right` names the columns of numbers."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title) if title else None, title_justify="left")
+    for name in titles:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    stdout().print(table)
+
+
+def _piped_width() -> int:
+    """COLUMNS, if somebody set it; else wide."""
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() and int(columns) > 0 else 160
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "as_posix"):
+        return value.as_posix()
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,0 +1,48 @@
+"""`pixelbench plan`."""
+
+import typer
+
+from pixelbench.cli.options import (
+    DEFAULT_RESULTS,
+    BudgetOption,
+    DeviceOption,
+    JsonOption,
+    LimitOption,
+    OnlyOption,
+    PrecisionOption,
+    Rerun,
+    RerunOption,
+    ResultsOption,
+    SeedsOption,
+    SuiteOption,
+)
+from pixelbench.cli.output import print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog="Example: pixelbench plan --suite quick --only 'photos/gated-*'")(plan)
+
+
+def plan(
+    suite: SuiteOption,
+    only: OnlyOption = None,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    rerun: RerunOption = Rerun.missing,
+    limit: LimitOption = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    as_json: JsonOption = False,
+) -> None:
+    """Shows what `run` would do: which runs are stored, missing, stale or failed, and what the missing ones may cost."""
+    from pixelbench.cli.suites import plan_json, plan_suite, print_plan
+
+    made, _ = plan_suite(
+        suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision
+    )
+    if as_json:
+        print_json(plan_json(made))
+    else:
+        print_plan(made)

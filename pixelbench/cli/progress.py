@@ -1,0 +1,102 @@
+"""What people see of a run under way, on stderr: bars on a terminal, plain lines elsewhere."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pixelbench.cli.output import say, stderr
+from pixelbench.reports import words
+
+Show = Callable[[dict[str, Any]], None]
+
+#: Between two plain lines of one run's training.
+EVERY_SECONDS = 10.0
+
+
+@contextlib.contextmanager
+def progress(suite: str, total: int) -> Iterator[Show]:
+    """Takes the events of `run_plan` and shows them until the block ends."""
+    console = stderr()
+    if not console.is_terminal:
+        yield PlainLines(total)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    name, note = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
+    with Progress(name, BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(), note, console=console) as bars:
+        yield Bars(bars, suite, total)
+
+
+class PlainLines:
+    """A line when a run starts, now and then while it trains, and when it ends."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._ended = total, 0
+        self._spoke: dict[str, float] = {}
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        kind, run, now = event["event"], event["run"], time.monotonic()
+        if kind == "start":
+            self._spoke[run] = now
+            say(f"{run}: started")
+        elif kind == "waiting":
+            say(f"{run}: another process makes it")
+        elif kind == "note":
+            say(f"{run}: {event['text']}")
+        elif kind == "progress" and now - self._spoke.get(run, 0.0) >= EVERY_SECONDS:
+            self._spoke[run] = now
+            say(f"{run}: {event['update']} of {event['updates']} updates{training_note(event)}")
+        elif kind == "end":
+            self._ended += 1
+            say(f"[{self._ended}/{self._total}] {run}: {ending(event)}")
+
+
+class Bars:
+    """One bar for each run under way, below it the whole."""
+
+    def __init__(self, bars: Any, suite: str, total: int) -> None:
+        self._bars = bars
+        self._rows: dict[str, Any] = {}
+        self._all = bars.add_task(suite, total=total, note="runs")
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        kind, run = event["event"], event["run"]
+        if kind == "end":
+            self._drop(run)
+            self._bars.advance(self._all)
+            self._bars.console.print(f"{run}: {ending(event)}", markup=False)
+        elif kind == "progress":
+            self._bars.update(self._row(run), completed=event["update"], total=event["updates"], note=training_note(event).lstrip(", "))
+        elif kind in ("start", "stage", "waiting", "note"):
+            note = {"start": "", "waiting": "another process makes it"}.get(kind) or event.get("stage") or event.get("text", "")
+            self._bars.update(self._row(run), note=note)
+
+    def _row(self, run: str) -> Any:
+        if run not in self._rows:
+            self._rows[run] = self._bars.add_task(run, total=None, note="")
+        return self._rows[run]
+
+    def _drop(self, run: str) -> None:
+        if run in self._rows:
+            self._bars.remove_task(self._rows.pop(run))
+
+
+def training_note(event: dict[str, Any]) -> str:
+    """`, 1.23 bits/dim on validation images`, or on training images before the first validation."""
+    for name, split in (("validation_bits_per_dim", "validation"), ("train_bits_per_dim", "training")):
+        if event.get(name) is not None:
+            return f", {words.bits(event[name])} bits/dim on {split} images"
+    return ""
+
+
+def ending(event: dict[str, Any]) -> str:
+    """`done, 0.943 bits/dim, 36 s`; a leaking variant's number is marked."""
+    parts = [event["status"] + (" by another process" if event.get("elsewhere") else "")]
+    if event.get("bits_per_dim") is not None:
+        parts.append(f"{words.bits(event['bits_per_dim'])} bits/dim{' (not causal)' if event.get('causal') == 'leaky' else ''}")
+    if event.get("seconds") is not None:
+        parts.append(f"{words.seconds(event['seconds'])} s")
+    if event.get("error"):
+        parts.append(event["error"])
+    return ", ".join(parts)
