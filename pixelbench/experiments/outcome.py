@@ -13,7 +13,6 @@ class Outcome:
         done, failed, timed_out, interrupted: by the status of the record; `failed` counts the diverged ones. A run that was killed in
             the middle counts as interrupted: its last checkpoint is there.
         elsewhere: those of them that another process made meanwhile.
-        leaking: those of `done` that leak although the suite does not declare it.
         remaining: never begun.
         stopped: by Ctrl-C or SIGTERM.
     """
@@ -23,7 +22,6 @@ class Outcome:
     timed_out: tuple[Cell, ...] = ()
     interrupted: tuple[Cell, ...] = ()
     elsewhere: tuple[Cell, ...] = ()
-    leaking: tuple[Cell, ...] = ()
     remaining: tuple[Cell, ...] = ()
     stopped: bool = False
 

@@ -99,7 +99,6 @@ class _Scheduler:
         self._parked: list[Cell] = []
         self._next_look = 0.0
         self._ended: list[tuple[Cell, str, bool]] = []
-        self._leaking: list[Cell] = []
         self._trouble: str | None = None
         self._inbox: Inbox = queue.SimpleQueue()
         self._working: dict[WorkerProcess, _Turn] = {}
@@ -235,10 +234,7 @@ class _Scheduler:
 
     def _end_cell(self, cell: Cell, status: str, *, elsewhere: bool) -> None:
         self._ended.append((cell, status, elsewhere))
-        summary = _summary(cell.folder)
-        if status == "done" and summary["causal"] == "leaky" and cell.spec.expect == "causal":
-            self._leaking.append(cell)
-        self._tell(cell, {"event": "end", "status": status, "elsewhere": elsewhere, **summary})
+        self._tell(cell, {"event": "end", "status": status, "elsewhere": elsewhere, **_summary(cell.folder)})
         if self._fail_fast and status in ("failed", "diverged"):
             self._stop_all()
 
@@ -277,7 +273,6 @@ class _Scheduler:
             timed_out=those("timeout"),
             interrupted=those("interrupted"),
             elsewhere=tuple(cell for cell, _, elsewhere in self._ended if elsewhere),
-            leaking=tuple(self._leaking),
             remaining=(*self._pending, *self._parked),
             stopped=self.signals > 0,
         )

@@ -15,8 +15,9 @@ NAME = "fake_executor:execute"
 
 
 def execute(spec: RunSpec, folder: Path, *, device: str, max_seconds: float | None, stop: Any, emit: Any) -> str:
-    """`seed` says what happens: 100 raises, 101 is killed, 102 cannot write, 103 hears nothing, 104 gets SIGTERM, else so many steps."""
-    with (folder.parents[2] / "executions.txt").open("a") as log:
+    """`seed` says what happens: see below; else it takes so many steps, with a checkpoint after each."""
+    executions = folder.parents[2] / "executions.txt"
+    with executions.open("a") as log:
         log.write(f"{spec.key} {os.getpid()}\n")
     os.write(1, b"printed below python\n")
     print(f"working on {folder} with {os.environ.get('OMP_NUM_THREADS')} threads")  # noqa: T201
@@ -30,8 +31,10 @@ def execute(spec: RunSpec, folder: Path, *, device: str, max_seconds: float | No
     if spec.seed == 104:
         os.kill(os.getpid(), signal.SIGTERM)
     if spec.seed == 103:
-        time.sleep(60)
-    status = _work(spec.seed, folder / "work" / "checkpoint.json", stop, emit)
+        time.sleep(60)  # hears nothing
+    while spec.seed == 105 and len({line.split()[1] for line in executions.read_text().splitlines()}) < 2:
+        time.sleep(0.01)
+    status = _work(spec.seed if spec.seed < 100 else 1, folder / "work" / "checkpoint.json", stop, emit)
     record = failed_record(spec, {"type": "x", "message": "x"}, device=device, threads=1, seconds=0.5)
     write_record(folder, record | {"status": status, "error": None})
     return status

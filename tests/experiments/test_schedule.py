@@ -162,15 +162,6 @@ def test_longest_first(tmp_path: Path) -> None:
     assert sorted([uniform, quick, slow, network], key=schedule._longest_first) == [network, slow, quick, uniform]
 
 
-def test_an_undeclared_leak_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    summary = {"bits_per_dim": 0.1, "causal": "leaky", "seconds": 1.0, "error": None}
-    monkeypatch.setattr(schedule, "_summary", lambda folder: summary)
-    plan = tiny_plan(tmp_path, [1, 2])
-    declared = replace(plan.cells[0], spec=replace(plan.cells[0].spec, expect="leaky"))
-    outcome, _ = make(replace(plan, cells=(declared, plan.cells[1])), 0)
-    assert outcome.leaking == (plan.cells[1],)
-
-
 def test_a_record_that_appeared_meanwhile_is_not_made_again(tmp_path: Path) -> None:
     early, again = tiny_plan(tmp_path, [1, 2]), tiny_plan(tmp_path, [1, 2])
     make(early, 0)
@@ -198,7 +189,8 @@ def test_a_run_under_way_elsewhere_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_two_processes_share_the_work(tmp_path: Path) -> None:
-    seeds = range(3, 11)
+    """The first run waits until both processes work, whichever has it."""
+    seeds = [105, *range(1, 7)]
     write_suite(tmp_path)
     with program(tmp_path, 1, *seeds) as first, program(tmp_path, 1, *seeds) as second:
         for running in (first, second):
