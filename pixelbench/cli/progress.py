@@ -56,7 +56,7 @@ class Bars:
     """One bar for each run under way, below it the whole."""
 
     def __init__(self, bars: Any, suite: str, total: int) -> None:
-        self._bars = bars
+        self.bars = bars
         self._rows: dict[str, Any] = {}
         self._all = bars.add_task(suite, total=total, note="runs")
 
@@ -64,22 +64,22 @@ class Bars:
         kind, run = event["event"], event["run"]
         if kind == "end":
             self._drop(run)
-            self._bars.advance(self._all)
-            self._bars.console.print(f"{run}: {ending(event)}", markup=False)
+            self.bars.advance(self._all)
+            self.bars.console.print(f"{run}: {ending(event)}", markup=False)
         elif kind == "progress":
-            self._bars.update(self._row(run), completed=event["update"], total=event["updates"], note=training_note(event).lstrip(", "))
+            self.bars.update(self._row(run), completed=event["update"], total=event["updates"], note=training_note(event).lstrip(", "))
         elif kind in ("start", "stage", "waiting", "note"):
             note = {"start": "", "waiting": "another process makes it"}.get(kind) or event.get("stage") or event.get("text", "")
-            self._bars.update(self._row(run), note=note)
+            self.bars.update(self._row(run), note=note)
 
     def _row(self, run: str) -> Any:
         if run not in self._rows:
-            self._rows[run] = self._bars.add_task(run, total=None, note="")
+            self._rows[run] = self.bars.add_task(run, total=None, note="")
         return self._rows[run]
 
     def _drop(self, run: str) -> None:
         if run in self._rows:
-            self._bars.remove_task(self._rows.pop(run))
+            self.bars.remove_task(self._rows.pop(run))
 
 
 def training_note(event: dict[str, Any]) -> str:

@@ -8,13 +8,17 @@ from pixelbench.reports.runs import Cell
 from pixelbench.reports.statistics import compare_cells
 from pixelbench.reports.tables import standing_of
 
-SEES_ITSELF = "A model that sees the pixel it predicts scores absurdly well and cannot sample"
-NO_COLOURS = "Without colour conditioning the colours of a pixel do not know of each other"
+SEES_ITSELF = "What a model that sees the pixel it predicts is worth"
+NO_COLOURS = "What becomes of the colours without colour conditioning"
 
 #: Above this share of zeros samples are called black. The diagnosis in the record has its own, relative threshold.
 BLACK = 0.95
 #: A teacher-forced score below this part of the causal counterpart's is called absurd rather than low.
 ABSURD = 0.5
+#: Below this share of equal values the sampler is said to echo its canvas; above it, only that it depends on it.
+ECHO = 0.5
+#: How much nearer to real images the conditioned twin's colour coherence must be before the samples are said to show the difference.
+VISIBLE = 0.1
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,11 @@ def _teacher_forced(cell: Cell, causal: Cell | None) -> str:
     honest = causal.mean("likelihood", "bits_per_dim") if causal else None
     if causal is None or honest is None or forced is None:
         return said + "; the causality check shows that this number is not a likelihood."
-    judged = "absurdly little" if forced < ABSURD * honest else "not much less" if forced < honest else "not even less"
-    return f"{said}: {judged} beside the {words.bits(honest)} of {causal.label}, which differs only in being causal."
+    beside = f"beside the {words.bits(honest)} of {causal.label}, which differs only in being causal"
+    if forced < ABSURD * honest:
+        return f"{said}: absurdly little {beside}. It copies the value that it should predict, so this is no likelihood."
+    judged = "a little less than it may" if forced < honest else "no gain yet"
+    return f"{said}: {judged}, {beside}. It is no likelihood all the same."
 
 
 def _sequential(cell: Cell, cells: list[Cell]) -> str | None:
@@ -87,8 +94,9 @@ def _canvas(cell: Cell) -> str | None:
     if agreement == 1:
         return "From a random canvas it drew the same images as from a black one, so this sampler did not show the leak."
     return (
-        f"It echoes whatever canvas it is given: from a random canvas instead of a black one, with the same random numbers, "
-        f"{words.share(agreement)} of the values come out the same; for a causal model that is 100 %."
+        f"{'It echoes whatever canvas it is given' if agreement < ECHO else 'Its samples depend on the canvas'}: from a random canvas "
+        f"instead of a black one, with the same random numbers, {words.share(agreement)} of the values come out the same; "
+        "for a causal model that is 100 %."
     )
 
 
@@ -114,9 +122,9 @@ def _coherence(cell: Cell, conditioned: Cell | None) -> str | None:
     if conditioned is None or other is None:
         return said + "."
     reached = f"{said}; with colour conditioning {conditioned.label} reaches {words.ratio(other)}"
-    if abs(real - other) < abs(real - its):
-        return f"{reached}. Look at the grids: without it, colour noise."
-    return f"{reached}, which is no nearer: at this budget the samples do not show the difference."
+    if abs(real - its) - abs(real - other) > VISIBLE:
+        return f"{reached}. In the sample grids this is colour noise: each pixel's red, green and blue are drawn without each other."
+    return f"{reached}, which is hardly nearer: at this budget the samples do not show the difference."
 
 
 def _cost(cell: Cell, conditioned: Cell | None) -> str | None:
