@@ -46,6 +46,7 @@ def columns_of(table: TaskTable) -> list[Column]:
 
 
 def caption(table: TaskTable) -> str:
-    """`16x16x3 images, 16 levels`, as height, width, channels."""
+    """`16x16x3 images of 16 levels, budget quick`; the size is height, width, channels."""
     channels, height, width = table.shape
-    return f"{height}x{width}x{channels} images of {table.levels} levels"
+    budgets = f"budget{'s' if len(table.budgets) > 1 else ''} {', '.join(table.budgets)}"
+    return f"{height}x{width}x{channels} images of {table.levels} levels, {budgets}"

@@ -72,7 +72,7 @@ def _cell(column: columns.Column, row: Row) -> str:
 
 def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     cells = sorted((cell for cell in report.cells if cell.task == table.task), key=_position(table))
-    parts = [f"## {escape.text(table.task)}", f"{columns.caption(table)}.", result_table(table, columns.columns_of(table))]
+    parts = [f"## {escape.text(table.task)}", f"{escape.text(columns.caption(table))}.", result_table(table, columns.columns_of(table))]
     steps = report.order_of(table.task)
     if steps:
         parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]

@@ -34,6 +34,7 @@ def draw_curves(cells: list[Cell]) -> bytes | None:
         return None
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 4.5), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
@@ -47,6 +48,7 @@ def draw_curves(cells: list[Cell]) -> bytes | None:
     axes.set(xlabel="updates", ylabel="bits/dim", title=f"{cells[0].task}: validation (dots) and training (thin)")
     axes.set_ylim(0, 1.1 * math.log2(cells[0].levels))
     axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
     return _png(figure)

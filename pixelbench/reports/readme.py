@@ -21,7 +21,7 @@ def readme_table(store: Path, link: str = "results/report.md") -> str:
     parts = []
     for table in report.tables:
         shown = [column for column in COLUMNS if column in columns.columns_of(table)]
-        parts += [f"**{escape.text(table.task)}**, {columns.caption(table)}:", result_table(table, shown)]
+        parts += [f"**{escape.text(table.task)}**, {escape.text(columns.caption(table))}:", result_table(table, shown)]
     parts.append(f"Sample grids, learning curves, paired differences and how to read them: [{link}]({escape.link(link)}).")
     return "\n\n".join(parts)
 

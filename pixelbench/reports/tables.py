@@ -56,6 +56,7 @@ class TaskTable:
     levels: int
     rows: tuple[Row, ...]
     real: dict[str, float | None]
+    budgets: tuple[str, ...]
 
     @property
     def coloured(self) -> bool:
@@ -70,7 +71,8 @@ def build_tables(cells: list[Cell]) -> list[TaskTable]:
         rows = _ranked_rows(members)
         names = ("zeros", "constant_images", "colour_coherence", "mean_level")
         real = {name: next((v for c in members if (v := c.statistic(name, of="real")) is not None), None) for name in names}
-        tables.append(TaskTable(task, members[0].shape, members[0].levels, tuple(rows), real))
+        budgets = tuple(sorted({cell.runs[0].record["budget"]["name"] for cell in members}))
+        tables.append(TaskTable(task, members[0].shape, members[0].levels, tuple(rows), real, budgets))
     return tables
 
 

@@ -16,7 +16,7 @@ FAULTS = {
 
 
 def bits(value: float | None) -> str:
-    """Three decimals; two significant digits where three decimals would hide them (0.0005)."""
+    """A mean: three decimals, two significant digits where three decimals would hide them (0.0005)."""
     if value is None:
         return NONE
     return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
@@ -24,8 +24,8 @@ def bits(value: float | None) -> str:
 
 def score(row: Row) -> str:
     """`1.121 ± 0.045`; over several seeds `1.121 ± 0.045 (3 seeds, sd 0.002)`. No ± on what is no likelihood."""
-    error = "" if row.bits_per_dim_se is None or row.standing == "leaking" else f" ± {bits(row.bits_per_dim_se)}"
-    seeds = f" ({row.seeds} seeds, sd {bits(row.spread)})" if row.spread is not None else ""
+    error = "" if row.bits_per_dim_se is None or row.standing == "leaking" else f" ± {row.bits_per_dim_se:.3f}"
+    seeds = f" ({row.seeds} seeds, sd {row.spread:.3f})" if row.spread is not None else ""
     return bits(row.bits_per_dim) + error + seeds
 
 
@@ -33,7 +33,7 @@ def sequential(row: Row) -> str:
     """`9.21 ± 0.30 (8 images)`, only of leaking variants."""
     if row.sequential_bits_per_dim is None:
         return NONE
-    error = "" if row.sequential_bits_per_dim_se is None else f" ± {bits(row.sequential_bits_per_dim_se)}"
+    error = "" if row.sequential_bits_per_dim_se is None else f" ± {row.sequential_bits_per_dim_se:.3f}"
     return f"{bits(row.sequential_bits_per_dim)}{error} ({row.sequential_images} images)"
 
 

@@ -90,7 +90,7 @@ def test_readme_table_goes_between_its_markers(tmp_path: Path) -> None:
     readme.write_text(f"# Title\n\n{BEGIN}\nold\n{END}\n\nend\n", encoding="utf-8")
     assert main([str(readme), str(store)]) == 0
     text = readme.read_text(encoding="utf-8")
-    assert text.startswith(f"# Title\n\n{BEGIN}\n**photos**, 16x16x3 images of 16 levels:")
+    assert text.startswith(f"# Title\n\n{BEGIN}\n**photos**, 16x16x3 images of 16 levels, budget quick:")
     assert text.endswith(f"[results/report.md](results/report.md).\n{END}\n\nend\n")
     assert "old" not in text
     assert updated(readme, store) == text

@@ -101,7 +101,9 @@ def test_unexpected_verdicts_say_so(tmp_path: Path) -> None:
 def test_budgets_are_told_apart(tmp_path: Path) -> None:
     add_run(tmp_path, "pixelcnn", 1.2, budget="smoke", updates=10)
     add_run(tmp_path, "pixelcnn", 1.0, budget="cpu", updates=500)
-    assert [row.label for row in only_table(build_report(tmp_path)).rows] == ["pixelcnn (cpu)", "pixelcnn (smoke)"]
+    report = build_report(tmp_path)
+    assert [row.label for row in only_table(report).rows] == ["pixelcnn (cpu)", "pixelcnn (smoke)"]
+    assert "photos: 16x16x3 images of 16 levels, budgets cpu, smoke" in terminal(report)
 
 
 def test_grey_images_have_no_colour_column_and_real_images_are_shown(tmp_path: Path) -> None:
