@@ -9,6 +9,7 @@ from torch import Tensor
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.sampling import raster
 from pixelbench.models.scoring import batched_nats
+from pixelbench.uncertainty import clustered_standard_error
 from pixelbench.units import bits_per_dim
 
 
@@ -45,19 +46,6 @@ def summarise(nats: np.ndarray, clusters: np.ndarray, shape: tuple[int, int, int
     error = clustered_standard_error(nats, clusters)
     bits_error = None if error is None else float(bits_per_dim(error, shape))
     return Likelihood(nats, clusters, float(bits_per_dim(nats.mean(), shape)), bits_error, float(nats.mean()))
-
-
-def clustered_standard_error(values: np.ndarray, clusters: np.ndarray) -> float | None:
-    """Standard error of the mean of `values` (N,) when values of one cluster move together; None with fewer than two clusters.
-
-    With G clusters: sqrt(G / (G - 1) * sum over clusters of (sum of its residuals)^2) / N. With one value a cluster this is the ordinary
-    standard error.
-    """
-    names, index = np.unique(clusters, return_inverse=True)
-    if len(names) < 2:
-        return None
-    sums = np.bincount(index, weights=values - values.mean())
-    return float(np.sqrt(len(names) / (len(names) - 1) * np.square(sums).sum()) / len(values))
 
 
 @torch.inference_mode()

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pixelbench.reports.runs import Cell
+from pixelbench.uncertainty import clustered_interval
 from pixelbench.units import bits_per_dim
-
-#: Enough that the 2.5 % quantile rests on 50 resamples; seeded, so that a report is the same text every time.
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -47,14 +45,12 @@ class PairedDifference:
         return f"{first} {verb} {second} by {abs(self.mean):.3f} bits/dim (95 % interval {low:.3f} to {high:.3f}, {self.pairing})."
 
 
-def paired_difference(
-    first: np.ndarray, second: np.ndarray, clusters: np.ndarray, shape: tuple[int, ...], *, resamples: int = RESAMPLES, seed: int = 0
-) -> PairedDifference:
-    """Mean of `second - first` in bits/dim with a 95 % percentile interval by cluster bootstrap.
+def paired_difference(first: np.ndarray, second: np.ndarray, clusters: np.ndarray, shape: tuple[int, ...]) -> PairedDifference:
+    """Mean of `second - first` in bits/dim with a 95 % interval by Student's t over regions.
 
     Args:
         first, second: nats of the same test images, each (N,).
-        clusters: (N,) the region each image was cut from; whole regions are drawn, since patches of one are not independent.
+        clusters: (N,) the region each image was cut from; patches of one region are not independent.
         shape: (C, H, W) of an image.
 
     Raises:
@@ -62,16 +58,9 @@ def paired_difference(
     """
     if not first.shape == second.shape == clusters.shape:
         raise ValueError(f"paired arrays must have one length, got {first.shape}, {second.shape} and {clusters.shape}")
-    names, member = np.unique(clusters, return_inverse=True)
-    if len(names) < 2:
-        raise ValueError("an interval needs at least two regions")
     difference = bits_per_dim(second.astype(np.float64) - first.astype(np.float64), shape)
-    sums = np.bincount(member, weights=difference)  # (K,)
-    sizes = np.bincount(member).astype(np.float64)  # (K,)
-    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)  # (R, K)
-    means = (draws @ sums) / (draws @ sizes)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return PairedDifference(float(difference.mean()), float(low), float(high), len(difference), len(names))
+    low, high = clustered_interval(difference, clusters)
+    return PairedDifference(float(difference.mean()), low, high, len(difference), len(np.unique(clusters)))
 
 
 def compare_cells(first: Cell, second: Cell) -> PairedDifference | None:

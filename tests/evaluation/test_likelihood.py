@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pixelbench.evaluation.likelihood import clustered_standard_error, score
+from pixelbench.evaluation.likelihood import score
 from pixelbench.models import scoring
 from pixelbench.models.families import create_model
 
@@ -38,18 +38,3 @@ def test_scoring_leaves_the_mode_of_the_model_alone():
     model = create_model("uniform", channels=1, height=2, width=2, levels=2).train()
     score(model, torch.zeros(1, 1, 2, 2, dtype=torch.uint8), np.arange(1))
     assert model.training
-
-
-def test_the_standard_error_is_the_usual_one_where_every_image_stands_alone():
-    values = np.random.default_rng(0).normal(size=50)
-    assert clustered_standard_error(values, np.arange(50)) == pytest.approx(values.std(ddof=1) / np.sqrt(50))
-
-
-def test_copies_of_an_image_do_not_make_the_error_smaller():
-    values = np.random.default_rng(0).normal(size=20)
-    copied, clusters = np.repeat(values, 10), np.repeat(np.arange(20), 10)
-    assert clustered_standard_error(copied, clusters) == pytest.approx(values.std(ddof=1) / np.sqrt(20))
-
-
-def test_one_cluster_has_no_error():
-    assert clustered_standard_error(np.arange(3.0), np.zeros(3)) is None

@@ -21,15 +21,16 @@ def test_mean_is_in_bits_per_dim_and_positive_where_the_first_needs_fewer() -> N
     assert (found.low, found.high) == pytest.approx((1.0, 1.0))
 
 
-def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+@pytest.mark.parametrize("regions", [5, 30])
+def test_interval_covers_the_truth_about_as_often_as_it_says(regions: int) -> None:
     rng = np.random.default_rng(1)
-    clusters = np.repeat(np.arange(30), 4)
+    clusters = np.repeat(np.arange(regions), 4)
     covered = 0
-    for _ in range(100):
-        shift = np.repeat(rng.normal(0, 1, 30), 4) + rng.normal(0, 0.1, 120)  # patches of a region move together
-        found = paired_difference(np.zeros(120), shift, clusters, SHAPE, resamples=300)
+    for _ in range(400):
+        shift = np.repeat(rng.normal(0, 1, regions), 4) + rng.normal(0, 0.1, 4 * regions)  # patches of a region move together
+        found = paired_difference(np.zeros(4 * regions), shift, clusters, SHAPE)
         covered += found.low <= 0 <= found.high
-    assert covered >= 86  # image-wise resampling covers about 65 here
+    assert 0.92 <= covered / 400 <= 0.98  # an interval over images covers about 65 % here, a bootstrap of 5 regions about 80 %
 
 
 def test_regions_widen_the_interval() -> None:
@@ -39,14 +40,8 @@ def test_regions_widen_the_interval() -> None:
     assert by_region.high - by_region.low > 2 * (by_image.high - by_image.low)
 
 
-def test_same_store_same_interval() -> None:
-    rng = np.random.default_rng(3)
-    arrays = rng.normal(size=40), rng.normal(size=40), np.arange(40)
-    assert paired_difference(*arrays, SHAPE) == paired_difference(*arrays, SHAPE)
-
-
 def test_one_region_gives_no_interval() -> None:
-    with pytest.raises(ValueError, match="two regions"):
+    with pytest.raises(ValueError, match="two clusters"):
         paired_difference(np.zeros(4), np.ones(4), np.zeros(4, dtype=int), SHAPE)
 
 
