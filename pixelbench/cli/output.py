@@ -38,14 +38,15 @@ def stderr() -> "Console":
     return Console(stderr=True, highlight=False)
 
 
-def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), title: str | None = None) -> None:
-    """A plain table on stdout; `right` names the columns of numbers."""
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), whole: int = 1) -> None:
+    """A plain table on stdout; `right` names the columns of numbers. The first `whole` columns are names
+    to copy, so they are never broken."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title) if title else None, title_justify="left")
-    for name in titles:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    table = Table()
+    for index, name in enumerate(titles):
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=index < whole)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     stdout().print(table)

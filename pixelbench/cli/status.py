@@ -28,8 +28,8 @@ def status(suite: SuiteFilter = None, results: ResultsOption = DEFAULT_RESULTS, 
     if as_json:
         print_json({"runs": [_entry(record) for record in records], "problems": found.problems})
     elif records:
-        titles = ("run", "task", "variant", "seed", "budget", "status", "bits/dim", "causal", "seconds")
-        print_table(titles, [_row(record) for record in records], right=("seed", "bits/dim", "seconds"))
+        titles = ("run", "task/variant", "seed", "budget", "status", "bits/dim")
+        print_table(titles, [_row(record) for record in records], right=("seed", "bits/dim"), whole=2)
         for record in records:
             _print_error(record)
     for problem in found.problems:
@@ -62,14 +62,11 @@ def _row(record: dict[str, Any]) -> list[str]:
     mark = " (not causal)" if entry["causal"] == "leaky" and entry["bits_per_dim"] is not None else ""
     return [
         entry["run_key"],
-        entry["task"],
-        entry["variant"],
+        f"{entry['task']}/{entry['variant']}",
         str(entry["seed"]),
         entry["budget"],
         entry["status"],
         words.bits(entry["bits_per_dim"]) + mark,
-        words.CAUSAL[entry["causal"]],
-        words.seconds(entry["seconds"]),
     ]
 
 

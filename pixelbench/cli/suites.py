@@ -76,19 +76,16 @@ def print_plan(plan: "Plan") -> None:
     rows = [
         (
             cell.spec.key,
-            cell.spec.task["name"],
-            cell.spec.variant,
+            f"{cell.spec.task['name']}/{cell.spec.variant}",
             str(cell.spec.seed),
-            cell.spec.budget,
             f"{cell.spec.updates:,}" if cell.spec.updates else "–",
-            cell.state,
-            "run" if cell.runs else "keep",
+            f"{cell.state}, run" if cell.runs else cell.state,
             "–" if cell.seconds is None else f"{cell.seconds:.0f}",
         )
         for cell in plan.cells
     ]
-    titles = ("run", "task", "variant", "seed", "budget", "updates", "state", "plan", "seconds")
-    print_table(titles, rows, right=("seed", "updates", "seconds"))
+    titles = ("run", "task/variant", "seed", "updates", "state", "seconds")
+    print_table(titles, rows, right=("seed", "updates", "seconds"), whole=2)
     for problem in plan.problems:
         say(problem)
     cost = "" if plan.seconds is None or not plan.to_run else f", about {plan.seconds:.0f} seconds of computing"

@@ -98,6 +98,16 @@ def test_status_shows_errors_and_log(pixelbench: Pixelbench, store: Path) -> Non
     assert "(not causal)" in leaking
 
 
+def test_run_keys_can_be_copied_from_a_narrow_terminal(
+    pixelbench: Pixelbench, store: Path, specs: list[RunSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for command in (["status"], ["plan", "--suite", "quick", "--device", "cpu"]):
+        out = pixelbench(*command)[1]
+        assert all(spec.key in out for spec in specs)
+        assert max(len(line) for line in out.splitlines()) <= 60
+
+
 def test_status_json(pixelbench: Pixelbench, store: Path) -> None:
     runs = only_json(pixelbench("status", "--json")[1])["runs"]
     failed = next(run for run in runs if run["variant"] == "pixelcnn")
