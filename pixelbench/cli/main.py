@@ -13,7 +13,7 @@ from typing import cast
 import typer
 
 from pixelbench.cli import doctor, list, plan, report, run, sample, show, status
-from pixelbench.cli.output import INTERRUPTED, NOTHING, WRONG_USE
+from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE
 from pixelbench.errors import NothingMatched, UserError
 
 app = typer.Typer(
@@ -41,16 +41,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _guarded(arguments: Sequence[str] | None) -> int:
     try:
-        return app(args=arguments, prog_name="pixelbench", standalone_mode=False) or 0
+        code = app(args=arguments, prog_name="pixelbench", standalone_mode=False) or 0
+        sys.stdout.flush()
+        return code
     except NothingMatched as error:
         return _complain(str(error), NOTHING)
     except UserError as error:
         return _complain(str(error))
     except UsageFault as error:
         return _complain(f"{_sentence(error)} See `{_command_path(error)} --help`.")
-    except BrokenPipeError:  # `pixelbench status | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        return _nobody_reads()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # typer's answer to it, which would say that a run failed
+            return _nobody_reads()
+        raise
     except OSError as error:
         if error.errno not in _DISK:
             raise
@@ -58,6 +63,12 @@ def _guarded(arguments: Sequence[str] | None) -> int:
         return _complain(f"Cannot use {where}: {error.strerror}. Free or mend it, or choose another folder with --results DIR.")
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
+
+
+def _nobody_reads() -> int:
+    """`pixelbench status | head`: no failure. What is still in the buffer must not be tried again at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return FINE
 
 
 def _complain(sentence: str, code: int = WRONG_USE) -> int:

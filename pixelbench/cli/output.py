@@ -28,7 +28,11 @@ def stdout() -> "Console":
     """The console for results. Its width is the terminal's; piped, wide enough that no table is cut."""
     from rich.console import Console
 
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=_piped_width())
+    class Pipe(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # rich would exit with 1, which here says that a run failed; `main` knows that `| head` is no failure
+
+    return Console(highlight=False) if sys.stdout.isatty() else Pipe(highlight=False, width=_piped_width())
 
 
 def stderr() -> "Console":

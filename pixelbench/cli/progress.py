@@ -53,7 +53,7 @@ class PlainLines:
 
 
 class Bars:
-    """One bar for each run under way, below it the whole."""
+    """The whole suite on the first line, below it one bar for each run under way."""
 
     def __init__(self, bars: Any, suite: str, total: int) -> None:
         self.bars = bars

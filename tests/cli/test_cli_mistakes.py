@@ -1,6 +1,8 @@
 """Mistakes are one sentence with the nearest valid name and exit code 2, never a traceback."""
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,11 @@ def test_ctrl_c_outside_a_run_is_130(pixelbench: Pixelbench, monkeypatch: pytest
     (tmp_path / "runs").mkdir()
     monkeypatch.setattr("pixelbench.reports.report.build_report", interrupt)
     assert pixelbench("report")[0] == 130
+
+
+def test_a_reader_that_goes_away_is_no_failure() -> None:
+    """`pixelbench list models | head -1`, with a table and with JSON."""
+    for arguments in ("list models", "list models --json"):
+        command = f"{sys.executable} -c 'from pixelbench.cli.main import main; main()' {arguments}"
+        ended = subprocess.run(["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=True)
+        assert (ended.stdout, ended.stderr) == ("0\n", "")
