@@ -28,9 +28,9 @@ class PairedDifference:
 
     @property
     def pairing(self) -> str:
-        """`paired over 280 images in 20 regions`"""
-        regions = f" in {self.n_clusters} regions" if self.n_clusters < self.n_images else ""
-        return f"paired over {self.n_images} images{regions}"
+        """`paired over 280 images in 20 groups`: regions of a photograph, or forms of handwriting."""
+        groups = f" in {self.n_clusters} groups" if self.n_clusters < self.n_images else ""
+        return f"paired over {self.n_images} images{groups}"
 
     def sentence(self, first: str, second: str) -> str:
         """What the numbers say of two names, and honestly so where they say nothing."""

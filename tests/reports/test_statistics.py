@@ -53,7 +53,7 @@ def test_sentences_say_who_beats_whom_and_where_nobody_does(tmp_path: Path) -> N
     assert first.sentence.startswith("gated-pixelcnn and pixelcnn are not distinguishable: gated-pixelcnn is 0.001 bits/dim better, but")
     assert not first.holds
     assert second.sentence.startswith("pixelcnn beats histogram by 2.799 bits/dim (95 % interval 2.")
-    assert second.sentence.endswith("paired over 60 images in 12 regions).")
+    assert second.sentence.endswith("paired over 60 images in 12 groups).")
     assert second.holds
 
 
