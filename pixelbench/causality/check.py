@@ -68,7 +68,7 @@ def check_causality(
     size, places = _validated(shape, levels, positions, bases, mode)
     subject = Subject(module, size, mode=mode, seed=seed)
     probes = Probes(size, levels, bases, len(places), seed)
-    batch = _batch_size(subject, probes, seconds)
+    batch = min(_batch_size(subject, probes, seconds), len(places))
     noise, coupling = _noise(subject, probes, batch)
     tolerance = max(_TOLERANCE, _CLEARANCE * noise)
     coupling = coupling or _coupling(subject, probes, min(batch, 4), tolerance)

@@ -83,10 +83,10 @@ def _draw(run: "Run", n: int, temperature: float, complete: float | None, method
     import torch
 
     from pixelbench.evaluation.grids import grid_png
-    from pixelbench.experiments.execute import load_run
+    from pixelbench.experiments.stored import load_run
     from pixelbench.store.atomic import write_bytes
 
-    model, _ = load_run(run.folder)
+    model = load_run(run.folder)
     if method is Method.cached and model.sees_ahead:
         raise UserError(f"{run.variant} is not causal: it sees what it predicts, so only --method naive can draw from it.")
     generator = torch.Generator().manual_seed(seed)

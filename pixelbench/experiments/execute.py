@@ -21,12 +21,13 @@ from pixelbench.experiments import stages
 from pixelbench.experiments.failure import raised
 from pixelbench.experiments.memory import PeakMemory
 from pixelbench.experiments.provenance import provenance
+from pixelbench.experiments.stored import save_weights
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
 from pixelbench.store.atomic import write_bytes
 from pixelbench.store.record import read_record, spec_fields, write_record
 from pixelbench.store.spec import RunSpec
-from pixelbench.training.checkpoint import CheckpointError, module_tensors, pack
+from pixelbench.training.checkpoint import CheckpointError
 from pixelbench.training.loop import CurvePoint, Plan, Trainer
 from pixelbench.training.recipe import Recipe
 from pixelbench.units import bits_per_dim, bits_to_nats
@@ -147,7 +148,7 @@ class Run:
         model = stages.build(self.spec).to(self.device)
         self.cost["parameters"] = count_parameters(model)
         model = self._train(model, data)
-        write_bytes(self.work / "weights.safetensors", pack(module_tensors("model", model), {"run_key": self.spec.key}))
+        save_weights(self.folder, model, self.spec.key)
         self._evaluate(model, data, certificate)
 
     def _train(self, model: AutoregressiveModel, data: TaskData) -> AutoregressiveModel:

@@ -106,7 +106,10 @@ class AutoregressiveModel(nn.Module):
 
 
 class InputEncoding:
-    """How integer images enter a network: `scalar`, one map a channel in [-1, 1]; `one-hot`, `levels` maps a channel."""
+    """How integer images enter a network: `scalar`, one map a channel in [-1, 1]; `one-hot`, `levels` maps a channel.
+
+    One-hot maps hold sqrt(levels) instead of 1, so that their mean square is 1 and the first layer starts at the same scale either way.
+    """
 
     def __init__(self, kind: str, channels: int, levels: int):
         self.one_hot, self.channels, self.levels = kind == "one-hot", channels, levels
@@ -117,13 +120,16 @@ class InputEncoding:
         """(B, C, H, W) integers → (B, maps, H, W)."""
         if not self.one_hot:
             return self._scale(images.to(dtype))
-        return F.one_hot(images.long(), self.levels).to(dtype).permute(0, 1, 4, 2, 3).flatten(1, 2)
+        return self._one_hot(images, dtype).permute(0, 1, 4, 2, 3).flatten(1, 2)
 
     def values(self, values: Tensor, dtype: torch.dtype) -> Tensor:
         """(B,) integers of one colour at one pixel → (B, maps of that colour)."""
         if not self.one_hot:
             return self._scale(values.to(dtype))[:, None]
-        return F.one_hot(values.long(), self.levels).to(dtype)
+        return self._one_hot(values, dtype)
+
+    def _one_hot(self, values: Tensor, dtype: torch.dtype) -> Tensor:
+        return F.one_hot(values.long(), self.levels).to(dtype) * math.sqrt(self.levels)
 
     def _scale(self, values: Tensor) -> Tensor:
         return values * (2 / (self.levels - 1)) - 1

@@ -161,10 +161,10 @@ class SlidingRows:
 
 
 def initialise(weight: Tensor, bias: Tensor, *, fan_in: float) -> None:
-    """Uniform within 1/sqrt(fan_in), as torch's own convolutions, but counting only taps that the mask lets through."""
-    bound = 1 / math.sqrt(max(fan_in, 1.0))
+    """Uniform with variance 1/fan_in (LeCun 1998), counting only taps that the mask lets through; biases 0."""
+    bound = math.sqrt(3 / max(fan_in, 1.0))
     nn.init.uniform_(weight, -bound, bound)
-    nn.init.uniform_(bias, -bound, bound)
+    nn.init.zeros_(bias)
 
 
 def _parts(colour_of: Sequence[int], groups: int) -> list[slice]:

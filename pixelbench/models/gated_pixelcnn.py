@@ -10,7 +10,7 @@ is made once, by the first vertical layer, which leaves out the image's own row;
 | head | ReLU, 1x1 to `head_maps`, ReLU, 1x1 (as in 2016a) |
 | skip connections to the output | none |
 | do the vertical maps belong to colours? | no: rows above are known in all colours |
-| initialisation | uniform within 1/sqrt(fan-in of unmasked taps) |
+| initialisation | uniform, variance 1/(fan-in of unmasked taps) |
 """
 
 from typing import cast

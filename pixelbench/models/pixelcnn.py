@@ -7,7 +7,7 @@ the upper right. What the paper leaves unsaid and what we chose:
 | --- | --- |
 | does "15 layers" count blocks or convolutions? | blocks: `layers` |
 | is the softmax layer the second of the head's two 1x1 layers, or a third? | the second |
-| initialisation | uniform within 1/sqrt(fan-in of unmasked taps) |
+| initialisation | uniform, variance 1/(fan-in of unmasked taps) |
 | how values enter | scaled to [-1, 1] ("scaling and centring only"); `input_encoding = "one-hot"` is ours |
 
 Deviation: the paper's optional skip connections from every block to the output are not built here.

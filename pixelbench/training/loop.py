@@ -74,7 +74,10 @@ class Trainer:
         save: Callable[[bytes], None] = lambda blob: None,
         stop: Callable[[], bool] = lambda: False,
     ):
-        self.model, self.recipe, self.plan = model.to(memory_format=torch.channels_last), recipe, plan  # 1.2 times as fast, CPU and CUDA
+        self.model, self.recipe, self.plan = model, recipe, plan
+        for weight in model.parameters():  # channels last: 1.2 times as fast
+            if weight.dim() == 4:
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self.identity, self.save, self.stop = identity, save, stop
         self.train, self.validation = train.to(model.device), validation.to(model.device)
         self.optimiser = make_optimiser(model, recipe)

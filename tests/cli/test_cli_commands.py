@@ -166,7 +166,7 @@ def test_sample_and_complete(pixelbench: Pixelbench, store: Path, specs: list[Ru
         drawn.append(blocks)
         return b"picture"
 
-    monkeypatch.setattr("pixelbench.experiments.execute.load_run", lambda folder: (Echo(), None), raising=False)
+    monkeypatch.setattr("pixelbench.experiments.stored.load_run", lambda folder: Echo())
     monkeypatch.setattr("pixelbench.evaluation.grids.grid_png", picture)
     key = next(spec.key for spec in specs if spec.variant == "gated-pixelcnn")
     assert pixelbench("sample", key[:5], "-n", "4", "--out", "new.png") == (0, "", "Samples: new.png\n")
