@@ -28,11 +28,26 @@ SeedsOption = Annotated[str | None, typer.Option("--seeds", help="Seeds instead 
 BudgetOption = Annotated[str | None, typer.Option("--budget", help="A budget of the suite instead of its default.", metavar="NAME")]
 RerunOption = Annotated[Rerun, typer.Option("--rerun", help="Which stored runs are made anew: failed, stale (other code), or all.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="At most N images of each split; makes other runs.", metavar="N")]
+ShardOption = Annotated[str | None, typer.Option("--shard", help="Every n-th run, from the i-th: one of n machines.", metavar="I/N")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on CUDA and fp32 elsewhere.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 
 DEFAULT_RESULTS = Path("runs")
+
+
+def parse_shard(text: str | None) -> tuple[int, int] | None:
+    """`2/3` → (2, 3); None stays None.
+
+    Raises:
+        UserError: anything else; whether i is in range, the plan says.
+    """
+    if text is None:
+        return None
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal()):
+        raise UserError(f"A shard is two whole numbers such as 1/3, the first of three machines; got '{text}'.")
+    return int(index), int(count)
 
 
 def parse_seeds(text: str | None) -> list[int] | None:

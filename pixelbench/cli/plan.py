@@ -14,6 +14,7 @@ from pixelbench.cli.options import (
     RerunOption,
     ResultsOption,
     SeedsOption,
+    ShardOption,
     SuiteOption,
 )
 from pixelbench.cli.output import print_json
@@ -31,6 +32,7 @@ def plan(
     budget: BudgetOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    shard: ShardOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
@@ -40,7 +42,7 @@ def plan(
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
 
     made, _ = plan_suite(
-        suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision
+        suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision, shard=shard
     )
     if as_json:
         print_json(plan_json(made))

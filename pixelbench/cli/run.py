@@ -18,6 +18,7 @@ from pixelbench.cli.options import (
     RerunOption,
     ResultsOption,
     SeedsOption,
+    ShardOption,
     SuiteOption,
 )
 from pixelbench.cli.output import FAILED, FINE, INTERRUPTED, print_json, say, stdout
@@ -44,6 +45,7 @@ def run(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: Annotated[int | None, typer.Option("--workers", min=0, help="Processes; 0 works in this one; by default one a core.")] = None,
+    shard: ShardOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
@@ -59,7 +61,7 @@ def run(
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
 
     plan, chosen = plan_suite(
-        suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision
+        suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision, shard=shard
     )
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelbench.cli.options import Rerun, parse_seeds
+from pixelbench.cli.options import Rerun, parse_seeds, parse_shard
 from pixelbench.cli.output import print_table, say
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def plan_suite(
     limit: int | None,
     device: str,
     precision: str,
+    shard: str | None,
 ) -> "tuple[Plan, str]":
     """The plan that the options ask for, and the device that `device` names on this machine."""
     from pixelbench.experiments.devices import resolve_device
@@ -40,6 +41,7 @@ def plan_suite(
         limit=limit,
         device=chosen,
         precision=precision,
+        shard=parse_shard(shard),
     )
     return plan, chosen
 

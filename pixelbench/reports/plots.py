@@ -44,7 +44,8 @@ def draw_curves(cells: list[Cell]) -> bytes | None:
     for cell in cells:
         if cell.family in LEVEL_LINES and (bits := cell.mean("likelihood", "bits_per_dim")) is not None:
             axes.axhline(bits, color="0.6", linewidth=0.8, linestyle=":")
-            axes.annotate(cell.label, (1, bits), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8, color="0.4")
+            side = "bottom" if cell.family == "uniform" else "top"  # the two can be close
+            axes.annotate(cell.label, (1, bits), xycoords=("axes fraction", "data"), ha="right", va=side, fontsize=8, color="0.4")
     axes.set(xlabel="updates", ylabel="bits/dim", title=f"{cells[0].task}: validation (dots) and training (thin)")
     axes.set_ylim(0, 1.1 * math.log2(cells[0].levels))
     axes.set_xlim(left=0)

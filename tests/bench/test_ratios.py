@@ -5,13 +5,14 @@ Naive sampling is extrapolated from one whole forward a sub-pixel; on a small sh
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from pixelbench.experiments.devices import available_cores
 from pixelbench.models.causal import CausalConv2d, RowsAboveConv2d
 from pixelbench.models.families import create_model
 
@@ -19,6 +20,15 @@ pytestmark = pytest.mark.ratios
 FAMILIES = ("pixelcnn", "gated-pixelcnn")
 #: Cached against naive at batch 1, 16, 64 (28x28x1, 7 layers, 64 maps).
 TO_HOLD = {1: 25, 16: 160, 64: 320}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_cores() -> Iterator[None]:
+    """The other tests take one thread; here both sides get what a user has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(available_cores())
+    yield
+    torch.set_num_threads(before)
 
 
 def binary_mnist_sized(family: str):

@@ -18,6 +18,8 @@ from cli_stores import Pixelbench
         (["run", "--suite", "quick", "--device", "cuda0"], "Unknown device 'cuda0'. Did you mean 'cuda:0'?"),
         (["run", "--suite", "quick", "--precision", "fp16"], "Unknown precision 'fp16'"),
         (["run", "--suite", "quick", "--seeds", "2-0"], "got '2-0'"),
+        (["plan", "--suite", "quick", "--shard", "2"], "such as 1/3, the first of three machines; got '2'"),
+        (["run", "--suite", "quick", "--shard", "5/2"], "--shard i/n needs 1 <= i <= n, got 5/2"),
         (["plan", "--suite", "quick", "--seeds", "a"], "such as 0-2 or 0,3; got 'a'"),
         (["run", "--suite", "quick", "--limit", "0"], "--limit"),
         (["show", "quikc"], "Did you mean 'quick'?"),
