@@ -83,6 +83,7 @@ def test_report_of_an_empty_store_is_3(pixelbench: Pixelbench, tmp_path: Path) -
 def test_report_of_a_suite_leaves_other_runs_out(pixelbench: Pixelbench, store: Path, tmp_path: Path) -> None:
     suite = tmp_path / "one.toml"
     text = 'name = "one"\ndefault_budget = "b"\n[budget.b]\nupdates = 1\n[[task]]\nname = "digits"\n'
+    text += "[evaluation]\nsamples = 64\nsequential_images = 16\n"  # as in the quick suite, so that the run is the same
     suite.write_text(text + '[[variant]]\nname = "uniform"\nfamily = "uniform"\n', encoding="utf-8")
     code, out, _ = pixelbench("report", "--suite", str(suite), "--json")
     assert code == 0
