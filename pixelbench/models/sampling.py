@@ -50,6 +50,7 @@ def sample(
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0, got {temperature}")
     uniforms = _uniforms(n, model, generator)
+    _check_images(model, n, given=given, canvas=canvas)
     held = None if known is None or given is None else known.to(model.device).expand(n, *model.shape)
     images = (torch.zeros(n, *model.shape) if canvas is None else canvas).to(model.device, torch.uint8).clone()
     if held is not None and given is not None:
@@ -129,6 +130,14 @@ def _held_everywhere(held: Tensor | None) -> set[tuple[int, int, int]]:
 def _uniforms(n: int, model: "AutoregressiveModel", generator: torch.Generator | None) -> Tensor:
     device = model.device if generator is None else generator.device
     return torch.rand(n, *model.shape, dtype=torch.float64, device=device, generator=generator).to(model.device)
+
+
+def _check_images(model: "AutoregressiveModel", n: int, **images: Tensor | None) -> None:
+    for name, values in images.items():
+        if values is not None and tuple(values.shape) != (n, *model.shape):
+            raise ValueError(f"{name} must have shape {(n, *model.shape)}, got {tuple(values.shape)}")
+        if values is not None and (int(values.min()) < 0 or int(values.max()) >= model.levels):
+            raise ValueError(f"{name} must hold levels 0 to {model.levels - 1}, got {int(values.min())} to {int(values.max())}")
 
 
 def _batch_size(n: int | None, given: Tensor | None, known: Tensor | None) -> int:

@@ -92,6 +92,8 @@ def test_a_cold_temperature_makes_samples_certain():
         ({"n": 0}, "n must be at least 1"),
         ({"n": 1, "temperature": 0.0}, "temperature must be above 0"),
         ({"n": 1, "known": torch.ones(1, 6, 5, dtype=torch.bool)}, "belong together"),
+        ({"n": 2, "canvas": torch.zeros(1, 1, 6, 5)}, r"canvas must have shape \(2, 1, 6, 5\)"),
+        ({"n": 1, "canvas": torch.full((1, 1, 6, 5), 4)}, "levels 0 to 3, got 4 to 4"),
         ({"n": 3, "given": torch.zeros(2, 1, 6, 5), "known": torch.ones(1, 6, 5, dtype=torch.bool)}, "2 images are given"),
     ],
 )

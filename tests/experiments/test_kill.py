@@ -1,0 +1,63 @@
+"""Law: `kill -9` of the whole process group at any moment, then the same command: the records are those of an undisturbed run."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_eager import plan_in
+
+from pixelbench.store.record import read_record
+
+PROGRAM = Path(__file__).parent / "run_eager.py"
+
+
+def start(store: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, PROGRAM, store], start_new_session=True)
+
+
+def results(store: Path) -> dict[str, dict[str, Any]]:
+    """What every run of the plan left, without times and memory."""
+    found = {}
+    for cell in plan_in(store).cells:
+        record = read_record(cell.folder)
+        record["cost"] = {name: record["cost"][name] for name in ("updates", "images_seen", "parameters")}
+        companions = {path.name: path.read_bytes() for path in cell.folder.iterdir() if path.is_file() and path.name != "record.json"}
+        found[cell.spec.label] = {"record": record, "companions": companions}
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    store = tmp_path_factory.mktemp("undisturbed") / "store"
+    assert start(store).wait(timeout=120) == 0
+    return results(store)
+
+
+def test_killed_runs_resume_and_finished_ones_are_kept(undisturbed: dict[str, dict[str, Any]], tmp_path: Path):
+    store = tmp_path / "store"
+    kept: dict[Path, bytes] = {}
+    for _ in range(3):
+        running = start(store)
+        wait_for(lambda running=running: running.poll() is not None or any(store.rglob("checkpoint.safetensors")))
+        time.sleep(0.3)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        assert all(path.read_bytes() == before for path, before in kept.items())
+        kept = {path: path.read_bytes() for path in store.rglob("record.json")}
+    cut_off = [path for path in store.rglob("checkpoint.safetensors") if not (path.parents[1] / "record.json").exists()]
+    assert cut_off, "the kills found nothing half done, so this test shows nothing"
+    assert start(store).wait(timeout=120) == 0
+    assert all(path.read_bytes() == before for path, before in kept.items())
+    assert results(store) == undisturbed
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
