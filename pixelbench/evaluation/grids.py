@@ -3,12 +3,13 @@
 import io
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_GAP, _FONT_SIZE, _BLOCK_WIDTH = 12, 16, 288
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_GAP, _FONT_SIZE, _LINE, _BLOCK_WIDTH = 12, 16, 20, 288
 _PAPER, _INK, _RULE = (255, 255, 255), (30, 30, 30), (200, 200, 205)
 
 
@@ -19,7 +20,11 @@ def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int) -> bytes:
         blocks: (label, integer images (N, C, H, W) of 0 … levels-1), C being 1 or 3, all of one shape.
         levels: level `levels - 1` is shown as white.
     """
-    parts = [_block(label, _to_rgb(images, levels)) for label, images in blocks]
+    grids = [_grid(_to_rgb(images, levels)) for _, images in blocks]
+    font = ImageFont.load_default(size=_FONT_SIZE)
+    labels = [_wrap(label, font, grid.width) for (label, _), grid in zip(blocks, grids, strict=True)]
+    lines = max(len(label) for label in labels)  # all grids begin at one height
+    parts = [_labelled(grid, label, lines, font) for grid, label in zip(grids, labels, strict=True)]
     sheet = Image.new("RGB", (sum(p.width for p in parts) + _GAP * (len(parts) + 1), max(p.height for p in parts) + 2 * _GAP), _PAPER)
     x = _GAP
     for part in parts:
@@ -30,32 +35,31 @@ def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int) -> bytes:
     return buffer.getvalue()
 
 
-def write_grid(path: Path, blocks: Sequence[tuple[str, np.ndarray]], levels: int) -> None:
-    """`grid_png` into a file."""
-    path.write_bytes(grid_png(blocks, levels))
-
-
-def _block(label: str, images: np.ndarray) -> Image.Image:
-    """Images (N, H, W, 3) uint8 as a grid, enlarged by whole factors so that a pixel stays a square."""
+def _grid(images: np.ndarray) -> Image.Image:
+    """Images (N, H, W, 3) uint8, enlarged by whole factors so that a pixel stays a square."""
     n, height, width, _ = images.shape
     columns = math.ceil(math.sqrt(n))
     scale = max(1, _BLOCK_WIDTH // (columns * (width + 1)))
     tiles = images.repeat(scale, 1).repeat(scale, 2)
     step_x, step_y = width * scale + scale, height * scale + scale
-    font = ImageFont.load_default(size=_FONT_SIZE)
-    lines = _wrap(label, font, columns * step_x)
-    top = (_FONT_SIZE + 4) * len(lines) + 4
-    block = Image.new("RGB", (columns * step_x - scale, top + math.ceil(n / columns) * step_y - scale), _PAPER)
-    draw = ImageDraw.Draw(block)
-    for i, line in enumerate(lines):
-        draw.text((0, i * (_FONT_SIZE + 4)), line, fill=_INK, font=font)
-    draw.rectangle((0, top, block.width, block.height), fill=_RULE)
+    grid = Image.new("RGB", (columns * step_x - scale, math.ceil(n / columns) * step_y - scale), _RULE)
     for i, tile in enumerate(tiles):
-        block.paste(Image.fromarray(tile), ((i % columns) * step_x, top + (i // columns) * step_y))
+        grid.paste(Image.fromarray(tile), ((i % columns) * step_x, (i // columns) * step_y))
+    return grid
+
+
+def _labelled(grid: Image.Image, label: list[str], lines: int, font: Font) -> Image.Image:
+    """The grid below its label, with room for so many lines."""
+    top = _LINE * lines + 4
+    block = Image.new("RGB", (grid.width, top + grid.height), _PAPER)
+    draw = ImageDraw.Draw(block)
+    for i, line in enumerate(label):
+        draw.text((0, i * _LINE), line, fill=_INK, font=font)
+    block.paste(grid, (0, top))
     return block
 
 
-def _wrap(label: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+def _wrap(label: str, font: Font, width: int) -> list[str]:
     """Breaks a label at spaces so that no line is wider than the block."""
     lines = [""]
     for word in label.split():

@@ -18,12 +18,14 @@ class ExponentialMovingAverage(Generic[Model]):
     def __init__(self, model: Model, decay: float):
         self.decay, self.average = decay, copy.deepcopy(model)
         self.average.requires_grad_(False)
+        stored, mine, its = set(model.state_dict()), dict(self.average.named_buffers()), dict(model.named_buffers())
+        self._buffers = [(mine[name], its[name]) for name in its if name in stored]  # masks never change and are not stored
 
     @torch.no_grad()
     def update(self, model: nn.Module, update: int) -> None:
-        """Moves the average towards the model after update 0, 1, …; buffers are copied."""
+        """Moves the average towards the model after update 0, 1, …; buffers that belong to its state are copied."""
         weight = 1 - min(self.decay, (1 + update) / (10 + update))
         mine, its = ([parameter.data for parameter in module.parameters()] for module in (self.average, model))
         torch._foreach_lerp_(mine, its, weight)  # pyright: ignore[reportPrivateImportUsage] (as torch.optim.swa_utils: one kernel for all)
-        for old, new in zip(self.average.buffers(), model.buffers(), strict=True):
+        for old, new in self._buffers:
             old.copy_(new)
