@@ -15,6 +15,18 @@ class NothingMatched(UserError):  # noqa: N818 (the name says what happened; it 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """`Unknown task 'digit'. Did you mean 'digits'? Known: digits, photos.`"""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
+    near = nearest(name, names)
+    hint = f" Did you mean '{near}'?" if near else ""
     return UserError(f"Unknown {kind} '{name}'.{hint} Known: {', '.join(names)}.")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, also where only its beginning was given: `gatd` → `gated-pixelcnn`; None if none is near."""
+    likeness = {other: max(_likeness(name, other), 0.95 * _likeness(name, other[: len(name) + 1])) for other in sorted(known)}
+    best = max(likeness, key=lambda other: likeness[other], default=None)
+    return best if best is not None and likeness[best] >= 0.5 else None
+
+
+def _likeness(one: str, other: str) -> float:
+    """1 for equal names, 0 for names without a letter in common."""
+    return difflib.SequenceMatcher(None, one, other).ratio()

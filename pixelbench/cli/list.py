@@ -1,21 +1,13 @@
 """`pixelbench list suites|tasks|models`."""
 
 import dataclasses
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from pixelbench.cli.options import JsonOption
 from pixelbench.cli.output import print_json, print_table
-
-
-class Kind(StrEnum):
-    """What can be listed."""
-
-    suites = "suites"
-    tasks = "tasks"
-    models = "models"
+from pixelbench.errors import unknown
 
 
 def register(app: typer.Typer) -> None:
@@ -23,9 +15,12 @@ def register(app: typer.Typer) -> None:
     app.command("list", epilog="Example: pixelbench list models")(list_names)
 
 
-def list_names(kind: Annotated[Kind, typer.Argument(help="suites, tasks or models.")], as_json: JsonOption = False) -> None:
+def list_names(kind: Annotated[str, typer.Argument(help="suites, tasks or models.")], as_json: JsonOption = False) -> None:
     """Lists what there is to run: suites, tasks, or models with their settings."""
-    entries = {Kind.suites: _suites, Kind.tasks: _tasks, Kind.models: _models}[kind]()
+    kinds = {"suites": _suites, "tasks": _tasks, "models": _models}
+    if kind not in kinds:
+        raise unknown("list", kind, kinds)
+    entries = kinds[kind]()
     if as_json:
         print_json(entries)
     else:

@@ -1,6 +1,5 @@
 """Mistakes in a suite file as people read them: a dotted path and what was expected there, all of them at once."""
 
-import difflib
 import json
 import math
 import re
@@ -11,6 +10,8 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+
+from pixelbench.errors import nearest
 
 T = TypeVar("T")
 
@@ -84,11 +85,11 @@ def _expectation(entry: Any, kind: type) -> str:
     if error in _EXPECTED:
         return f"expected {_EXPECTED[error]}, got {json.dumps(entry['input'], default=str)}"
     if error == "literal_error":
-        near = difflib.get_close_matches(str(entry["input"]), re.findall("'(.*?)'", entry["ctx"]["expected"]), n=1)
-        return f"expected {entry['ctx']['expected']}, got '{entry['input']}'" + (f"; did you mean '{near[0]}'?" if near else "")
+        near = nearest(str(entry["input"]), re.findall("'(.*?)'", entry["ctx"]["expected"]))
+        return f"expected {entry['ctx']['expected']}, got '{entry['input']}'" + (f"; did you mean '{near}'?" if near else "")
     if error == "unexpected_keyword_argument":
-        near = difflib.get_close_matches(str(entry["loc"][-1]), sorted(_names(kind)), n=1)
-        return "there is no such setting" + (f"; did you mean '{near[0]}'?" if near else "")
+        near = nearest(str(entry["loc"][-1]), _names(kind))
+        return "there is no such setting" + (f"; did you mean '{near}'?" if near else "")
     if error in ("missing", "missing_argument"):
         return "is missing"
     return entry["msg"].removeprefix("Value error, ")

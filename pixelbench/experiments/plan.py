@@ -1,6 +1,5 @@
 """What a suite asks for against what a store has: which runs are stored, missing, stale or failed, and which will be made. No torch."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
@@ -9,7 +8,7 @@ from statistics import fmean
 from typing import Any, Literal, get_args
 
 from pixelbench.data import get_task
-from pixelbench.errors import NothingMatched, UserError, unknown
+from pixelbench.errors import NothingMatched, UserError, nearest, unknown
 from pixelbench.experiments.grid import Evaluation, Suite, SuiteTask, SuiteVariant
 from pixelbench.experiments.provenance import source_digest
 from pixelbench.experiments.resolve import Resolved, pairs, resolve
@@ -150,8 +149,8 @@ def _matches(only: Sequence[str], task: SuiteTask, variant: SuiteVariant) -> boo
 
 def _nothing_matched(suite: Suite, only: Sequence[str]) -> NothingMatched:
     names = {name for task, variant in pairs(suite) for name in (f"{task.name}/{variant.name}", task.name, variant.name)}
-    near = difflib.get_close_matches(only[0] if only else "", sorted(names), n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"`pixelbench show {suite.name}` lists its runs."
+    near = nearest(only[0] if only else "", names)
+    hint = f"did you mean '{near}'?" if near else f"`pixelbench show {suite.name}` lists its runs."
     return NothingMatched(f"No run of suite '{suite.name}' matches {', '.join(repr(pattern) for pattern in only)}; {hint}")
 
 

@@ -23,12 +23,11 @@ layers = [3, 4]                # a product over the variants that have the setti
 `extends = "quick"` (a name, or a path from this file) starts from another suite: tables are merged, tasks and variants by their name.
 """
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from pixelbench.errors import UserError, unknown
+from pixelbench.errors import UserError, nearest, unknown
 from pixelbench.experiments import mistakes as said
 from pixelbench.experiments.grid import Suite
 from pixelbench.experiments.resolve import axis_mistakes, expand_axes, find_mistakes
@@ -74,8 +73,8 @@ def _find(name_or_path: str, beside: Path) -> Path:
         return _SHIPPED / f"{name_or_path}.toml"
     path = beside / name_or_path
     if not path.is_file():
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.toml")], n=1, cutoff=0.5)
-        hint = f"did you mean '{path.with_name(near[0])}'?" if near else "`pixelbench list suites` names those that ship."
+        near = nearest(path.name, [p.name for p in path.parent.glob("*.toml")])
+        hint = f"did you mean '{path.with_name(near)}'?" if near else "`pixelbench list suites` names those that ship."
         raise UserError(f"There is no suite file '{path}'; {hint}")
     return path
 

@@ -1,13 +1,12 @@
 """All runs of a store, tolerant of damage: what cannot be read is reported, never fatal and never deleted."""
 
-import difflib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, nearest
 from pixelbench.store.record import RecordError, read_record
 
 
@@ -63,8 +62,8 @@ def require_store(path: Path) -> Path:
     if path.exists():
         raise UserError(f"Results folder '{path}' is a file; name a folder with --results DIR.")
     beside = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.5)
-    hint = f" Did you mean '{path.with_name(near[0])}'?" if near else " Make one with `pixelbench run --suite quick --results DIR`."
+    near = nearest(path.name, beside)
+    hint = f" Did you mean '{path.with_name(near)}'?" if near else " Make one with `pixelbench run --suite quick --results DIR`."
     raise UserError(f"There is no results folder '{path}'.{hint}")
 
 

@@ -23,7 +23,7 @@ from cli_stores import Pixelbench
         (["plan", "--suite", "quick", "--seeds", "a"], "such as 0-2 or 0,3; got 'a'"),
         (["run", "--suite", "quick", "--limit", "0"], "--limit"),
         (["show", "quikc"], "Did you mean 'quick'?"),
-        (["list", "task"], "tasks"),
+        (["list", "task"], "Unknown list 'task'. Did you mean 'tasks'?"),
         (["pln"], "Did you mean 'plan'?"),
         (["run", "--suit", "quick"], "--suite"),
         (["report"], "There is no results folder 'runs'"),
