@@ -7,7 +7,7 @@ differ most, is involved, and libjpeg-turbo, which Pillow's wheels bundle, keeps
 (Pillow 11.0 and 13.0 agree on these three). Another decoder may still differ by one level: the pinned digest notices.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import Literal
@@ -147,17 +147,12 @@ PHOTOS = Task(
     builder=build_photos,
     pinned_with=_PINNED_WITH,
 )
-PHOTOS_8BIT = Task(
+PHOTOS_8BIT = replace(
+    PHOTOS,
     name="photos-8bit",
     title="Photo patches 16x16 RGB, 256 levels",
-    channels=3,
-    height=PATCH,
-    width=PATCH,
     levels=256,
     digest="a5efece4ebc663e9db88b2c1a8427b0f5a7101dfc20313af2a1bc30d542213cd",
     preprocessing=f"{_AVERAGED}; all 256 levels are kept.",
-    split_rule=_SPLIT_RULE,
-    source=_SOURCE,
     builder=build_photos_8bit,
-    pinned_with=_PINNED_WITH,
 )

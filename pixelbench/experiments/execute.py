@@ -25,7 +25,7 @@ from pixelbench.experiments.stored import save_weights
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
 from pixelbench.store.atomic import write_bytes
-from pixelbench.store.record import read_record, spec_fields, write_record
+from pixelbench.store.record import UNCHECKED, read_record, spec_fields, write_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.checkpoint import CheckpointError
 from pixelbench.training.loop import CurvePoint, Plan, Trainer
@@ -98,7 +98,7 @@ class Run:
         self.began, self.memory = time.monotonic(), PeakMemory(device)
         self.cost = {"train_seconds": 0.0, "evaluate_seconds": 0.0, "parameters": 0, "updates": 0, "images_seen": 0}
         self.found: dict[str, Any] = {"likelihood": None, "sequential": None, "samples": None, "diagnoses": []}
-        self.causality: dict[str, Any] = _causality_json(None, None)
+        self.causality: dict[str, Any] = UNCHECKED
 
     def go(self) -> None:
         """All stages; raises `StoppedError` where the run ends early."""
@@ -113,7 +113,12 @@ class Run:
             self._model(data)
 
     def finish(self, status: str, error: dict[str, Any] | None) -> None:
-        """Writes the companions, then the record, last of all files; until then an earlier attempt's files are untouched."""
+        """Writes the companions, then the record, last of all files; until then an earlier attempt's files are untouched.
+
+        A finished run that is made anew and interrupted keeps what it had.
+        """
+        if status == "interrupted" and self._stored_status() == "done":
+            return
         for name, content in self.companions.items():
             write_bytes(self.folder / name, content)
         self.cost |= {"seconds": time.monotonic() - self.began, "peak_memory_bytes": self.memory.bytes()}
@@ -208,10 +213,14 @@ class Run:
 
     def _forget_ended_attempt(self) -> None:
         """A run that is asked for again after its end starts anew; one that was cut off, interrupted or timed out goes on."""
-        if (self.folder / "record.json").exists():
-            with contextlib.suppress(UserError):  # a damaged record says nothing; its checkpoint may well be sound
-                if read_record(self.folder)["status"] in ("done", "failed", "diverged"):
-                    self.checkpoint.unlink(missing_ok=True)
+        if self._stored_status() in ("done", "failed", "diverged"):
+            self.checkpoint.unlink(missing_ok=True)
+
+    def _stored_status(self) -> str | None:
+        """How the attempt before ended; None where none did, or its record is damaged (its checkpoint may well be sound)."""
+        with contextlib.suppress(FileNotFoundError, UserError):
+            return read_record(self.folder)["status"]
+        return None
 
     def _stage(self, name: str) -> None:
         if self.stop():
@@ -233,11 +242,8 @@ def _curve_csv(curve: list[CurvePoint]) -> str:
     return text.getvalue()
 
 
-def _causality_json(certificate: CausalityReport | None, trained: CausalityReport | None) -> dict[str, Any]:
+def _causality_json(certificate: CausalityReport, trained: CausalityReport | None) -> dict[str, Any]:
     """The record's field `causality`: the narrow copy's complete map, and the trained model where it was probed."""
-    if certificate is None:
-        empty = ("largest_leak", "tolerance", "counter_example", "trained_positions", "sees_same_pixel")
-        return {"status": "unchecked", **dict.fromkeys(empty)}
     leak = certificate if certificate.leaky or trained is None or not trained.leaky else trained
     return {
         "status": leak.status,

@@ -9,7 +9,7 @@ from typing import Any
 
 from pixelbench.experiments.provenance import provenance
 from pixelbench.models.families import get_family
-from pixelbench.store.record import spec_fields
+from pixelbench.store.record import UNCHECKED, spec_fields
 from pixelbench.store.spec import RunSpec
 
 _LOG_LINES = 20
@@ -19,14 +19,13 @@ _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/)])/[^\s\"',:;()<>\[\]]+")
 def failed_record(spec: RunSpec, error: dict[str, Any], *, device: str, threads: int, seconds: float) -> dict[str, Any]:
     """A record with status `failed`; `error` is what `died` or `raised` returns."""
     family, precision = get_family(spec.family), spec.recipe.get("precision", "fp32")
-    nothing = dict.fromkeys(("largest_leak", "tolerance", "counter_example", "trained_positions", "sees_same_pixel"))
     cost = dict.fromkeys(("train_seconds", "evaluate_seconds", "peak_memory_bytes", "parameters", "updates", "images_seen"), 0)
     return {
         **spec_fields(spec),
         "status": "failed",
         "likelihood": None,
         "sequential": None,
-        "causality": {"status": "unchecked", **nothing},
+        "causality": UNCHECKED,
         "samples": None,
         "diagnoses": [],
         "cost": {**cost, "seconds": seconds},

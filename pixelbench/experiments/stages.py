@@ -53,12 +53,12 @@ class Scores:
     test: Likelihood
     validation_bits_per_dim: float
     sequential: Likelihood | None
+    estimator: str
 
     def to_record(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
         """The record's fields `likelihood` and `sequential`."""
-        return _likelihood_json(self.test) | {"validation_bits_per_dim": self.validation_bits_per_dim}, (
-            None if self.sequential is None else _likelihood_json(self.sequential)
-        )
+        test = _likelihood_json(self.test, self.estimator) | {"validation_bits_per_dim": self.validation_bits_per_dim}
+        return test, None if self.sequential is None else _likelihood_json(self.sequential, self.estimator)
 
 
 def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky: bool) -> Scores:
@@ -70,7 +70,7 @@ def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky
         nats = sequential_nats(model, torch.from_numpy(test.images[:few]))
         sequential = summarise(nats, test.clusters[:few], model.shape)
     on_validation = score(model, torch.from_numpy(validation.images), validation.clusters).bits_per_dim
-    return Scores(score(model, torch.from_numpy(test.images), test.clusters), on_validation, sequential)
+    return Scores(score(model, torch.from_numpy(test.images), test.clusters), on_validation, sequential, model.estimator)
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,12 @@ def _cut(split: Split, limit: int | None) -> Split:
     return Split(split.images[:limit], split.clusters[:limit])
 
 
-def _likelihood_json(likelihood: Likelihood) -> dict[str, Any]:
+def _likelihood_json(likelihood: Likelihood, estimator: str) -> dict[str, Any]:
     return {
         "bits_per_dim": likelihood.bits_per_dim,
         "bits_per_dim_se": likelihood.bits_per_dim_se,
         "nats_per_image": likelihood.nats_per_image,
-        "estimator": "exact",
+        "estimator": estimator,
         "n_images": likelihood.n_images,
         "n_clusters": likelihood.n_clusters,
     }

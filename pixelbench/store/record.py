@@ -12,6 +12,12 @@ from pixelbench.store.spec import RunSpec
 #: Rises when the meaning or the name of a field changes. Older records are migrated on reading, never retrained.
 SCHEMA = 1
 
+#: The field `causality` of a run that was not checked: a codec, or one that ended before.
+UNCHECKED = {
+    "status": "unchecked",
+    **dict.fromkeys(("largest_leak", "tolerance", "counter_example", "trained_positions", "sees_same_pixel")),
+}
+
 STATUSES = ("done", "failed", "diverged", "timeout", "interrupted")
 
 _NUMBER = (int, float)

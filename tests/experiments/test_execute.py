@@ -96,6 +96,15 @@ def test_a_run_that_had_ended_starts_anew(tmp_path: Path):
         assert [event["update"] for event in events if event["event"] == "progress"] == [1, 2, 3, 4]
 
 
+def test_a_finished_run_that_is_made_anew_and_interrupted_keeps_what_it_had(tmp_path: Path):
+    spec = spec_of("digits/pixelcnn")
+    assert execute(spec, tmp_path) == "done"
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    asked = itertools.count()
+    assert execute(spec, tmp_path, stop=lambda: next(asked) >= 4) == "interrupted"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+
+
 def test_a_planted_leak_is_marked_scored_in_sequence_and_sampled_from_two_canvases(tmp_path: Path):
     assert execute(spec_of("digits/gated-residual"), tmp_path) == "done"
     record = read_record(tmp_path)
