@@ -1,36 +1,110 @@
-"""What a causality check found: plain data, no torch.
+"""What a causality check found: plain data, no torch. `to_json` and `from_json` are the certificate's file format.
 
-A sub-pixel's place in raster order is `(row * W + column) * C + channel`. Offsets are (row, column) of the input minus the output.
+Offsets are (row, column) of the input minus the output; places of sub-pixels are (channel, row, column).
 """
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
+#: Rises when a field of the certificate changes its name or meaning.
+SCHEMA = 1
 
+Verdict = Literal["causal", "partial", "leaky"]
 Status = Literal["complete", "partial", "leaky"]
+Place = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One measured change: exchanging sub-pixel `input` changed the output at `output` by `effect`, relative to the largest output."""
+
+    input: Place
+    output: Place
+    effect: float
 
 
 @dataclass(frozen=True)
 class Leak:
-    """All leaks with one offset and one pair of colours: how many pairs of sub-pixels, and the largest relative change of an output."""
+    """All leaks with one offset and one pair of colours: how many pairs of sub-pixels, and the strongest of them."""
 
-    row: int
-    column: int
+    offset: tuple[int, int]
     input_colour: int
     output_colour: int
     count: int
-    largest: float
+    example: Example
 
-    def to_json(self) -> dict[str, Any]:
-        """The fields under the names of the certificate."""
-        return {
-            "offset": [self.row, self.column],
-            "input_colour": self.input_colour,
-            "output_colour": self.output_colour,
-            "count": self.count,
-            "largest": self.largest,
-        }
+
+@dataclass(frozen=True)
+class Missing:
+    """An earlier position that no output sees at this offset. `inside` the bounding box of what is seen it is a blind spot."""
+
+    offset: tuple[int, int]
+    input_colour: int
+    output_colour: int
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Context:
+    """How far away the earlier sub-pixels are that can be seen: the bounding box."""
+
+    rows_above: int
+    columns_left: int
+    columns_right: int
+
+
+@dataclass(frozen=True)
+class Method:
+    """How it was measured.
+
+    Attributes:
+        probes: one sentence: what was changed, on which images.
+        tolerance: a forbidden output that changes by more is a leak; relative to the largest output of the two compared.
+        levels: values of a sub-pixel.
+        input: `int`, `unit` or `symmetric`: how images entered the module.
+        output: the einops pattern of the module's output.
+        seed: of the images and of the module's own random layers.
+        dtype: what it was computed in.
+    """
+
+    probes: str
+    tolerance: float
+    levels: int
+    input: str
+    output: str
+    seed: int
+    dtype: str = "float64"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """`name`: stable, for programs (`first-layer-sees-itself`). `sentence`: what is seen, the likely cause, the mend; ends with a full stop."""
+
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Places that see one another in a ring, so that no order of drawing can save the module; one place that sees itself is the shortest."""
+
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Map:
+    """The dependence map around one pixel, over all pixels: what is drawn.
+
+    Attributes:
+        top, left: offset of the first row and column of every picture.
+        pairs: (output colour, input colour) → rows of characters: `#` seen, `.` blind spot or beyond the context, `x` leak,
+            a space where nothing may be seen and nothing is, `?` not measured.
+    """
+
+    top: int
+    left: int
+    pairs: dict[tuple[int, int], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -38,84 +112,163 @@ class CausalityReport:
     """The verdict and what it rests on. Finite probes prove a leak, never its absence.
 
     Attributes:
+        target: what was checked, as the caller names it.
         shape: (C, H, W) of the images.
-        levels: how many values a sub-pixel can have.
         mode: `eval` or `train`, the mode the module was checked in.
-        status: `leaky`; `complete` (no leak found, every position probed); `partial` (no leak found at the positions probed).
+        after_step: one training step on random images was made first.
+        leaky: a leak was found.
+        complete: every input sub-pixel was changed.
         positions_probed: input sub-pixels that were changed, out of `positions_total`.
-        method: one sentence: what was changed, and how.
-        tolerance: a forbidden output that changes by more than this is a leak; relative to the largest output of the two compared.
-        noise: the largest relative difference that rounding made between batch sizes and between equal calls.
+        leaks: kinds of leak, the most frequent first, at most 200 of the `leak_kinds`.
+        example: the counter-example that is easiest to verify by hand: nearest offset, then largest effect. None where there is no leak
+            between sub-pixels of one image.
+        coupling: the change of an image's output when other images of its batch were exchanged (its `input` is the output itself).
+        missing: earlier positions that are not seen, blind spots first, at most 1000 of the `missing_kinds`.
+        colour_conditioning: output colour → the other colours of the same pixel that it sees, anywhere.
+        repeatable: a second call gives what the first one gave.
         unresolved: pairs that changed by more than noise explains and less than the tolerance: neither leak nor clean.
-        largest_leak: relative; 0 where there is none.
-        counter_example: one leak as a sentence, None where there is none.
-        leaks: the (at most 12) most frequent kinds of leak.
-        leak_kinds: how many kinds there are, listed or not.
-        batch_coupling: changing one image of a batch changes the output of another.
-        sees_same_pixel: [output colour][input colour]: seen at the same pixel, anywhere.
-        rows_above, columns_left, columns_right: how far away the earlier sub-pixels are that can be seen.
-        positions: raster places of the inputs probed, ascending.
-        dependence: bool (D, len(positions)): output (raster place) by input probed; None is never stored.
+        order: `raster`, the name of another order in which the module is causal, `listed` (see `order_list`), or None: there is a cycle,
+            or the map is not complete enough to tell.
+        order_list: the places in an order in which the module is causal, only where no named order fits.
+        cycle: why no order fits.
+        noise: largest relative difference that rounding alone made.
     """
 
-    shape: tuple[int, int, int]
-    levels: int
+    target: str
+    shape: Place
     mode: str
-    status: Status
+    after_step: bool
+    leaky: bool
+    complete: bool
     positions_probed: int
     positions_total: int
-    method: str
-    tolerance: float
-    noise: float
-    unresolved: int
-    largest_leak: float
-    counter_example: str | None
     leaks: tuple[Leak, ...]
     leak_kinds: int
-    batch_coupling: bool
-    sees_same_pixel: tuple[tuple[bool, ...], ...]
-    rows_above: int
-    columns_left: int
-    columns_right: int
-    positions: np.ndarray = field(repr=False, compare=False)
-    dependence: np.ndarray = field(repr=False, compare=False)
+    example: Example | None
+    coupling: Example | None
+    missing: tuple[Missing, ...]
+    missing_kinds: int
+    blind_spots: int
+    context: Context
+    colour_conditioning: dict[int, tuple[int, ...]]
+    sees_itself: bool
+    repeatable: bool
+    unresolved: int
+    order: str | None
+    order_list: tuple[Place, ...] | None
+    cycle: Cycle | None
+    diagnosis: tuple[Diagnosis, ...]
+    map: Map
+    noise: float
+    method: Method
+    seconds: float = field(compare=False)
 
     @property
-    def leaky(self) -> bool:
-        """A leak was found."""
-        return self.status == "leaky"
+    def verdict(self) -> Verdict:
+        """`causal` only where the map is complete and no leak was found; `partial` where none was found at the positions probed."""
+        return "leaky" if self.leaky else "causal" if self.complete else "partial"
 
     @property
-    def sees_itself(self) -> bool:
-        """Some sub-pixel's output depends on that very sub-pixel."""
-        return any(row[colour] for colour, row in enumerate(self.sees_same_pixel))
+    def status(self) -> Status:
+        """The verdict in the words of a record."""
+        return "leaky" if self.leaky else "complete" if self.complete else "partial"
 
-    def to_json(self, *, dependence: bool = False) -> dict[str, Any]:
-        """JSON-safe: no NaN, no infinity, no arrays. With `dependence`, the map as well: per probed input the outputs that it changes."""
-        left_out = ("positions", "dependence", "leaks", "shape", "sees_same_pixel")
-        document: dict[str, Any] = {name: value for name, value in vars(self).items() if name not in left_out}
-        document["shape"] = list(self.shape)
-        document["leaks"] = [leak.to_json() for leak in self.leaks]
-        document["sees_same_pixel"] = [list(row) for row in self.sees_same_pixel]
-        document["sees_itself"] = self.sees_itself
-        if dependence:
-            document["positions"] = self.positions.tolist()
-            document["dependence"] = [np.flatnonzero(column).tolist() for column in self.dependence.T]
-        return document
+    @property
+    def largest_leak(self) -> float:
+        """Relative; 0 where there is none."""
+        found = [leak.example.effect for leak in self.leaks] + ([self.coupling.effect] if self.coupling else [])
+        return max(found, default=0.0)
+
+    @property
+    def batch_coupling(self) -> bool:
+        """Exchanging other images of the batch changes an image's output."""
+        return self.coupling is not None
+
+    @property
+    def counter_example(self) -> str | None:
+        """One leak as a sentence without its full stop, None where there is none."""
+        if self.example is not None:
+            changed, moved = (place_name(place, self.shape[0]) for place in (self.example.input, self.example.output))
+            return f"input {changed} changes output {moved} by {self.example.effect:.2g} (relative)"
+        if self.coupling is not None:
+            moved = place_name(self.coupling.output, self.shape[0])
+            return f"changing other images of a batch changes output {moved} of an image by {self.coupling.effect:.2g} (relative)"
+        return None
 
     def summary(self) -> str:
         """One sentence for people: the counter-example, or *no leak found* with what was probed and to which tolerance."""
         if self.leaky:
             return f"Not causal: {self.counter_example}."
-        where = "complete map" if self.status == "complete" else f"{self.positions_probed} of {self.positions_total} positions"
-        return f"No leak found ({where}, tolerance {self.tolerance:.0e} in float64)."
+        where = "complete map" if self.complete else f"{self.positions_probed} of {self.positions_total} positions"
+        return f"No leak found ({where}, tolerance {self.method.tolerance:.0e} in {self.method.dtype})."
+
+    def to_json(self) -> dict[str, Any]:
+        """The certificate: JSON-safe, no NaN, no infinity."""
+        document = dataclasses.asdict(self)
+        document |= {"schema": SCHEMA, "verdict": self.verdict, "batch_coupling": self.batch_coupling}
+        document["counter_example"] = self.counter_example
+        document["colour_conditioning"] = {str(colour): list(seen) for colour, seen in self.colour_conditioning.items()}
+        document["diagnosis"] = [diagnosis.sentence for diagnosis in self.diagnosis]
+        document["faults"] = [diagnosis.name for diagnosis in self.diagnosis]
+        document["map"]["pairs"] = {f"{out}<{into}": list(rows) for (out, into), rows in self.map.pairs.items()}
+        return document
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "CausalityReport":
+        """The inverse of `to_json`.
+
+        Raises:
+            KeyError, TypeError, ValueError: not a certificate of this schema.
+        """
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"certificate of schema {document['schema']}, not {SCHEMA}")
+        values = {name: document[name] for name in (entry.name for entry in dataclasses.fields(cls))}
+        pairs = {_pair(name): tuple(rows) for name, rows in document["map"]["pairs"].items()}
+        values |= {
+            "shape": _place(document["shape"]),
+            "leaks": tuple(_leak(entry) for entry in document["leaks"]),
+            "missing": tuple(Missing(**{**entry, "offset": tuple(entry["offset"])}) for entry in document["missing"]),
+            "example": _example(document["example"]),
+            "coupling": _example(document["coupling"]),
+            "context": Context(**document["context"]),
+            "colour_conditioning": {int(colour): tuple(seen) for colour, seen in document["colour_conditioning"].items()},
+            "order_list": None if document["order_list"] is None else tuple(map(_place, document["order_list"])),
+            "cycle": None if document["cycle"] is None else Cycle(tuple(map(_place, document["cycle"]["places"]))),
+            "diagnosis": tuple(map(Diagnosis, document["faults"], document["diagnosis"])),
+            "map": Map(document["map"]["top"], document["map"]["left"], pairs),
+            "method": Method(**document["method"]),
+        }
+        return cls(**values)
 
 
-def sub_pixel(place: int, shape: tuple[int, int, int]) -> str:
+def place_name(place: Place, channels: int) -> str:
     """`R at (3, 4)`; with one channel `(3, 4)`, with any other number `channel 1 at (3, 4)`."""
-    channels, _, width = shape
-    pixel, channel = divmod(place, channels)
-    where = f"({pixel // width}, {pixel % width})"
+    channel, row, column = place
     if channels == 1:
-        return where
-    return f"{'RGB'[channel] if channels == 3 else f'channel {channel}'} at {where}"
+        return f"({row}, {column})"
+    return f"{colour_name(channel, channels)} at ({row}, {column})"
+
+
+def colour_name(channel: int, channels: int) -> str:
+    """`R`, `G`, `B` where there are three channels, otherwise `channel 1`."""
+    return "RGB"[channel] if channels == 3 else f"channel {channel}"
+
+
+def _place(entry: Any) -> Place:
+    channel, row, column = entry
+    return int(channel), int(row), int(column)
+
+
+def _example(entry: dict[str, Any] | None) -> Example | None:
+    return None if entry is None else Example(_place(entry["input"]), _place(entry["output"]), entry["effect"])
+
+
+def _leak(entry: dict[str, Any]) -> Leak:
+    example = _example(entry["example"])
+    assert example is not None
+    return Leak((entry["offset"][0], entry["offset"][1]), entry["input_colour"], entry["output_colour"], entry["count"], example)
+
+
+def _pair(name: str) -> tuple[int, int]:
+    out, _, into = name.partition("<")
+    return int(out), int(into)

@@ -1,0 +1,67 @@
+"""What was measured, before anything is concluded from it: plain arrays, no torch."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixelbench.causality.report import Method
+
+#: Rounding measured on a few images is not its maximum; changes below this many times the noise are none.
+_MARGIN = 10.0
+_LEAST_NOISE = 1e-16
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The changes that a check measured. A place is `(row * W + column) * C + channel`.
+
+    Attributes:
+        shape: (C, H, W).
+        mode: `eval` or `train`.
+        after_step: the weights were moved by one training step first.
+        positions: (n,) places of the inputs that were changed, ascending.
+        effects: (D, n) largest relative change of every output for changes of each of those inputs.
+        joint: (output, input) places of the dependences that showed only when several inputs were exchanged at once.
+        coupling: relative change of, and place in, one image when other images of its batch were exchanged; None where none was seen.
+        repeatable: a second call gives what the first one gave.
+        noise: the largest relative difference that rounding made between batch sizes and between equal calls.
+        method: how it was measured; holds the tolerance.
+        seconds: how long it took.
+    """
+
+    shape: tuple[int, int, int]
+    mode: str
+    after_step: bool
+    positions: np.ndarray
+    effects: np.ndarray
+    joint: tuple[tuple[int, int], ...]
+    coupling: tuple[float, int] | None
+    repeatable: bool
+    noise: float
+    method: Method
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Every input was changed."""
+        return len(self.positions) == len(self.effects)
+
+    @property
+    def forbidden(self) -> np.ndarray:
+        """Bool (D, n): the input is the output itself or later in raster order."""
+        return np.arange(len(self.effects))[:, None] <= self.positions[None, :]
+
+    @property
+    def floor(self) -> float:
+        """What noise explains: a relative change above it is one."""
+        return _MARGIN * max(self.noise, _LEAST_NOISE)
+
+    @property
+    def leaking(self) -> np.ndarray:
+        """Bool (D, n): forbidden, and changed by more than the tolerance."""
+        return self.forbidden & (self.effects > self.method.tolerance)
+
+    @property
+    def dependence(self) -> np.ndarray:
+        """Bool (D, n): the map. What is forbidden must exceed the tolerance, what is allowed only the noise."""
+        return np.where(self.forbidden, self.leaking, self.effects > self.floor)

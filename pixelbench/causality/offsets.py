@@ -1,0 +1,64 @@
+"""The dependence map by offset and colours: what a pixel sees around itself, over all pixels of the image.
+
+Offsets are (row, column) of the input minus the output. Arrays are indexed [output colour, input colour, row + H - 1, column + W - 1].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pixelbench.causality.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """Each array has shape (C, C, 2H-1, 2W-1).
+
+    Attributes:
+        shape: (C, H, W).
+        probed: int, pairs of sub-pixels that were measured.
+        seen: int, those of them with a dependence (of the map: a forbidden one must exceed the tolerance).
+        earlier: bool, the input comes before the output in raster order.
+    """
+
+    shape: tuple[int, int, int]
+    probed: np.ndarray
+    seen: np.ndarray
+    earlier: np.ndarray
+
+    @property
+    def leaks(self) -> np.ndarray:
+        """Bool: some pair depends on what comes at the same place or later."""
+        return ~self.earlier & (self.seen > 0)
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Bool: earlier, measured, and never seen by any pair."""
+        return self.earlier & (self.probed > 0) & (self.seen == 0)
+
+    def coordinates(self, which: np.ndarray) -> np.ndarray:
+        """Int (n, 4): output colour, input colour, row, column of the entries where `which` is true."""
+        return np.argwhere(which) - np.array([0, 0, self.shape[1] - 1, self.shape[2] - 1])
+
+
+def tally(evidence: Evidence) -> Offsets:
+    """Counts the pairs of the map by offset and colours."""
+    channels, height, width = evidence.shape
+    size = (channels, channels, 2 * height - 1, 2 * width - 1)
+    keys = pair_keys(np.arange(len(evidence.effects))[:, None], evidence.positions[None, :], evidence.shape)
+    count = int(np.prod(size))
+    probed = np.bincount(keys.ravel(), minlength=count).reshape(size)
+    seen = np.bincount(keys[evidence.dependence], minlength=count).reshape(size)
+    out, into, row, column = np.indices(size, sparse=True)
+    pixel = (row - (height - 1)) * (2 * width) + (column - (width - 1))
+    return Offsets(evidence.shape, probed, seen, (pixel < 0) | ((pixel == 0) & (into < out)))
+
+
+def pair_keys(outputs: np.ndarray, inputs: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """The flat index, into the arrays of `Offsets`, of pairs of places; the arguments broadcast."""
+    channels, height, width = shape
+    out_pixel, out_colour = np.divmod(outputs, channels)
+    in_pixel, in_colour = np.divmod(inputs, channels)
+    row = in_pixel // width - out_pixel // width + height - 1
+    column = in_pixel % width - out_pixel % width + width - 1
+    return ((out_colour * channels + in_colour) * (2 * height - 1) + row) * (2 * width - 1) + column
