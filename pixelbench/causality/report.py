@@ -79,7 +79,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`name`: stable, for programs (`first-layer-sees-itself`). `sentence`: what is seen, the likely cause, the mend; ends with a full stop."""
+    """`name`: stable, for programs (`sees-itself`). `sentence`: what is seen, the likely cause, the mend; with a full stop."""
 
     name: str
     sentence: str
@@ -87,7 +87,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Cycle:
-    """Places that see one another in a ring, so that no order of drawing can save the module; one place that sees itself is the shortest."""
+    """Places that see one another in a ring, so that no order of drawing can save the module; shortest: one that sees itself."""
 
     places: tuple[Place, ...]
 
