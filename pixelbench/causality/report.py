@@ -174,6 +174,11 @@ class CausalityReport:
         return "leaky" if self.leaky else "complete" if self.complete else "partial"
 
     @property
+    def faults(self) -> tuple[str, ...]:
+        """The names of the diagnoses."""
+        return tuple(diagnosis.name for diagnosis in self.diagnosis)
+
+    @property
     def largest_leak(self) -> float:
         """Relative; 0 where there is none."""
         found = [leak.example.effect for leak in self.leaks] + ([self.coupling.effect] if self.coupling else [])
@@ -209,7 +214,7 @@ class CausalityReport:
         document["counter_example"] = self.counter_example
         document["colour_conditioning"] = {str(colour): list(seen) for colour, seen in self.colour_conditioning.items()}
         document["diagnosis"] = [diagnosis.sentence for diagnosis in self.diagnosis]
-        document["faults"] = [diagnosis.name for diagnosis in self.diagnosis]
+        document["faults"] = list(self.faults)
         document["map"]["pairs"] = {f"{out}<{into}": list(rows) for (out, into), rows in self.map.pairs.items()}
         return document
 

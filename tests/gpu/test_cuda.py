@@ -24,7 +24,21 @@ def on_cuda(family: str, **changes: Any):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_causal_on_cuda(family: str):
     model = on_cuda(family)
-    assert check_causality(model, model.shape, levels=8).status == "complete"
+    report = check_causality(model, model.shape, levels=8)
+    assert (report.verdict, report.unresolved, report.batch_coupling) == ("causal", 0, False)
+
+
+def test_a_leak_is_the_same_leak_on_both_devices():
+    model = on_cuda("gated-pixelcnn", first_layer="residual")
+    there, here = check_causality(model, model.shape, levels=8), check_causality(model.cpu(), model.shape, levels=8)
+    assert there.faults == here.faults
+    assert [(leak.offset, leak.count) for leak in there.leaks] == [(leak.offset, leak.count) for leak in here.leaks]
+
+
+def test_dropout_on_cuda_is_repeatable_and_no_leak():
+    model = torch.nn.Sequential(torch.nn.ZeroPad2d((0, 0, 1, -1)), torch.nn.Conv2d(1, 4, 1), torch.nn.Dropout(0.5)).cuda()
+    report = check_causality(model, (1, 6, 5), levels=8, input="unit", mode="train")
+    assert (report.verdict, report.context.rows_above) == ("causal", 1)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
