@@ -1,6 +1,7 @@
 """What was measured, before anything is concluded from it: plain arrays, no torch."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class Evidence:
         """Every input was changed."""
         return len(self.positions) == len(self.effects)
 
-    @property
+    @cached_property
     def forbidden(self) -> np.ndarray:
         """Bool (D, n): the input is the output itself or later in raster order."""
         return np.arange(len(self.effects))[:, None] <= self.positions[None, :]
@@ -56,12 +57,12 @@ class Evidence:
         """What noise explains: a relative change above it is one."""
         return _MARGIN * max(self.noise, _LEAST_NOISE)
 
-    @property
+    @cached_property
     def leaking(self) -> np.ndarray:
         """Bool (D, n): forbidden, and changed by more than the tolerance."""
         return self.forbidden & (self.effects > self.method.tolerance)
 
-    @property
+    @cached_property
     def dependence(self) -> np.ndarray:
         """Bool (D, n): the map. What is forbidden must exceed the tolerance, what is allowed only the noise."""
         return np.where(self.forbidden, self.leaking, self.effects > self.floor)

@@ -57,8 +57,15 @@ def tally(evidence: Evidence) -> Offsets:
 def pair_keys(outputs: np.ndarray, inputs: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """The flat index, into the arrays of `Offsets`, of pairs of places; the arguments broadcast."""
     channels, height, width = shape
-    out_pixel, out_colour = np.divmod(outputs, channels)
-    in_pixel, in_colour = np.divmod(inputs, channels)
-    row = in_pixel // width - out_pixel // width + height - 1
-    column = in_pixel % width - out_pixel % width + width - 1
-    return ((out_colour * channels + in_colour) * (2 * height - 1) + row) * (2 * width - 1) + column
+    out_colour, out_place = _linear(outputs, shape)
+    in_colour, in_place = _linear(inputs, shape)
+    # Linear in both places, so that one sum of a row and a column gives the whole table: it can have ten million entries.
+    area = (2 * height - 1) * (2 * width - 1)
+    centre = (height - 1) * (2 * width - 1) + width - 1
+    return (centre + out_colour * channels * area - out_place) + (in_colour * area + in_place)
+
+
+def _linear(places: np.ndarray, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Colour, and row and column as one number in which differences of columns never carry into rows."""
+    pixel, colour = np.divmod(places, shape[0])
+    return colour, pixel // shape[2] * (2 * shape[2] - 1) + pixel % shape[2]

@@ -1,128 +1,103 @@
-"""From the measured changes to the report: which are leaks, of which kinds, and how far the module sees."""
-
-from typing import Any
+"""From the measured changes to the report: which are leaks, of which kinds, how far the module sees, what is wrong and what mends it."""
 
 import numpy as np
 
-from pixelbench.causality.report import CausalityReport, Leak, Status, sub_pixel
+from pixelbench.causality.context import context_of, map_of, missing_of
+from pixelbench.causality.diagnosis import diagnose
+from pixelbench.causality.evidence import Evidence
+from pixelbench.causality.offsets import Offsets, pair_keys, tally
+from pixelbench.causality.orders import find_order
+from pixelbench.causality.report import CausalityReport, Example, Leak, Place
 
-_LISTED = 12
-#: Rounding measured on a few images is not its maximum; changes below this many times the noise are none.
-_MARGIN = 10.0
-_LEAST_NOISE = 1e-16
+_LEAKS = 200
+_MISSING = 1000
 
 
-def summarise(
-    effects: np.ndarray,
-    positions: np.ndarray,
-    *,
-    shape: tuple[int, int, int],
-    tolerance: float,
-    noise: float,
-    coupling: tuple[float, int] | None,
-    **facts: Any,
-) -> CausalityReport:
+def summarise(evidence: Evidence, *, target: str) -> CausalityReport:
     """The report of a check.
 
     Args:
-        effects: (D, n) largest relative change of every output (raster place) for each of the n inputs that were changed.
-        positions: (n,) raster places of those inputs, ascending.
-        coupling: relative change of, and raster place in, another image of the batch; None where there is none.
-        **facts: `levels`, `mode`, `method`, as in the report.
+        evidence: what was measured.
+        target: what was checked, as the caller names it.
     """
-    total = len(effects)
-    forbidden = np.arange(total)[:, None] <= positions[None, :]
-    floor = _MARGIN * max(noise, _LEAST_NOISE)
-    leaking = forbidden & (effects > tolerance)
-    dependence = np.where(forbidden, leaking, effects > floor)
-    kinds = _kinds(effects, leaking, positions, shape)
-    largest = max(float(effects[leaking].max(initial=0.0)), coupling[0] if coupling else 0.0)
-    rows_above, columns_left, columns_right = _context(dependence & ~forbidden, positions, shape)
+    offsets = tally(evidence)
+    leaks = leaks_of(evidence, offsets)
+    context = context_of(offsets)
+    missing = missing_of(offsets, context)
+    coupled = evidence.coupling is not None
+    # The map of an image alone in its batch says nothing of an order in which a batch could be drawn.
+    order, listed, cycle = (None, None, None) if coupled else find_order(evidence.dependence, evidence.shape, evidence.positions)
+    nearest = min(leaks, key=nearness, default=None)
     return CausalityReport(
-        shape=shape,
-        status=_status(leaky=bool(kinds) or coupling is not None, complete=len(positions) == total),
-        positions_probed=len(positions),
-        positions_total=total,
-        tolerance=tolerance,
-        noise=noise,
-        unresolved=int((forbidden & (effects > floor) & ~leaking).sum()),
-        largest_leak=largest,
-        counter_example=_counter_example(effects, leaking, positions, shape, coupling),
-        leaks=tuple(kinds[:_LISTED]),
-        leak_kinds=len(kinds),
-        batch_coupling=coupling is not None,
-        sees_same_pixel=_same_pixel(dependence, positions, shape[0]),
-        rows_above=rows_above,
-        columns_left=columns_left,
-        columns_right=columns_right,
-        positions=positions,
-        dependence=dependence,
-        **facts,
+        target=target,
+        shape=evidence.shape,
+        mode=evidence.mode,
+        after_step=evidence.after_step,
+        leaky=bool(leaks) or coupled,
+        complete=evidence.complete,
+        positions_probed=len(evidence.positions),
+        positions_total=len(evidence.effects),
+        leaks=tuple(leaks[:_LEAKS]),
+        leak_kinds=len(leaks),
+        example=nearest.example if nearest else None,
+        coupling=_coupling(evidence),
+        missing=tuple(missing[:_MISSING]),
+        missing_kinds=len(missing),
+        blind_spots=sum(gap.inside for gap in missing),
+        context=context,
+        colour_conditioning=_conditioning(offsets),
+        sees_itself=any(leak.offset == (0, 0) and leak.input_colour == leak.output_colour for leak in leaks),
+        repeatable=evidence.repeatable,
+        unresolved=int((evidence.forbidden & (evidence.effects > evidence.floor) & ~evidence.leaking).sum()),
+        order=order,
+        order_list=listed,
+        cycle=cycle,
+        diagnosis=diagnose(evidence, offsets, order),
+        map=map_of(offsets, context),
+        noise=evidence.noise,
+        method=evidence.method,
+        seconds=evidence.seconds,
     )
 
 
-def _status(*, leaky: bool, complete: bool) -> Status:
-    if leaky:
-        return "leaky"
-    return "complete" if complete else "partial"
+def leaks_of(evidence: Evidence, offsets: Offsets) -> list[Leak]:
+    """Leaks by offset and colours, each with its strongest example; the most frequent first, then the nearest."""
+    outputs, columns = np.nonzero(evidence.leaking)
+    inputs, effects = evidence.positions[columns], evidence.effects[outputs, columns]
+    keys = pair_keys(outputs, inputs, evidence.shape)
+    strongest = np.zeros(offsets.seen.size)
+    np.maximum.at(strongest, keys, effects)
+    hits = np.flatnonzero(effects == strongest[keys])
+    kinds, first = np.unique(keys[hits], return_index=True)
+    counts = np.bincount(keys, minlength=offsets.seen.size)[kinds]
+    best = zip(outputs[hits[first]].tolist(), inputs[hits[first]].tolist(), strongest[kinds].tolist(), counts.tolist(), strict=True)
+    leaks = [_leak(evidence.shape, *entries) for entries in best]
+    return sorted(leaks, key=lambda leak: (-leak.count, *nearness(leak)))
 
 
-def _kinds(effects: np.ndarray, leaking: np.ndarray, positions: np.ndarray, shape: tuple[int, int, int]) -> list[Leak]:
-    """Leaks by offset and colours, the most frequent first."""
-    outputs, columns = np.nonzero(leaking)
-    if not len(outputs):
-        return []
-    out_row, out_column, out_colour = _coordinates(outputs, shape)
-    in_row, in_column, in_colour = _coordinates(positions[columns], shape)
-    channels, height, width = shape
-    sizes = (2 * height, 2 * width, channels, channels)
-    keys = np.ravel_multi_index((in_row - out_row + height, in_column - out_column + width, in_colour, out_colour), sizes)
-    found, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    largest = np.zeros(len(found))
-    np.maximum.at(largest, which, effects[outputs, columns])
-    rows, cols, inputs, targets = np.unravel_index(found, sizes)
-    leaks = [
-        Leak(int(rows[i]) - height, int(cols[i]) - width, int(inputs[i]), int(targets[i]), int(counts[i]), float(largest[i]))
-        for i in range(len(found))
-    ]
-    return sorted(leaks, key=lambda leak: (-leak.count, -leak.largest))
+def nearness(leak: Leak) -> tuple[int, float]:
+    """Sorts the leaks that are easy to verify by hand to the front: the nearest, of those the strongest."""
+    return abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect
 
 
-def _counter_example(
-    effects: np.ndarray, leaking: np.ndarray, positions: np.ndarray, shape: tuple[int, int, int], coupling: tuple[float, int] | None
-) -> str | None:
-    if coupling is not None:
-        amount, place = coupling
-        return f"changing one image of a batch changes output {sub_pixel(place, shape)} of another by {amount:.2g} (relative)"
-    if not leaking.any():
+def _leak(shape: Place, output: int, source: int, effect: float, count: int) -> Leak:
+    out, into = _place(output, shape), _place(source, shape)
+    return Leak((into[1] - out[1], into[2] - out[2]), into[0], out[0], count, Example(into, out, effect))
+
+
+def _coupling(evidence: Evidence) -> Example | None:
+    if evidence.coupling is None:
         return None
-    output, column = np.unravel_index(np.argmax(np.where(leaking, effects, -1.0)), effects.shape)
-    source, target = sub_pixel(int(positions[column]), shape), sub_pixel(int(output), shape)
-    return f"input {source} changes output {target} by {effects[output, column]:.2g} (relative)"
+    effect, place = evidence.coupling
+    return Example(_place(place, evidence.shape), _place(place, evidence.shape), effect)
 
 
-def _same_pixel(dependence: np.ndarray, positions: np.ndarray, channels: int) -> tuple[tuple[bool, ...], ...]:
-    seen = np.zeros((channels, channels), dtype=bool)
-    columns = np.arange(len(positions))
-    for colour in range(channels):
-        outputs = positions // channels * channels + colour
-        np.logical_or.at(seen[colour], positions % channels, dependence[outputs, columns])
-    return tuple(tuple(bool(value) for value in row) for row in seen)
+def _conditioning(offsets: Offsets) -> dict[int, tuple[int, ...]]:
+    channels, height, width = offsets.shape
+    pixel = offsets.seen[:, :, height - 1, width - 1] > 0
+    return {out: tuple(into for into in range(channels) if into != out and pixel[out, into]) for out in range(channels)}
 
 
-def _context(seen: np.ndarray, positions: np.ndarray, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """How many rows above, columns to the left and columns to the right the earlier sub-pixels reach that are seen."""
-    outputs, columns = np.nonzero(seen)
-    out_row, out_column, _ = _coordinates(outputs, shape)
-    in_row, in_column, _ = _coordinates(positions[columns], shape)
-    return (
-        int((out_row - in_row).max(initial=0)),
-        int((out_column - in_column).max(initial=0)),
-        int((in_column - out_column).max(initial=0)),
-    )
-
-
-def _coordinates(places: np.ndarray, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    channels, _, width = shape
-    pixels = places // channels
-    return pixels // width, pixels % width, places % channels
+def _place(place: int, shape: Place) -> Place:
+    pixel, channel = divmod(place, shape[0])
+    return channel, pixel // shape[2], pixel % shape[2]
