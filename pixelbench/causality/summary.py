@@ -52,7 +52,7 @@ def summarise(evidence: Evidence, *, target: str) -> CausalityReport:
         order=order,
         order_list=listed,
         cycle=cycle,
-        diagnosis=diagnose(evidence, offsets, order),
+        diagnosis=diagnose(evidence, offsets, order, leaks),
         map=map_of(offsets, context),
         noise=evidence.noise,
         method=evidence.method,
