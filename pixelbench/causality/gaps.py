@@ -48,7 +48,7 @@ class Gaps:
         """Bool (C, C) [output, input]: seen in some earlier pixel, and measured there."""
         elsewhere = self.offsets.earlier.copy()
         elsewhere[:, :, self.offsets.shape[1] - 1, self.offsets.shape[2] - 1] = False
-        return (elsewhere & (self.offsets.seen > 0)).any((2, 3)), (elsewhere & (self.offsets.probed > 0)).any((2, 3))
+        return (elsewhere & (self.offsets.seen > 0)).any(axis=(2, 3)), (elsewhere & (self.offsets.probed > 0)).any(axis=(2, 3))
 
     def _pixels(self, which: np.ndarray) -> np.ndarray:
         places = np.unique(self.offsets.coordinates(which & self.offsets.earlier)[:, 2:], axis=0)
@@ -91,9 +91,7 @@ def _pixels(gaps: Gaps) -> Iterator[str]:
         return
     holes = gaps.missing[gaps.missing[:, 0] < 0]
     if not len(holes):
-        if len(gaps.missing) and len(own):
-            yield "gap-in-context"
-        elif not len(gaps.missing) and _some_colours_only(gaps):
+        if (len(own) and len(gaps.missing)) or (not len(gaps.missing) and _some_colours_only(gaps)):
             yield "gap-in-context"
         return
     rows = {int(row): _row(gaps, int(row)) for row in range(-gaps.context.rows_above, 0)}

@@ -36,7 +36,7 @@ class Leaks:
     @cached_property
     def pixels(self) -> np.ndarray:
         """Bool (H*W, m): some colour of the output pixel leaks from some colour of the input pixel; m input pixels were probed."""
-        outputs = self.evidence.leaking.reshape(-1, self.shape[0], len(self.evidence.positions)).any(1)
+        outputs = self.evidence.leaking.reshape(-1, self.shape[0], len(self.evidence.positions)).any(axis=1)
         return np.logical_or.reduceat(outputs, self._first_of_pixel, axis=1)
 
     @cached_property
@@ -122,7 +122,7 @@ def _repeats(leaks: Leaks, left: np.ndarray, rows: int, columns: int) -> bool:
     size = (2 * height - 1) * (2 * width - 1), rows * columns
     pairs = np.bincount(keys.ravel(), minlength=size[0] * size[1]).reshape(size)
     found = np.bincount(keys[leaks.pixels], minlength=size[0] * size[1]).reshape(size)
-    leaky = left.any((0, 1)).ravel()
+    leaky = left.any(axis=(0, 1)).ravel()
     share = found[leaky] / np.maximum(pairs[leaky], 1)
     measured = pairs[leaky] > 0
     whole, none = measured & (share >= _ALL), measured & (share == 0)
