@@ -8,16 +8,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pixelbench.causality.check import check_causality as check_causality
+    from pixelbench.causality.check import measure as measure
+    from pixelbench.causality.evidence import Evidence as Evidence
     from pixelbench.causality.report import CausalityReport as CausalityReport
+    from pixelbench.causality.report import Context as Context
+    from pixelbench.causality.report import Cycle as Cycle
+    from pixelbench.causality.report import Diagnosis as Diagnosis
+    from pixelbench.causality.report import Example as Example
     from pixelbench.causality.report import Leak as Leak
+    from pixelbench.causality.report import Map as Map
+    from pixelbench.causality.report import Method as Method
+    from pixelbench.causality.report import Missing as Missing
 
 _HOME = {
     "CausalityReport": "pixelbench.causality.report",
+    "Context": "pixelbench.causality.report",
+    "Cycle": "pixelbench.causality.report",
+    "Diagnosis": "pixelbench.causality.report",
+    "Evidence": "pixelbench.causality.evidence",
+    "Example": "pixelbench.causality.report",
     "Leak": "pixelbench.causality.report",
+    "Map": "pixelbench.causality.report",
+    "Method": "pixelbench.causality.report",
+    "Missing": "pixelbench.causality.report",
     "check_causality": "pixelbench.causality.check",
+    "measure": "pixelbench.causality.check",
 }
 
-__all__ = ["CausalityReport", "Leak", "check_causality"]
+__all__ = [
+    "CausalityReport",
+    "Context",
+    "Cycle",
+    "Diagnosis",
+    "Evidence",
+    "Example",
+    "Leak",
+    "Map",
+    "Method",
+    "Missing",
+    "check_causality",
+    "measure",
+]
 
 
 def __getattr__(name: str) -> Any:

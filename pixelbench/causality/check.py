@@ -5,33 +5,40 @@ in the batch of its own changes hides coupling between images; a base at another
 another network. So: float64, value changes, and every changed batch compared, place by place, with a batch of its base at the same size.
 """
 
-import functools
+import dataclasses
+import math
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
-from pixelbench.causality.compare import relative_change
-from pixelbench.causality.joint import JointProbe
+from pixelbench.causality.calls import Coupling, find_coupling, later_states, measure_noise
+from pixelbench.causality.clock import Clock
+from pixelbench.causality.evidence import Evidence
+from pixelbench.causality.positions import IN_WORDS, by_importance
 from pixelbench.causality.probes import Probes
-from pixelbench.causality.raster import copies
-from pixelbench.causality.report import CausalityReport
+from pixelbench.causality.report import CausalityReport, Method
+from pixelbench.causality.second_look import look_again
+from pixelbench.causality.step import take_step
 from pixelbench.causality.subject import Subject
 from pixelbench.causality.summary import summarise
+from pixelbench.causality.sweep import Sweep, Swept
 from pixelbench.errors import UserError
 
 _TOLERANCE = 1e-10
 #: A module that computes in lower precision inside has noise of its own; leaks must stand clear of it.
 _CLEARANCE = 10.0
-#: More than single precision can explain: a difference this large between batch sizes is no rounding.
-_NOT_ROUNDING = 1e-4
-_BATCH_BYTES = 64 * 2**20
+#: The allocator keeps blocks of up to 32 MB for the next call; larger ones come from the system anew, at half the cost again.
+_BATCH_BYTES = 28 * 2**20
+#: More images or pixels a call no longer pay: their features do not stay in the cache.
 _LARGEST_BATCH = 32
+_BATCH_PIXELS = 2**14
+#: Batches into which the time given is cut at least, so that the last one fits.
+_LEAST_BATCHES = 50
 #: A coupled module is probed with one image a call, and is leaky whatever else is found: a sample of positions is enough.
 _COUPLED_POSITIONS = 64
-
-Coupling = tuple[float, int] | None
 
 
 def check_causality(
@@ -39,54 +46,87 @@ def check_causality(
     shape: Sequence[int],
     *,
     levels: int = 256,
+    input: str = "auto",
+    output: str | None = None,
+    select: int | str | None = None,
     positions: Sequence[int] | np.ndarray | None = None,
     bases: Sequence[str] = ("zeros", "random", "joint"),
     seed: int = 0,
     mode: str = "eval",
     seconds: float | None = None,
+    after_step: bool = False,
+    target: str | None = None,
 ) -> CausalityReport:
-    """Is each output of `module` a function of strictly earlier sub-pixels (row, then column, then channel)?
+    """Is the module causal in raster order?
 
-    The module takes int64 images (B, C, H, W) with values 0 … levels-1 and gives (B, K, C, H, W), K parameters a sub-pixel, through
-    `module.conditionals(images)` where it has that, otherwise through `module(images)`. A float64 copy is checked; the module's weights,
-    buffers and mode, and the global random state, stay as they are.
+    It is called through `conditionals(images)`, integers in and (B, K, C, H, W) out, where it has that, otherwise through `module(images)`,
+    where `input` and `output` say, or trials find out, how. A float64 copy is checked; the module, its mode and all random states stay as
+    they are.
 
     Args:
-        module: any module with that face.
+        module: any module that takes a batch of images and gives something for each sub-pixel.
         shape: (C, H, W).
         levels: how many values a sub-pixel can have, at least 2.
+        input: `unit`: floats in [0, 1]; `symmetric`: in [-1, 1]; `int`: integers; `auto`: what fits.
+        output: einops pattern of the output, `b (k c) h w` for instance; found out where only one fits.
+        select: which entry of a tuple or dict is the output.
         positions: raster places `(row * W + column) * C + channel` of the inputs to change; all of them by default.
         bases: images on which inputs are changed: `zeros` (the sampler's canvas), `maximum`, `random`; `joint`: all later ones too.
         seed: of the images, of the order of positions, and of the module's own random layers.
         mode: `eval` or `train`.
-        seconds: stop after about this long; what was not reached is not claimed (`partial`).
+        seconds: stop before this long; what was not reached is not claimed (`partial`).
+        after_step: make one training step on random images first.
+        target: what to call it in the report; its class by default.
 
     Raises:
         UserError: the module fails, gives another shape or NaN, or is not a function of its input; or an argument is out of range.
     """
-    started = time.monotonic()
-    size, places = _validated(shape, levels, positions, bases, mode)
-    subject = Subject(module, size, mode=mode, seed=seed)
+    given: dict[str, Any] = {"levels": levels, "input": input, "output": output, "select": select, "positions": positions}
+    given |= {"bases": bases, "seed": seed, "mode": mode, "seconds": seconds, "after_step": after_step}
+    return summarise(measure(module, shape, **given), target=target or type(module).__name__)
+
+
+def measure(
+    module: nn.Module,
+    shape: Sequence[int],
+    *,
+    levels: int = 256,
+    input: str = "auto",
+    output: str | None = None,
+    select: int | str | None = None,
+    positions: Sequence[int] | np.ndarray | None = None,
+    bases: Sequence[str] = ("zeros", "random", "joint"),
+    seed: int = 0,
+    mode: str = "eval",
+    seconds: float | None = None,
+    after_step: bool = False,
+) -> Evidence:
+    """What `check_causality` concludes from; the arguments are the same."""
+    clock = Clock(seconds)
+    size, places = _validated(shape, levels, positions, bases, mode, seconds)
+    subject = Subject(module, size, levels, mode=mode, seed=seed, input=input, output=output, select=select)
     probes = Probes(size, levels, bases, len(places), seed)
-    batch = min(_batch_size(subject, probes, seconds), len(places))
-    noise, coupling = _noise(subject, probes, batch)
-    tolerance = max(_TOLERANCE, _CLEARANCE * noise)
-    coupling = coupling or _coupling(subject, probes, min(batch, 4), tolerance)
-    order = np.random.default_rng(seed).permutation(places)
+    if after_step:
+        take_step(subject, probes, seed)
+    batch, hurry = _batch_size(subject, probes, len(places), clock)
+    if hurry:
+        probes.hurry()
+    noise, coupling, tolerance = _rounding(subject, probes, batch, hurry=hurry)
+    later = later_states(subject, probes, batch, tolerance)
+    order = by_importance(places, size, seed)
     if coupling:
         batch, order = 1, order[:_COUPLED_POSITIONS]
-    joints = [JointProbe(subject, first, second, batch, tolerance) for first, second in probes.joint]
-    effects, probed = _sweep(subject, probes, joints, order, batch, None if seconds is None else started + seconds)
-    for joint in joints:
-        effects, probed = _with_pinned(effects, probed, joint.pin(effects, probed))
-    rank = np.argsort(probed)
-    method = f"value changes in float64, {mode} mode, seed {seed}: {probes.sentence}; base images in batches of their own, {batch} a batch"
-    found = {"tolerance": tolerance, "noise": noise, "coupling": coupling}
-    return summarise(effects[:, rank], probed[rank], shape=size, levels=levels, mode=mode, method=method, **found)
+    states = [subject.state, *later]
+    sweep = Sweep(subject, states, probes, batch, tolerance, clock)
+    swept = sweep.run(order)
+    method = Method("", tolerance, levels, subject.face.input, subject.face.output, seed)
+    evidence = Evidence(size, mode, after_step, *_sorted(swept), tuple(swept.joint), coupling, not later, noise, method, clock.spent)
+    images = look_again(evidence, subject, states, probes, batch, clock, sweep.per_image)
+    return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch), clock)
 
 
 def _validated(
-    shape: Sequence[int], levels: int, positions: Sequence[int] | np.ndarray | None, bases: Sequence[str], mode: str
+    shape: Sequence[int], levels: int, positions: Sequence[int] | np.ndarray | None, bases: Sequence[str], mode: str, seconds: float | None
 ) -> tuple[tuple[int, int, int], np.ndarray]:
     if len(shape) != 3 or min(shape) < 1:
         raise UserError(f"shape must be (channels, height, width), each at least 1; got {tuple(shape)}.")
@@ -94,6 +134,8 @@ def _validated(
         raise UserError(f"levels must be at least 2, or no value can be changed; got {levels}.")
     if mode not in ("eval", "train"):
         raise UserError(f"mode must be 'eval' or 'train'; got '{mode}'.")
+    if seconds is not None and not seconds > 0:
+        raise UserError(f"seconds must be more than 0; got {seconds}.")
     if all(name == "joint" for name in bases):
         raise UserError("bases must name at least one of zeros, maximum and random.")
     channels, height, width = (int(entry) for entry in shape)
@@ -104,90 +146,46 @@ def _validated(
     return (channels, height, width), places
 
 
-def _batch_size(subject: Subject, probes: Probes, seconds: float | None) -> int:
-    """Bounded by the memory of the outputs and, where time is short, so that several blocks of positions fit into it."""
-    image = next(iter(probes.single.values()))[None]
+
+def _batch_size(subject: Subject, probes: Probes, places: int, clock: Clock) -> tuple[int, bool]:
+    """Images a call, bounded by the memory of the outputs and by the time there is; and whether that time is too short for all places."""
+    image = probes.strangers(1)
+    subject(image)  # the first call warms up
     started = time.monotonic()
     output = subject(image)
-    once = time.monotonic() - started
-    batch = min(_LARGEST_BATCH, _BATCH_BYTES // (output.numel() * 8))
-    if seconds is not None:
-        batch = min(batch, int(seconds / (50 * max(once, 1e-6))))
-    return max(1, batch)
+    once = max(time.monotonic() - started, 1e-6)
+    batch = min(_LARGEST_BATCH, _BATCH_BYTES // (output.numel() * 8), _BATCH_PIXELS // (image.shape[2] * image.shape[3]), places)
+    if clock.left == math.inf:
+        return max(1, batch), False
+    batch = min(batch, int(clock.left / (_LEAST_BATCHES * once)))
+    return max(1, batch), once * places * (len(probes.single) + len(probes.joint)) > clock.left
 
 
-def _noise(subject: Subject, probes: Probes, batch: int) -> tuple[float, Coupling]:
-    """Rounding between equal calls and between batch sizes. A difference that is no rounding is a coupling to the batch's size.
-
-    Raises:
-        UserError: two equal calls differ.
-    """
-    noise, coupling = 0.0, None
-    for base in probes.single.values():
-        together = subject(copies(base, batch))
-        again = float(relative_change(together, subject(copies(base, batch))).max())
-        if again > _NOT_ROUNDING:
-            raise UserError(
-                f"The module is not a function of its input: two equal calls differ by {again:.2g} (relative) although random states and "
-                "buffers were the same. Find what it carries from one call to the next."
-            )
-        noise = max(noise, again)
-        if subject.draws:  # each place in the batch then has random numbers of its own
-            continue
-        between = relative_change(subject(base[None]), together).max(0)
-        if between.max() > _NOT_ROUNDING:
-            coupling = float(between.max()), int(between.argmax())
-        else:
-            noise = max(noise, float(between.max()))
-    return noise, coupling
+def _rounding(subject: Subject, probes: Probes, batch: int, *, hurry: bool) -> tuple[float, Coupling, float]:
+    """The noise, coupling to the batch, and the tolerance that follows from the noise."""
+    images = [base.image for base in probes.single]
+    noise, coupling = measure_noise(subject, images, batch)
+    tolerance = max(_TOLERANCE, _CLEARANCE * noise)
+    if not coupling:
+        coupling = find_coupling(subject, probes, images, 2 if hurry else max(2, min(batch, 4)), tolerance)
+    return noise, coupling, tolerance
 
 
-def _coupling(subject: Subject, probes: Probes, batch: int, tolerance: float) -> Coupling:
-    """Does the output of an image, first or last of its batch, change when all the others are exchanged?"""
-    batch = max(2, batch)
-    worst: Coupling = None
-    for base in probes.single.values():
-        for place in (0, batch - 1):
-            one, other = probes.strangers(batch), probes.strangers(batch)
-            one[place] = other[place] = base
-            change = relative_change(subject(one)[place, None], subject(other)[place, None])[0]
-            if change.max() > max(tolerance, worst[0] if worst else 0.0):
-                worst = float(change.max()), int(change.argmax())
-    return worst
+def _sorted(swept: Swept) -> tuple[np.ndarray, np.ndarray]:
+    rank = np.argsort(swept.positions)
+    return swept.positions[rank], swept.effects[:, rank]
 
 
-def _sweep(
-    subject: Subject, probes: Probes, joints: list[JointProbe], order: np.ndarray, batch: int, deadline: float | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Largest relative change of every output for single changes of each input, block by block of positions; lets the joint probes look.
-
-    Returns:
-        (D, n) float64 and the n positions reached, in the order given.
-    """
-    bases = {name: subject(copies(base, batch)) for name, base in probes.single.items()}
-    effects = np.zeros((next(iter(probes.single.values())).size, len(order)))
-    for start in range(0, len(order), batch):
-        block = order[start : start + batch]
-        filled = np.concatenate([block, np.repeat(block[-1:], batch - len(block))])  # one batch size throughout: one rounding
-        effects[:, start : start + len(block)] = _block(subject, probes, bases, filled)[: len(block)].T
-        for joint in joints:
-            joint.look(filled)
-        if deadline is not None and time.monotonic() > deadline:
-            return effects[:, : start + len(block)], order[: start + len(block)]
-    return effects, order
+def _sentence(probes: Probes, swept: Swept, asked: int, again: int, states: int, batch: int) -> str:
+    total, count = swept.effects.shape
+    which = f"all {total} sub-pixels" if count == total else f"{count} of {total} sub-pixels"
+    if count < min(asked, total):
+        which += f" ({IN_WORDS})"
+    parts = [f"{which}: {probes.sentence(asked, swept.rounds)}"]
+    parts += [f"a second look at what was not seen, on {again} further random images"] if again else []
+    parts += ["from the first call's state and from those of later calls"] if states > 1 else []
+    return "; ".join([*parts, f"base images in batches of their own, {batch} a batch"])
 
 
-def _block(subject: Subject, probes: Probes, bases: dict[str, Tensor], positions: np.ndarray) -> np.ndarray:
-    """(n, D): the largest relative change over all base images and values, for n positions."""
-    changes = (relative_change(outputs, subject(images)) for name, outputs in bases.items() for images in probes.changes(name, positions))
-    return functools.reduce(np.maximum, changes)
-
-
-def _with_pinned(effects: np.ndarray, probed: np.ndarray, pinned: list[tuple[int, int, float]]) -> tuple[np.ndarray, np.ndarray]:
-    """Adds what joint changes showed; an input that was not on the list of positions has been changed by now, and gets a column."""
-    for output, source, amount in pinned:
-        if source not in probed:
-            effects, probed = np.pad(effects, ((0, 0), (0, 1))), np.append(probed, source)
-        column = int(np.flatnonzero(probed == source)[0])
-        effects[output, column] = max(effects[output, column], amount)
-    return effects, probed
+def _described(evidence: Evidence, sentence: str, clock: Clock) -> Evidence:
+    return dataclasses.replace(evidence, method=dataclasses.replace(evidence.method, probes=sentence), seconds=clock.spent)

@@ -1,128 +1,143 @@
 """The module under test as a repeatable function in float64, and the module itself left alone."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
+from pixelbench.causality.face import find_face
+from pixelbench.causality.sandbox import NARROW, float64, random_states
+from pixelbench.causality.state import State, parts_of
 from pixelbench.errors import UserError
-
-_NARROW = frozenset((torch.float32, torch.float16, torch.bfloat16))
-_NARROWING = (torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16)
 
 
 class Subject:
     """A deep copy of a module in float64: integer images in, (B, K, C, H, W) out.
 
-    Every call starts from the same random state and the same buffers, so that dropout, running statistics and the like are the same in
-    each. The face is `conditionals(images)` where the module has one, otherwise the module itself.
+    Every call starts from the same parameters, buffers, attributes and random states, so that dropout, running statistics, counters and
+    caches are the same in each. `conditionals(images)` is called where the module has one, otherwise the module itself.
 
     Attributes:
+        name: the class of the module.
         draws: the module has drawn random numbers in some call, so that a place in the batch has noise of its own.
+        face: how images enter the module and how its output is read.
+        state: what calls start from when they are given no other.
     """
 
-    def __init__(self, module: nn.Module, shape: tuple[int, int, int], *, mode: str, seed: int) -> None:
-        try:
-            self._module = _widened(copy.deepcopy(module))
-        except Exception as error:
-            name = type(module).__name__
-            raise UserError(f"{name} cannot be copied to float64 ({_first_line(error)}); check a freshly built one.") from error
-        self._module.train(mode == "train")
-        self._face: Any = getattr(self._module, "conditionals", self._module)
-        self._name = type(module).__name__
-        self._shape = shape
-        self._seed = seed
-        self._device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
-        self._buffers = {name: buffer.clone() for name, buffer in self._module.named_buffers()}
+    def __init__(
+        self,
+        module: nn.Module,
+        shape: tuple[int, int, int],
+        levels: int,
+        *,
+        mode: str,
+        seed: int,
+        input: str = "auto",
+        output: str | None = None,
+        select: int | str | None = None,
+    ) -> None:
+        self.name = type(module).__name__
+        self.shape, self.levels = shape, levels
         self.draws = False
+        self._module = self._copy(module)
+        self._mode, self._seed = mode, seed
+        self._device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
+        self._call: Any = self._module
+        if hasattr(self._module, "conditionals"):  # our own contract: integers in, (B, K, C, H, W) out
+            self._call = self._module.conditionals
+            input, output = "int" if input == "auto" else input, output or "b k c h w"
+        self.save()
+        options: Any = {"input": input, "output": output, "select": select}
+        self.face = find_face(self._raw, shape, levels, **options, device=self._device, dtype=torch.float64)
 
-    def __call__(self, images: np.ndarray) -> Tensor:
-        """Images (B, C, H, W), any integer dtype → outputs (B, K, C, H, W) in float64.
+    def __call__(self, images: np.ndarray, state: State | None = None) -> Tensor:
+        """Images (B, C, H, W), any integer dtype → outputs (B, K, C, H, W) in float64, from `state`, or from the one all calls start from.
 
         Raises:
             UserError: the module fails, or returns something else.
         """
-        self._restore_buffers()
+        (state or self.state).restore()
+        return self.next(images)
+
+    def next(self, images: np.ndarray) -> Tensor:
+        """The same, from where the call before left off: only the random states are as in each."""
+        batch = self._batch(images)
+        try:
+            raw = self._raw(batch, restored=True)
+        except UserError:
+            raise
+        except Exception as error:
+            raise self._failure(error, len(images)) from error
+        return self.face.arrange(raw, len(images)).double()
+
+    def with_gradients(self, images: np.ndarray) -> tuple[Tensor, list[nn.Parameter]]:
+        """Outputs that know their gradients, and the parameters they may have come from; the module is in training meanwhile.
+
+        Raises:
+            UserError: the module fails.
+        """
+        self.state.restore()
+        self._set_mode("train")
+        try:
+            with random_states(self._device, self._seed), float64(), torch.enable_grad():
+                output = self.face.arrange(self._call(self._batch(images)), len(images))
+        except UserError:
+            raise
+        except Exception as error:
+            raise self._failure(error, len(images)) from error
+        parameters = {id(one): one for part in parts_of(self._module) for one in part.parameters(recurse=False) if one.requires_grad}
+        return output, list(parameters.values())
+
+    def save(self) -> State:
+        """Takes what the module is now for what all calls start from, in the mode asked for."""
+        self._set_mode(self._mode)
+        self.state = self.now()
+        return self.state
+
+    def now(self) -> State:
+        """What the module is now."""
+        return State(self._module)
+
+    def _batch(self, images: np.ndarray) -> Tensor:
         # In C order: random layers draw in the order of memory, so another layout would be another mask.
         batch = torch.from_numpy(images.astype(np.int64, order="C")).to(self._device)
-        with torch.inference_mode(), _random_state(self._device) as generator, _float64():
-            generator.manual_seed(self._seed)
-            before = generator.get_state()
-            try:
-                output = self._face(batch)
-            except Exception as error:
-                raise UserError(f"{self._name} failed on int64 images of shape {tuple(images.shape)}: {_first_line(error)}") from error
-            self.draws = self.draws or not torch.equal(before, generator.get_state())
-            return self._validated(output, len(images))
+        return self.face.encode(batch)
 
-    def _restore_buffers(self) -> None:
-        with torch.inference_mode():
-            for name, buffer in self._module.named_buffers():
-                if name in self._buffers and buffer.shape == self._buffers[name].shape:
-                    buffer.copy_(self._buffers[name])
+    def _raw(self, batch: Tensor, *, restored: bool = False) -> Any:
+        if not restored:
+            self.state.restore()
+        with torch.inference_mode(), random_states(self._device, self._seed) as drawn, float64():
+            output = self._call(batch)
+            self.draws = self.draws or drawn()
+        return output
 
-    def _validated(self, output: Any, batch: int) -> Tensor:
-        channels, height, width = self._shape
-        expected = f"expected a floating-point tensor (B, K, C, H, W) = ({batch}, K, {channels}, {height}, {width})"
-        if not isinstance(output, Tensor):
-            raise UserError(f"{self._name} returned a {type(output).__name__}; {expected}. Wrap it in a module that returns only that.")
-        shape = tuple(output.shape)
-        if len(shape) != 5 or (shape[0], *shape[2:]) != (batch, *self._shape) or not output.is_floating_point():
-            kind = str(output.dtype).removeprefix("torch.")
-            raise UserError(f"{self._name} returned a {kind} tensor of shape {shape}; {expected}, K being levels or parameters.")
-        return output.double()
+    def _copy(self, module: nn.Module) -> nn.Module:
+        try:
+            copied = copy.deepcopy(module)
+            for part in parts_of(copied):
+                _widen(part)
+        except Exception as error:
+            raise UserError(f"{self.name} cannot be copied to float64 ({_first_line(error)}); check a freshly built one.") from error
+        return copied
+
+    def _set_mode(self, mode: str) -> None:
+        for part in parts_of(self._module):
+            part.train(mode == "train")
+
+    def _failure(self, error: Exception, batch: int) -> UserError:
+        entered = f"{self.face.input} images of shape {(batch, *self.shape)}"
+        return UserError(f"{self.name} failed on {entered}: {_first_line(error)}. Mend that first, then check causality.")
 
 
-def _widened(module: nn.Module) -> nn.Module:
+def _widen(part: nn.Module) -> None:
     """In place: parameters and buffers, and also tensors that are plain attributes, masks for instance."""
-    for part in module.modules():
-        for name, value in vars(part).items():
-            if isinstance(value, Tensor) and value.dtype in _NARROW:
-                setattr(part, name, value.double())
-    return module.double()
-
-
-@contextmanager
-def _random_state(device: torch.device) -> Iterator[torch.Generator]:
-    """Yields the generator that random layers on `device` draw from, and afterwards puts the global states back.
-
-    `torch.manual_seed` is avoided: it also seeds devices whose state nobody here would restore.
-    """
-    on_gpu = device.type == "cuda"
-    index = device.index or 0
-    with torch.random.fork_rng(devices=[index] if on_gpu else []):
-        yield torch.cuda.default_generators[index] if on_gpu else torch.default_generator
-
-
-@contextmanager
-def _float64() -> Iterator[None]:
-    """Inside, float64 is what new tensors get, and what `.float()` and `dtype=torch.float32` in the module's code give."""
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        with _Widened():
-            yield
-    finally:
-        torch.set_default_dtype(default)
-
-
-class _Widened(TorchFunctionMode):
-    """`images.float()` would meet float64 weights and fail, or round the evidence away to seven digits."""
-
-    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        if func in _NARROWING:
-            func = torch.Tensor.double
-        return func(*map(_wide, args), **{name: _wide(value) for name, value in (kwargs or {}).items()})
-
-
-def _wide(value: Any) -> Any:
-    return torch.float64 if isinstance(value, torch.dtype) and value in _NARROW else value
+    for name, value in vars(part).items():
+        if isinstance(value, Tensor) and value.dtype in NARROW:
+            setattr(part, name, value.double())
+    part.double()
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

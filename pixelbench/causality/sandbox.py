@@ -1,0 +1,70 @@
+"""What surrounds each call of a module under test: the same random numbers every time, and float64 wherever it asks for less."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode
+
+#: What is widened to float64.
+NARROW = frozenset((torch.float32, torch.float16, torch.bfloat16))
+_NARROWING = (torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16)
+
+
+@contextmanager
+def random_states(device: torch.device, seed: int) -> Iterator[Any]:
+    """Seeds the generators of torch, numpy and Python, and puts them back afterwards; yields whether any was used meanwhile.
+
+    `torch.manual_seed` is avoided: it also seeds devices whose state nobody here would restore.
+    """
+    cuda = [device.index or 0] if device.type == "cuda" else []
+    generators = [torch.default_generator, *(torch.cuda.default_generators[index] for index in cuda)]
+    others = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=cuda):
+        for generator in generators:
+            generator.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        states, python, numbers = [one.get_state() for one in generators], random.getstate(), _numpy_state()
+        try:
+            yield lambda: (
+                not all(torch.equal(one.get_state(), state) for one, state in zip(generators, states, strict=True))
+                or random.getstate() != python
+                or _numpy_state() != numbers
+            )
+        finally:
+            random.setstate(others[0])
+            np.random.set_state(others[1])
+
+
+def _numpy_state() -> tuple[bytes, int]:
+    _, keys, place, *_ = np.random.get_state(legacy=True)
+    return np.asarray(keys).tobytes(), int(place)
+
+
+@contextmanager
+def float64() -> Iterator[None]:
+    """Inside, float64 is what new tensors get, and what `.float()` and `dtype=torch.float32` in the module's code give."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with _Widened():
+            yield
+    finally:
+        torch.set_default_dtype(default)
+
+
+class _Widened(TorchFunctionMode):
+    """`images.float()` would meet float64 weights and fail, or round the evidence away to seven digits."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        if func in _NARROWING:
+            func = torch.Tensor.double
+        return func(*map(_wide, args), **{name: _wide(value) for name, value in (kwargs or {}).items()})
+
+
+def _wide(value: Any) -> Any:
+    return torch.float64 if isinstance(value, torch.dtype) and value in NARROW else value

@@ -1,0 +1,74 @@
+"""A second look for what was never seen: dead units and saturated weights may hide on one image what they show on another."""
+
+import numpy as np
+
+from pixelbench.causality.clock import Clock
+from pixelbench.causality.compare import Reference
+from pixelbench.causality.context import context_of
+from pixelbench.causality.evidence import Evidence
+from pixelbench.causality.offsets import Offsets, pair_keys, tally
+from pixelbench.causality.probes import Probes
+from pixelbench.causality.state import State
+from pixelbench.causality.subject import Subject
+
+#: Images that a look costs, besides as many unchanged ones.
+_IMAGES = 96
+#: Inputs among which those are chosen that see most of what is missing, and how many are.
+_CANDIDATES = 256
+_INPUTS = 16
+
+
+def look_again(
+    evidence: Evidence, subject: Subject, states: list[State], probes: Probes, batch: int, clock: Clock, per_image: float
+) -> int:
+    """Changes a few inputs on fresh random images, first those that may show a blind spot, then those that may show more context.
+
+    Updates the evidence's effects.
+
+    Args:
+        per_image: seconds that one image takes, at most; a look ends before the time runs out.
+
+    Returns:
+        How many images were changed.
+    """
+    images = 0
+    for inside in (True, False):
+        offsets = tally(evidence)
+        missing = offsets.missing & _box(offsets) if inside else offsets.missing
+        columns = _covering(missing, evidence)
+        for start in range(0, _IMAGES if len(columns) else 0, batch):
+            if clock.left < 2 * batch * len(states) * per_image:
+                return images
+            block = columns[np.arange(start, start + batch) % len(columns)]
+            bases = probes.strangers(batch)
+            changed = probes.changed(bases, evidence.positions[block])
+            for state in states:
+                change = Reference(subject(bases, state)).change(subject(changed, state))
+                np.maximum.at(evidence.effects.T, block, change)
+            images += batch
+    return images
+
+
+def _box(offsets: Offsets) -> np.ndarray:
+    """Bool, as the arrays of `Offsets`: inside the bounding box of what is seen."""
+    context, (_, height, width) = context_of(offsets), offsets.shape
+    inside = np.zeros_like(offsets.earlier)
+    columns = slice(width - 1 - context.columns_left, width + context.columns_right)
+    inside[:, :, height - 1 - context.rows_above : height, columns] = True
+    return inside
+
+
+def _covering(missing: np.ndarray, evidence: Evidence) -> np.ndarray:
+    """Columns of the evidence whose inputs, with all outputs, make up most of the missing kinds; chosen greedily, none where none helps."""
+    count = len(evidence.positions)
+    candidates = np.unique(np.linspace(0, count - 1, min(count, _CANDIDATES)).astype(int))
+    keys = pair_keys(np.arange(len(evidence.effects))[:, None], evidence.positions[None, candidates], evidence.shape)
+    wanted, chosen = missing.ravel().copy(), []
+    while len(chosen) < _INPUTS and wanted.any():
+        gains = wanted[keys].sum(0)
+        best = int(gains.argmax())
+        if not gains[best]:
+            break
+        chosen.append(int(candidates[best]))
+        wanted[keys[:, best]] = False
+    return np.array(chosen, dtype=int)

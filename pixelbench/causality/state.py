@@ -1,0 +1,135 @@
+"""Everything that a module carries from one call to the next: saved once, put back before each call."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_TABLES = ("_parameters", "_buffers", "_modules")
+#: Hooks and the like: kept as they are, never copied.
+_INTERNAL = frozenset(vars(nn.Module()))
+_UNCHANGING = (int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, type, range)
+
+
+class State:
+    """Parameters, buffers and plain attributes of a module and its parts, as they are now.
+
+    Attributes are copied deeply, apart from modules, parameters and buffers in them, which stay the ones they are.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        parts = list(parts_of(module))
+        tensors = {id(tensor): tensor for part in parts for tensor in _tensors(part)}
+        self._kept: dict[int, Any] = {**tensors, **{id(part): part for part in parts}}
+        self._tensors = list(tensors.values())
+        with torch.no_grad():
+            self._values = [tensor.detach().clone() for tensor in self._tensors]
+            memo = dict(self._kept)
+            self._parts = [_Part(part, memo) for part in parts if not isinstance(part, torch.jit.ScriptModule)]
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Makes the module what it was."""
+        memo = dict(self._kept)
+        for part in self._parts:
+            part.restore(memo)
+        for tensor, value in zip(self._tensors, self._values, strict=True):
+            if tensor.shape == value.shape:
+                tensor.copy_(value)
+            else:
+                tensor.data = value.clone()
+
+
+def parts_of(module: nn.Module) -> Iterator[nn.Module]:
+    """The module and everything in it, also modules that stand in plain lists, tuples and dicts, which `modules()` passes over."""
+    seen: set[int] = set()
+    waiting = [module]
+    while waiting:
+        for part in waiting.pop().modules():
+            if id(part) in seen:
+                continue
+            seen.add(id(part))
+            yield part
+            for name, value in vars(part).items():
+                if name not in _INTERNAL:
+                    waiting += [entry for entry in _entries(value) if isinstance(entry, nn.Module)]
+
+
+class _Part:
+    """The attributes of one module: what cannot change is set again, plain containers are copied where they differ, the rest always."""
+
+    def __init__(self, part: nn.Module, memo: dict[int, Any]) -> None:
+        self._part = part
+        values = vars(part)
+        self._tables = {name: dict(values[name]) for name in _TABLES}
+        others = {name: value for name, value in values.items() if name not in _TABLES}
+        self._fixed = {name: value for name, value in others.items() if name in _INTERNAL or _unchanging(value)}
+        copies = {name: _copied(value, memo) for name, value in others.items() if name not in self._fixed}
+        self._plain = {name: value for name, value in copies.items() if _plain(value)}
+        self._copied = {name: value for name, value in copies.items() if name not in self._plain}
+        self._names = values.keys() | set()
+
+    def restore(self, memo: dict[int, Any]) -> None:
+        values = vars(self._part)
+        for name in values.keys() - self._names:
+            del values[name]
+        values.update(self._fixed)
+        for name, entries in self._tables.items():
+            values[name].clear()
+            values[name].update(entries)
+        for name, value in self._plain.items():
+            if name not in values or values[name] != value:
+                values[name] = copy.deepcopy(value)
+        for name, value in self._copied.items():
+            values[name] = _copied(value, memo)
+
+
+def _tensors(part: nn.Module) -> Iterator[Tensor]:
+    yield from part.parameters(recurse=False)
+    yield from part.buffers(recurse=False)
+
+
+def _entries(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [inner for entry in value.values() for inner in _entries(entry)]
+    if isinstance(value, list | tuple):
+        return [inner for entry in value for inner in _entries(entry)]
+    return [value]
+
+
+def _unchanging(value: Any) -> bool:
+    if type(value) is tuple:
+        return all(map(_unchanging, value))
+    frozen = getattr(getattr(value, "__dataclass_params__", None), "frozen", False)
+    return isinstance(value, _UNCHANGING) or frozen
+
+
+def _plain(value: Any) -> bool:
+    """Only lists, tuples, sets and dicts of what cannot change: comparing them is faster than a copy."""
+    if type(value) is dict:
+        return all(_plain(entry) for entry in value.values())
+    return all(map(_plain, value)) if type(value) in (list, tuple, set) else _unchanging(value)
+
+
+def _copied(value: Any, memo: dict[int, Any]) -> Any:
+    """A deep copy that also takes tensors in the middle of a graph; what cannot be copied is shared."""
+    if id(value) in memo:
+        return memo[id(value)]
+    kind = type(value)
+    if kind in (list, tuple, set):
+        return kind(_copied(entry, memo) for entry in value)
+    if kind is dict:
+        return {key: _copied(entry, memo) for key, entry in value.items()}
+    if isinstance(value, Tensor):
+        copied: Any = value.detach().clone()
+    elif isinstance(value, torch.Generator):
+        copied = value.clone_state()
+    else:
+        try:
+            return copy.deepcopy(value, memo)
+        except Exception:  # an open file, a lock, a generator: nothing says what its copy would be
+            return value
+    memo[id(value)] = copied
+    return copied
