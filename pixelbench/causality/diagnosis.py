@@ -9,7 +9,7 @@ from pixelbench.causality.context import context_of
 from pixelbench.causality.evidence import Evidence
 from pixelbench.causality.gaps import Gaps, named_gaps
 from pixelbench.causality.offsets import Offsets
-from pixelbench.causality.patterns import Leaks, Shape, border_name, explained
+from pixelbench.causality.patterns import Leaks, Shape, border_of, explained
 from pixelbench.causality.report import Diagnosis, Example, Leak, colour_name, place_name
 from pixelbench.causality.wording import SENTENCES
 
@@ -21,8 +21,8 @@ _SHAPES: dict[str, Shape] = {
     "normalised-over-space": patterns.everything,
     "first-row-attends-to-everything": patterns.first_outputs,
     "shifted-the-wrong-way": patterns.next_in_raster,
-    "strided": patterns.periodic,
     "wraps-around": patterns.wrapped,
+    "strided": patterns.periodic,
     "border-only": patterns.border,
     "rows-below-kept": patterns.rows_below,
     "whole-row-seen": patterns.whole_row,
@@ -44,6 +44,8 @@ def diagnose(evidence: Evidence, offsets: Offsets, order: str | None, leaks: Seq
     found = Leaks(evidence, offsets, order)
     gaps = Gaps(offsets, context_of(offsets))
     names = [*_leaking(found, leaks), *(named_gaps(gaps) if order in (None, "raster", "listed") else ())]
+    if leaks:  # a leak can reach far, and draw the bounding box around nothing
+        names = [name for name in names if name != "gap-in-context"]
     facts = _facts(found, gaps, leaks)
     sentences = {name: SENTENCES[name] for name in dict.fromkeys(names)}
     return tuple(Diagnosis(name, sentence.format(**(facts | _pairs(name, found, gaps)))) for name, sentence in sentences.items())
@@ -83,7 +85,7 @@ def _facts(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, object]
     nearest = min(strange, key=lambda leak: (abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect), default=None)
     return {
         "order": found.order,
-        "border": border_name(found) if leaks else None,
+        "border": border_of(found, found.offsets.leaks)[0],
         "joint": len(found.evidence.joint),
         "kinds": len(strange),
         "example": _example(nearest.example, found.shape[0]) if nearest else None,

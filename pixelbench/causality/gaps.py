@@ -40,19 +40,24 @@ class Gaps:
     @cached_property
     def colours(self) -> tuple[np.ndarray, np.ndarray]:
         """Bool (C, C) [output, input]: earlier colours of the same pixel that are not seen, and those that are."""
-        here = (slice(None), slice(None), self.offsets.shape[1] - 1, self.offsets.shape[2] - 1)
-        return self.offsets.missing[here], (self.offsets.earlier & (self.offsets.seen > 0))[here]
+        row, column = self.offsets.shape[1] - 1, self.offsets.shape[2] - 1
+        return self.offsets.missing[:, :, row, column], (self.offsets.earlier & (self.offsets.seen > 0))[:, :, row, column]
 
     @cached_property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Bool (C, C) [output, input]: seen in some earlier pixel, and measured there."""
         elsewhere = self.offsets.earlier.copy()
         elsewhere[:, :, self.offsets.shape[1] - 1, self.offsets.shape[2] - 1] = False
-        return (elsewhere & (self.offsets.seen > 0)).any(axis=(2, 3)), (elsewhere & (self.offsets.probed > 0)).any(axis=(2, 3))
+        return _anywhere(elsewhere & (self.offsets.seen > 0)), _anywhere(elsewhere & (self.offsets.probed > 0))
 
     def _pixels(self, which: np.ndarray) -> np.ndarray:
         places = np.unique(self.offsets.coordinates(which & self.offsets.earlier)[:, 2:], axis=0)
         return places[(places != 0).any(1)]
+
+
+def _anywhere(kinds: np.ndarray) -> np.ndarray:
+    """Bool (C, C): at any offset."""
+    return np.logical_or.reduce(kinds.reshape(*kinds.shape[:2], -1), axis=2)
 
 
 def named_gaps(gaps: Gaps) -> Iterator[str]:

@@ -140,23 +140,24 @@ def wrapped(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
 
 def border(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
     """Only where the input, or the output, lies at one border of the image, though the same offsets fit elsewhere."""
-    return left if border_name(leaks) else None
+    return border_of(leaks, left)[1]
 
 
-def border_name(leaks: Leaks) -> str | None:
-    """Which: `inputs in the last column`; None where the leaks are not confined to a border."""
+def border_of(leaks: Leaks, left: np.ndarray) -> tuple[str | None, np.ndarray | None]:
+    """Which border, `inputs in the last column`, and the kinds confined to it: all kinds apart from those of the pixel itself."""
     _, height, width = leaks.shape
-    outputs, columns = np.nonzero(leaks.pixels)
-    ends = {"inputs": np.divmod(leaks.inputs[columns], width), "outputs": np.divmod(outputs, width)}
+    outputs, columns = np.nonzero(leaks.pixels & (np.arange(len(leaks.pixels))[:, None] != leaks.inputs[None, :]))
+    inputs = leaks.inputs[columns]
+    ends = {"inputs": np.divmod(inputs, width), "outputs": np.divmod(outputs, width)}
     for border in range(1, _WIDEST_BORDER + 1):
         for end, (row, column) in ends.items():
             for name, place, length in (("row", row, height), ("column", column, width)):
-                if length < 2 * border + 2:
-                    continue
                 for side, confined in (("first", place < border), ("last", place >= length - border)):
-                    if confined.all() and _fits_elsewhere(leaks, outputs, leaks.inputs[columns]):
-                        return f"{end} in the {side} {name if border == 1 else f'{border} {name}s'}"
-    return None
+                    if length >= 2 * border + 2 and len(place) and confined.all() and _fits_elsewhere(leaks, outputs, inputs):
+                        claimed = left.copy()
+                        claimed[:, :, height - 1, width - 1] = False
+                        return f"{end} in the {side} {name if border == 1 else f'{border} {name}s'}", claimed
+    return None, None
 
 
 def _fits_elsewhere(leaks: Leaks, outputs: np.ndarray, inputs: np.ndarray) -> bool:
@@ -175,11 +176,11 @@ def rows_below(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
 
 
 def whole_row(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Every later pixel of the row, to its end."""
+    """Every later pixel of the row, to its end or, where only earlier features are passed on, to the last but one."""
     width = leaks.shape[2]
     offsets = where(left, leaks)
     right = offsets[(offsets[:, 0] == 0) & (offsets[:, 1] > 0)]
-    return left if width > 3 and len(right) == width - 1 and (offsets[:, 0] == 0).all() else None
+    return left if width > 4 and len(right) >= width - 2 and (offsets[:, 0] == 0).all() else None
 
 
 def to_the_right(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:

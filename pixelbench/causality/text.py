@@ -1,9 +1,120 @@
 """A report for people, as plain text without colours of a terminal."""
 
-from pixelbench.causality.report import CausalityReport
+from collections.abc import Iterator
+
+from pixelbench.causality.report import CausalityReport, Leak, Map, colour_name, place_name
+
+#: Further kinds of leak are counted only.
+_LEAKS = 6
+_LISTED = 24
+_SYMBOLS = {"#": "█", ".": "·", "x": "X", " ": " ", "?": "?"}
+_LEGEND = {"#": "█ seen", ".": "· earlier and not seen", "x": "X leak", "?": "? not measured"}
+#: Pictures side by side, in characters.
+_WIDTH = 100
 
 
 def report_text(report: CausalityReport) -> str:
     """The whole report, several lines without a newline at the end."""
-    lines = [report.summary(), *(f"- {diagnosis.sentence}" for diagnosis in report.diagnosis)]
-    return "\n".join(lines)
+    parts = [_verdict(report), *_leaks(report), *_seen(report), _order(report), "", *_diagnosis(report), *map_lines(report)]
+    return "\n".join(parts)
+
+
+def map_lines(report: CausalityReport) -> list[str]:
+    """The dependence map around the output, one picture for each pair of colours, and what the characters mean."""
+    pictures = {pair: _picture(report.map, rows) for pair, rows in report.map.pairs.items()}
+    used = {letter for rows in report.map.pairs.values() for row in rows for letter in row}
+    legend = ", ".join(words for letter, words in _LEGEND.items() if letter in used)
+    lines = [f"Map around one output, over all pixels ({legend}, the output's pixel in [ ]):"]
+    channels = report.shape[0]
+    for out in range(channels):
+        lines += _side_by_side([(_title(out, into, channels), pictures[out, into]) for into in range(channels)])
+    return lines
+
+
+def _title(out: int, into: int, channels: int) -> str:
+    return f"{colour_name(out, channels)} sees {colour_name(into, channels)}" if channels > 1 else ""
+
+
+def _verdict(report: CausalityReport) -> str:
+    size = "x".join(map(str, report.shape))
+    step = ", after a training step" if report.after_step else ""
+    return f"{report.target} ({size}, {report.mode} mode{step}): {report.summary()}\nMeasured: {report.method.probes}."
+
+
+def _leaks(report: CausalityReport) -> Iterator[str]:
+    channels = report.shape[0]
+    for leak in report.leaks[:_LEAKS]:
+        yield f"  leak: {_kind(leak, channels)}, {leak.count} pairs, at most {leak.example.effect:.2g}"
+    if report.leak_kinds > _LEAKS:
+        yield f"  and {report.leak_kinds - _LEAKS} more kinds of leak"
+    if report.unresolved:
+        yield f"Unresolved: {report.unresolved} pairs changed by more than rounding and less than {report.method.tolerance:.0e}."
+    if not report.repeatable:
+        yield "Not repeatable: a later call gives something else than the first one."
+
+
+def _kind(leak: Leak, channels: int) -> str:
+    row, column = leak.offset
+    where = "the same pixel" if leak.offset == (0, 0) else f"offset ({row:+d}, {column:+d})"
+    if channels == 1:
+        return "itself" if leak.offset == (0, 0) else where
+    return f"{colour_name(leak.output_colour, channels)} sees {colour_name(leak.input_colour, channels)} at {where}"
+
+
+def _seen(report: CausalityReport) -> Iterator[str]:
+    context, channels = report.context, report.shape[0]
+    yield f"Context: {context.rows_above} rows above, {context.columns_left} columns to the left, {context.columns_right} to the right."
+    if channels > 1:
+        names = [colour_name(channel, channels) for channel in range(channels)]
+        seen = {out: " and ".join(names[into] for into in colours) for out, colours in report.colour_conditioning.items()}
+        yield "Other colours of the same pixel: " + ", ".join(f"{names[out]} sees {words or 'none'}" for out, words in seen.items()) + "."
+    if report.blind_spots:
+        yield f"Blind spots: {report.blind_spots} earlier offsets are never seen although farther ones are."
+    else:
+        yield "Blind spots: none."
+
+
+def _order(report: CausalityReport) -> str:
+    channels = report.shape[0]
+    if report.order == "raster":
+        return "Order: raster."
+    if report.order is not None and report.order_list is not None:
+        places = ", ".join(place_name(place, channels) for place in report.order_list[:_LISTED])
+        more = ", …" if len(report.order_list) > _LISTED else ""
+        return f"Order: leaky in raster order, causal in this one: {places}{more}."
+    if report.order is not None:
+        return f"Order: leaky in raster order, causal in this one: {report.order}."
+    if report.cycle is not None:
+        names = [place_name(place, channels) for place in report.cycle.places]
+        if len(names) == 1:
+            return f"Order: none can save it, output {names[0]} sees its own input."
+        return f"Order: none can save it, each of these sees the next: {', '.join([*names[:_LISTED], names[0]])}."
+    return "Order: not known, the images of a batch are coupled." if report.batch_coupling else "Order: not known, the map is not complete."
+
+
+def _diagnosis(report: CausalityReport) -> list[str]:
+    lines = [f"- {diagnosis.name}: {diagnosis.sentence}" for diagnosis in report.diagnosis]
+    return ["Diagnosis:", *lines, ""] if lines else []
+
+
+def _picture(drawn: Map, rows: tuple[str, ...]) -> list[str]:
+    """The rows, with the output's own pixel in brackets."""
+    lines = ["".join(f" {_SYMBOLS[letter]}" for letter in row) + " " for row in rows]
+    row, column = -drawn.top, -2 * drawn.left
+    line = lines[row]
+    lines[row] = f"{line[:column]}[{line[column + 1]}]{line[column + 3 :]}"
+    return lines
+
+
+def _side_by_side(pictures: list[tuple[str, list[str]]]) -> list[str]:
+    """As many beside one another as fit; each has its title above."""
+    width = max(len(picture[0]) for _, picture in pictures) + 3
+    width = max(width, *(len(title) + 3 for title, _ in pictures)) if pictures[0][0] else width
+    beside = max(1, _WIDTH // width)
+    lines = []
+    for start in range(0, len(pictures), beside):
+        group = pictures[start : start + beside]
+        rows = [[title, *picture] if title else picture for title, picture in group]
+        joined = ["".join(part.ljust(width) for part in row).rstrip() for row in zip(*rows, strict=True)]
+        lines += [line for line in joined if line]
+    return lines

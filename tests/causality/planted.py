@@ -1,242 +1,110 @@
-"""Tiny nets for the checker, causal ones and ones with a planted fault. They serve as negative controls for other tests as well.
+"""Faults planted in tiny nets: negative controls of the checker, and of other tests as well.
 
-`FAULTS` maps a name to a `Fault`: how to build it, on which shape and in which mode it is checked, and a kind of leak that must be found.
+`FAULTS` are leaks, `GAPS` missing context without a leak. Each says how to build the net, on which shape it is checked, what must be
+found, what must not, and the name of the diagnosis.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
+from faulty import (
+    AtSeven,
+    ChannelNorm,
+    Circular,
+    Counting,
+    Depthwise,
+    Dilated,
+    Excited,
+    MaskATwice,
+    MaskOnce,
+    ModuloColours,
+    Patches,
+    RowAttention,
+    RowBackwards,
+    Scan,
+    TwoStacks,
+    Unmasked,
+    colour_blind,
+    flipped,
+    twice_faulty,
+)
+from nets import LEVELS as LEVELS
+from nets import (
+    Attention,
+    Concatenated,
+    Extra,
+    GateSplit,
+    NeighbourInBatch,
+    Net,
+    Normed,
+    ResidualFirst,
+    SharedOut,
+    Transposed,
+    Unshifted,
+    at_border,
+    smaller_of_next_two,
+    stepwise,
+    weak,
+)
+from nets import LogProbabilities as LogProbabilities
+from nets import OneHot as OneHot
+from nets import WithDropout as WithDropout
 from torch import Tensor, nn
-
-LEVELS = 16
-
-
-def centre_seen(inputs: int, outputs: int, channels: int, own: bool) -> Tensor:
-    """(outputs, inputs) of 0 and 1: maps in blocks, one a colour; later colours see earlier ones, and with `own` themselves."""
-    colour_in = torch.arange(inputs) * channels // inputs
-    colour_out = torch.arange(outputs) * channels // outputs
-    seen = colour_in[None, :] <= colour_out[:, None] if own else colour_in[None, :] < colour_out[:, None]
-    return seen.float()
-
-
-class MaskedConv(nn.Module):
-    """k x k convolution that sees earlier pixels and, at the centre, earlier colours (mask A) or up to its own (mask B)."""
-
-    mask: Tensor
-
-    def __init__(self, inputs: int, outputs: int, channels: int, *, own: bool, kernel: int = 3, keep_below: bool = False) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel) / (inputs * kernel * kernel) ** 0.5)
-        self.bias = nn.Parameter(0.1 * torch.randn(outputs))
-        middle = kernel // 2
-        mask = torch.ones(outputs, inputs, kernel, kernel)
-        mask[:, :, middle, middle:] = 0
-        if not keep_below:
-            mask[:, :, middle + 1 :] = 0
-        mask[:, :, middle, middle] = centre_seen(inputs, outputs, channels, own)
-        self.register_buffer("mask", mask)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.weight * self.mask, self.bias, padding=self.weight.shape[-1] // 2)
-
-
-class Net(nn.Module):
-    """A causal net of one stack: mask A, then mask B with a residual around it, then a masked 1x1 head giving `k` outputs a sub-pixel.
-
-    Faulty ones override a hook: `enter` (images to numbers), `first`, `middle`, `head`.
-    """
-
-    def __init__(self, channels: int, *, k: int = 3, maps: int = 4, own_first: bool = False, keep_below: bool = False) -> None:
-        super().__init__()
-        self.channels, self.k, self.maps = channels, k, maps * channels
-        self.a = MaskedConv(channels, self.maps, channels, own=own_first, keep_below=keep_below)
-        self.b = MaskedConv(self.maps, self.maps, channels, own=True)
-        self.c = MaskedConv(self.maps, channels * k, channels, own=True, kernel=1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        x = self.enter(images)
-        out = self.head(self.middle(self.first(x)))
-        return out.unflatten(1, (self.channels, self.k)).transpose(1, 2)
-
-    def enter(self, images: Tensor) -> Tensor:
-        return images.float() / (LEVELS - 1)
-
-    def first(self, x: Tensor) -> Tensor:
-        return self.a(x)
-
-    def middle(self, h: Tensor) -> Tensor:
-        return h + self.b(torch.tanh(h))
-
-    def head(self, h: Tensor) -> Tensor:
-        return self.c(torch.relu(h))
-
-
-class ResidualFirst(Net):
-    """A residual connection around the first layer: every colour sees itself."""
-
-    def first(self, x: Tensor) -> Tensor:
-        return self.a(x) + x.repeat_interleave(self.maps // self.channels, 1)
-
-
-class GateSplit(Net):
-    """tanh and sigmoid halves of colour-grouped maps: the halves hold other colours than their product is taken for."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels)
-        self.gate = MaskedConv(self.maps, 2 * self.maps, channels, own=True)
-
-    def middle(self, h: Tensor) -> Tensor:
-        values, gates = self.gate(h).chunk(2, 1)
-        return torch.tanh(values) * torch.sigmoid(gates)
-
-
-class Concatenated(Net):
-    """Two colour-grouped tensors one behind the other are no longer in colour groups."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels)
-        self.c = MaskedConv(2 * self.maps, channels * self.k, channels, own=True, kernel=1)
-
-    def head(self, h: Tensor) -> Tensor:
-        return self.c(torch.cat([torch.relu(h), torch.relu(-h)], 1))
-
-
-class Unshifted(Net):
-    """A vertical stack that holds its own row enters the horizontal one without being shifted down a row."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels)
-        self.vertical = nn.Conv2d(channels, self.maps, (2, 3), padding=(1, 1))
-
-    def first(self, x: Tensor) -> Tensor:
-        return self.a(x) + self.vertical(x)[:, :, : x.shape[2]]
-
-
-class Normed(Net):
-    """Any normalisation between the layers."""
-
-    def __init__(self, channels: int, norm: Callable[[int], nn.Module]) -> None:
-        super().__init__(channels)
-        self.norm = norm(self.maps)
-
-    def middle(self, h: Tensor) -> Tensor:
-        return super().middle(self.norm(h))
-
-
-class NeighbourInBatch(Net):
-    """Adds a little of the previous image of the batch; alone in a batch that is the image itself."""
-
-    def first(self, x: Tensor) -> Tensor:
-        return self.a(x) + 0.1 * self.b(self.a(x)).roll(1, 0)
-
-
-class SharedOut(Net):
-    """Divides by the number of images in the batch."""
-
-    def first(self, x: Tensor) -> Tensor:
-        return self.a(x) / len(x)
-
-
-class Attention(Net):
-    """Causal attention over pixels; where nothing may be attended to, everything is (`sink=False`), or a learnt sink (`True`)."""
-
-    def __init__(self, channels: int, *, sink: bool) -> None:
-        super().__init__(channels)
-        self.embed = nn.Conv2d(channels, self.maps, 1)
-        self.sink = sink
-
-    def first(self, x: Tensor) -> Tensor:
-        e = self.embed(x).flatten(2)
-        n = e.shape[-1]
-        scores = torch.einsum("bdi,bdj->bij", self.a(x).flatten(2), e)
-        scores = scores.masked_fill(~torch.ones(n, n, dtype=torch.bool).tril(-1), -1e9)
-        if self.sink:
-            scores, e = F.pad(scores, (1, 0)), F.pad(e, (1, 0))
-        return self.a(x) + torch.einsum("bij,bdj->bdi", scores.softmax(-1), e).view(x.shape[0], self.maps, *x.shape[2:])
-
-
-class Extra(Net):
-    """Adds `amount(x)` (B, C, H, W) to every output of the same sub-pixel."""
-
-    def __init__(self, channels: int, amount: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(channels)
-        self.amount = amount
-
-    def forward(self, images: Tensor) -> Tensor:
-        return super().forward(images) + self.amount(self.enter(images))[:, None]
-
-
-class OneHot(Net):
-    """Causal, with one-hot input: the maps of a colour stand together."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels)
-        self.a = MaskedConv(channels * LEVELS, self.maps, channels, own=False)
-
-    def enter(self, images: Tensor) -> Tensor:
-        return F.one_hot(images, LEVELS).float().permute(0, 1, 4, 2, 3).flatten(1, 2)
-
-
-class WithDropout(Net):
-    """Causal, with dropout that not even eval mode turns off."""
-
-    def middle(self, h: Tensor) -> Tensor:
-        return super().middle(F.dropout(h, 0.3, training=True))
-
-
-class LogProbabilities(Net):
-    """Causal; gives log-probabilities, -inf where a level is impossible."""
-
-    def head(self, h: Tensor) -> Tensor:
-        out = super().head(h).unflatten(1, (self.channels, self.k)).log_softmax(2)
-        return out.masked_fill(out < -1.5, -torch.inf).flatten(1, 2)
-
-
-class Transposed(Net):
-    """Width and height taken for one another: causal in column-major order only."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        return super().forward(images.transpose(2, 3)).transpose(3, 4)
-
-
-def weak(x: Tensor) -> Tensor:
-    """A path to itself with gain 1e-9."""
-    return 1e-9 * x
-
-
-def stepwise(x: Tensor) -> Tensor:
-    """A path without gradient."""
-    return torch.round(2 * x)
-
-
-def at_border(x: Tensor) -> Tensor:
-    """In the last column only, the pixel on its left sees it."""
-    return F.pad(x[..., -1:], (x.shape[-1] - 2, 1))
-
-
-def smaller_of_next_two(x: Tensor) -> Tensor:
-    """Each sees the smaller of the next two pixels of its row: on the zero image no single change shows it."""
-    return torch.minimum(F.pad(x[..., 1:], (0, 1)), F.pad(x[..., 2:], (0, 2)))
+from torch.nn.functional import pad
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`offset` and `colours` (input, output): a kind of leak that must be reported, None where the fault has no offset of its own."""
+    """A net with a leak.
+
+    Attributes:
+        offset, colours: a kind of leak that must be reported, colours as (input, output); None where the fault has no offset of its own.
+        diagnosis: a name that must be among the diagnoses.
+        absent: an offset at which nothing may be reported.
+    """
 
     build: Callable[[], nn.Module]
     channels: int
     offset: tuple[int, int] | None
     colours: tuple[int, int] = (0, 0)
+    diagnosis: str = "sees-itself"
     mode: str = "eval"
     coupled: bool = False
     absent: tuple[int, int] | None = None
+    after_step: bool = False
+    size: tuple[int, int] = (4, 5)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Not square, so that swapped sizes show."""
-        return (self.channels, 4, 5)
+        return (self.channels, *self.size)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A net without a leak that misses context: `offset` and `colours` (input, output) must be missing, `seen` must not."""
+
+    build: Callable[[], nn.Module]
+    channels: int
+    offset: tuple[int, int]
+    diagnosis: str
+    colours: tuple[int, int] = (0, 0)
+    seen: tuple[int, int] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Large enough for the context of three layers."""
+        return (self.channels, 6, 9)
+
+
+def right_neighbour(x: Tensor) -> Tensor:
+    """Each pixel sees the next one of its row."""
+    return pad(x[..., 1:], (0, 1))
+
+
+def rolled(x: Tensor) -> Tensor:
+    """Each pixel sees the previous one in raster order, and the first one the last."""
+    return x.flatten(2).roll(1, 2).view_as(x)
 
 
 FAULTS: dict[str, Fault] = {
@@ -244,19 +112,75 @@ FAULTS: dict[str, Fault] = {
     "mask B first, colours": Fault(lambda: Net(3, own_first=True), 3, (0, 0), (2, 2), absent=(0, 1)),
     "residual around the first layer": Fault(lambda: ResidualFirst(1), 1, (0, 0), absent=(0, 1)),
     "residual around the first layer, colours": Fault(lambda: ResidualFirst(3), 3, (0, 0), (1, 1), absent=(0, 1)),
-    "kernel rows below kept": Fault(lambda: Net(1, keep_below=True), 1, (1, -1), absent=(2, 0)),
-    "vertical stack not shifted": Fault(lambda: Unshifted(1), 1, (0, 1), absent=(1, 0)),
-    "gate split mixes colours": Fault(lambda: GateSplit(3), 3, (0, 0), (1, 1), absent=(0, 1)),
-    "concatenation mixes colours": Fault(lambda: Concatenated(3), 3, (0, 0), (1, 1), absent=(0, 1)),
-    "BatchNorm in training": Fault(lambda: Normed(3, nn.BatchNorm2d), 3, (2, 2), mode="train", coupled=True),
-    "InstanceNorm over space": Fault(lambda: Normed(1, lambda maps: nn.InstanceNorm2d(maps)), 1, (2, 2)),
-    "GroupNorm over space": Fault(lambda: Normed(3, lambda maps: nn.GroupNorm(3, maps)), 3, (2, 2)),
-    "coupling over the batch": Fault(lambda: NeighbourInBatch(1), 1, None, coupled=True),
-    "divided by the batch size": Fault(lambda: SharedOut(1), 1, None, coupled=True),
-    "first row attends to everything": Fault(lambda: Attention(1, sink=False), 1, (3, 4)),
-    "gain 1e-9": Fault(lambda: Extra(1, weak), 1, (0, 0), absent=(0, 1)),
+    "kernel rows below kept": Fault(lambda: Net(1, keep_below=True), 1, (1, -1), diagnosis="rows-below-kept", absent=(2, 0)),
+    "kernel rows below kept, colours": Fault(lambda: Net(3, keep_below=True), 3, (1, 0), (2, 0), "rows-below-kept", absent=(2, 0)),
+    "mask made and not used": Fault(lambda: Unmasked(3, centre=False), 3, (1, 1), (2, 0), "rows-below-kept", absent=(2, 0)),
+    "mask lost in training": Fault(lambda: MaskOnce(1), 1, (1, 1), diagnosis="mask-lost-in-training", absent=(2, 0), after_step=True),
+    "centre of the mask open": Fault(lambda: Unmasked(3, centre=True), 3, (0, 0), (2, 0), "whole-pixel-seen", absent=(0, 1)),
+    "vertical stack not shifted": Fault(lambda: Unshifted(1), 1, (0, 1), diagnosis="vertical-stack-unshifted", absent=(1, 0)),
+    "vertical stack not shifted, colours": Fault(lambda: Unshifted(3), 3, (0, 1), (2, 0), "vertical-stack-unshifted", absent=(1, 0)),
+    "right neighbour seen": Fault(lambda: Extra(1, right_neighbour), 1, (0, 1), diagnosis="right-neighbours-seen", absent=(0, 0)),
+    "gate split mixes colours": Fault(lambda: GateSplit(3), 3, (0, 0), (1, 1), "colours-mixed", absent=(0, 1)),
+    "concatenation mixes colours": Fault(lambda: Concatenated(3), 3, (0, 0), (1, 1), "colours-mixed", absent=(0, 1)),
+    "concatenation mixes two colours": Fault(lambda: Concatenated(2), 2, (0, 0), (0, 0), "colours-mixed", absent=(0, 1)),
+    "width not divisible": Fault(lambda: ModuloColours(3), 3, (0, 0), (0, 0), "colours-mixed", absent=(0, 1)),
+    "normalisation over channels": Fault(lambda: ChannelNorm(3), 3, (0, 0), (1, 0), "colours-mixed", absent=(0, 1)),
+    "BatchNorm in training": Fault(lambda: Normed(3, nn.BatchNorm2d), 3, (2, 2), (0, 0), "coupled-over-batch", "train", True),
+    "BatchNorm in training, one channel": Fault(lambda: Normed(1, nn.BatchNorm2d), 1, (1, 1), (0, 0), "coupled-over-batch", "train", True),
+    "InstanceNorm over space": Fault(lambda: Normed(1, lambda maps: nn.InstanceNorm2d(maps)), 1, (2, 2), diagnosis="normalised-over-space"),
+    "GroupNorm over space": Fault(lambda: Normed(3, lambda maps: nn.GroupNorm(3, maps)), 3, (2, 2), (2, 0), "normalised-over-space"),
+    "LayerNorm over space": Fault(lambda: Normed(3, lambda maps: nn.LayerNorm([maps, 4, 5])), 3, (2, 2), (1, 1), "normalised-over-space"),
+    "squeeze and excite": Fault(lambda: Excited(1), 1, (3, -2), diagnosis="normalised-over-space"),
+    "attention without a mask": Fault(lambda: RowAttention(1, mask=False), 1, (2, 3), diagnosis="normalised-over-space"),
+    "first pixel attends to everything": Fault(lambda: Attention(1, sink=False), 1, (3, 4), diagnosis="first-row-attends-to-everything"),
+    "first row attends to everything": Fault(
+        lambda: RowAttention(1, mask=True), 1, (2, 2), diagnosis="first-row-attends-to-everything", size=(5, 4)
+    ),
+    "coupling over the batch": Fault(lambda: NeighbourInBatch(1), 1, None, diagnosis="coupled-over-batch", coupled=True),
+    "divided by the batch size": Fault(lambda: SharedOut(1), 1, None, diagnosis="coupled-over-batch", coupled=True),
+    "gain 1e-9": Fault(lambda: Extra(1, weak), 1, (0, 0), diagnosis="weak-path", absent=(0, 1)),
+    "gain 1e-9, colours": Fault(lambda: Extra(3, lambda x: weak(x.flip(1))), 3, (0, 0), (2, 0), "weak-path", absent=(0, 1)),
     "no gradient": Fault(lambda: Extra(3, stepwise), 3, (0, 0), (1, 1), absent=(0, 1)),
-    "at the border only": Fault(lambda: Extra(1, at_border), 1, (0, 1), absent=(0, 0)),
-    "several must differ at once": Fault(lambda: Extra(1, smaller_of_next_two), 1, (0, 2), absent=(0, 0)),
-    "width and height swapped": Fault(lambda: Transposed(1), 1, (1, -1), absent=(0, 0)),
+    "one value only": Fault(lambda: AtSeven(1), 1, (0, 0), absent=(0, 1)),
+    "at the border only": Fault(lambda: Extra(1, at_border), 1, (0, 1), diagnosis="border-only", absent=(0, 0)),
+    "several must differ at once": Fault(
+        lambda: Extra(1, smaller_of_next_two), 1, (0, 2), diagnosis="right-neighbours-seen", absent=(0, 0)
+    ),
+    "in a later call, counted by an attribute": Fault(
+        lambda: Counting(1, buffer=False), 1, (0, 0), diagnosis="carries-state", absent=(0, 1)
+    ),
+    "in a later call, counted by a buffer": Fault(lambda: Counting(3, buffer=True), 3, (0, 0), (1, 1), "carries-state", absent=(0, 1)),
+    "recurrent in the wrong direction": Fault(lambda: Scan(shift=1, reverse=True), 1, (2, 1), diagnosis="wrong-direction", absent=(0, 0)),
+    "recurrent row pass not shifted down": Fault(lambda: RowBackwards(1), 1, (0, 3), diagnosis="whole-row-seen", absent=(1, 0)),
+    "recurrent shifted the wrong way": Fault(
+        lambda: Scan(shift=-1, reverse=False), 1, (1, -4), (0, 0), "shifted-the-wrong-way", absent=(0, 2)
+    ),
+    "circular padding": Fault(lambda: Circular(1), 1, (0, 4), diagnosis="wraps-around", absent=(0, 1)),
+    "rolled over the raster": Fault(lambda: Extra(1, rolled), 1, (3, 4), diagnosis="wraps-around", absent=(0, 1)),
+    "width and height swapped": Fault(lambda: Transposed(1), 1, (1, -1), diagnosis="width-and-height-swapped", absent=(0, 0)),
+    "width and height swapped, colours": Fault(lambda: Transposed(3), 3, (1, -1), (2, 0), "width-and-height-swapped", absent=(0, 1)),
+    "rows in reverse": Fault(lambda: flipped(1, -2), 1, (1, 1), diagnosis="wrong-direction", absent=(0, 1)),
+    "columns in reverse": Fault(lambda: flipped(1, -1), 1, (0, 1), diagnosis="wrong-direction", absent=(1, 0)),
+    "B-G-R colours": Fault(lambda: flipped(3, -3), 3, (0, 0), (2, 0), "colours-in-another-order", absent=(0, 1)),
+    "blocks of a stride": Fault(lambda: Patches(1), 1, (1, 1), diagnosis="strided", absent=(2, 0), size=(4, 6)),
+    "itself and the border": Fault(lambda: twice_faulty(1), 1, (0, 1), diagnosis="border-only", absent=(1, 0)),
 }
+
+GAPS: dict[str, Gap] = {
+    "one stack": Gap(lambda: Net(1), 1, (-1, 2), "blind-spot", seen=(-1, 1)),
+    "one stack, colours": Gap(lambda: Net(3), 3, (-1, 2), "blind-spot", (2, 1), seen=(-1, 1)),
+    "two stacks that are all strictly above": Gap(lambda: TwoStacks(1, strict=True), 1, (-1, 2), "blind-spot", seen=(-1, -3)),
+    "link missing": Gap(lambda: TwoStacks(1, link=False), 1, (-1, 0), "vertical-link-missing", seen=(0, -1)),
+    "own row missing": Gap(lambda: TwoStacks(1, own_row=False), 1, (0, -1), "own-row-missing", seen=(-1, 3)),
+    "mask A twice": Gap(lambda: MaskATwice(1), 1, (0, -1), "left-neighbour-missing", seen=(0, -2)),
+    "colour-blind first layer": Gap(lambda: colour_blind(3), 3, (0, 0), "colour-blind", (0, 1), seen=(0, -1)),
+    "one colour blind": Gap(lambda: colour_blind(3, 2), 3, (0, 0), "partial-colour-conditioning", (1, 2), seen=(0, -1)),
+    "channels apart": Gap(lambda: Depthwise(3), 3, (0, -1), "channels-apart", (1, 0), seen=(0, -1)),
+    "dilated": Gap(lambda: Dilated(1), 1, (0, -1), "lattice", seen=(0, -4)),
+    "constant": Gap(lambda: Extra(1, lambda x: 0 * x).requires_grad_(False).apply(_silent), 1, (0, -1), "nothing-seen"),
+}
+
+
+def _silent(module: nn.Module) -> None:
+    for weight in module.parameters(recurse=False):
+        weight.zero_()
