@@ -48,14 +48,23 @@ def named_order(seen: np.ndarray, shape: tuple[int, int, int]) -> str | None:
     channels, height, width = shape
     out, into, row, column = np.nonzero(seen)
     differences = {"row": row - (height - 1), "column": column - (width - 1), "colour": into - out}
-    for name, keys in _named(channels):
+    for name, keys in named_keys(channels):
         if (_first_sign(differences, keys) < 0).all():
             return name
     return None
 
 
-def _named(channels: int) -> list[tuple[str, list[tuple[str, int]]]]:
-    """Name → what decides, most significant first, each with +1 (ascending) or -1. The simplest names come first."""
+def named_sequences(shape: tuple[int, int, int]) -> list[tuple[str, list[int]]]:
+    """Each named order with the places (raster) in that order."""
+    channels, height, width = shape
+    places = np.arange(channels * height * width)
+    axes = {"row": places // channels // width, "column": places // channels % width, "colour": places % channels}
+    ranked = [(name, np.lexsort([axes[axis] * sign for axis, sign in reversed(keys)])) for name, keys in named_keys(channels)]
+    return [(name, order.tolist()) for name, order in ranked]
+
+
+def named_keys(channels: int) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Names with what decides, most significant first, each with +1 (ascending) or -1. The simplest names come first."""
     found = []
     turned = {(1, 1): "", (-1, 1): "rows reversed", (1, -1): "columns reversed", (-1, -1): "rows and columns reversed"}
     colour_names = {1: "", -1: "B-G-R" if channels == 3 else "colours reversed"}

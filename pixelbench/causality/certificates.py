@@ -1,0 +1,44 @@
+"""All the certificates that were asked for, one after the other: both modes, before and after a training step."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import nn
+
+from pixelbench.causality.check import check_causality
+from pixelbench.causality.report import CausalityReport
+from pixelbench.errors import unknown
+
+MODES = ("eval", "train", "both")
+
+
+def certificates(
+    module: nn.Module,
+    shape: Sequence[int],
+    *,
+    mode: str = "eval",
+    after_step: bool = False,
+    seconds: float | None = None,
+    **options: Any,
+) -> Iterator[CausalityReport]:
+    """The reports, each when it is there: for `both` first `eval`; with `after_step` each mode before the step and after it.
+
+    Args:
+        module, shape, options: as `check_causality` takes them.
+        mode: `eval`, `train` or `both`.
+        after_step: check again after one training step on random images.
+        seconds: for all of them together, shared out evenly.
+
+    Raises:
+        UserError: as `check_causality`.
+    """
+    if mode not in MODES:
+        raise unknown("mode", mode, MODES)
+    modes = ("eval", "train") if mode == "both" else (mode,)
+    wanted = [(one, step) for one in modes for step in ((False, True) if after_step else (False,))]
+    ends = time.monotonic() + (math.inf if seconds is None else seconds)
+    for done, (one, step) in enumerate(wanted):
+        share = None if seconds is None else max(1e-3, (ends - time.monotonic()) / (len(wanted) - done))
+        yield check_causality(module, shape, mode=one, after_step=step, seconds=share, **options)

@@ -1,0 +1,76 @@
+"""What a test-suite imports: `assert_causal`."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import nn
+
+from pixelbench.causality.certificates import certificates
+from pixelbench.causality.report import CausalityReport, Missing, colour_name
+from pixelbench.causality.text import report_text
+from pixelbench.errors import unknown
+
+_CONTEXTS = ("box", "full")
+_NAMED = 5
+
+
+def assert_causal(
+    module: nn.Module,
+    shape: Sequence[int],
+    *,
+    levels: int = 256,
+    context: Literal["box", "full"] | None = None,
+    input: str = "auto",
+    output: str | None = None,
+    select: int | str | None = None,
+    mode: str = "eval",
+    seconds: float | None = None,
+    after_step: bool = False,
+) -> list[CausalityReport]:
+    """Fails with the whole report where `module` leaks, and on request where it does not see enough.
+
+    Args:
+        module: any module; its weights, mode and the global random states stay as they are.
+        shape: (C, H, W); the complete map of a small image, (3, 8, 7) for instance, takes seconds. Not square, so that swapped sides show.
+        levels: how many values a sub-pixel can have.
+        context: `box` also fails on a blind spot (an earlier sub-pixel that is never seen although farther ones are) and on missing colour
+            conditioning; `full` on any earlier sub-pixel of the image that is never seen.
+        input, output, select: how images enter and where the output is, see `pixelbench.check_causality`; found out where only one fits.
+        mode: `eval`, `train` or `both`.
+        seconds: a limit on the time. What is not reached is not claimed: the report then says `partial`, and the assertion holds.
+        after_step: check again after one training step on random images.
+
+    Returns:
+        The reports, one a mode, and with `after_step` before and after it.
+
+    Raises:
+        AssertionError: a leak, or missing context where `context` asks for it.
+        UserError: the module cannot be checked.
+    """
+    __tracebackhide__ = True
+    if context is not None and context not in _CONTEXTS:
+        raise unknown("context", context, _CONTEXTS)
+    options = {"levels": levels, "input": input, "output": output, "select": select}
+    reports = []
+    for report in certificates(module, shape, mode=mode, seconds=seconds, after_step=after_step, **options):
+        fault = _fault(report, context)
+        if fault:
+            raise AssertionError(f"{fault}\n\n{report_text(report)}")
+        reports.append(report)
+    return reports
+
+
+def _fault(report: CausalityReport, context: str | None) -> str:
+    if report.leaky:
+        return report.summary()
+    count = {None: 0, "box": report.blind_spots, "full": report.missing_kinds}[context]
+    if not count:
+        return ""
+    named = ", ".join(_gap(gap, report.shape[0]) for gap in report.missing[: min(count, _NAMED)])
+    kind = "blind spots" if context == "box" else "earlier positions that no output sees"
+    return f"{count} {kind}: {named}{', …' if count > _NAMED else ''} (row and column of the input minus the output's)."
+
+
+def _gap(gap: Missing, channels: int) -> str:
+    colours = "" if channels == 1 else f" ({colour_name(gap.output_colour, channels)} of {colour_name(gap.input_colour, channels)})"
+    return f"({gap.offset[0]:+d}, {gap.offset[1]:+d}){colours}"
