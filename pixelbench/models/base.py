@@ -59,7 +59,11 @@ class AutoregressiveModel(nn.Module):
     def conditionals(self, images: Tensor) -> Tensor:
         """(B, levels, C, H, W): normalised log p(sub-pixel = v | all earlier sub-pixels) in nats."""
         logits = self(self._checked(images))
-        return F.log_softmax(logits.float() if logits.dtype == torch.bfloat16 else logits, 1)
+        logits = logits.float() if logits.dtype == torch.bfloat16 else logits
+        by_colour = logits.transpose(1, 2)  # as a head's maps lie in memory: there log_softmax needs no copy of them all
+        if by_colour.is_contiguous():
+            return F.log_softmax(by_colour, 2).transpose(1, 2)
+        return F.log_softmax(logits, 1)
 
     def log_prob(self, images: Tensor) -> Tensor:
         """(B,) natural log-likelihood of each image, summed in float64."""
