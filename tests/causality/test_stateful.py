@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from planted import LEVELS, Net, WithDropout
+from nets import LEVELS, Net, WithDropout
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
