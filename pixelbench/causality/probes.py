@@ -14,7 +14,7 @@ _FEW = 4
 _SOME = 17
 #: Images that all levels may cost where there are some, and images times sub-pixels that anything beyond the asked-for bases may cost.
 _AFFORDABLE = 4096
-_CHEAP = 100_000
+_CHEAP = 60_000
 _MOST_ROUNDS = 16
 #: From so many sub-pixels on, images are exchanged jointly from one sub-pixel of each pixel on, not from each.
 _MANY = 1024

@@ -19,7 +19,7 @@ from pixelbench.causality.check import measure
 from pixelbench.errors import UserError
 
 #: The nets' own convention; with as many outputs as colours it cannot be found out.
-STATED = {"input": "int", "output": "b k c h w"}
+STATED: dict[str, Any] = {"input": "int", "output": "b k c h w"}
 
 
 def checked(module: nn.Module, shape: Sequence[int], **options: Any) -> CausalityReport:
