@@ -184,7 +184,7 @@ class TwoStacks(nn.Module):
         self.rows = 1 if strict else 2
         self.vertical = nn.ModuleList(nn.Conv2d(size, maps, (self.rows, 3)) for size in sizes)
         self.horizontal = nn.ModuleList(MaskedConv(size, maps, channels, own=i > 0) for i, size in enumerate(sizes))
-        self.out = MaskedConv(maps, 3 * channels, channels, own=True, kernel=1)
+        self.out = MaskedConv(maps, 8 * channels, channels, own=True, kernel=1)
         for layer in self.horizontal:
             layer.get_buffer("mask")[:, :, 0] = 0
 
@@ -196,7 +196,7 @@ class TwoStacks(nn.Module):
             v = down(F.pad(v, (1, 1, self.rows if above else self.rows - 1, 0)))
             v = torch.tanh(v[:, :, :-1] if above else v)
             h = torch.tanh(right(h) + v if self.link else right(h))
-        return self.out(h).unflatten(1, (self.channels, 3)).transpose(1, 2)
+        return self.out(h).unflatten(1, (self.channels, 8)).transpose(1, 2)
 
 
 class Dilated(Net):

@@ -44,7 +44,7 @@ class Net(nn.Module):
     Faulty ones override a hook: `enter` (images to numbers), `first`, `middle`, `head`.
     """
 
-    def __init__(self, channels: int, *, k: int = 3, maps: int = 4, own_first: bool = False, keep_below: bool = False) -> None:
+    def __init__(self, channels: int, *, k: int = 8, maps: int = 4, own_first: bool = False, keep_below: bool = False) -> None:
         super().__init__()
         self.channels, self.k, self.maps = channels, k, maps * channels
         self.a = MaskedConv(channels, self.maps, channels, own=own_first, keep_below=keep_below)
@@ -187,7 +187,7 @@ class LogProbabilities(Net):
 
     def head(self, h: Tensor) -> Tensor:
         out = super().head(h).unflatten(1, (self.channels, self.k)).log_softmax(2)
-        return out.masked_fill(out < -1.5, -torch.inf).flatten(1, 2)
+        return out.masked_fill(out < -2.5, -torch.inf).flatten(1, 2)
 
 
 class Transposed(Net):
