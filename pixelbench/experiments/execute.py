@@ -18,6 +18,7 @@ from pixelbench.data import TaskData, get_task
 from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.experiments import stages
+from pixelbench.experiments.certify import certify, certify_trained
 from pixelbench.experiments.failure import raised
 from pixelbench.experiments.memory import PeakMemory
 from pixelbench.experiments.provenance import provenance
@@ -49,6 +50,7 @@ def execute(
     *,
     device: str = "cpu",
     max_seconds: float | None = None,
+    certificates: Path | None = None,
     stop: Callable[[], bool] = lambda: False,
     emit: Emit = lambda event: None,
 ) -> str:
@@ -59,6 +61,7 @@ def execute(
         folder: the run's folder in the store; the caller holds the run's lock.
         device: `cpu`, `cuda` or `cuda:N`.
         max_seconds: cap on this attempt's training; the run then ends as `timeout` and keeps its checkpoint.
+        certificates: folder in which certificates of narrow copies are kept for other runs; None keeps none.
         stop: asked between updates and between stages; True ends the run as `interrupted`.
         emit: takes progress events, see `Run`.
 
@@ -68,7 +71,7 @@ def execute(
     Raises:
         OSError: not even the record can be written.
     """
-    run = Run(spec, folder, device, max_seconds, stop, emit)
+    run = Run(spec, folder, device, max_seconds, certificates, stop, emit)
     try:
         run.go()
         status, error = "done", None
@@ -87,8 +90,18 @@ class Run:
     "train_bits_per_dim", "validation_bits_per_dim", "seconds"}`; they are kept in `work/events.jsonl` as well.
     """
 
-    def __init__(self, spec: RunSpec, folder: Path, device: str, max_seconds: float | None, stop: Callable[[], bool], emit: Emit):
+    def __init__(
+        self,
+        spec: RunSpec,
+        folder: Path,
+        device: str,
+        max_seconds: float | None,
+        certificates: Path | None,
+        stop: Callable[[], bool],
+        emit: Emit,
+    ):
         self.spec, self.folder, self.device, self.max_seconds, self.stop, self._emit = spec, folder, device, max_seconds, stop, emit
+        self.certificates = certificates
         self.work = folder / "work"
         self.checkpoint = self.work / "checkpoint.safetensors"
         self.companions: dict[str, bytes] = {}
@@ -147,7 +160,7 @@ class Run:
 
     def _model(self, data: TaskData) -> None:
         self._stage("check")
-        certificate = stages.certify(self.spec)
+        certificate = certify(self.spec, stages.build, self.certificates)
         self.causality = _causality_json(certificate, None)
         self.companions["certificate.json"] = json.dumps(certificate.to_json(), sort_keys=True, indent=1, allow_nan=False).encode()
         model = stages.build(self.spec).to(self.device)
@@ -195,7 +208,8 @@ class Run:
     def _evaluate(self, model: AutoregressiveModel, data: TaskData, certificate: CausalityReport) -> None:
         self._stage("evaluate")
         began = time.monotonic()
-        trained = stages.certify_trained(model, self.spec)
+        trained = certify_trained(model, self.spec)
+        evidence = trained if trained.leaky and not certificate.leaky else certificate
         self.causality = _causality_json(certificate, trained)
         leaky = certificate.leaky or trained.leaky
         scores = stages.evaluate(model, data, self.spec, leaky=leaky)
@@ -207,7 +221,7 @@ class Run:
         samples = stages.draw(model, data.test.images, self.spec, leaky=leaky)
         self.found["samples"] = samples.to_record()
         if self.family.kind == "network":  # a baseline's samples are noise by design
-            self.found["diagnoses"] = stages.find_faults(certificate, scores, samples)
+            self.found["diagnoses"] = stages.find_faults(evidence, scores, samples)
         self.companions["samples.png"] = stages.picture(samples, data.test.images, model.levels, leaky=leaky)
         self.cost["evaluate_seconds"] = time.monotonic() - began
 
@@ -243,13 +257,17 @@ def _curve_csv(curve: list[CurvePoint]) -> str:
 
 
 def _causality_json(certificate: CausalityReport, trained: CausalityReport | None) -> dict[str, Any]:
-    """The record's field `causality`: the narrow copy's complete map, and the trained model where it was probed."""
-    leak = certificate if certificate.leaky or trained is None or not trained.leaky else trained
+    """The record's field `causality`: the narrow copy's complete map, and the trained model where it was probed.
+
+    A leak of either counts; without one, the map that is complete speaks.
+    """
+    leak = trained if trained is not None and trained.leaky and not certificate.leaky else certificate
     return {
         "status": leak.status,
         "largest_leak": leak.largest_leak,
-        "tolerance": leak.tolerance,
+        "tolerance": leak.method.tolerance,
         "counter_example": leak.counter_example,
+        "faults": list(leak.faults),
+        "probes": leak.method.probes,
         "trained_positions": None if trained is None else trained.positions_probed,
-        "sees_same_pixel": [list(row) for row in certificate.sees_same_pixel],
     }

@@ -11,7 +11,7 @@ from pixelbench.errors import UserError
 from pixelbench.experiments.failure import failed_record, raised
 from pixelbench.store.atomic import sweep_temporaries
 from pixelbench.store.locks import RunLock
-from pixelbench.store.record import RecordError, fingerprint, read_record, write_record
+from pixelbench.store.record import RecordError, certificates_folder, fingerprint, read_record, write_record
 from pixelbench.store.spec import RunSpec
 
 Emit = Callable[[dict[str, Any]], object]
@@ -95,7 +95,8 @@ def _execute(job: Job, executor: str, stop: Callable[[], bool], emit: Emit) -> s
         write_failure(job, raised(fault), time.monotonic() - began)
         return "failed"
     try:
-        return execute(job.spec, job.folder, device=job.device, max_seconds=job.max_seconds, stop=stop, emit=emit)
+        limits = {"device": job.device, "max_seconds": job.max_seconds, "certificates": certificates_folder(job.store)}
+        return execute(job.spec, job.folder, **limits, stop=stop, emit=emit)
     except OSError:
         raise  # by its contract: the store cannot be written
     except Exception as fault:  # by its contract there is none; if there is, the other runs go on

@@ -1,4 +1,4 @@
-"""The stages of one run, each a function of model and images: build, certify, train, score, sample."""
+"""The stages of one run, each a function of model and images: build, score, sample, and find what is wrong. Training has its own loop."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pixelbench.causality import CausalityReport, check_causality
+from pixelbench.causality import CausalityReport
 from pixelbench.data import Split, TaskData
 from pixelbench.evaluation.diagnosis import diagnose
 from pixelbench.evaluation.grids import grid_png
@@ -15,35 +15,17 @@ from pixelbench.evaluation.quality import sample_statistics
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.store.spec import RunSpec
-from pixelbench.training.seeding import derive, generator, seed_everything
+from pixelbench.training.seeding import generator, seed_everything
 
-#: How many inputs of the trained model are changed; the narrow copy's map is complete.
-TRAINED_POSITIONS = 16
 #: How many images each block of the sample picture shows.
 SHOWN = 16
 
 
 def build(spec: RunSpec, **overrides: Any) -> AutoregressiveModel:
-    """The run's freshly initialised model, on the CPU; `overrides` change settings."""
-    task = spec.task
+    """The run's freshly initialised model, on the CPU; `overrides` change settings, or `levels`."""
     seed_everything(spec.seed, "weights")
-    shape = {name: task[name] for name in ("channels", "height", "width", "levels")}
-    return create_model(spec.family, **shape, **{**spec.settings, **overrides})
-
-
-def certify(spec: RunSpec) -> CausalityReport:
-    """The complete dependence map of a narrow copy: the same connections with a few feature maps, so that every position can be probed."""
-    few = max(8, 4 * spec.task["channels"])
-    narrow = {name: min(spec.settings[name], few) for name in ("maps", "head_maps") if name in spec.settings}
-    model = build(spec, **narrow)
-    return check_causality(model, model.shape, levels=model.levels, seed=spec.seed)
-
-
-def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityReport:
-    """The trained model itself at a few positions chosen by the seed, the first and the last among them."""
-    total = model.channels * model.height * model.width
-    chosen = np.random.default_rng(derive(spec.seed, "trained positions")).choice(total, min(TRAINED_POSITIONS, total), replace=False)
-    return check_causality(model, model.shape, levels=model.levels, positions=sorted({0, total - 1, *chosen.tolist()}), seed=spec.seed)
+    asked = {name: spec.task[name] for name in ("channels", "height", "width", "levels")} | spec.settings
+    return create_model(spec.family, **(asked | overrides))
 
 
 @dataclass(frozen=True)
@@ -126,14 +108,18 @@ def picture(samples: Samples, test_images: np.ndarray, levels: int, *, leaky: bo
     return grid_png(blocks, levels)
 
 
-def find_faults(certificate: CausalityReport, scores: Scores, samples: Samples) -> list[dict[str, str]]:
-    """The diagnoses by name, from what was measured: symptoms in the samples, causes in the dependence map."""
-    earlier = [row[:colour] for colour, row in enumerate(certificate.sees_same_pixel)][1:]
+def find_faults(evidence: CausalityReport, scores: Scores, samples: Samples) -> list[dict[str, str]]:
+    """The diagnoses by name, from what was measured: symptoms in the samples, causes in the dependence map that shows them.
+
+    Args:
+        evidence: the narrow copy's certificate, or where only the trained model leaks, that one's.
+    """
+    later = [(colour, seen) for colour, seen in evidence.colour_conditioning.items() if colour > 0]
     found = diagnose(
         samples.statistics,
         samples.real,
-        sees_itself=certificate.sees_itself,
-        sees_same_pixel_colours=any(any(row) for row in earlier) if earlier else None,
+        sees_itself=evidence.sees_itself,
+        sees_same_pixel_colours=any(other < colour for colour, seen in later for other in seen) if later else None,
         canvas_agreement=samples.canvas_agreement,
         teacher_bits=scores.test.bits_per_dim,
         sequential_bits=scores.sequential.bits_per_dim if scores.sequential else None,

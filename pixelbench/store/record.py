@@ -15,7 +15,7 @@ SCHEMA = 1
 #: The field `causality` of a run that was not checked: a codec, or one that ended before.
 UNCHECKED = {
     "status": "unchecked",
-    **dict.fromkeys(("largest_leak", "tolerance", "counter_example", "trained_positions", "sees_same_pixel")),
+    **dict.fromkeys(("largest_leak", "tolerance", "counter_example", "faults", "probes", "trained_positions")),
 }
 
 STATUSES = ("done", "failed", "diverged", "timeout", "interrupted")
@@ -87,6 +87,11 @@ class RecordError(UserError):
 def run_folder(store: Path, spec: RunSpec) -> Path:
     """`<store>/<task>/<variant>/<run key>`."""
     return store / spec.task["name"] / spec.variant / spec.key
+
+
+def certificates_folder(store: Path) -> Path:
+    """Where certificates of causality are kept for all runs that they hold for."""
+    return store / "work" / "certificates"
 
 
 def spec_fields(spec: RunSpec) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from pixelbench.store.atomic import write_text
 NAME = "fake_executor:execute"
 
 
-def execute(spec: RunSpec, folder: Path, *, device: str, max_seconds: float | None, stop: Any, emit: Any) -> str:
+def execute(
+    spec: RunSpec, folder: Path, *, device: str, max_seconds: float | None, certificates: Path, stop: Any, emit: Any
+) -> str:
     """`seed` says what happens: see below; else it takes so many steps, with a checkpoint after each."""
     executions = folder.parents[2] / "executions.txt"
     with executions.open("a") as log:

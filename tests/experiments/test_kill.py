@@ -1,5 +1,6 @@
 """Law: `kill -9` of the whole process group at any moment, then the same command: the records are those of an undisturbed run."""
 
+import json
 import os
 import signal
 import subprocess
@@ -26,7 +27,9 @@ def results(store: Path) -> dict[str, dict[str, Any]]:
     for cell in plan_in(store).cells:
         record = read_record(cell.folder)
         record["cost"] = {name: record["cost"][name] for name in ("updates", "images_seen", "parameters")}
-        companions = {path.name: path.read_bytes() for path in cell.folder.iterdir() if path.is_file() and path.name != "record.json"}
+        companions: dict[str, Any] = {path.name: path.read_bytes() for path in cell.folder.iterdir() if path.is_file()}
+        companions["certificate.json"] = json.loads(companions["certificate.json"]) | {"seconds": None}
+        del companions["record.json"]
         found[cell.spec.label] = {"record": record, "companions": companions}
     return found
 

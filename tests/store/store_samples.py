@@ -42,7 +42,8 @@ def make_record(spec: RunSpec, **changes: Any) -> dict[str, Any]:
             "tolerance": 1e-9,
             "counter_example": None,
             "trained_positions": None,
-            "sees_same_pixel": None,
+            "faults": [],
+            "probes": None,
         },
         "samples": {
             "method": "cached",

@@ -1,0 +1,97 @@
+"""The project's own guard: no variant is trained before its causality has been checked, nor reported before the trained model has.
+
+The narrow copy has the same connections with few feature maps and levels, so that every input can be changed. Its certificate depends on
+code, settings and shape, never on seed or data, so it is kept and shared by all runs that it holds for.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pkgutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pixelbench.causality
+from pixelbench.causality import CausalityReport, check_causality
+from pixelbench.causality.positions import by_importance
+from pixelbench.experiments.provenance import source_digest, versions
+from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.families import get_family
+from pixelbench.store.atomic import write_json
+from pixelbench.store.spec import RunSpec
+from pixelbench.training.seeding import derive
+
+#: Maps of the narrow copy: four a colour, so that each colour group is more than one map wide.
+_LEAST_MAPS, _MAPS_A_COLOUR = 8, 4
+#: More levels only widen what enters the first layer and what leaves the head; so few can all be tried at each sub-pixel.
+_MOST_LEVELS = 17
+#: How many inputs of the trained model are changed, and for how many seconds at most; the narrow copy's map is complete.
+TRAINED_POSITIONS = 16
+TRAINED_SECONDS = 10.0
+
+#: `stages.build`: the model of a run, with changes of settings or levels.
+Build = Callable[..., AutoregressiveModel]
+
+
+def narrow(spec: RunSpec) -> dict[str, Any]:
+    """The changes that make the narrow copy: fewer maps and levels where the run has more."""
+    few = max(_LEAST_MAPS, _MAPS_A_COLOUR * spec.task["channels"])
+    maps = {name: min(spec.settings[name], few) for name in ("maps", "head_maps") if name in spec.settings}
+    return {"levels": min(spec.task["levels"], _MOST_LEVELS), **maps}
+
+
+def certify(spec: RunSpec, build: Build, cache: Path | None) -> CausalityReport:
+    """The complete dependence map of a narrow copy, from `cache` where it holds it.
+
+    Args:
+        spec: the run.
+        build: makes the model of a run, with changes.
+        cache: a folder of certificates by key; None keeps nothing.
+    """
+    stored = None if cache is None else cache / f"{certificate_key(spec)}.json"
+    found = None if stored is None else _read(stored)
+    if found is not None:
+        return found
+    model = build(dataclasses.replace(spec, seed=0), **narrow(spec))  # the same for all seeds
+    report = check_causality(model, model.shape, levels=model.levels, target=f"{spec.family}, narrow copy")
+    if stored is not None:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        write_json(stored, report.to_json())
+    return report
+
+
+def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityReport:
+    """The trained model itself, at the most telling positions and some that the seed chooses."""
+    places = np.arange(model.channels * model.height * model.width)
+    telling = by_importance(places, model.shape, spec.seed)[: TRAINED_POSITIONS // 2]
+    chance = np.random.default_rng(derive(spec.seed, "trained positions")).permutation(places)[: TRAINED_POSITIONS // 2]
+    positions = np.union1d(telling, chance)
+    target = f"{spec.family}, trained"
+    return check_causality(
+        model, model.shape, levels=model.levels, positions=positions, seed=spec.seed, seconds=TRAINED_SECONDS, target=target
+    )
+
+
+def certificate_key(spec: RunSpec) -> str:
+    """Names everything that the narrow copy's certificate depends on: its code and the checker's, torch, settings, shape and levels."""
+    checker = sorted(f"pixelbench.causality.{module.name}" for module in pkgutil.iter_modules(pixelbench.causality.__path__))
+    asked = {
+        "family": spec.family,
+        "settings": {**spec.settings, **narrow(spec)},
+        "shape": [spec.task[name] for name in ("channels", "height", "width")],
+        "model": source_digest(get_family(spec.family).source_modules()),
+        "checker": source_digest(checker),
+        "torch": versions()["torch"],
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _read(path: Path) -> CausalityReport | None:
+    """A stored certificate; None where there is none, or it is damaged: then it is made anew."""
+    try:
+        return CausalityReport.from_json(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
