@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, from_numpy
 
 from pixelbench.errors import UserError
 
@@ -41,14 +41,10 @@ class Layout:
         """How many parameters a sub-pixel has where an output of these sizes fits, otherwise None; `known` has b, c, h and w."""
         if len(sizes) != len(self.groups):
             return None
-        found = 1
-        for size, group in zip(sizes, self.groups, strict=True):
-            rest = math.prod(known[axis] for axis in group if axis != "k")
-            if "k" in group and size and size % rest == 0:
-                found = size // rest
-            elif size != rest:
-                return None
-        return found
+        axes = [(group, size, _size(group, known)) for group, size in zip(self.groups, sizes, strict=True)]
+        if not all(_fits(*axis) for axis in axes):
+            return None
+        return next((size // rest for group, size, rest in axes if "k" in group), 1)
 
     def arrange(self, output: Tensor, known: dict[str, int]) -> Tensor:
         """(B, K, C, H, W), a view where possible; the sizes must fit."""
@@ -109,9 +105,11 @@ def check_layout(layout: Layout, sizes: Sequence[int], known: dict[str, int]) ->
         UserError: it does not.
     """
     if layout.parameters(sizes, known) is None:
+        apart = ("h",) in layout.groups and ("w",) in layout.groups
+        why = (_wrong_sides(sizes, known) if apart else "") or _wrong_axis(layout, sizes, known)
         raise UserError(
-            f"The module returned {tuple(sizes)} for {known['b']} images, which does not fit '{layout.pattern}' with {_named(known)}: "
-            f"{_misfit(sizes, known)}."
+            f"The module returned {tuple(sizes)} for {known['b']} images, "
+            f"which does not fit '{layout.pattern}' with {_named(known)}: {why}."
         )
 
 
@@ -132,21 +130,43 @@ def _distinct(layouts: list[Layout], sizes: Sequence[int], known: dict[str, int]
 
 
 def _arranged(layout: Layout, where: np.ndarray, known: dict[str, int]) -> np.ndarray:
-    from torch import from_numpy
-
     return layout.arrange(from_numpy(where), known).numpy()
 
 
 def _misfit(sizes: Sequence[int], known: dict[str, int]) -> str:
-    """What is likely wrong, as the end of a sentence."""
-    height, width = known["h"], known["w"]
+    """What is likely wrong where no layout was given, as the end of a sentence."""
     if not sizes or sizes[0] != known["b"]:
         return f"its first axis must be the {known['b']} images"
+    other = f"no usual layout has these sizes; say which it is with output, on the command line --output, for example {EXAMPLES}"
+    return _wrong_sides(sizes, known) or other
+
+
+def _wrong_sides(sizes: Sequence[int], known: dict[str, int]) -> str:
+    """What is wrong with rows and columns that have axes of their own; empty where nothing is seen."""
+    height, width = known["h"], known["w"]
     if len(sizes) in (4, 5) and (height not in sizes[1:] or width not in sizes[1:]):
         return f"it has not the {height} rows and {width} columns of the images; check padding and strides, and that height comes first"
-    if sizes[1:] == (width, height) or tuple(sizes[-2:]) == (width, height) != (height, width):
+    if height != width and (width, height) in itertools.pairwise(sizes[1:]):
         return "height and width are swapped"
-    return f"no usual layout has these sizes; say which it is with output, on the command line --output, for example {EXAMPLES}"
+    return ""
+
+
+def _wrong_axis(layout: Layout, sizes: Sequence[int], known: dict[str, int]) -> str:
+    """The first axis that does not fit the pattern, or that there are too many or too few."""
+    if len(sizes) != len(layout.groups):
+        return f"it has {len(sizes)} axes, not {len(layout.groups)}"
+    axes = [(group, size, _size(group, known)) for group, size in zip(layout.groups, sizes, strict=True)]
+    group, size, rest = next(axis for axis in axes if not _fits(*axis))
+    return f"its axis '{' '.join(group)}' has {size} entries, not {'a multiple of ' if 'k' in group else ''}{rest}"
+
+
+def _size(group: tuple[str, ...], known: dict[str, int]) -> int:
+    """Without its parameters."""
+    return math.prod(known[axis] for axis in group if axis != "k")
+
+
+def _fits(group: tuple[str, ...], size: int, rest: int) -> bool:
+    return size > 0 and size % rest == 0 if "k" in group else size == rest
 
 
 def _named(known: dict[str, int]) -> str:
