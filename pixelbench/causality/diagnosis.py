@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pixelbench.causality import patterns
+from pixelbench.causality import shapes
 from pixelbench.causality.context import context_of
 from pixelbench.causality.evidence import Evidence
 from pixelbench.causality.gaps import Gaps, named_gaps
 from pixelbench.causality.offsets import Offsets
-from pixelbench.causality.patterns import Leaks, Shape, border_of, explained
 from pixelbench.causality.report import Diagnosis, Example, Leak, colour_name, place_name
+from pixelbench.causality.shapes import Leaks, Shape, border_of, explained
 from pixelbench.causality.wording import SENTENCES
 
 #: Below this a float32 check by hand sees rounding only.
@@ -18,19 +18,19 @@ _WEAK = 1e-6
 
 #: The most specific first: each explains what it can, the next ones see the rest.
 _SHAPES: dict[str, Shape] = {
-    "normalised-over-space": patterns.everything,
-    "first-row-attends-to-everything": patterns.first_outputs,
-    "shifted-the-wrong-way": patterns.next_in_raster,
-    "wraps-around": patterns.wrapped,
-    "strided": patterns.periodic,
-    "border-only": patterns.border,
-    "rows-below-kept": patterns.rows_below,
-    "whole-row-seen": patterns.whole_row,
-    "right-neighbours-seen": patterns.to_the_right,
-    "vertical-stack-unshifted": patterns.from_here_to_the_right,
-    "whole-pixel-seen": patterns.whole_pixel,
-    "sees-itself": patterns.itself,
-    "colours-mixed": patterns.mixed_colours,
+    "normalised-over-space": shapes.everything,
+    "first-row-attends-to-everything": shapes.first_outputs,
+    "shifted-the-wrong-way": shapes.next_in_raster,
+    "wraps-around": shapes.wrapped,
+    "strided": shapes.periodic,
+    "border-only": shapes.border,
+    "rows-below-kept": shapes.rows_below,
+    "whole-row-seen": shapes.whole_row,
+    "right-neighbours-seen": shapes.to_the_right,
+    "vertical-stack-unshifted": shapes.from_here_to_the_right,
+    "whole-pixel-seen": shapes.whole_pixel,
+    "sees-itself": shapes.itself,
+    "colours-mixed": shapes.mixed_colours,
 }
 
 
@@ -56,9 +56,9 @@ def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
     names = ["coupled-over-batch"] if evidence.coupling else []
     names += [] if found.order in (None, "raster", "listed") or not leaks else [_by_order(found.order)]
     if leaks and found.order in (None, "listed"):
-        shapes = [name or "unknown-pattern" for name, _ in explained(found, _SHAPES)]
+        named = [name or "unknown-pattern" for name, _ in explained(found, _SHAPES)]
         # A normalisation over the batch is one over space as well: one cause, one diagnosis.
-        names += [name for name in shapes if not (evidence.coupling and name == "normalised-over-space")]
+        names += [name for name in named if not (evidence.coupling and name == "normalised-over-space")]
         names = [_after_step(found, name) for name in names]
         names += ["active-only-jointly"] if found.joint.any() else []
     largest = max((leak.example.effect for leak in leaks), default=1.0)

@@ -8,6 +8,8 @@ import heapq
 import itertools
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from pixelbench.causality.offsets import pair_keys
 from pixelbench.causality.report import Cycle, Place
@@ -31,16 +33,15 @@ def find_order(dependence: np.ndarray, shape: tuple[int, int, int], positions: n
     """
     if positions is not None and len(positions) < len(dependence):
         among = dependence[positions]
-        order = _sorted(among)
-        whole = len(order) == len(among)
-        return None, None, None if whole else _as_cycle(positions[_short_cycle(among, order)], shape)
+        whole = len(_sorted(among)) == len(among)
+        return None, None, None if whole else _as_cycle(positions[_short_cycle(among)], shape)
     name = named_order(_offsets_seen(dependence, shape), shape)
     if name is not None:
         return name, None, None
     order = _sorted(dependence)
     if len(order) == len(dependence):
         return "listed", tuple(_place(place, shape) for place in order), None
-    return None, None, _as_cycle(np.array(_short_cycle(dependence, order)), shape)
+    return None, None, _as_cycle(np.array(_short_cycle(dependence)), shape)
 
 
 def named_order(seen: np.ndarray, shape: tuple[int, int, int]) -> str | None:
@@ -113,7 +114,7 @@ def _sorted(dependence: np.ndarray) -> list[int]:
     return order
 
 
-def _short_cycle(dependence: np.ndarray, order: list[int]) -> list[int]:
+def _short_cycle(dependence: np.ndarray) -> list[int]:
     """A place that sees itself, a pair that sees one another, or the shortest cycle through any of some places that lie on one.
 
     Each place of the result sees the next, and the last one the first.
@@ -124,19 +125,15 @@ def _short_cycle(dependence: np.ndarray, order: list[int]) -> list[int]:
     pairs = dependence & dependence.T
     if pairs.any():
         return [int(place) for place in np.unravel_index(np.argmax(pairs), pairs.shape)]
-    return min((_cycle_through(dependence, start) for start in _on_a_cycle(dependence, order)[:_STARTS]), key=len)
+    return min((_cycle_through(dependence, start) for start in _on_a_cycle(dependence)[:_STARTS]), key=len)
 
 
-def _on_a_cycle(dependence: np.ndarray, order: list[int]) -> list[int]:
-    """The places of one cycle: each place that could not be sorted sees another such one; follow them until one comes again."""
-    left = np.ones(len(dependence), dtype=bool)
-    left[order] = False
-    walk = [int(np.argmax(left))]
-    while True:
-        source = int(np.argmax(dependence[walk[-1]] & left))
-        if source in walk:
-            return walk[walk.index(source) :]
-        walk.append(source)
+def _on_a_cycle(dependence: np.ndarray) -> list[int]:
+    """Places that lie on a cycle, those of the smallest strongly connected components first."""
+    _, component = connected_components(csr_array(dependence), connection="strong")
+    size = np.bincount(component)[component]
+    places = np.flatnonzero(size > 1)
+    return places[np.argsort(size[places], kind="stable")].tolist()
 
 
 def _cycle_through(dependence: np.ndarray, start: int) -> list[int]:
