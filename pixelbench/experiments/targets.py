@@ -6,9 +6,12 @@ import importlib.util
 import inspect
 import json
 import sys
+import sysconfig
+import textwrap
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +26,8 @@ FAMILY_SHAPE = (3, 8, 7)
 LEVELS = 256
 _FORMS = "path/to/file.py:name or package.module:name, where name is an nn.Module or a function without arguments that makes one"
 _IMPORTED_AS = "pixelbench_target"
+#: Characters of a foreign error message that are shown.
+_MESSAGE = 300
 
 
 @dataclass(frozen=True)
@@ -119,12 +124,12 @@ def _imported(where: str) -> ModuleType:
 
 def _from_file(path: Path) -> ModuleType:
     """Imported under a name of its own, so that `model.py` is not taken for another module called model."""
-    spec = importlib.util.spec_from_file_location(_IMPORTED_AS, path)
+    loader = SourceFileLoader(_IMPORTED_AS, str(path))
+    spec = importlib.util.spec_from_loader(_IMPORTED_AS, loader)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[_IMPORTED_AS] = module  # dataclasses look their module up while they are made
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 
@@ -192,14 +197,21 @@ def _put_on_path(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _explained(action: str) -> Iterator[None]:
-    """Whatever foreign code throws, exits of the interpreter too, becomes one sentence with the line it comes from."""
+    """Whatever foreign code throws, exits of the interpreter too, becomes one sentence with the line of the user's that it comes from."""
     try:
         yield
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        foreign = [frame for frame in frames if frame.filename != __file__ and not frame.filename.startswith("<frozen")]
-        at = f" ({Path(foreign[-1].filename).name}, line {foreign[-1].lineno})" if foreign else ""
-        message = (str(error).strip() or "no message").splitlines()[0].rstrip(".")
-        raise UserError(f"{action} raised {type(error).__name__}{at}: {message}.") from error
+        message = textwrap.shorten(str(error), _MESSAGE, placeholder=" …").rstrip(".") or "no message"
+        raise UserError(f"{action} raised {type(error).__name__}{_origin(error)}: {message}.") from error
+
+
+def _origin(error: BaseException) -> str:
+    """` (model.py, line 3)`: the last line outside libraries, or else outside Python's own; empty where there is none."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__ and frame.filename[0] != "<"]
+    python, *libraries = (sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+    installed = [frame for frame in frames if frame.filename.startswith(tuple(libraries))]
+    foreign = [frame for frame in frames if frame in installed or not frame.filename.startswith(python)]
+    own = [frame for frame in foreign if frame not in installed]
+    return next((f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in reversed(own or foreign)), "")
