@@ -1,238 +1,157 @@
-"""The shapes that leaks take on the map. Each shape says which kinds of leak it explains; what none explains stays unknown.
+"""Output layouts as einops patterns: which are valid, which fit a shape, and how a module's output becomes (B, K, C, H, W).
 
-Kinds are indexed as in `Offsets`: [output colour, input colour, row + H - 1, column + W - 1].
+Axes: `b` images, `k` parameters of a sub-pixel's distribution, `c` colours, `h` rows, `w` columns. Without `c` one output holds for all
+colours of a pixel; without `k` a sub-pixel has one. No torch: einops takes whatever array it is given.
 """
 
-from collections.abc import Callable, Iterator
+import itertools
+import math
+import re
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
+import einops
 import numpy as np
 
-from pixelbench.causality.evidence import Evidence
-from pixelbench.causality.offsets import Offsets, pair_keys
+from pixelbench.errors import UserError
 
-#: A normalisation misses what no feature holds, the last pixel for instance: this share of all later pixels is "everything".
-_EVERYTHING = 0.75
-#: Dead units hide some dependences; a residue class of pixels with this share of leaks leaks.
-_ALL = 0.9
-_PERIODS = (2, 3, 4, 8)
-_WIDEST_BORDER = 3
+Size = tuple[int, int, int]
+
+_AXES = {"b": "images", "k": "parameters", "c": "colours", "h": "rows", "w": "columns"}
+_HINT = 'A pattern names the output\'s axes in order, such as "b k c h w", "b (k c) h w" or "b (h w c) k".'
+
+#: What is looked for when nobody said: by number of axes, the plainer first. Never transposed: h stands before w.
+_USUAL = {
+    5: ("b k c h w", "b c k h w", "b c h w k", "b k h w c", "b h w c k", "b h w k c"),
+    4: ("b c h w", "b k h w", "b (k c) h w", "b (c k) h w", "b h w c", "b h w k", "b h w (k c)", "b h w (c k)"),
+    3: (
+        "b h w",
+        *("b (h w) k", "b (h w c) k", "b (c h w) k", "b (h w) (k c)", "b (h w) (c k)"),
+        *("b k (h w)", "b k (h w c)", "b k (c h w)", "b (k c) (h w)", "b (c k) (h w)"),
+    ),
+    2: (
+        *("b (h w)", "b (h w c)", "b (c h w)", "b (k c h w)", "b (c k h w)", "b (h w c k)", "b (c h w k)"),
+        *("(b h w) k", "(b h w c) k", "(b c h w) k"),
+    ),
+}
 
 
 @dataclass(frozen=True)
-class Leaks:
-    """The forbidden part of a map, by kind and by pairs of pixels."""
+class Layout:
+    """A checked pattern; `groups` are its axes, those in parentheses together."""
 
-    evidence: Evidence
-    offsets: Offsets
-    order: str | None
+    pattern: str
+    groups: tuple[tuple[str, ...], ...]
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W)."""
-        return self.offsets.shape
+    def misfit(self, shape: tuple[int, ...], batch: int, size: Size) -> str | None:
+        """Why an output of that shape does not have this layout, as a clause; None where it does. `size` is (C, H, W)."""
+        if len(shape) != len(self.groups):
+            return f"it has {len(shape)} axes and the pattern {len(self.groups)}"
+        known = dict(zip("bchw", (batch, *size), strict=True))
+        wrong = []
+        for length, group in zip(shape, self.groups, strict=True):
+            expected = math.prod(known[axis] for axis in group if axis != "k")
+            if length % expected or not length or (length != expected and "k" not in group):
+                name, factor = " ".join(group), "a multiple of " if "k" in group else ""
+                wrong.append(f"'{name}' is {length} where the images want {factor}{expected}")
+        return ", ".join(wrong) or None
 
-    @cached_property
-    def pixels(self) -> np.ndarray:
-        """Bool (H*W, m): some colour of the output pixel leaks from some colour of the input pixel; m input pixels were probed."""
-        outputs = self.evidence.leaking.reshape(-1, self.shape[0], len(self.evidence.positions)).any(axis=1)
-        return np.logical_or.reduceat(outputs, self._first_of_pixel, axis=1)
-
-    @cached_property
-    def inputs(self) -> np.ndarray:
-        """(m,) the input pixels that were probed, ascending."""
-        return self.evidence.positions[self._first_of_pixel] // self.shape[0]
-
-    @cached_property
-    def later(self) -> np.ndarray:
-        """Bool (H*W, m): the input pixel comes after the output pixel."""
-        return np.arange(len(self.pixels))[:, None] < self.inputs[None, :]
-
-    @property
-    def _first_of_pixel(self) -> np.ndarray:
-        return np.unique(self.evidence.positions // self.shape[0], return_index=True)[1]
-
-    def at(self, row: int, column: int, kinds: np.ndarray) -> np.ndarray:
-        """Bool (C, C): the pairs of colours of `kinds` at an offset."""
-        return kinds[:, :, row + self.shape[1] - 1, column + self.shape[2] - 1]
-
-    @cached_property
-    def joint(self) -> np.ndarray:
-        """Bool, by kind: every leak of it showed only when several inputs were exchanged at once."""
-        pairs = np.array(self.evidence.joint, dtype=np.int64).reshape(-1, 2)
-        counts = np.bincount(pair_keys(pairs[:, 0], pairs[:, 1], self.shape), minlength=self.offsets.seen.size)
-        return self.offsets.leaks & (self.offsets.seen <= counts.reshape(self.offsets.seen.shape))
+    def arrange(self, output: Any, batch: int, size: Size) -> Any:
+        """An output that fits → (B, K, C, H, W), a view where that is possible."""
+        named = set(itertools.chain(*self.groups))
+        lengths = {axis: length for axis, length in zip("bchw", (batch, *size), strict=True) if axis in named or axis == "c"}
+        if "k" not in named:
+            lengths["k"] = 1
+        return einops.repeat(output, f"{self.pattern} -> b k c h w", **lengths)
 
 
-Shape = Callable[[Leaks, np.ndarray], np.ndarray | None]
+def parse_pattern(pattern: str) -> Layout:
+    """The layout that a pattern describes.
+
+    Raises:
+        UserError: it is none.
+    """
+    tokens = re.findall(r"\w+|\S", pattern)
+    groups: list[tuple[str, ...]] = []
+    inside: list[str] | None = None
+    for token in tokens:
+        if token == "(" and inside is None:
+            inside = []
+        elif token == ")" and inside:
+            groups.append(tuple(inside))
+            inside = None
+        elif not token.isalnum():
+            raise _wrong(pattern, "parentheses hold at least one axis, are closed, and never nested" if token in "()" else f"'{token}'")
+        elif inside is None:
+            groups.append((token,))
+        else:
+            inside.append(token)
+    if inside is not None:
+        raise _wrong(pattern, "a parenthesis is not closed")
+    axes = list(itertools.chain(*groups))
+    _check_axes(pattern, axes)
+    return Layout(" ".join(group[0] if len(group) == 1 else f"({' '.join(group)})" for group in groups), tuple(groups))
 
 
-def where(kinds: np.ndarray, leaks: Leaks) -> np.ndarray:
-    """(n, 2): the offsets of `kinds`, without colours."""
-    return np.unique(leaks.offsets.coordinates(kinds)[:, 2:], axis=0)
+def fitting(shape: tuple[int, ...], batch: int, size: Size) -> list[str]:
+    """The usual patterns that an output of that shape can have. Of two that mean the same (one colour, say) only the first."""
+    found: dict[str, np.ndarray] = {}
+    numbers = np.arange(math.prod(shape)).reshape(shape)
+    for pattern in _USUAL.get(len(shape), ()):
+        layout = parse_pattern(pattern)
+        if layout.misfit(shape, batch, size) is None:
+            arranged = layout.arrange(numbers, batch, size)
+            if not any(np.array_equal(arranged, other) for other in found.values()):
+                found[pattern] = arranged
+    return sorted(found, key=lambda pattern: "c" not in pattern)
 
 
-def everything(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Nearly every output sees nearly every later pixel."""
-    later = leaks.later
-    if later.sum() < 2 or (leaks.pixels & later).sum() < _EVERYTHING * later.sum():
-        return None
-    return left
+def infer_pattern(shape: tuple[int, ...], batch: int, size: Size) -> Layout:
+    """The only usual layout that fits.
+
+    Raises:
+        UserError: none fits, or several do: then the question, with the candidates to copy.
+    """
+    candidates = fitting(shape, batch, size)
+    if not candidates:
+        raise UserError(_none_fits(shape, size))
+    if len(candidates) > 1:
+        channels = size[0]
+        choices = ", ".join(f'--output "{pattern}"{_note(pattern, channels)}' for pattern in candidates)
+        raise UserError(
+            f"The module's output of shape {shape} can be read in {len(candidates)} ways; say which (in Python: output=…): {choices}."
+        )
+    return parse_pattern(candidates[0])
 
 
-def first_outputs(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """The first pixel and some near the beginning see nearly everything; most outputs leak nothing."""
-    later = leaks.later.sum(1)
-    share = (leaks.pixels & leaks.later).sum(1) / np.maximum(later, 1)
-    leaking = (leaks.pixels.any(1)) & (later > 0)
-    rows, columns = np.divmod(np.flatnonzero(leaking), leaks.shape[2])
-    few = leaking.sum() <= 0.5 * (later > 0).sum() and (2 * rows < leaks.shape[1]).all()
-    if not few or share[0] < _EVERYTHING or share[leaking].min() < 0.5 or columns.min(initial=1) > 0:
-        return None
-    return left
+def _check_axes(pattern: str, axes: list[str]) -> None:
+    unknown = next((axis for axis in axes if axis not in _AXES), None)
+    if unknown is not None:
+        known = ", ".join(f"{axis} ({meaning})" for axis, meaning in _AXES.items())
+        raise _wrong(pattern, f"there is no axis '{unknown}', only {known}")
+    twice = next((axis for axis in axes if axes.count(axis) > 1), None)
+    if twice is not None:
+        raise _wrong(pattern, f"'{twice}' stands there twice")
+    missing = [axis for axis in "bhw" if axis not in axes]
+    if missing:
+        raise _wrong(pattern, f"{' and '.join(f'{axis} ({_AXES[axis]})' for axis in missing)} must be there")
 
 
-def next_in_raster(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """The pixel itself and the one that follows it, across the ends of rows: a raster sequence shifted by one the wrong way."""
-    _, height, width = leaks.shape
-    offsets = {(int(row), int(column)) for row, column in where(left, leaks)}
-    if height < 2 or width < 3 or (1, 1 - width) not in offsets or not offsets <= {(0, 0), (0, 1), (1, 1 - width)}:
-        return None
-    return left
+def _wrong(pattern: str, why: str) -> UserError:
+    return UserError(f"'{pattern}' is no output pattern: {why}. {_HINT}")
 
 
-def periodic(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Which offsets leak depends on the output's row and column modulo a small period."""
-    _, height, width = leaks.shape
-    for period in _PERIODS:
-        for rows, columns in ((period, period), (period, 1), (1, period)):
-            if 2 * rows <= height + rows % 2 and 2 * columns <= width + columns % 2 and _repeats(leaks, left, rows, columns):
-                return left
-    return None
+def _note(pattern: str, channels: int) -> str:
+    return " (one output for all colours of a pixel)" if channels > 1 and "c" not in pattern else ""
 
 
-def _repeats(leaks: Leaks, left: np.ndarray, rows: int, columns: int) -> bool:
-    """Within each class of residues an offset leaks at all pairs or at none, and some offset in some classes only."""
-    _, height, width = leaks.shape
-    outputs, inputs = np.arange(height * width)[:, None], leaks.inputs[None, :]
-    offset = pair_keys(outputs, inputs, (1, height, width))
-    residue = outputs // width % rows * columns + outputs % width % columns
-    keys = offset * (rows * columns) + residue
-    size = (2 * height - 1) * (2 * width - 1), rows * columns
-    pairs = np.bincount(keys.ravel(), minlength=size[0] * size[1]).reshape(size)
-    found = np.bincount(keys[leaks.pixels], minlength=size[0] * size[1]).reshape(size)
-    leaky = left.any(axis=(0, 1)).ravel()
-    share = found[leaky] / np.maximum(pairs[leaky], 1)
-    measured = pairs[leaky] > 0
-    whole, none = measured & (share >= _ALL), measured & (share == 0)
-    often = whole & (pairs[leaky] > 1)  # a class of one pair is always whole or empty
-    return bool(((whole | none) == measured).all() and (often.any(1) & none.any(1)).any())
-
-
-def wrapped(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Only from the opposite side of the image."""
-    _, height, width = leaks.shape
-    offsets = where(left, leaks)
-    far = (2 * offsets[:, 0] >= height) | (2 * offsets[:, 1] >= width)
-    return left if far.all() and (offsets.max() > 1) else None
-
-
-def border(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Only where the input, or the output, lies at one border of the image, though the same offsets fit elsewhere."""
-    return border_of(leaks, left)[1]
-
-
-def border_of(leaks: Leaks, left: np.ndarray) -> tuple[str | None, np.ndarray | None]:
-    """Which border, `inputs in the last column`, and the kinds confined to it: all kinds apart from those of the pixel itself."""
-    _, height, width = leaks.shape
-    outputs, columns = np.nonzero(leaks.pixels & (np.arange(len(leaks.pixels))[:, None] != leaks.inputs[None, :]))
-    inputs = leaks.inputs[columns]
-    ends = {"inputs": np.divmod(inputs, width), "outputs": np.divmod(outputs, width)}
-    for border in range(1, _WIDEST_BORDER + 1):
-        for end, (row, column) in ends.items():
-            for name, place, length in (("row", row, height), ("column", column, width)):
-                for side, confined in (("first", place < border), ("last", place >= length - border)):
-                    if length >= 2 * border + 2 and len(place) and confined.all() and _fits_elsewhere(leaks, outputs, inputs):
-                        claimed = left.copy()
-                        claimed[:, :, height - 1, width - 1] = False
-                        return f"{end} in the {side} {name if border == 1 else f'{border} {name}s'}", claimed
-    return None, None
-
-
-def _fits_elsewhere(leaks: Leaks, outputs: np.ndarray, inputs: np.ndarray) -> bool:
-    """Most of the leaking offsets were measured at more pairs than leak: a far offset fits at a border only and says nothing."""
-    shape = (1, *leaks.shape[1:])
-    size = (2 * shape[1] - 1) * (2 * shape[2] - 1)
-    found = np.bincount(pair_keys(outputs, inputs, shape), minlength=size)
-    pairs = np.bincount(pair_keys(np.arange(len(leaks.pixels))[:, None], leaks.inputs[None, :], shape).ravel(), minlength=size)
-    leaky = found > 0
-    return bool((2 * found[leaky] <= pairs[leaky]).mean() >= 0.5)
-
-
-def rows_below(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Rows below the pixel; whatever else leaks may follow from that through deeper layers."""
-    return left if (where(left, leaks)[:, 0] > 0).any() else None
-
-
-def whole_row(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Every later pixel of the row, to its end or, where only earlier features are passed on, to the last but one."""
-    width = leaks.shape[2]
-    offsets = where(left, leaks)
-    right = offsets[(offsets[:, 0] == 0) & (offsets[:, 1] > 0)]
-    return left if width > 4 and len(right) >= width - 2 and (offsets[:, 0] == 0).all() else None
-
-
-def to_the_right(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Some pixels to the right, in the same row, and not the pixel itself."""
-    offsets = where(left, leaks)
-    return left if ((offsets[:, 0] == 0) & (offsets[:, 1] > 0)).all() else None
-
-
-def from_here_to_the_right(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """The pixel itself and some to the right, in the same row."""
-    offsets = where(left, leaks)
-    return left if (offsets[:, 0] == 0).all() and (offsets[:, 1] > 0).any() else None
-
-
-def whole_pixel(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Every colour of the same pixel, where there are several."""
-    channels = leaks.shape[0]
-    own = _only_pixel(leaks, left)
-    if own is None or channels == 1 or not own[np.triu_indices(channels)].all():
-        return None
-    return left
-
-
-def itself(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """The same sub-pixel. Colours that are mixed up never make the *last* colour see itself: no later feature holds it."""
-    own = _only_pixel(leaks, left)
-    if own is None or not own[-1, -1]:
-        return None
-    claimed = np.zeros_like(left)
-    diagonal = np.arange(leaks.shape[0])
-    claimed[diagonal, diagonal, leaks.shape[1] - 1, leaks.shape[2] - 1] = True
-    return claimed
-
-
-def mixed_colours(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Some colours of the same pixel."""
-    return left if _only_pixel(leaks, left) is not None else None
-
-
-def _only_pixel(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
-    """Bool (C, C) [output, input] at offset (0, 0); None where there are leaks at other offsets."""
-    offsets = where(left, leaks)
-    return leaks.at(0, 0, left) if len(offsets) and (offsets == 0).all() else None
-
-
-def explained(leaks: Leaks, shapes: dict[str, Shape]) -> Iterator[tuple[str | None, np.ndarray]]:
-    """(name of a shape, the kinds it explains) until all are explained; at last (None, the rest), if any. Earlier shapes come first."""
-    left = leaks.offsets.leaks & ~leaks.joint
-    for name, shape in shapes.items():
-        claimed = shape(leaks, left) if left.any() else None
-        if claimed is not None and (claimed & left).any():
-            yield name, claimed & left
-            left = left & ~claimed
-    if left.any():
-        yield None, left
+def _none_fits(shape: tuple[int, ...], size: Size) -> str:
+    """Most often the spatial size is another one."""
+    _, height, width = size
+    output, images = f"The module's output of shape {shape}", f"the images have {height} rows and {width} columns"
+    if len(shape) not in (4, 5) or shape[-2:] == (height, width) or (height, width) in (shape[1:3], shape[2:4]):
+        return f"{output} fits no usual layout for images of (C, H, W) = {size}; say which it has with --output. {_HINT}"
+    rows, columns = shape[-2:]
+    if (rows, columns) == (width, height):
+        return f"{output} has rows and columns swapped: {images}."
+    return f"{output} has {rows} rows and {columns} columns where {images}: pad or crop so that the size is kept, or say the layout with --output."
