@@ -1,165 +1,182 @@
-"""How images go into a module and how its output is read: found out by trying where nobody said."""
+"""How any module is reached: how images enter it, which part of what it returns is the output, and how that is laid out."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pixelbench.causality.patterns import Layout, infer_pattern, parse_pattern
-from pixelbench.causality.selection import pick
-from pixelbench.errors import UserError, unknown
+from pixelbench.causality.layout import Layout, check_layout, infer_layout, parse_layout
+from pixelbench.errors import UserError, nearest, unknown
 
+#: `int`: integers 0 … levels-1; `unit`: floats in [0, 1]; `symmetric`: floats in [-1, 1]; `auto`: what the module takes.
 INPUTS = ("auto", "unit", "symmetric", "int")
-_NAMES = {"int": "int64 images", "unit": "floats in [0, 1]", "symmetric": "floats in [-1, 1]"}
-_BATCH = 2
-#: Single changes by which two conventions that both run are told apart.
-_CHANGES = 16
-#: Relative; above the rounding of float64, below any response worth the name.
-_MOVED = 1e-9
-
-Call = Callable[[Tensor], Any]
-Size = tuple[int, int, int]
+_TRIAL = 2
+#: Single changes that tell which of two conventions moves the module more.
+_CHANGES = 3
 
 
 @dataclass(frozen=True)
 class Face:
-    """A module's two sides.
+    """Integer images in, (B, K, C, H, W) out.
 
     Attributes:
-        input: `int` (int64, 0 … levels-1), `unit` (floats in [0, 1]) or `symmetric` (floats in [-1, 1]).
+        input: `int`, `unit` or `symmetric`.
         output: the einops pattern of the output.
-        select: the part of a tuple or dict that is the output; None where the module returns a tensor.
+        select: the path to the output in what the module returns; None where it is all of it.
     """
 
     input: str
     output: str
     select: str | None
-    shape: Size
+    shape: tuple[int, int, int]
     levels: int
-    device: torch.device
     dtype: torch.dtype
-    layout: Layout
+    layout: Layout = field(repr=False)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Integer images (B, C, H, W) → what goes into the module."""
-        return _encoded(images, self.input, self.levels, self.device, self.dtype)
+        """int64 images (B, C, H, W) → what goes into the module."""
+        return encode(images, self.input, self.levels, self.dtype)
 
     def arrange(self, raw: Any, batch: int) -> Tensor:
-        """What the module returned for `batch` images → (B, K, C, H, W), in its own dtype.
+        """What the module returned for `batch` images → (B, K, C, H, W).
 
         Raises:
-            UserError: it is not a floating-point tensor of that layout.
+            UserError: it does not fit.
         """
-        output = _floating(pick(raw, self.select))
-        misfit = self.layout.misfit(tuple(output.shape), batch, self.shape)
-        if misfit:
-            raise UserError(
-                f"The module's output of shape {tuple(output.shape)} for {batch} images does not have the layout '{self.output}': "
-                f"{misfit}; give another --output, or mend the module."
-            )
-        return self.layout.arrange(output, batch, self.shape)
+        output = selected(raw, self.select)
+        known = _known(batch, self.shape)
+        check_layout(self.layout, output.shape, known)
+        return self.layout.arrange(output, known)
 
 
 def find_face(
-    call: Call,
-    shape: Size,
+    call: Callable[[Tensor], Any],
+    shape: tuple[int, int, int],
     levels: int,
     *,
     input: str = "auto",
     output: str | None = None,
-    select: str | int | None = None,
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float64,
+    select: int | str | None = None,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> Face:
-    """Tries the module on random images and settles what was not said.
+    """What was asked for, and what was not asked for by trying: a few random images are put through `call`.
 
-    Args:
-        call: takes a batch as the module wants it, returns what the module returns.
-        shape: (C, H, W).
-        input: `auto` takes int64 or floats in [0, 1], whichever runs; where both run, the one to whose changes the output responds more.
-            Floats in [-1, 1] are never guessed: no trial can tell them from [0, 1], they only change the range that is probed.
-        output: an einops pattern; inferred where only one usual one fits.
-        select: key or index of the output in a tuple or dict; `0.logits` goes deeper.
+    Where integers and floats both run, the convention is taken under which more single changes move the output (a module that turns floats
+    into integers hardly answers to floats, one that saturates hardly to large integers), with as many the integers.
 
     Raises:
-        UserError: the module fails, returns something else than a finite-sized floating-point tensor of that layout or holds NaN; or
-            what was not said cannot be inferred.
+        UserError: an argument is out of range, nothing runs, or the output does not fit or fits several layouts.
     """
     if input not in INPUTS:
         raise unknown("input convention", input, INPUTS)
-    given = parse_pattern(output) if output is not None else None
-    part = None if select is None else str(select)
-    size, device = (int(shape[0]), int(shape[1]), int(shape[2])), torch.device(device)
-    images = torch.from_numpy(np.random.default_rng(0).integers(levels, size=(_BATCH, *size))).to(device)
-    faces = []
-    for convention, raw in _outputs(call, images, input, levels, dtype).items():
-        tensor = _floating(pick(raw, part))
-        layout = given or infer_pattern(tuple(tensor.shape), _BATCH, size)
-        face = Face(convention, layout.pattern, part, size, levels, device, dtype, layout)
-        face.arrange(raw, _BATCH)
-        _refuse_nan(tensor)
-        faces.append(face)
-    return faces[0] if len(faces) == 1 else max(faces, key=lambda face: _responses(call, face))
+    layout = parse_layout(output) if output is not None else None
+    path = None if select is None else str(select)
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.integers(0, levels, (_TRIAL, *shape))).to(device)
+    tried = {name: _try(call, encode(images, name, levels, dtype)) for name in (("int", "unit") if input == "auto" else (input,))}
+    running = {name: raw for name, raw in tried.items() if not isinstance(raw, Exception)}
+    if not running:
+        raise _nothing_runs(tried, images)
+    if len(running) > 1:
+        answers = {name: _answers(call, path, images[0], name, levels, dtype) for name in running}
+        running = {name: running[name] for name in [max(answers, key=lambda name: answers[name])]}
+    ((name, raw),) = running.items()
+    result = selected(raw, path)
+    known = _known(_TRIAL, shape)
+    layout = layout or infer_layout(result.shape, known)
+    check_layout(layout, result.shape, known)
+    return Face(name, layout.pattern, path, shape, levels, dtype, layout)
 
 
-def _outputs(call: Call, images: Tensor, asked: str, levels: int, dtype: torch.dtype) -> dict[str, Any]:
-    """Convention → what the module returned, of those that it took; `int` first, so that it wins a tie."""
-    returned, said = {}, {}
-    for convention in ("int", "unit") if asked == "auto" else (asked,):
-        try:
-            returned[convention] = call(_encoded(images, convention, levels, images.device, dtype))
-        except Exception as error:
-            said[convention] = _first_line(error)
-    if not returned:
-        raise UserError(_took_none(said, tuple(images.shape)))
-    return returned
-
-
-def _took_none(said: dict[str, str], shape: tuple[int, ...]) -> str:
-    if len(set(said.values())) == 1:
-        names = " and on ".join(_NAMES[convention] for convention in said)
-        return f"The module failed on {names} of shape {shape}: {next(iter(said.values()))}"
-    tries = "; ".join(f"on {_NAMES[convention]}: {message}" for convention, message in said.items())
-    return f"The module failed on every kind of images of shape {shape} that was tried: {tries}"
-
-
-def _responses(call: Call, face: Face) -> int:
-    """How many of some single random changes move any output."""
-    random = np.random.default_rng(1)
-    images = np.repeat(random.integers(face.levels, size=(1, *face.shape)), 1 + _CHANGES, 0)
-    flat = images.reshape(len(images), -1)
-    places = random.integers(flat.shape[1], size=_CHANGES)
-    rows = 1 + np.arange(_CHANGES)
-    flat[rows, places] = (flat[rows, places] + random.integers(1, face.levels, size=_CHANGES)) % face.levels
-    outputs = face.arrange(call(face.encode(torch.from_numpy(images))), len(images)).flatten(1)
-    change = (outputs[1:] - outputs[:1]).nan_to_num(0.0).abs().amax(1)
-    return int((change > _MOVED * outputs[0].nan_to_num(0.0).abs().max()).sum())
-
-
-def _encoded(images: Tensor, convention: str, levels: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+def encode(images: Tensor, convention: str, levels: int, dtype: torch.dtype) -> Tensor:
+    """int64 images → int64 (`int`), or `dtype` in [0, 1] (`unit`) or [-1, 1] (`symmetric`)."""
     if convention == "int":
-        return images.to(device, torch.int64)
-    unit = images.to(device, dtype) / (levels - 1)
+        return images
+    unit = images.to(dtype) / (levels - 1)
     return unit if convention == "unit" else 2 * unit - 1
 
 
-def _floating(output: Tensor) -> Tensor:
-    if not output.is_floating_point():
-        kind = str(output.dtype).removeprefix("torch.")
-        raise UserError(
-            f"The module's output is {kind}; what can be checked are real numbers such as logits, log-probabilities or a "
-            "distribution's parameters, before any sampling or argmax."
-        )
-    return output
+def selected(raw: Any, path: str | None) -> Tensor:
+    """The part of what a module returned that `path` names: `0`, `logits`, `0.logits`.
+
+    Raises:
+        UserError: there is no such part, or it is no tensor of floats; the message says what is there.
+    """
+    part = raw
+    for name in path.split(".") if path is not None else ():
+        part = _entry(part, name)
+    if isinstance(part, Tensor):
+        if not part.is_floating_point():
+            kind = str(part.dtype).removeprefix("torch.")
+            raise UserError(f"The module's output is {kind}; it must be floating point: logits, or parameters of a distribution.")
+        return part
+    names = _names(part)
+    if not names:
+        raise UserError(f"The module returned a {type(part).__name__}, not a tensor; check a module that returns the output alone.")
+    prefix = f"{path}." if path is not None else ""
+    choices = " or ".join(f"--select {prefix}{name}" for name in names)
+    raise UserError(f"The module returned a {type(part).__name__} of {len(names)} parts; say which is the output with select: {choices}.")
 
 
-def _refuse_nan(output: Tensor) -> None:
-    if bool(output.isnan().any()):
-        raise UserError("The module's output holds NaN, which cannot be compared; mend that first, then check causality.")
+def _entry(part: Any, name: str) -> Any:
+    names = _names(part)
+    if name not in names:
+        if not names:
+            raise UserError(f"Nothing can be selected with '{name}': the module returned a {type(part).__name__}. Leave select out.")
+        near = nearest(name, names)
+        hint = f" Did you mean '{near}'?" if near else ""
+        raise UserError(f"The module's {type(part).__name__} has no part '{name}'.{hint} It has: {', '.join(names)}.")
+    if isinstance(part, Mapping):
+        return {str(key): value for key, value in part.items()}[name]
+    return part[int(name)] if name.isdecimal() else getattr(part, name)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _names(part: Any) -> list[str]:
+    """What can be selected from it, named tuples and dataclasses by the names of their fields."""
+    if isinstance(part, Tensor):
+        return []
+    if isinstance(part, Mapping):
+        return [str(key) for key in part]
+    fields = getattr(part, "_fields", None) or getattr(part, "__dataclass_fields__", None)
+    if fields:
+        return list(fields)
+    return [str(index) for index in range(len(part))] if isinstance(part, list | tuple) else []
+
+
+def _try(call: Callable[[Tensor], Any], batch: Tensor) -> Any:
+    try:
+        return call(batch)
+    except Exception as error:  # whatever a foreign module throws: this convention is not its own
+        return error
+
+
+def _answers(call: Callable[[Tensor], Any], path: str | None, image: Tensor, convention: str, levels: int, dtype: torch.dtype) -> int:
+    """How many of a few single changes move the output at all."""
+    rng = np.random.default_rng(1)
+    images = image[None].repeat(1 + _CHANGES, 1, 1, 1)
+    flat = images.flatten(1)
+    for i, place in enumerate(rng.integers(0, max(1, flat.shape[1] // 2), _CHANGES), start=1):
+        flat[i, place] = (flat[i, place] + int(rng.integers(1, levels))) % levels
+    raw = _try(call, encode(flat.view_as(images), convention, levels, dtype))
+    if isinstance(raw, Exception):
+        return -1
+    output = selected(raw, path)
+    return int((output[1:] != output[:1]).flatten(1).any(1).sum())
+
+
+def _nothing_runs(tried: dict[str, Any], images: Tensor) -> UserError:
+    said = {name: (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".") for name, error in tried.items()}
+    words = {"int": "integers", "unit": "floats in [0, 1]", "symmetric": "floats in [-1, 1]"}
+    if len(said) == 1 or len(set(said.values())) == 1:
+        how = " or ".join(words[name] for name in said)
+        return UserError(f"The module failed on {how} of shape {tuple(images.shape)}: {next(iter(said.values()))}.")
+    both = "; on ".join(f"{words[name]}: {message}" for name, message in said.items())
+    return UserError(f"The module failed on images of shape {tuple(images.shape)}, on {both}.")
+
+
+def _known(batch: int, shape: tuple[int, int, int]) -> dict[str, int]:
+    return dict(zip("bchw", (batch, *shape), strict=True))
