@@ -270,7 +270,8 @@ def _example(entry: dict[str, Any] | None) -> Example | None:
 
 def _leak(entry: dict[str, Any]) -> Leak:
     example = _example(entry["example"])
-    assert example is not None
+    if example is None:
+        raise ValueError("a leak without an example")
     return Leak((entry["offset"][0], entry["offset"][1]), entry["input_colour"], entry["output_colour"], entry["count"], example)
 
 

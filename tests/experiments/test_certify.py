@@ -1,6 +1,7 @@
 """The project's own guard: one certificate for all runs that it holds for, made anew when anything it depends on has changed."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,30 @@ def test_a_damaged_certificate_is_made_anew(content: bytes, tmp_path: Path, chec
     assert len(checks) == 1
 
 
+def test_a_certificate_that_is_json_but_not_whole_is_made_anew(tmp_path: Path, checks: list[str]):
+    spec = spec_of("digits/gated-residual")
+    whole = certify(spec, stages.build, tmp_path).to_json()
+    (leak, *others) = whole["leaks"]
+    halves = [
+        {name: value for name, value in whole.items() if name != "map"},
+        whole | {"leaks": [leak | {"example": None}, *others]},
+        whole | {"shape": [1, 8]},
+    ]
+    for number, half in enumerate(halves, start=2):
+        (tmp_path / f"{certificate_key(spec)}.json").write_text(json.dumps(half))
+        assert certify(spec, stages.build, tmp_path).sees_itself
+        assert len(checks) == number
+
+
+def test_a_certificate_of_other_source_is_not_used(tmp_path: Path, checks: list[str], monkeypatch: pytest.MonkeyPatch):
+    spec = spec_of("digits/pixelcnn")
+    certify(spec, stages.build, tmp_path)
+    real = module.source_digest
+    monkeypatch.setattr(module, "source_digest", lambda names: real(names) + "changed")
+    certify(spec, stages.build, tmp_path)
+    assert (len(checks), len(list(tmp_path.iterdir()))) == (2, 2)
+
+
 def test_without_a_folder_nothing_is_kept(checks: list[str]):
     for _ in range(2):
         certify(spec_of("digits/pixelcnn"), stages.build, None)
@@ -88,6 +113,17 @@ def test_the_trained_model_is_probed_at_telling_positions_and_some_of_the_seeds(
     assert 8 <= report.positions_probed <= 16
     leaky = spec_of("digits/gated-residual")
     assert certify_trained(stages.build(leaky), leaky).faults == ("sees-itself",)
+
+
+def test_a_leak_that_only_the_narrow_copy_has_counts_and_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    leaky = certify(spec_of("digits/gated-residual"), stages.build, None)
+    monkeypatch.setattr("pixelbench.experiments.execute.certify", lambda *arguments: leaky)
+    assert execute(spec_of("digits/gated-pixelcnn"), tmp_path) == "done"
+    record = read_record(tmp_path)
+    assert record["causality"]["status"] == "leaky"
+    assert record["causality"]["faults"] == ["sees-itself"]
+    assert record["causality"]["counter_example"] == leaky.counter_example
+    assert record["sequential"]["n_images"] == 2
 
 
 def test_a_leak_that_only_the_trained_model_has_counts_and_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
