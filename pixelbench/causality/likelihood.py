@@ -73,9 +73,9 @@ class LikelihoodReport:
         head = f"{self.target}: the probabilities of all {self.images} images of {size} with {self.levels} levels sum to {self.total:.12g}"
         if not self.normalised:
             why = (
-                "every image gets more than its share, as when a model sees the sub-pixel that it predicts"
+                "images get more than their share, as when a model sees the sub-pixel that it predicts"
                 if self.total > 1
-                else "probability is lost, as when bin masses or log-softmax are taken over the wrong axis"
+                else "probability is lost, as when log-softmax runs over the wrong axis, or a model sees the sub-pixel that it predicts"
             )
             return f"{head}, not to 1: its log_prob is no log-likelihood ({why})."
         lines = [f"{head}: log_prob is a log-likelihood.", f"Interactions: {self.interactions} of {self.pairs} pairs of sub-pixels."]
@@ -124,7 +124,8 @@ def check_log_prob(
         raise UserError(f"{type(module).__name__} has no log_prob(images); without --sums-to-one its outputs can be checked.")
     every = np.array(list(itertools.product(range(levels), repeat=size)), dtype=np.int64)
     table = _scores(module, folded(every, (channels, height, width)), levels, input, seed)
-    total = float(np.exp(np.logaddexp.reduce(table)))
+    with np.errstate(over="ignore"):  # densities may add up to more than a number can hold
+        total = float(np.exp(np.logaddexp.reduce(table)))
     cube = table.reshape((levels,) * size)
     finite = bool(np.isfinite(table).all())
     pairs = _interactions(cube) if finite else set()
