@@ -9,7 +9,7 @@ from torch import nn
 
 from pixelbench.causality.check import check_causality
 from pixelbench.causality.report import CausalityReport
-from pixelbench.errors import unknown
+from pixelbench.errors import UserError, unknown
 
 MODES = ("eval", "train", "both")
 
@@ -36,6 +36,8 @@ def certificates(
     """
     if mode not in MODES:
         raise unknown("mode", mode, MODES)
+    if seconds is not None and not seconds > 0:
+        raise UserError(f"seconds must be more than 0; got {seconds}.")
     modes = ("eval", "train") if mode == "both" else (mode,)
     wanted = [(one, step) for one in modes for step in ((False, True) if after_step else (False,))]
     ends = time.monotonic() + (math.inf if seconds is None else seconds)

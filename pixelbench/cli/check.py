@@ -84,7 +84,7 @@ def check(
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A blind spot or missing colour conditioning fails too.")] = False,
     plot: PlotOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the images and of random layers.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of new weights, of the images and of random layers.")] = 0,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> int:
@@ -100,7 +100,7 @@ def check(
             _require_picture(plot)
         limits = {"mode": mode.value, "after_step": after_step, "seconds": seconds}
         with _foreign_output():
-            found = _load(target, settings or [], shape, levels, device)
+            found = _load(target, settings or [], shape, levels, device, seed)
             reports = list(_checked(found, {**options, **limits}))
     except UserError as error:
         if not as_json:
@@ -113,12 +113,17 @@ def check(
     return FAILED if any(report.leaky or (strict and report.blind_spots) for report in reports) else FINE
 
 
-def _load(target: str, settings: list[str], shape: str | None, levels: int | None, device: str) -> "Target":
+def _load(target: str, settings: list[str], shape: str | None, levels: int | None, device: str, seed: int) -> "Target":
+    """The same weights each time, so that the same command gives the same report."""
+    from torch import device as torch_device
+
+    from pixelbench.causality.sandbox import random_states
     from pixelbench.experiments.devices import resolve_device
     from pixelbench.experiments.targets import load_target, parse_shape
 
     chosen = resolve_device(device)
-    found = load_target(target, settings, parse_shape(shape), levels)
+    with random_states(torch_device("cpu"), seed):
+        found = load_target(target, settings, parse_shape(shape), levels)
     found.module.to(chosen)
     return found
 
@@ -137,7 +142,7 @@ def _sums_to_one(
 
     shape = shape or ",".join(map(str, TINY_SHAPE))
     with _foreign_output():
-        found = _load(target, settings, shape, levels or TINY_LEVELS, device)
+        found = _load(target, settings, shape, levels or TINY_LEVELS, device, options["seed"])
         with _working(f"Scoring all images of {'x'.join(map(str, found.shape))}"):
             report = check_log_prob(
                 found.module, found.shape, levels=found.levels, input=options["input"], seed=options["seed"], target=found.name
