@@ -266,6 +266,18 @@ def test_wrong_use(pixelbench: Pixelbench, arguments: tuple[str, ...], said: str
     assert "Traceback" not in err
 
 
+def test_each_report_has_a_picture_of_its_own(check: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[tuple[str, bool, str]] = []
+    monkeypatch.setattr(
+        "pixelbench.causality.picture.write_map", lambda report, path: drawn.append((report.mode, report.after_step, str(path)))
+    )
+    assert check("Net", "--plot", "map.svg")[2].endswith("Map: map.svg\n")
+    assert check("Net", "--plot", "map.PNG", "--mode", "both", "--after-step", "--json")[0] == 0
+    pictures = [("eval", False, "map-eval.PNG"), ("eval", True, "map-eval-after-step.PNG")]
+    pictures += [("train", False, "map-train.PNG"), ("train", True, "map-train-after-step.PNG")]
+    assert drawn == [("eval", False, "map.svg"), *pictures]
+
+
 def test_a_selected_output_is_checked(check: Pixelbench) -> None:
     assert check("Many", "--select", "logits")[0] == 0
 
