@@ -6,8 +6,8 @@ from typing import Literal
 from torch import nn
 
 from pixelbench.causality.certificates import certificates
-from pixelbench.causality.report import CausalityReport, Missing, colour_name
-from pixelbench.causality.text import report_text
+from pixelbench.causality.report import CausalityReport
+from pixelbench.causality.text import gap_name, report_text
 from pixelbench.errors import unknown
 
 _CONTEXTS = ("box", "full")
@@ -66,11 +66,7 @@ def _fault(report: CausalityReport, context: str | None) -> str:
     count = {None: 0, "box": report.blind_spots, "full": report.missing_kinds}[context]
     if not count:
         return ""
-    named = ", ".join(_gap(gap, report.shape[0]) for gap in report.missing[: min(count, _NAMED)])
-    kind = "blind spots" if context == "box" else "earlier positions that no output sees"
+    named = ", ".join(gap_name(gap, report.shape[0]) for gap in report.missing[: min(count, _NAMED)])
+    kind = "blind spot" if context == "box" else "earlier position"
+    kind += ("s" if count > 1 else "") + (" that no output sees" if context == "full" else "")
     return f"{count} {kind}: {named}{', …' if count > _NAMED else ''} (row and column of the input minus the output's)."
-
-
-def _gap(gap: Missing, channels: int) -> str:
-    colours = "" if channels == 1 else f" ({colour_name(gap.output_colour, channels)} of {colour_name(gap.input_colour, channels)})"
-    return f"({gap.offset[0]:+d}, {gap.offset[1]:+d}){colours}"

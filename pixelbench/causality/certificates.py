@@ -1,5 +1,6 @@
 """All the certificates that were asked for, one after the other: both modes, before and after a training step."""
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,8 @@ from typing import Any
 from torch import nn
 
 from pixelbench.causality.check import check_causality
-from pixelbench.causality.report import CausalityReport
+from pixelbench.causality.report import CausalityReport, Diagnosis
+from pixelbench.causality.wording import LOST_MASK, LOST_MASK_FOR_SURE
 from pixelbench.errors import UserError, unknown
 
 MODES = ("eval", "train", "both")
@@ -41,6 +43,17 @@ def certificates(
     modes = ("eval", "train") if mode == "both" else (mode,)
     wanted = [(one, step) for one in modes for step in ((False, True) if after_step else (False,))]
     ends = time.monotonic() + (math.inf if seconds is None else seconds)
+    before: CausalityReport | None = None
     for done, (one, step) in enumerate(wanted):
         share = None if seconds is None else max(1e-3, (ends - time.monotonic()) / (len(wanted) - done))
-        yield check_causality(module, shape, mode=one, after_step=step, seconds=share, **options)
+        report = check_causality(module, shape, mode=one, after_step=step, seconds=share, **options)
+        yield _compared(before, report) if step and before is not None else report
+        before = report
+
+
+def _compared(before: CausalityReport, after: CausalityReport) -> CausalityReport:
+    """What leaks only after the step has one cause above all, which the comparison shows and no single map can."""
+    if before.leaky or not after.leaky:
+        return after
+    others = tuple(diagnosis for diagnosis in after.diagnosis if diagnosis.name != LOST_MASK)
+    return dataclasses.replace(after, diagnosis=(Diagnosis(LOST_MASK, LOST_MASK_FOR_SURE), *others))

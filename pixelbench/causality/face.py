@@ -78,18 +78,17 @@ def find_face(
     rng = np.random.default_rng(0)
     images = torch.from_numpy(rng.integers(0, levels, (_TRIAL, *shape))).to(device)
     tried = {name: _try(call, encode(images, name, levels, dtype)) for name in (("int", "unit") if input == "auto" else (input,))}
-    running = {name: raw for name, raw in tried.items() if not isinstance(raw, Exception)}
+    running = {name: raw for name, raw in tried.items() if not isinstance(raw, BaseException)}
     if not running:
         raise _nothing_runs(tried, images)
-    if len(running) > 1:
-        answers = {name: _answers(call, path, images[0], name, levels, dtype) for name in running}
-        running = {name: running[name] for name in [max(answers, key=lambda name: answers[name])]}
-    ((name, raw),) = running.items()
-    result = selected(raw, path)
     known = _known(_TRIAL, shape)
-    layout = layout or infer_layout(result.shape, known)
-    check_layout(layout, result.shape, known)
-    return Face(name, layout.pattern, path, shape, levels, dtype, layout)
+    faces = []
+    for name, raw in running.items():
+        result = selected(raw, path)
+        found = layout or infer_layout(result.shape, known)
+        check_layout(found, result.shape, known)
+        faces.append(Face(name, found.pattern, path, shape, levels, dtype, found))
+    return faces[0] if len(faces) == 1 else max(faces, key=lambda face: _answers(call, face, images[0]))
 
 
 def encode(images: Tensor, convention: str, levels: int, dtype: torch.dtype) -> Tensor:
@@ -124,19 +123,23 @@ def selected(raw: Any, path: str | None) -> Tensor:
 
 def _entry(part: Any, name: str) -> Any:
     names = _names(part)
-    if name not in names:
+    numbered = isinstance(part, list | tuple) and name.isdecimal() and int(name) < len(part)  # a named tuple has both
+    if name not in names and not numbered:
         if not names:
-            raise UserError(f"Nothing can be selected with '{name}': the module returned a {type(part).__name__}. Leave select out.")
+            raise UserError(f"Nothing can be selected with '{name}': the module returned a {type(part).__name__} without parts.")
         near = nearest(name, names)
         hint = f" Did you mean '{near}'?" if near else ""
         raise UserError(f"The module's {type(part).__name__} has no part '{name}'.{hint} It has: {', '.join(names)}.")
     if isinstance(part, Mapping):
         return {str(key): value for key, value in part.items()}[name]
-    return part[int(name)] if name.isdecimal() else getattr(part, name)
+    return part[int(name)] if numbered else getattr(part, name)
 
 
 def _names(part: Any) -> list[str]:
-    """What can be selected from it, named tuples and dataclasses by the names of their fields."""
+    """What can be selected from it: keys, fields of named tuples and dataclasses, places, or the tensors that an object holds.
+
+    So a `torch.distributions.Categorical` is selected from by `logits`.
+    """
     if isinstance(part, Tensor):
         return []
     if isinstance(part, Mapping):
@@ -144,38 +147,52 @@ def _names(part: Any) -> list[str]:
     fields = getattr(part, "_fields", None) or getattr(part, "__dataclass_fields__", None)
     if fields:
         return list(fields)
-    return [str(index) for index in range(len(part))] if isinstance(part, list | tuple) else []
+    if isinstance(part, list | tuple):
+        return [str(index) for index in range(len(part))]
+    return [name for name in dir(part) if not name.startswith("_") and isinstance(_attribute(part, name), Tensor)]
+
+
+def _attribute(part: Any, name: str) -> Any:
+    try:
+        return getattr(part, name)
+    except Exception:  # a property that does not hold for this object, such as the mode of some distributions
+        return None
 
 
 def _try(call: Callable[[Tensor], Any], batch: Tensor) -> Any:
     try:
         return call(batch)
-    except Exception as error:  # whatever a foreign module throws: this convention is not its own
+    except (Exception, SystemExit) as error:  # whatever a foreign module throws: this convention is not its own
         return error
 
 
-def _answers(call: Callable[[Tensor], Any], path: str | None, image: Tensor, convention: str, levels: int, dtype: torch.dtype) -> int:
+def _answers(call: Callable[[Tensor], Any], face: Face, image: Tensor) -> int:
     """How many of a few single changes move the output at all."""
     rng = np.random.default_rng(1)
     images = image[None].repeat(1 + _CHANGES, 1, 1, 1)
     flat = images.flatten(1)
     for i, place in enumerate(rng.integers(0, max(1, flat.shape[1] // 2), _CHANGES), start=1):
-        flat[i, place] = (flat[i, place] + int(rng.integers(1, levels))) % levels
-    raw = _try(call, encode(flat.view_as(images), convention, levels, dtype))
-    if isinstance(raw, Exception):
+        flat[i, place] = (flat[i, place] + int(rng.integers(1, face.levels))) % face.levels
+    raw = _try(call, face.encode(flat.view_as(images)))
+    if isinstance(raw, BaseException):
         return -1
-    output = selected(raw, path)
+    output = face.arrange(raw, len(images))
     return int((output[1:] != output[:1]).flatten(1).any(1).sum())
 
 
 def _nothing_runs(tried: dict[str, Any], images: Tensor) -> UserError:
-    said = {name: (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".") for name, error in tried.items()}
+    said = {name: _message(error) for name, error in tried.items()}
     words = {"int": "integers", "unit": "floats in [0, 1]", "symmetric": "floats in [-1, 1]"}
     if len(said) == 1 or len(set(said.values())) == 1:
         how = " or ".join(words[name] for name in said)
         return UserError(f"The module failed on {how} of shape {tuple(images.shape)}: {next(iter(said.values()))}.")
     both = "; on ".join(f"{words[name]}: {message}" for name, message in said.items())
     return UserError(f"The module failed on images of shape {tuple(images.shape)}, on {both}.")
+
+
+def _message(error: BaseException) -> str:
+    text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return f"it ends the program ({text})" if isinstance(error, SystemExit) else text
 
 
 def _known(batch: int, shape: tuple[int, int, int]) -> dict[str, int]:

@@ -27,11 +27,11 @@ KINDS = {
 _SIDE, _SIDE_ALONE, _CELL = 2.8, 4.2, 0.36
 _DPI = 100
 #: Ticks on one axis, at most about.
-_TICKS = 8
+_TICKS = 11
 
 
 def map_figure(report: CausalityReport) -> "Figure":
-    """Rows of panels: output colours; columns: input colours. Offsets of the input from the output are on the axes."""
+    """Rows of panels: output colours; columns: input colours. On the axes: offsets, input minus output."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -136,7 +136,8 @@ def _panel(axes: "Axes", report: CausalityReport, out: int, into: int, cell: flo
         axes.add_collection(PatchCollection(squares, facecolor=KINDS[kind][0], edgecolor=edge, linewidth=line, hatch=hatch))
     leaks = [(column, row) for letter, column, row in places if letter == "x"]
     if leaks:  # a mark as well, for eyes that do not tell red from green
-        axes.scatter(*zip(*leaks, strict=True), marker="x", s=(24 * cell) ** 2, linewidths=8 * cell, color="white", zorder=3)
+        columns, heights = [column for column, _ in leaks], [row for _, row in leaks]
+        axes.scatter(columns, heights, marker="x", s=(24 * cell) ** 2, linewidths=8 * cell, color="white", zorder=3)
     axes.add_patch(Rectangle((-0.5, -0.5), 1, 1, fill=False, edgecolor="black", linewidth=max(1.2, 6 * cell), zorder=4))
     axes.set(xlim=(left - 0.6, left + width - 0.4), ylim=(top + height - 0.4, top - 0.6), aspect="equal")
     axes.set_xticks(_ticks(left, width))
@@ -164,4 +165,4 @@ def _legend(used: list[str]) -> list[Any]:
 
     kinds = [(KINDS[letter], "////" if letter == "?" else None) for letter in used]
     handles = [Patch(facecolor=colour, edgecolor="#909090", hatch=hatch, label=words) for (colour, words), hatch in kinds]
-    return [*handles, Patch(facecolor="none", edgecolor="black", linewidth=1.6, label="the output's own pixel")]
+    return [*handles, Patch(facecolor="none", edgecolor="black", linewidth=1.6, label="the output's own pixel (0, 0)")]

@@ -4,7 +4,9 @@ Offsets are (row, column) of the input minus the output; places of sub-pixels ar
 """
 
 import dataclasses
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 #: Rises when a field of the certificate changes its name or meaning.
@@ -217,6 +219,14 @@ class CausalityReport:
         document["faults"] = list(self.faults)
         document["map"]["pairs"] = {f"{out}<{into}": list(rows) for (out, into), rows in self.map.pairs.items()}
         return document
+
+    @classmethod
+    def read(cls, path: Path) -> "CausalityReport | None":
+        """The certificate in a file; None where there is none, or it is damaged or of another schema."""
+        try:
+            return cls.from_json(json.loads(path.read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "CausalityReport":

@@ -68,7 +68,7 @@ class Subject:
             raw = self._raw(batch, restored=True)
         except UserError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._failure(error, len(images)) from error
         return self.face.arrange(raw, len(images)).double()
 
@@ -85,7 +85,7 @@ class Subject:
                 output = self.face.arrange(self._call(self._batch(images)), len(images))
         except UserError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._failure(error, len(images)) from error
         parameters = {id(one): one for part in parts_of(self._module) for one in part.parameters(recurse=False) if one.requires_grad}
         return output, list(parameters.values())
@@ -126,7 +126,7 @@ class Subject:
         for part in parts_of(self._module):
             part.train(mode == "train")
 
-    def _failure(self, error: Exception, batch: int) -> UserError:
+    def _failure(self, error: BaseException, batch: int) -> UserError:
         entered = f"{self.face.input} images of shape {(batch, *self.shape)}"
         return UserError(f"{self.name} failed on {entered}: {_first_line(error)}. Mend that first, then check causality.")
 
@@ -139,5 +139,5 @@ def _widen(part: nn.Module) -> None:
     part.double()
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from pixelbench.causality.report import CausalityReport, Leak, Map, colour_name, place_name
+from pixelbench.causality.report import CausalityReport, Leak, Map, Missing, colour_name, place_name
 
 #: Further kinds of leak are counted only.
 _LEAKS = 6
+_GAPS = 5
 _LISTED = 24
 _SYMBOLS = {"#": "█", ".": "·", "x": "X", " ": " ", "?": "?"}
 _LEGEND = {"#": "█ seen", ".": "· earlier and not seen", "x": "X leak", "?": "? not measured"}
@@ -15,7 +16,7 @@ _WIDTH = 100
 
 def report_text(report: CausalityReport) -> str:
     """The whole report, several lines without a newline at the end."""
-    parts = [_verdict(report), *_leaks(report), *_seen(report), _order(report), "", *_diagnosis(report), *map_lines(report)]
+    parts = [_verdict(report), *_leaks(report), *seen_lines(report), _order(report), "", *_diagnosis(report), *map_lines(report)]
     return "\n".join(parts)
 
 
@@ -61,17 +62,31 @@ def _kind(leak: Leak, channels: int) -> str:
     return f"{colour_name(leak.output_colour, channels)} sees {colour_name(leak.input_colour, channels)} at {where}"
 
 
-def _seen(report: CausalityReport) -> Iterator[str]:
+def seen_lines(report: CausalityReport) -> Iterator[str]:
+    """Sentences on what is seen: context, colour conditioning, blind spots."""
     context, channels = report.context, report.shape[0]
-    yield f"Context: {context.rows_above} rows above, {context.columns_left} columns to the left, {context.columns_right} to the right."
+    rows, left = _count(context.rows_above, "row"), _count(context.columns_left, "column")
+    yield f"Context: {rows} above, {left} to the left, {context.columns_right} to the right."
     if channels > 1:
         names = [colour_name(channel, channels) for channel in range(channels)]
         seen = {out: " and ".join(names[into] for into in colours) for out, colours in report.colour_conditioning.items()}
         yield "Other colours of the same pixel: " + ", ".join(f"{names[out]} sees {words or 'none'}" for out, words in seen.items()) + "."
-    if report.blind_spots:
-        yield f"Blind spots: {report.blind_spots} earlier offsets are never seen although farther ones are."
-    else:
+    if not report.blind_spots:
         yield "Blind spots: none."
+        return
+    gaps = ", ".join(gap_name(gap, channels) for gap in report.missing[: min(report.blind_spots, _GAPS)])
+    more = ", …" if report.blind_spots > _GAPS else ""
+    yield f"Blind spots: {_count(report.blind_spots, 'earlier offset')} never seen although farther ones are: {gaps}{more}."
+
+
+def gap_name(gap: Missing, channels: int) -> str:
+    """`(-1, +2)`: row and column of the input minus the output's; with colours `(-1, +2) of R by G`."""
+    colours = "" if channels == 1 else f" of {colour_name(gap.input_colour, channels)} by {colour_name(gap.output_colour, channels)}"
+    return f"({gap.offset[0]:+d}, {gap.offset[1]:+d}){colours}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _order(report: CausalityReport) -> str:

@@ -1,5 +1,12 @@
 """The words of the diagnoses: what is seen, the likely cause, the mend. Names are stable; words in braces are filled in."""
 
+#: Said where the same module was checked before the step and was clean.
+LOST_MASK = "mask-lost-in-training"
+LOST_MASK_FOR_SURE = (
+    "Clean before the training step, leaky after it: the mask was multiplied with the weight only once, at initialisation, and training "
+    "has filled what it had cleared. Multiply `weight * mask` in every `forward`."
+)
+
 SENTENCES: dict[str, str] = {
     "carries-state": (
         "Equal calls one after another give different outputs: the module carries something from one call to the next (a counter, a "
@@ -51,7 +58,7 @@ SENTENCES: dict[str, str] = {
         "Rows below are seen. Either the mask clears the row of the kernel's centre and keeps the rows below it, or it is not applied at "
         "all (computed but not multiplied with the weight). Zero `mask[:, :, k // 2 + 1:]` and multiply in every `forward`."
     ),
-    "mask-lost-in-training": (
+    LOST_MASK: (
         "After a training step pixels below and to the right are seen. If the module is clean before it, the mask was multiplied with the"
         " weight only once, at initialisation. Multiply `weight * mask` in every `forward`."
     ),

@@ -52,7 +52,7 @@ def certify(spec: RunSpec, build: Build, cache: Path | None) -> CausalityReport:
         cache: a folder of certificates by key; None keeps nothing.
     """
     stored = None if cache is None else cache / f"{certificate_key(spec)}.json"
-    found = None if stored is None else _read(stored)
+    found = None if stored is None else CausalityReport.read(stored)
     if found is not None:
         return found
     model = build(dataclasses.replace(spec, seed=0), **narrow(spec))  # the same for all seeds
@@ -88,10 +88,3 @@ def certificate_key(spec: RunSpec) -> str:
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:24]
 
-
-def _read(path: Path) -> CausalityReport | None:
-    """A stored certificate; None where there is none, or it is damaged: then it is made anew."""
-    try:
-        return CausalityReport.from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None

@@ -1,10 +1,12 @@
-"""`report.md`: tables, order, lessons, sample grids, curves, failures and where it all comes from."""
+"""`report.md`: tables, order, lessons, sample grids, dependence maps, curves, failures and where it all comes from."""
 
 import os
 from pathlib import Path
 from typing import Any
 
+from pixelbench.causality.picture import map_png
 from pixelbench.reports import columns, escape, words
+from pixelbench.reports.maps import map_groups
 from pixelbench.reports.plots import draw_curves
 from pixelbench.reports.report import Report
 from pixelbench.reports.runs import Cell, Run
@@ -27,6 +29,11 @@ HOW_TO_READ = """\
 - **code length**: the bytes of all test images as one mosaic in an image format. It makes a number readable; it is no model's likelihood.
 - **zeros**, **colour coherence**: the share of values 0, and the correlation between the colour channels, in samples; hold them against the
   row of real test images."""
+
+MAPS = (
+    "What an output sees around its own pixel, over all pixels of the image: every input sub-pixel of a narrow copy of the network was "
+    "changed, in float64. Red may not be seen."
+)
 
 
 def write_markdown(report: Report, out: Path | None = None) -> Path:
@@ -77,6 +84,7 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     if steps:
         parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]
     parts += _lessons_and_samples(report, table.task, cells, beside)
+    parts += _maps(cells, table.task, beside)
     curves = draw_curves(cells)
     if curves:
         name = f"{FILES}/curves-{table.task}.png"
@@ -124,6 +132,21 @@ def _grid(beside: Path, cell: Cell) -> str | None:
     said = " ".join(found["sentence"] for found in run.record["diagnoses"])
     caption = f"**{label}**" + (" (*not causal*)" if cell.leaky else "") + (f": {escape.text(said)}" if said else "")
     return f"{caption}\n\n![Samples of {label}]({escape.link(path)})"
+
+
+def _maps(cells: list[Cell], task: str, beside: Path) -> list[str]:
+    """What an output of each network sees, as its certificate says; variants that see the same share a picture."""
+    groups = map_groups(cells)
+    parts = ["### Dependence maps", MAPS] if groups else []
+    for group in groups:
+        name = f"{FILES}/map-{task}-{group.file}.png"
+        write_bytes(beside / name, map_png(group.report))
+        labels = ", ".join(f"**{escape.text(label)}**" for label in group.labels)
+        parts += [
+            f"{labels}{' (*not causal*)' if group.leaky else ''}: {escape.text(group.sentences)}",
+            f"![Dependence map of {escape.text(', '.join(group.labels))}]({escape.link(name)})",
+        ]
+    return parts
 
 
 def _failure(run: Run) -> str:

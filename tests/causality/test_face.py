@@ -129,6 +129,14 @@ def test_where_both_tries_say_the_same_it_is_said_once() -> None:
         face_of(call, input="symmetric")
 
 
+def test_a_module_that_ends_the_program_does_not_end_ours() -> None:
+    def call(images: Tensor) -> Tensor:
+        raise SystemExit(4)
+
+    with pytest.raises(UserError, match=r"failed on integers or floats in \[0, 1\] of shape .*: it ends the program \(4\)\."):
+        face_of(call)
+
+
 def test_only_the_convention_asked_for_is_tried() -> None:
     with pytest.raises(UserError, match="failed on integers of shape"):
         face_of(Convolved(), input="int")
@@ -183,6 +191,7 @@ HERE, ELSEWHERE = torch.full((1,), 1.0), torch.full((1,), 2.0)
         ({"logits": HERE, "loss": ELSEWHERE}, "logits"),
         ({0: ELSEWHERE, 1: HERE}, "1"),
         (Pair(HERE, ELSEWHERE), "logits"),
+        (Pair(ELSEWHERE, HERE), "1"),
         (Output(ELSEWHERE, (ELSEWHERE, {"mean": HERE})), "heads.1.mean"),
         (({"a": ELSEWHERE}, [HERE]), "1.0"),
     ],
@@ -201,7 +210,7 @@ def test_the_part_asked_for_is_the_output(raw: Any, path: str | None) -> None:
         ({"logits": HERE}, "logit", "The module's dict has no part 'logit'. Did you mean 'logits'? It has: logits."),
         ((HERE, HERE), "2", "The module's tuple has no part '2'. It has: 0, 1."),
         (Output(HERE, HERE), "head", "The module's Output has no part 'head'. Did you mean 'heads'? It has: loss, heads."),
-        (HERE, "0", "Nothing can be selected with '0': the module returned a Tensor. Leave select out."),
+        (HERE, "0", "Nothing can be selected with '0': the module returned a Tensor without parts."),
         ({"a": HERE}, "a.0", "Nothing can be selected with '0'"),
         (None, None, "The module returned a NoneType, not a tensor; check a module that returns the output alone."),
         ((), None, "The module returned a tuple, not a tensor"),
@@ -213,6 +222,37 @@ def test_what_cannot_be_selected_says_what_is_there(raw: Any, path: str | None, 
     with pytest.raises(UserError) as raised:
         selected(raw, path)
     assert said in str(raised.value)
+
+
+def test_a_distribution_is_selected_from_by_the_tensors_it_holds() -> None:
+    normal = torch.distributions.Normal(torch.zeros(2), torch.ones(2))
+    assert torch.equal(selected(normal, "scale"), torch.ones(2))
+    with pytest.raises(UserError, match="--select loc or "):
+        selected(normal, None)
+
+
+def test_a_named_tuple_is_selected_from_by_name_and_by_place() -> None:
+    pair = Pair(torch.zeros(1), torch.ones(1))
+    assert selected(pair, "1") is pair[1]
+
+
+def test_what_ends_the_program_or_returns_one_number_is_a_sentence() -> None:
+    def leave(images: Tensor) -> Tensor:
+        raise SystemExit(3)
+
+    with pytest.raises(UserError, match=r"it ends the program \(3\)"):
+        face_of(leave)
+    with pytest.raises(UserError, match="its first axis must be the 2 images"):
+        face_of(lambda x: x.double().sum())
+
+
+def test_a_distribution_is_selected_from_by_its_tensors() -> None:
+    normal = torch.distributions.Normal(HERE, ELSEWHERE)
+    assert selected(normal, "loc") is HERE
+    with pytest.raises(UserError, match=r"returned a Normal of \d+ parts; .*--select loc or"):
+        selected(normal, None)
+    with pytest.raises(UserError, match=r"The module's Normal has no part 'locs'. Did you mean 'loc'"):
+        selected(normal, "locs")
 
 
 def test_a_selected_part_is_kept_in_the_face() -> None:

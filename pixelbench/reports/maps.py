@@ -1,0 +1,52 @@
+"""Dependence maps of a task's networks, from the certificates that their runs left."""
+
+import dataclasses
+import re
+from dataclasses import dataclass
+
+from pixelbench.causality.report import CausalityReport
+from pixelbench.causality.text import seen_lines
+from pixelbench.reports.runs import Cell
+
+
+@dataclass(frozen=True)
+class MapGroup:
+    """Variants whose certificates say the same: one picture serves them all. `report.target` names them."""
+
+    labels: tuple[str, ...]
+    report: CausalityReport
+    leaky: bool
+
+    @property
+    def file(self) -> str:
+        """A file name from the first label."""
+        return re.sub(r"[^A-Za-z0-9]+", "-", self.labels[0]).strip("-")
+
+    @property
+    def sentences(self) -> str:
+        """Verdict, what is seen, and what is wrong with it."""
+        return " ".join([self.report.summary(), *seen_lines(self.report), *(found.sentence for found in self.report.diagnosis)])
+
+
+def map_groups(cells: list[Cell]) -> list[MapGroup]:
+    """The maps of a task's cells in the order of the cells; of several seeds the lowest. Baselines see nothing, so they have none."""
+    groups: list[MapGroup] = []
+    for cell in cells:
+        report = CausalityReport.read(cell.runs[0].folder / "certificate.json")
+        if report is None or not (report.leaky or "#" in _letters(report)):
+            continue
+        same = next((i for i, group in enumerate(groups) if _says(group.report) == _says(report)), None)
+        if same is None:
+            groups.append(MapGroup((cell.label,), report, report.leaky))
+        else:
+            groups[same] = dataclasses.replace(groups[same], labels=(*groups[same].labels, cell.label))
+    return [dataclasses.replace(one, report=dataclasses.replace(one.report, target=", ".join(one.labels))) for one in groups]
+
+
+def _says(report: CausalityReport) -> tuple[object, ...]:
+    """What two variants must have in common to share a picture; how strong a leak is differs between them."""
+    return report.verdict, report.map, report.context, report.colour_conditioning, report.blind_spots, report.faults
+
+
+def _letters(report: CausalityReport) -> set[str]:
+    return {letter for rows in report.map.pairs.values() for row in rows for letter in row}
