@@ -17,13 +17,11 @@ if TYPE_CHECKING:
     from pixelbench.causality.report import CausalityReport
     from pixelbench.experiments.targets import Target
 
-_EXAMPLES = """Examples:
+_EXAMPLES = """Example: pixelbench check gated-pixelcnn --set layers=4
 
-pixelbench check gated-pixelcnn --set layers=4
+Example: pixelbench check my_model.py:make_model --shape 3,8,7 --output "b (k c) h w"
 
-pixelbench check my_model.py:make_model --shape 3,8,7 --output "b (k c) h w"
-
-pixelbench check my_package.models:Net --shape 1,28,28 --levels 2 --mode both --after-step --json"""
+Example: pixelbench check my_package.models:Net --shape 1,28,28 --levels 2 --mode both --after-step --json"""
 
 
 class Mode(StrEnum):
