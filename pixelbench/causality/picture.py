@@ -165,4 +165,4 @@ def _legend(used: list[str]) -> list[Any]:
 
     kinds = [(KINDS[letter], "////" if letter == "?" else None) for letter in used]
     handles = [Patch(facecolor=colour, edgecolor="#909090", hatch=hatch, label=words) for (colour, words), hatch in kinds]
-    return [*handles, Patch(facecolor="none", edgecolor="black", linewidth=1.6, label="the output's own pixel (0, 0)")]
+    return [*handles, Patch(facecolor="none", edgecolor="black", linewidth=1.6, label="the output's own pixel")]
