@@ -93,6 +93,8 @@ def check(
     options = {"input": input.value, "output": output, "select": select, "seed": seed}
     try:
         if sums_to_one:
+            given = {"mode": mode is not Mode.eval, "after-step": after_step, "seconds": seconds, "strict": strict, "plot": plot}
+            _refuse_beside_sums({**given, "output": output, "select": select})
             return _sums_to_one(target, settings or [], shape, levels, options, device, as_json)
         if plot is not None:
             _require_picture(plot)
@@ -100,13 +102,13 @@ def check(
         with _foreign_output():
             found = _load(target, settings or [], shape, levels, device, seed)
             reports = list(_checked(found, {**options, **limits}))
+        if plot is not None:
+            _draw(reports, plot)
     except UserError as error:
         if not as_json:
             raise
         print_json({"schema": 1, "error": str(error)})
         return WRONG_USE
-    if plot is not None:
-        _draw(reports, plot)
     _print(reports, as_json=as_json)
     return FAILED if any(report.leaky or (strict and report.blind_spots) for report in reports) else FINE
 
@@ -150,6 +152,13 @@ def _sums_to_one(
     else:
         sys.stdout.write(report.text() + "\n")
     return FINE if report.normalised else FAILED
+
+
+def _refuse_beside_sums(given: dict[str, Any]) -> None:
+    """No option is ignored in silence."""
+    for name, value in given.items():
+        if value:
+            raise UserError(f"--{name} has no meaning beside --sums-to-one, which looks at log_prob alone; leave one of the two out.")
 
 
 @contextlib.contextmanager

@@ -226,6 +226,8 @@ def test_the_same_command_gives_the_same_certificate(pixelbench: Pixelbench) -> 
         ("Net", ("--plot", "map.pdf"), "--plot 'map.pdf' must be a .png or .svg file in a folder that exists."),
         ("Net", ("--plot", "nowhere/map.png"), "--plot 'nowhere/map.png' must be"),
         ("Net", ("--sums-to-one", "--shape", "1,2,3"), "Net has no log_prob(images)"),
+        ("fair", ("--sums-to-one", "--mode", "both"), "--mode has no meaning beside --sums-to-one"),
+        ("fair", ("--sums-to-one", "--after-step"), "--after-step has no meaning beside --sums-to-one"),
         ("fair", ("--sums-to-one", "--shape", "3,8,7"), "are more than 65,536 images; enumerate a smaller shape"),
     ],
 )
