@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from handmade import raster, report_on
 from matplotlib.collections import PatchCollection
@@ -33,7 +34,7 @@ def drawn(report: CausalityReport, panel: int) -> dict[str, int]:
     """Letter → how many cells of a panel are filled with its colour."""
     letters = {to_rgba(colour): letter for letter, (colour, _) in KINDS.items()}
     squares = [one for one in map_figure(report).axes[panel].collections if isinstance(one, PatchCollection)]
-    return {letters[tuple(one.get_facecolor()[0])]: len(one.get_paths()) for one in squares}
+    return {letters[to_rgba(np.asarray(one.get_facecolor())[0])]: len(one.get_paths()) for one in squares}
 
 
 def test_cells_tell_blind_spots_from_what_lies_beyond_the_context() -> None:
