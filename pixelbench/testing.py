@@ -7,7 +7,7 @@ from torch import nn
 
 from pixelbench.causality.certificates import certificates
 from pixelbench.causality.report import CausalityReport
-from pixelbench.causality.text import gap_name, report_text
+from pixelbench.causality.text import named_gaps, report_text
 from pixelbench.errors import unknown
 
 _CONTEXTS = ("box", "full")
@@ -63,10 +63,9 @@ def assert_causal(
 def _fault(report: CausalityReport, context: str | None) -> str:
     if report.leaky:
         return report.summary()
-    count = {None: 0, "box": report.blind_spots, "full": report.missing_kinds}[context]
-    if not count:
+    kinds = {None: 0, "box": report.blind_spots, "full": report.missing_kinds}[context]
+    if not kinds:
         return ""
-    named = ", ".join(gap_name(gap, report.shape[0]) for gap in report.missing[: min(count, _NAMED)])
-    kind = "blind spot" if context == "box" else "earlier position"
-    kind += ("s" if count > 1 else "") + (" that no output sees" if context == "full" else "")
-    return f"{count} {kind}: {named}{', …' if count > _NAMED else ''} (row and column of the input minus the output's)."
+    count, names = named_gaps(report, kinds, _NAMED)
+    what = "Blind spots, {} never seen although farther ones are" if context == "box" else "Missing context, {} never seen"
+    return f"{what.format(count)}: {names} (row and column of the input minus the output's)."

@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixelbench.causality.cells import cells
 from pixelbench.causality.report import CausalityReport, colour_name
 from pixelbench.errors import UserError
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Letter of a cell → its colour and its words. `b` splits off the blind spots from the map's `.`.
+#: Letter of a cell → its colour and its words.
 KINDS = {
     "#": ("#2FB98F", "seen"),
     "b": ("#3A3A3A", "blind spot: earlier, within the context, not seen"),
@@ -90,18 +91,6 @@ def _rendered(report: CausalityReport, kind: str) -> bytes:
     with matplotlib.rc_context({"svg.hashsalt": "pixelbench"}):
         map_figure(report).savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
-
-
-def cells(report: CausalityReport, out: int, into: int) -> list[str]:
-    """The map's rows for a pair of colours, in the letters of `KINDS`."""
-    drawn, context = report.map, report.context
-
-    def letter(letter: str, row: int, column: int) -> str:
-        within = row >= -context.rows_above and -context.columns_left <= column <= context.columns_right
-        return "b" if letter == "." and (within or row == column == 0) else letter
-
-    rows = enumerate(drawn.pairs[out, into], drawn.top)
-    return ["".join(letter(one, row, column) for column, one in enumerate(line, drawn.left)) for row, line in rows]
 
 
 def _extent(report: CausalityReport) -> tuple[int, int]:

@@ -2,14 +2,22 @@
 
 from collections.abc import Iterator
 
+from pixelbench.causality.cells import cells
 from pixelbench.causality.report import CausalityReport, Leak, Map, Missing, colour_name, place_name
 
 #: Further kinds of leak are counted only.
 _LEAKS = 6
 _GAPS = 5
 _LISTED = 24
-_SYMBOLS = {"#": "█", ".": "·", "x": "X", " ": " ", "?": "?"}
-_LEGEND = {"#": "█ seen", ".": "· earlier and not seen", "x": "X leak", "?": "? not measured"}
+#: Letters of `cells` → what is printed, and its words.
+_SYMBOLS = {
+    "#": ("█", "seen"),
+    "b": ("░", "blind spot"),
+    ".": ("·", "beyond the context"),
+    "x": ("X", "leak"),
+    " ": (" ", ""),
+    "?": ("?", "not measured"),
+}
 #: Pictures side by side, in characters.
 _WIDTH = 100
 
@@ -22,9 +30,10 @@ def report_text(report: CausalityReport) -> str:
 
 def map_lines(report: CausalityReport) -> list[str]:
     """The dependence map around the output, one picture for each pair of colours, and what the characters mean."""
-    pictures = {pair: _picture(report.map, rows) for pair, rows in report.map.pairs.items()}
-    used = {letter for rows in report.map.pairs.values() for row in rows for letter in row}
-    legend = ", ".join(words for letter, words in _LEGEND.items() if letter in used)
+    rows = {pair: cells(report, *pair) for pair in report.map.pairs}
+    pictures = {pair: _picture(report.map, rows[pair]) for pair in rows}
+    used = {letter for lines in rows.values() for line in lines for letter in line}
+    legend = ", ".join(f"{symbol} {words}" for letter, (symbol, words) in _SYMBOLS.items() if words and letter in used)
     lines = [f"Map around one output, over all pixels ({legend}, the output's pixel in [ ]):"]
     channels = report.shape[0]
     for out in range(channels):
@@ -74,15 +83,28 @@ def seen_lines(report: CausalityReport) -> Iterator[str]:
     if not report.blind_spots:
         yield "Blind spots: none."
         return
-    gaps = ", ".join(gap_name(gap, channels) for gap in report.missing[: min(report.blind_spots, _GAPS)])
-    more = ", …" if report.blind_spots > _GAPS else ""
-    yield f"Blind spots: {_count(report.blind_spots, 'earlier offset')} never seen although farther ones are: {gaps}{more}."
+    count, names = named_gaps(report, report.blind_spots, _GAPS)
+    yield f"Blind spots: {count} never seen although farther ones are: {names}."
 
 
-def gap_name(gap: Missing, channels: int) -> str:
-    """`(-1, +2)`: row and column of the input minus the output's; with colours `(-1, +2) of R by G`."""
-    colours = "" if channels == 1 else f" of {colour_name(gap.input_colour, channels)} by {colour_name(gap.output_colour, channels)}"
-    return f"({gap.offset[0]:+d}, {gap.offset[1]:+d}){colours}"
+def named_gaps(report: CausalityReport, kinds: int, listed: int) -> tuple[str, str]:
+    """How many offsets the first so many kinds of `missing` lie at, and the names of the first of them.
+
+    `(-1, +2)` is row and column of the input minus the output's, for all colours; `(-1, +2), R by G` where only some miss it.
+    """
+    channels = report.shape[0]
+    gaps: dict[tuple[int, int], list[Missing]] = {}
+    for gap in report.missing[:kinds]:
+        gaps.setdefault(gap.offset, []).append(gap)
+    names = [_gap_name(offset, [] if len(some) == channels**2 else some, channels) for offset, some in gaps.items()]
+    least = "at least " if kinds > len(report.missing) else ""
+    return f"{least}{_count(len(gaps), 'earlier position')}", ", ".join(names[:listed]) + (", …" if len(names) > listed else "")
+
+
+def _gap_name(offset: tuple[int, int], some: list[Missing], channels: int) -> str:
+    where = "same pixel" if offset == (0, 0) else f"({offset[0]:+d}, {offset[1]:+d})"
+    pairs = [f"{colour_name(gap.input_colour, channels)} by {colour_name(gap.output_colour, channels)}" for gap in some]
+    return f"{where}, {' and '.join(pairs)}" if pairs and channels > 1 else where
 
 
 def _count(number: int, noun: str) -> str:
@@ -112,9 +134,9 @@ def _diagnosis(report: CausalityReport) -> list[str]:
     return ["Diagnosis:", *lines, ""] if lines else []
 
 
-def _picture(drawn: Map, rows: tuple[str, ...]) -> list[str]:
+def _picture(drawn: Map, rows: list[str]) -> list[str]:
     """The rows, with the output's own pixel in brackets."""
-    lines = ["".join(f" {_SYMBOLS[letter]}" for letter in row) + " " for row in rows]
+    lines = ["".join(f" {_SYMBOLS[letter][0]}" for letter in row) + " " for row in rows]
     row, column = -drawn.top, -2 * drawn.left
     line = lines[row]
     lines[row] = f"{line[:column]}[{line[column + 1]}]{line[column + 3 :]}"

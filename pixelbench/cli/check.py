@@ -209,6 +209,7 @@ def _print(reports: "list[CausalityReport]", *, as_json: bool) -> None:
     for index, report in enumerate(reports):
         text = Text(("\n" if index else "") + report_text(report))
         text.highlight_regex("█+", "green")
+        text.highlight_regex("░+", "bright_black")
         text.highlight_regex(r"(?<= |\[)X(?= |\])", "bold red")
         text.highlight_regex(r"^.*Not causal:", "bold red")
         text.highlight_regex(r"No leak found", "bold green")

@@ -11,7 +11,8 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_rgba
 from PIL import Image
 
-from pixelbench.causality.picture import KINDS, cells, map_figure, map_png, write_map
+from pixelbench.causality.cells import cells
+from pixelbench.causality.picture import KINDS, map_figure, map_png, write_map
 from pixelbench.causality.report import CausalityReport
 from pixelbench.errors import UserError
 

@@ -9,7 +9,7 @@ from handmade import evidence_of, map_where, raster, report_on
 
 from pixelbench.causality import CausalityReport
 from pixelbench.causality.summary import summarise
-from pixelbench.causality.text import report_text
+from pixelbench.causality.text import named_gaps, report_text
 
 
 def leaky() -> CausalityReport:
@@ -133,3 +133,12 @@ def test_the_map_is_drawn_with_the_output_in_brackets() -> None:
     assert lines[-3:] == [" · · · · ·", " · █ █ █ ·", " · █[ ]"]
     many = report_text(report_on(lambda out, into: raster(into) < raster(out), (3, 9, 16)))
     assert max(map(len, many.split("Map around")[1].splitlines()[1:])) <= 130
+
+
+def test_blind_spots_are_named_by_position_and_by_colour_only_where_some_see_it() -> None:
+    far = report_on(lambda out, into: out[2] - into[2] == 11, (1, 1, 12))
+    assert named_gaps(far, far.blind_spots, 3) == ("10 earlier positions", "(+0, -1), (+0, -2), (+0, -3), …")
+    colours = report_on(lambda out, into: into[2] < out[2] and not (out[2] - into[2] == 1 and out[0] == 0), (2, 1, 4))
+    count, names = named_gaps(colours, colours.blind_spots, 5)
+    assert count == "2 earlier positions"
+    assert names.startswith("same pixel, channel 0 by channel 1, (+0, -1), channel 0 by channel 0 and channel 1 by channel 0")
