@@ -75,6 +75,15 @@ def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityRepor
     )
 
 
+def companion(report: CausalityReport) -> bytes:
+    """What a run's `certificate.json` holds: the certificate, of its missing positions the blind spots only.
+
+    What lies beyond the context follows from the context, and would be most of the file.
+    """
+    short = dataclasses.replace(report, missing=tuple(gap for gap in report.missing if gap.inside))
+    return json.dumps(short.to_json(), sort_keys=True, indent=1, allow_nan=False).encode()
+
+
 def certificate_key(spec: RunSpec) -> str:
     """Names everything that the narrow copy's certificate depends on: its code and the checker's, torch, settings, shape and levels."""
     checker = sorted(f"pixelbench.causality.{module.name}" for module in pkgutil.iter_modules(pixelbench.causality.__path__))

@@ -18,7 +18,7 @@ from pixelbench.data import TaskData, get_task
 from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.experiments import stages
-from pixelbench.experiments.certify import certify, certify_trained
+from pixelbench.experiments.certify import certify, certify_trained, companion
 from pixelbench.experiments.failure import raised
 from pixelbench.experiments.memory import PeakMemory
 from pixelbench.experiments.provenance import provenance
@@ -162,7 +162,7 @@ class Run:
         self._stage("check")
         certificate = certify(self.spec, stages.build, self.certificates)
         self.causality = _causality_json(certificate, None)
-        self.companions["certificate.json"] = json.dumps(certificate.to_json(), sort_keys=True, indent=1, allow_nan=False).encode()
+        self.companions["certificate.json"] = companion(certificate)
         model = stages.build(self.spec).to(self.device)
         self.cost["parameters"] = count_parameters(model)
         model = self._train(model, data)

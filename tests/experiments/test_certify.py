@@ -10,7 +10,7 @@ import pytest
 from pixelbench.causality import CausalityReport
 from pixelbench.experiments import certify as module
 from pixelbench.experiments import stages
-from pixelbench.experiments.certify import certificate_key, certify, certify_trained, narrow
+from pixelbench.experiments.certify import certificate_key, certify, certify_trained, companion, narrow
 from pixelbench.experiments.execute import execute
 from pixelbench.experiments.plan import make_plan
 from pixelbench.experiments.suite import load_suite
@@ -135,3 +135,12 @@ def test_a_leak_that_only_the_trained_model_has_counts_and_speaks(tmp_path: Path
     assert record["causality"]["faults"] == ["sees-itself"]
     assert record["samples"]["method"] == "naive"
     assert "the model sees the pixel it predicts" in " ".join(diagnosis["sentence"] for diagnosis in record["diagnoses"])
+
+
+def test_a_runs_certificate_keeps_the_blind_spots_and_the_count_of_all_that_is_missing(tmp_path: Path):
+    report = certify(spec_of("digits/pixelcnn", "quick"), stages.build, None)
+    (tmp_path / "certificate.json").write_bytes(companion(report))
+    kept = CausalityReport.read(tmp_path / "certificate.json")
+    assert kept is not None
+    assert 0 < len(kept.missing) == report.blind_spots < report.missing_kinds == kept.missing_kinds
+    assert dataclasses.replace(kept, missing=report.missing) == report
