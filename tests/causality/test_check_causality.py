@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from nets import LEVELS, Attention, LogProbabilities, Net, Normed, OneHot, WithDropout
+from nets import LEVELS, Net, Normed, WithDropout
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from pixelbench.causality import CausalityReport, Context, check_causality
 from pixelbench.causality.check import measure
@@ -24,75 +23,6 @@ STATED: dict[str, Any] = {"input": "int", "output": "b k c h w"}
 
 def checked(module: nn.Module, shape: Sequence[int], **options: Any) -> CausalityReport:
     return check_causality(module, shape, **{**STATED, **options})
-
-
-def saturated() -> nn.Module:
-    net = Net(3)
-    with torch.no_grad():
-        for weight in net.parameters():
-            weight.mul_(100)
-    return net
-
-
-def recurrent() -> nn.Module:
-    class Rows(Net):
-        """An LSTM along the raster scan of the first layer's output, which is causal already."""
-
-        def __init__(self) -> None:
-            super().__init__(1)
-            self.scan = nn.LSTM(self.maps, self.maps, batch_first=True)
-
-        def middle(self, h: Tensor) -> Tensor:
-            return self.scan(h.flatten(2).transpose(1, 2))[0].transpose(1, 2).reshape(h.shape)
-
-    return Rows()
-
-
-def in_single_precision_inside() -> nn.Module:
-    class Single(Net):
-        """Rounds to seven digits by a route that cannot be widened."""
-
-        def middle(self, h: Tensor) -> Tensor:
-            return torch.from_numpy(super().middle(h).numpy().astype(np.float32)).double()
-
-    return Single(3)
-
-
-def spectrally_normed() -> nn.Module:
-    net = Net(3)
-    spectral_norm(net.b, "weight")
-    return net
-
-
-CLEAN: dict[str, tuple[Callable[[], nn.Module], int, str]] = {
-    "one channel": (lambda: Net(1), 1, "eval"),
-    "three channels": (lambda: Net(3), 3, "eval"),
-    "two channels": (lambda: Net(2), 2, "eval"),
-    "saturated": (saturated, 3, "eval"),
-    "half-precision weights": (lambda: Net(3).half(), 3, "eval"),
-    "single precision inside": (in_single_precision_inside, 3, "eval"),
-    "dropout always on": (lambda: WithDropout(3), 3, "eval"),
-    "nn.Dropout in training": (lambda: Normed(3, lambda maps: nn.Dropout(0.4)), 3, "train"),
-    "BatchNorm in evaluation": (lambda: Normed(3, nn.BatchNorm2d), 3, "eval"),
-    "one-hot": (lambda: OneHot(3), 3, "eval"),
-    "log-probabilities with -inf": (lambda: LogProbabilities(3, k=3), 3, "eval"),
-    "attention with a sink": (lambda: Attention(1, sink=True), 1, "eval"),
-    "spectral norm in training, which moves its buffers": (spectrally_normed, 3, "train"),
-    "recurrent": (recurrent, 1, "eval"),
-}
-
-
-@pytest.mark.parametrize("name", sorted(CLEAN))
-def test_clean_modules_are_clean(name: str) -> None:
-    build, channels, mode = CLEAN[name]
-    torch.manual_seed(2)
-    report = checked(build(), (channels, 4, 5), levels=LEVELS, mode=mode)
-    assert (report.status, report.counter_example, report.leaks) == ("complete", None, ())
-    assert not report.batch_coupling
-    assert report.unresolved == 0
-    assert report.colour_conditioning == {colour: tuple(range(colour)) for colour in range(channels)}
-    assert not report.sees_itself
-    assert report.noise < 1e-6
 
 
 def test_context_is_what_the_kernels_reach() -> None:
