@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -90,6 +91,7 @@ def check(
 
     Exit code 0: no leak found; 1: a leak (with --strict also missing context); 2: it could not be checked.
     """
+    began = time.monotonic()
     options = {"input": input.value, "output": output, "select": select, "seed": seed}
     try:
         if sums_to_one:
@@ -98,9 +100,9 @@ def check(
             return _sums_to_one(target, settings or [], shape, levels, options, device, as_json)
         if plot is not None:
             _require_picture(plot)
-        limits = {"mode": mode.value, "after_step": after_step, "seconds": seconds}
         with _foreign_output():
             found = _load(target, settings or [], shape, levels, device, seed)
+            limits = {"mode": mode.value, "after_step": after_step, "seconds": _left(seconds, began)}
             reports = list(_checked(found, {**options, **limits}))
         if plot is not None:
             _draw(reports, plot)
@@ -111,6 +113,13 @@ def check(
         return WRONG_USE
     _print(reports, as_json=as_json)
     return FAILED if any(report.leaky or (strict and report.blind_spots) for report in reports) else FINE
+
+
+def _left(seconds: float | None, began: float) -> float | None:
+    """Of the time asked for, what loading torch and the module has left; a bit of what is more than 0."""
+    if seconds is None or not seconds > 0:  # which the check refuses
+        return seconds
+    return max(seconds - (time.monotonic() - began), 1e-3)
 
 
 def _load(target: str, settings: list[str], shape: str | None, levels: int | None, device: str, seed: int) -> "Target":

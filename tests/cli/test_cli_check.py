@@ -35,6 +35,13 @@ class Net(nn.Module):
         return (seen[:, :1] * 0 + seen.sum(1, keepdim=True)) * self.weight.view(-1, 1, 1)
 
 
+def slow():
+    import time
+
+    time.sleep(0.3)
+    return Net()
+
+
 class Trained(Net):
     def forward(self, images):
         return super().forward(images) + (images.double() if self.training else 0)
@@ -195,6 +202,21 @@ def test_another_order_is_named(check: Pixelbench) -> None:
     assert document(check, "Columns")["order"] == "column-major"
 
 
+def test_the_time_asked_for_counts_from_the_start_of_the_command(check: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pixelbench.causality import certificates
+
+    given: list[float] = []
+
+    def measured(*arguments: Any, seconds: float, **options: Any) -> Any:
+        given.append(seconds)
+        return real(*arguments, seconds=seconds, **options)
+
+    real = certificates.check_causality
+    monkeypatch.setattr(certificates, "check_causality", measured)
+    check("slow", "--seconds", "30")
+    assert given[0] < 29.8
+
+
 def test_too_little_time_is_never_plain_causal(check: Pixelbench) -> None:
     found = document(check, "Net", "--seconds", "0.000001")
     assert (found["verdict"], found["complete"]) == ("partial", False)
@@ -210,7 +232,7 @@ def test_the_same_command_gives_the_same_certificate(pixelbench: Pixelbench) -> 
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
-        ("broken", (), "Calling 'model.py:broken' raised ValueError (model.py, line 85): no weights here."),
+        ("broken", (), "Calling 'model.py:broken' raised ValueError (model.py, line 92): no weights here."),
         ("Cropped", (), "it has not the 3 rows and 4 columns of the images"),
         ("NaN", (), "NaN"),
         ("Many", (), "--select logits or --select aux"),
@@ -222,6 +244,7 @@ def test_the_same_command_gives_the_same_certificate(pixelbench: Pixelbench) -> 
         ("Nett", (), "Did you mean 'model.py:Net'?"),
         ("Net", ("--set", "own=true"), "--set is for families"),
         ("Net", ("--seconds", "-1"), "seconds must be more than 0"),
+        ("Net", ("--seconds", "nan"), "seconds must be more than 0"),
         ("Net", ("--device", "cud"), "Unknown device 'cud'"),
         ("Net", ("--plot", "map.pdf"), "--plot 'map.pdf' must be a .png or .svg file in a folder that exists."),
         ("Net", ("--plot", "nowhere/map.png"), "--plot 'nowhere/map.png' must be"),
