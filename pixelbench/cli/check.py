@@ -24,6 +24,9 @@ Example: pixelbench check my_model.py:make_model --shape 3,8,7 --output "b (k c)
 
 Example: pixelbench check my_package.models:Net --shape 1,28,28 --levels 2 --mode both --after-step --json"""
 
+#: Seconds for starting Python, for the conclusions from a large map, and for a picture.
+_WRAP_UP = 3.0
+
 
 class Mode(StrEnum):
     """The mode that the module is checked in."""
@@ -116,10 +119,10 @@ def check(
 
 
 def _left(seconds: float | None, began: float) -> float | None:
-    """Of the time asked for, what loading torch and the module has left; a bit of what is more than 0."""
+    """Of the time asked for, what loading torch and the module has left, less what concluding and printing will take."""
     if seconds is None or not seconds > 0:  # which the check refuses
         return seconds
-    return max(seconds - (time.monotonic() - began), 1e-3)
+    return max(seconds - (time.monotonic() - began) - min(_WRAP_UP, seconds / 10), 1e-3)
 
 
 def _load(target: str, settings: list[str], shape: str | None, levels: int | None, device: str, seed: int) -> "Target":
