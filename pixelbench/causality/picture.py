@@ -119,8 +119,10 @@ def _panel(axes: "Axes", report: CausalityReport, out: int, into: int, cell: flo
     top, left = report.map.top, report.map.left
     places = [(letter, left + column, top + row) for row, line in enumerate(rows) for column, letter in enumerate(line)]
     line = min(1.0, 4 * cell)
-    for kind in {letter for letter, _, _ in places}:
+    for kind in KINDS:  # in this order, not a set's: neighbours' edges overlap
         squares = [Rectangle((column - 0.5, row - 0.5), 1, 1) for letter, column, row in places if letter == kind]
+        if not squares:
+            continue
         hatch, edge = ("////", "#909090") if kind == "?" else (None, "white")
         axes.add_collection(PatchCollection(squares, facecolor=KINDS[kind][0], edgecolor=edge, linewidth=line, hatch=hatch))
     leaks = [(column, row) for letter, column, row in places if letter == "x"]

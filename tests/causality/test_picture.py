@@ -1,6 +1,11 @@
 """The picture of the map: every kind of cell in its colour, the same bytes each time, a whole file or none."""
 
+import hashlib
 import io
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +82,26 @@ def test_the_same_report_gives_the_same_bytes(name: str, tmp_path: Path) -> None
     write_map(leaking(), tmp_path / name)
     assert (tmp_path / name).read_bytes() == once
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_another_process_draws_the_same_bytes(tmp_path: Path) -> None:
+    (tmp_path / "certificate.json").write_text(json.dumps(leaking().to_json()))
+    program = (
+        "import hashlib, sys; from pathlib import Path; from pixelbench.causality.report import CausalityReport;"
+        "from pixelbench.causality.picture import map_png;"
+        "print(hashlib.sha256(map_png(CausalityReport.read(Path(sys.argv[1])))).hexdigest())"
+    )
+    drawn = {
+        subprocess.run(
+            [sys.executable, "-c", program, tmp_path / "certificate.json"],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert drawn == {hashlib.sha256(map_png(leaking())).hexdigest() + "\n"}
 
 
 def test_a_png_is_of_bearable_size_however_far_the_context_reaches() -> None:
