@@ -5,7 +5,6 @@ every image. Two sub-pixels *interact* where the mixed difference of log p over 
 summing out the last sub-pixel leaves no interaction among the others that was not there before; in a wrong order it generally does.
 """
 
-import copy
 import dataclasses
 import itertools
 import math
@@ -21,6 +20,7 @@ from pixelbench.causality.face import INPUTS, encode
 from pixelbench.causality.orders import named_sequences
 from pixelbench.causality.raster import folded
 from pixelbench.causality.sandbox import float64, random_states
+from pixelbench.causality.widened import widened_copy
 from pixelbench.errors import UserError, unknown
 
 #: Shape and levels of the images that are enumerated by default: 2**6 or 2**4 of them.
@@ -138,7 +138,7 @@ def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed
     """(n,) nats."""
     if input not in INPUTS:
         raise unknown("input convention", input, INPUTS)
-    copied: Any = copy.deepcopy(module).double().eval()
+    copied: Any = widened_copy(module).eval()
     device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
     batches = [torch.from_numpy(np.ascontiguousarray(images[i : i + _BATCH])).to(device) for i in range(0, len(images), _BATCH)]
     fault: Exception | None = None

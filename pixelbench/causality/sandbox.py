@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 #: What is widened to float64.
 NARROW = frozenset((torch.float32, torch.float16, torch.bfloat16))
+_NARROW_TYPES = (torch.FloatTensor, torch.HalfTensor, torch.BFloat16Tensor, "torch.FloatTensor", "torch.HalfTensor")
 _NARROWING = (torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16)
 
 
@@ -67,4 +68,8 @@ class _Widened(TorchFunctionMode):
 
 
 def _wide(value: Any) -> Any:
-    return torch.float64 if isinstance(value, torch.dtype) and value in NARROW else value
+    if isinstance(value, torch.dtype):
+        return torch.float64 if value in NARROW else value
+    if isinstance(value, type | str) and value in _NARROW_TYPES:  # `.type(torch.FloatTensor)`
+        return torch.DoubleTensor
+    return value

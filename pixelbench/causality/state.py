@@ -54,7 +54,7 @@ def parts_of(module: nn.Module) -> Iterator[nn.Module]:
             yield part
             for name, value in vars(part).items():
                 if name not in _INTERNAL:
-                    waiting += [entry for entry in _entries(value) if isinstance(entry, nn.Module)]
+                    waiting += [entry for entry in entries(value) if isinstance(entry, nn.Module)]
 
 
 class _Part:
@@ -91,11 +91,12 @@ def _tensors(part: nn.Module) -> Iterator[Tensor]:
     yield from part.buffers(recurse=False)
 
 
-def _entries(value: Any) -> list[Any]:
+def entries(value: Any) -> list[Any]:
+    """What stands in an attribute: the value itself, or what lists, tuples and dicts hold, to any depth."""
     if isinstance(value, dict):
-        return [inner for entry in value.values() for inner in _entries(entry)]
+        return [inner for entry in value.values() for inner in entries(entry)]
     if isinstance(value, list | tuple):
-        return [inner for entry in value for inner in _entries(entry)]
+        return [inner for entry in value for inner in entries(entry)]
     return [value]
 
 

@@ -1,6 +1,5 @@
 """The module under test as a repeatable function in float64, and the module itself left alone."""
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -8,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from pixelbench.causality.face import find_face
-from pixelbench.causality.sandbox import NARROW, float64, random_states
+from pixelbench.causality.sandbox import float64, random_states
 from pixelbench.causality.state import State, parts_of
+from pixelbench.causality.widened import widened_copy
 from pixelbench.errors import UserError
 
 
@@ -41,7 +41,7 @@ class Subject:
         self.name = type(module).__name__
         self.shape, self.levels = shape, levels
         self.draws = False
-        self._module = self._copy(module)
+        self._module = widened_copy(module)
         self._mode, self._seed = mode, seed
         self._device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
         self._call: Any = self._module
@@ -113,15 +113,6 @@ class Subject:
             self.draws = self.draws or drawn()
         return output
 
-    def _copy(self, module: nn.Module) -> nn.Module:
-        try:
-            copied = copy.deepcopy(module)
-            for part in parts_of(copied):
-                _widen(part)
-        except Exception as error:
-            raise UserError(f"{self.name} cannot be copied to float64 ({_first_line(error)}); check a freshly built one.") from error
-        return copied
-
     def _set_mode(self, mode: str) -> None:
         for part in parts_of(self._module):
             part.train(mode == "train")
@@ -129,14 +120,6 @@ class Subject:
     def _failure(self, error: BaseException, batch: int) -> UserError:
         entered = f"{self.face.input} images of shape {(batch, *self.shape)}"
         return UserError(f"{self.name} failed on {entered}: {_first_line(error)}. Mend that first, then check causality.")
-
-
-def _widen(part: nn.Module) -> None:
-    """In place: parameters and buffers, and also tensors that are plain attributes, masks for instance."""
-    for name, value in vars(part).items():
-        if isinstance(value, Tensor) and value.dtype in NARROW:
-            setattr(part, name, value.double())
-    part.double()
 
 
 def _first_line(error: BaseException) -> str:

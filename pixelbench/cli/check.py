@@ -136,7 +136,10 @@ def _load(target: str, settings: list[str], shape: str | None, levels: int | Non
     chosen = resolve_device(device)
     with random_states(torch_device("cpu"), seed):
         found = load_target(target, settings, parse_shape(shape), levels)
-    found.module.to(chosen)
+    try:
+        found.module.to(chosen)
+    except (RuntimeError, NotImplementedError) as error:  # no memory there, or weights without values
+        raise UserError(f"{found.name} cannot be moved to {chosen}: {str(error).splitlines()[0].rstrip('.')}.") from error
     return found
 
 

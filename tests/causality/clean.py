@@ -1,5 +1,6 @@
 """Causal modules of many kinds, none of which may be called leaky. `CLEAN` maps a name to a `Clean`."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -124,6 +125,23 @@ def reparametrised(how: Callable[..., nn.Module]) -> nn.Module:
     return net
 
 
+def reparametrised_as_of_old() -> nn.Module:
+    """Keeps a weight that was computed from others as an attribute, which `deepcopy` refuses; used once, so that a graph hangs on it."""
+    net = OldTypes(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.nn.utils.weight_norm(net.c, "weight")
+    net(torch.zeros(1, 1, 4, 5, dtype=torch.int64)).sum().backward()
+    return net
+
+
+class OldTypes(Net):
+    """Asks for single precision in the old way."""
+
+    def enter(self, images: Tensor) -> Tensor:
+        return images.type("torch.FloatTensor") / (LEVELS - 1)
+
+
 CLEAN: dict[str, Clean] = {
     "one channel": Clean(lambda: Net(1), 1),
     "two channels": Clean(lambda: Net(2), 2),
@@ -149,6 +167,7 @@ CLEAN: dict[str, Clean] = {
     "transformer": Clean(lambda: Transformer(1), 1),
     "transformer, colours, in training": Clean(lambda: Transformer(3), 3, "train"),
     "spectral norm in training, which moves its buffers": Clean(lambda: reparametrised(spectral_norm), 3, "train", moves=True),
+    "weight norm of old, after use": Clean(reparametrised_as_of_old, 1),
     "weight norm in training": Clean(lambda: reparametrised(weight_norm), 3, "train"),
     "LSTM over features": Clean(Rows, 1),
     "GRU over pixels": Clean(lambda: Scan(shift=1, reverse=False), 1),

@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -154,6 +155,12 @@ class Returns(Net):
         return self.change(super().forward(images))  # type: ignore[return-value]
 
 
+def lazy() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls its lazy layers new
+        return nn.LazyConv2d(1, 1)
+
+
 @pytest.mark.parametrize(
     ("module", "message"),
     [
@@ -163,6 +170,8 @@ class Returns(Net):
         (Returns(lambda out: (out, out)), "returned a tuple of 2 parts"),
         (Returns(lambda out: out.long()), "output is int64"),
         (nn.Conv2d(1, 1, 1), "failed on integers of shape"),
+        (nn.Conv2d(1, 1, 1, device="meta"), "weights on the meta device"),
+        (lazy(), "call it on a batch once"),
     ],
 )
 def test_what_cannot_be_checked_is_said_in_a_sentence(module: nn.Module, message: str) -> None:
