@@ -138,7 +138,7 @@ def _load(target: str, settings: list[str], shape: str | None, levels: int | Non
         found = load_target(target, settings, parse_shape(shape), levels)
     try:
         found.module.to(chosen)
-    except (RuntimeError, NotImplementedError) as error:  # no memory there, or weights without values
+    except RuntimeError as error:  # no memory there, or weights without values
         raise UserError(f"{found.name} cannot be moved to {chosen}: {str(error).splitlines()[0].rstrip('.')}.") from error
     return found
 
