@@ -12,6 +12,11 @@ class NothingMatched(UserError):  # noqa: N818 (the name says what happened; it 
     """A selection such as `--only` that leaves nothing to look at."""
 
 
+def first_line(error: BaseException) -> str:
+    """What an error says, as a part of a sentence: its first line without a full stop, or its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """`Unknown task 'digit'. Did you mean 'digits'? Known: digits, photos.`"""
     names = sorted(known)

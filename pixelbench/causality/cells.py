@@ -8,11 +8,10 @@ def cells(report: CausalityReport, out: int, into: int) -> list[str]:
 
     In the letters of `Map`, and `b` for a blind spot: earlier, inside the bounding box of what is seen, and not seen.
     """
-    drawn, context = report.map, report.context
+    drawn = report.map
 
     def letter(letter: str, row: int, column: int) -> str:
-        within = row >= -context.rows_above and -context.columns_left <= column <= context.columns_right
-        return "b" if letter == "." and (within or row == column == 0) else letter
+        return "b" if letter == "." and (report.context.holds(row, column) or row == column == 0) else letter
 
     rows = enumerate(drawn.pairs[out, into], drawn.top)
     return ["".join(letter(one, row, column) for column, one in enumerate(line, drawn.left)) for row, line in rows]

@@ -32,8 +32,7 @@ def missing_of(offsets: Offsets, context: Context) -> list[Missing]:
 def inside(places: np.ndarray, context: Context) -> np.ndarray:
     """Bool (n,): which of these coordinates (n, 4) lie in the bounding box of what is seen."""
     rows, columns = places[:, 2], places[:, 3]
-    box = (rows >= -context.rows_above) & (columns >= -context.columns_left) & (columns <= context.columns_right)
-    return box | ((rows == 0) & (columns == 0))
+    return context.holds(rows, columns) | ((rows == 0) & (columns == 0))
 
 
 def map_of(offsets: Offsets, context: Context) -> Map:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from pixelbench.causality import shapes
-from pixelbench.causality.context import context_of
 from pixelbench.causality.evidence import Evidence
 from pixelbench.causality.gaps import Gaps, named_gaps
 from pixelbench.causality.offsets import Offsets
-from pixelbench.causality.report import Diagnosis, Example, Leak, colour_name, place_name
+from pixelbench.causality.report import Context, Diagnosis, Example, Leak, colour_name, place_name
 from pixelbench.causality.shapes import Leaks, Shape, border_of, explained
 from pixelbench.causality.wording import SENTENCES
 
@@ -34,15 +33,18 @@ _SHAPES: dict[str, Shape] = {
 }
 
 
-def diagnose(evidence: Evidence, offsets: Offsets, order: str | None, leaks: Sequence[Leak]) -> tuple[Diagnosis, ...]:
+def diagnose(
+    evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak]
+) -> tuple[Diagnosis, ...]:
     """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full.
 
     Args:
+        context: how far it sees.
         order: the name of an order in which the module is causal, as `find_order` gives it.
         leaks: all kinds, each with an example.
     """
     found = Leaks(evidence, offsets, order)
-    gaps = Gaps(offsets, context_of(offsets))
+    gaps = Gaps(offsets, context)
     names = [*_leaking(found, leaks), *(named_gaps(gaps) if order in (None, "raster", "listed") else ())]
     if leaks:  # a leak can reach far, and draw the bounding box around nothing
         names = [name for name in names if name != "gap-in-context"]

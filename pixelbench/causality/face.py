@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pixelbench.causality.layout import Layout, check_layout, infer_layout, parse_layout
-from pixelbench.errors import UserError, nearest, unknown
+from pixelbench.errors import UserError, first_line, nearest, unknown
 
 #: `int`: integers 0 … levels-1; `unit`: floats in [0, 1]; `symmetric`: floats in [-1, 1]; `auto`: what the module takes.
 INPUTS = ("auto", "unit", "symmetric", "int")
@@ -191,7 +191,7 @@ def _nothing_runs(tried: dict[str, Any], images: Tensor) -> UserError:
 
 
 def _message(error: BaseException) -> str:
-    text = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    text = first_line(error)
     return f"it ends the program ({text})" if isinstance(error, SystemExit) else text
 
 

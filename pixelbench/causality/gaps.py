@@ -29,11 +29,10 @@ class Gaps:
         """(n, 2): offsets of earlier pixels, inside the bounding box, of which no colour is seen."""
         holes = self._pixels(self.offsets.probed > 0)
         known = {(row, column) for row, column in self.seen.tolist()}
-        box = self.context
         within = [
             (row, column)
             for row, column in holes.tolist()
-            if (row, column) not in known and row >= -box.rows_above and -box.columns_left <= column <= box.columns_right
+            if (row, column) not in known and self.context.holds(row, column)
         ]
         return np.array(within, dtype=np.int64).reshape(-1, 2)
 
@@ -134,7 +133,7 @@ def _on_lattice(gaps: Gaps) -> bool:
 def _some_colours_only(gaps: Gaps) -> bool:
     """Inside the bounding box some pixel is seen by some colours and not by others, although these see others of its colour."""
     places = gaps.offsets.coordinates(gaps.offsets.missing)
-    box, (sees, _) = gaps.context, gaps.pairs
-    inside = (places[:, 2] >= -box.rows_above) & (places[:, 3] >= -box.columns_left) & (places[:, 3] <= box.columns_right)
+    sees, _ = gaps.pairs
+    inside = gaps.context.holds(places[:, 2], places[:, 3])
     elsewhere = (places[:, 2:] != 0).any(1)
     return bool((inside & elsewhere & sees[places[:, 0], places[:, 1]]).any())

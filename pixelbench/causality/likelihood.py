@@ -20,8 +20,8 @@ from pixelbench.causality.face import INPUTS, encode
 from pixelbench.causality.orders import named_sequences
 from pixelbench.causality.raster import folded
 from pixelbench.causality.sandbox import float64, random_states
-from pixelbench.causality.widened import widened_copy
-from pixelbench.errors import UserError, unknown
+from pixelbench.causality.widened import device_of, widened_copy
+from pixelbench.errors import UserError, first_line, unknown
 
 #: Shape and levels of the images that are enumerated by default: 2**6 or 2**4 of them.
 TINY_SHAPE = (1, 2, 3)
@@ -139,7 +139,7 @@ def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed
     if input not in INPUTS:
         raise unknown("input convention", input, INPUTS)
     copied: Any = widened_copy(module).eval()
-    device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
+    device = device_of(module)
     batches = [torch.from_numpy(np.ascontiguousarray(images[i : i + _BATCH])).to(device) for i in range(0, len(images), _BATCH)]
     fault: Exception | None = None
     for convention in ("int", "unit") if input == "auto" else (input,):
@@ -150,8 +150,9 @@ def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed
             raise
         except Exception as error:  # whatever a foreign module throws: the other convention may be its own
             fault = fault or error
-    message = (str(fault).strip() or type(fault).__name__).splitlines()[0].rstrip(".")
-    raise UserError(f"{type(module).__name__}.log_prob failed on images of shape {tuple(batches[0].shape)}: {message}.") from fault
+    assert fault is not None
+    where = f"{type(module).__name__}.log_prob failed on images of shape {tuple(batches[0].shape)}"
+    raise UserError(f"{where}: {first_line(fault)}.") from fault
 
 
 def _nats(module: Any, batch: Tensor, seed: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from pixelbench.causality.offsets import pair_keys
+from pixelbench.causality.raster import place_at
 from pixelbench.causality.report import Cycle, Place
 
 #: Shortest cycles are looked for from this many sub-pixels: enough for a short one, and cheap.
@@ -40,7 +41,7 @@ def find_order(dependence: np.ndarray, shape: tuple[int, int, int], positions: n
         return name, None, None
     order = _sorted(dependence)
     if len(order) == len(dependence):
-        return "listed", tuple(_place(place, shape) for place in order), None
+        return "listed", tuple(place_at(place, shape) for place in order), None
     return None, None, _as_cycle(np.array(_short_cycle(dependence)), shape)
 
 
@@ -151,9 +152,4 @@ def _cycle_through(dependence: np.ndarray, start: int) -> list[int]:
 
 
 def _as_cycle(places: np.ndarray, shape: tuple[int, int, int]) -> Cycle:
-    return Cycle(tuple(_place(int(place), shape) for place in places))
-
-
-def _place(place: int, shape: tuple[int, int, int]) -> Place:
-    pixel, channel = divmod(place, shape[0])
-    return channel, pixel // shape[2], pixel % shape[2]
+    return Cycle(tuple(place_at(int(place), shape) for place in places))

@@ -55,6 +55,10 @@ class Context:
     columns_left: int
     columns_right: int
 
+    def holds(self, row: Any, column: Any) -> Any:
+        """Whether offsets lie inside the box: numbers, or arrays that broadcast."""
+        return (row >= -self.rows_above) & (column >= -self.columns_left) & (column <= self.columns_right)
+
 
 @dataclass(frozen=True)
 class Method:

@@ -50,12 +50,9 @@ def look_again(
 
 
 def _box(offsets: Offsets) -> np.ndarray:
-    """Bool, as the arrays of `Offsets`: inside the bounding box of what is seen."""
-    context, (_, height, width) = context_of(offsets), offsets.shape
-    inside = np.zeros_like(offsets.earlier)
-    columns = slice(width - 1 - context.columns_left, width + context.columns_right)
-    inside[:, :, height - 1 - context.rows_above : height, columns] = True
-    return inside
+    """Bool (2H-1, 2W-1): the offsets inside the bounding box of what is seen."""
+    _, height, width = offsets.shape
+    return context_of(offsets).holds(np.arange(1 - height, height)[:, None], np.arange(1 - width, width))
 
 
 def _covering(missing: np.ndarray, evidence: Evidence) -> np.ndarray:

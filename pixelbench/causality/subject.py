@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from pixelbench.causality.face import find_face
 from pixelbench.causality.sandbox import float64, random_states
 from pixelbench.causality.state import State, parts_of
-from pixelbench.causality.widened import widened_copy
-from pixelbench.errors import UserError
+from pixelbench.causality.widened import device_of, widened_copy
+from pixelbench.errors import UserError, first_line
 
 
 class Subject:
@@ -43,7 +43,7 @@ class Subject:
         self.draws = False
         self._module = widened_copy(module)
         self._mode, self._seed = mode, seed
-        self._device = next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
+        self._device = device_of(module)
         self._call: Any = self._module
         if hasattr(self._module, "conditionals"):  # our own contract: integers in, (B, K, C, H, W) out
             self._call = self._module.conditionals
@@ -119,8 +119,4 @@ class Subject:
 
     def _failure(self, error: BaseException, batch: int) -> UserError:
         entered = f"{self.face.input} images of shape {(batch, *self.shape)}"
-        return UserError(f"{self.name} failed on {entered}: {_first_line(error)}. Mend that first, then check causality.")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        return UserError(f"{self.name} failed on {entered}: {first_line(error)}. Mend that first, then check causality.")

@@ -7,6 +7,7 @@ from pixelbench.causality.diagnosis import diagnose
 from pixelbench.causality.evidence import Evidence
 from pixelbench.causality.offsets import Offsets, pair_keys, tally
 from pixelbench.causality.orders import find_order
+from pixelbench.causality.raster import place_at
 from pixelbench.causality.report import CausalityReport, Example, Leak, Place
 
 _LEAKS = 200
@@ -52,7 +53,7 @@ def summarise(evidence: Evidence, *, target: str) -> CausalityReport:
         order=order,
         order_list=listed,
         cycle=cycle,
-        diagnosis=diagnose(evidence, offsets, order, leaks),
+        diagnosis=diagnose(evidence, offsets, context, order, leaks),
         map=map_of(offsets, context),
         noise=evidence.noise,
         method=evidence.method,
@@ -81,7 +82,7 @@ def nearness(leak: Leak) -> tuple[int, float]:
 
 
 def _leak(shape: Place, output: int, source: int, effect: float, count: int) -> Leak:
-    out, into = _place(output, shape), _place(source, shape)
+    out, into = place_at(output, shape), place_at(source, shape)
     return Leak((into[1] - out[1], into[2] - out[2]), into[0], out[0], count, Example(into, out, effect))
 
 
@@ -89,15 +90,10 @@ def _coupling(evidence: Evidence) -> Example | None:
     if evidence.coupling is None:
         return None
     effect, place = evidence.coupling
-    return Example(_place(place, evidence.shape), _place(place, evidence.shape), effect)
+    return Example(place_at(place, evidence.shape), place_at(place, evidence.shape), effect)
 
 
 def _conditioning(offsets: Offsets) -> dict[int, tuple[int, ...]]:
     channels, height, width = offsets.shape
     pixel = offsets.seen[:, :, height - 1, width - 1] > 0
     return {out: tuple(into for into in range(channels) if into != out and pixel[out, into]) for out in range(channels)}
-
-
-def _place(place: int, shape: Place) -> Place:
-    pixel, channel = divmod(place, shape[0])
-    return channel, pixel // shape[2], pixel % shape[2]

@@ -2,12 +2,13 @@
 
 import copy
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from pixelbench.causality.sandbox import NARROW
 from pixelbench.causality.state import entries, parts_of
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, first_line
 
 
 def widened_copy(module: nn.Module) -> nn.Module:
@@ -27,9 +28,13 @@ def widened_copy(module: nn.Module) -> nn.Module:
         for part in parts_of(copied):
             _widen(part)
     except Exception as error:  # whatever a foreign module has that cannot be copied
-        first = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise UserError(f"{name} cannot be copied to float64 ({first}); check a freshly built one.") from error
+        raise UserError(f"{name} cannot be copied to float64 ({first_line(error)}); check a freshly built one.") from error
     return copied
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where its weights lie; the CPU where it has none."""
+    return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
 
 
 def _in_the_middle_of_a_graph(module: nn.Module) -> dict[int, Tensor]:

@@ -12,7 +12,7 @@ import typer
 
 from pixelbench.cli.options import DeviceOption, JsonOption
 from pixelbench.cli.output import FAILED, FINE, WRONG_USE, print_json, say, stderr, stdout
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from pixelbench.causality.report import CausalityReport
@@ -139,7 +139,7 @@ def _load(target: str, settings: list[str], shape: str | None, levels: int | Non
     try:
         found.module.to(chosen)
     except RuntimeError as error:  # no memory there, or weights without values
-        raise UserError(f"{found.name} cannot be moved to {chosen}: {str(error).splitlines()[0].rstrip('.')}.") from error
+        raise UserError(f"{found.name} cannot be moved to {chosen}: {first_line(error)}.") from error
     return found
 
 

@@ -15,7 +15,6 @@ class MapGroup:
 
     labels: tuple[str, ...]
     report: CausalityReport
-    leaky: bool
 
     @property
     def file(self) -> str:
@@ -37,7 +36,7 @@ def map_groups(cells: list[Cell]) -> list[MapGroup]:
             continue
         same = next((i for i, group in enumerate(groups) if _says(group.report) == _says(report)), None)
         if same is None:
-            groups.append(MapGroup((cell.label,), report, report.leaky))
+            groups.append(MapGroup((cell.label,), report))
         else:
             groups[same] = dataclasses.replace(groups[same], labels=(*groups[same].labels, cell.label))
     return [dataclasses.replace(one, report=dataclasses.replace(one.report, target=", ".join(one.labels))) for one in groups]

@@ -143,7 +143,7 @@ def _maps(cells: list[Cell], task: str, beside: Path) -> list[str]:
         write_bytes(beside / name, map_png(group.report))
         labels = ", ".join(f"**{escape.text(label)}**" for label in group.labels)
         parts += [
-            f"{labels}{' (*not causal*)' if group.leaky else ''}: {escape.text(group.sentences)}",
+            f"{labels}{' (*not causal*)' if group.report.leaky else ''}: {escape.text(group.sentences)}",
             f"![Dependence map of {escape.text(', '.join(group.labels))}]({escape.link(name)})",
         ]
     return parts

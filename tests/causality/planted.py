@@ -28,7 +28,6 @@ from faulty import (
     flipped,
     twice_faulty,
 )
-from nets import LEVELS as LEVELS
 from nets import (
     Attention,
     Concatenated,
@@ -46,9 +45,6 @@ from nets import (
     stepwise,
     weak,
 )
-from nets import LogProbabilities as LogProbabilities
-from nets import OneHot as OneHot
-from nets import WithDropout as WithDropout
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
