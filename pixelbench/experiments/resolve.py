@@ -64,7 +64,7 @@ def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, m
     if settings is None or recipe is None or evaluation is None or updates is None:
         return None
     trained = family.kind == "network"
-    return Resolved(dict(vars(settings)), recipe if trained else None, evaluation, updates if trained else 0)
+    return Resolved(settings.as_dict(), recipe if trained else None, evaluation, updates if trained else 0)
 
 
 def pairs(suite: Suite) -> Iterator[tuple[SuiteTask, SuiteVariant]]:

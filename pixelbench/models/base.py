@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models import sampling
+from pixelbench.models.heads import Output, scaled
 
 
 class Stepper(Protocol):
-    """A network in raster order. Values are integers, logits are raw head outputs.
+    """A network in raster order. Values are integers.
 
     For every sub-pixel, in raster order, `logits` and then `put`; a known sub-pixel is no exception, since `logits` computes the features
     that later ones read.
@@ -23,7 +24,7 @@ class Stepper(Protocol):
         ...
 
     def logits(self, column: int, colour: int) -> Tensor:
-        """(B, levels) of one sub-pixel of this row."""
+        """(B, levels) of one sub-pixel of this row: log-probabilities, up to a constant for each image."""
         ...
 
     def put(self, column: int, colour: int, values: Tensor) -> None:
@@ -32,14 +33,20 @@ class Stepper(Protocol):
 
 
 class AutoregressiveModel(nn.Module):
-    """The base of all families; `forward` gives logits (B, levels, C, H, W) for integer images (B, C, H, W).
+    """The base of all families; `forward` gives the head's raw outputs for integer images (B, C, H, W), see `pixelbench.models.heads`.
+
+    `condition` is what the images are conditioned on, for families that have one: class indices (B,), vectors (B, n) or maps (B, n, H, W).
 
     Attributes:
-        estimator: what `log_prob` is: `exact` here, a bound in latent-variable families.
+        output: the head: what the raw outputs mean.
+        conditional: the model must be given a `condition`.
+        latent: the likelihood is a bound; `log_prob` then takes `generator` and `importance_samples`.
         sees_ahead: a planted fault lets the network see what it predicts, so it has no row-and-step face.
     """
 
-    estimator = "exact"
+    output: Output
+    conditional = False
+    latent = False
     sees_ahead = False
 
     def __init__(self, channels: int, height: int, width: int, levels: int, settings: Any):
@@ -56,27 +63,41 @@ class AutoregressiveModel(nn.Module):
         """Where the weights are."""
         return next(iter([*self.parameters(), *self.buffers()]), torch.empty(0)).device
 
-    def conditionals(self, images: Tensor) -> Tensor:
+    def conditionals(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B, levels, C, H, W): normalised log p(sub-pixel = v | all earlier sub-pixels) in nats."""
-        logits = self(self._checked(images))
-        logits = logits.float() if logits.dtype == torch.bfloat16 else logits
-        by_colour = logits.transpose(1, 2)  # as a head's maps lie in memory: there log_softmax needs no copy of them all
-        if by_colour.is_contiguous():
-            return F.log_softmax(by_colour, 2).transpose(1, 2)
-        return F.log_softmax(logits, 1)
+        return self.output.log_probs(self._raw(images, condition), images)
 
-    def log_prob(self, images: Tensor) -> Tensor:
+    def log_prob(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B,) natural log-likelihood of each image, summed in float64."""
-        return -self._nats(images).sum((1, 2, 3), dtype=torch.float64)
+        return -self._nats(images, condition).sum((1, 2, 3), dtype=torch.float64)
 
-    def loss(self, images: Tensor) -> Tensor:
+    def loss(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """Mean nats per sub-pixel: what training lowers."""
-        return self._nats(images).mean()
+        return self._nats(images, condition).mean()
+
+    def estimator(self, importance_samples: int) -> str:
+        """What `log_prob` is: `exact`; a bound in latent-variable families."""
+        return "exact"
+
+    def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
+        """Initialises what depends on data, from the first training batch; most families have nothing of that kind."""
+
+    def begin_update(self, update: int) -> None:
+        """Told before training update 0, 1, …, for objectives that change with it."""
+
+    def bound(self, condition: Tensor) -> "Bound":
+        """The model for one fixed condition, which `condition[0]` is: an unconditional model, for certificates and enumerations."""
+        return Bound(self, condition[:1])
+
+    def certifiable(self) -> "AutoregressiveModel | Bound":
+        """What a certificate of causality is about: the model itself, or bound to some condition."""
+        return self
 
     def sample(
         self,
         n: int | None = None,
         *,
+        condition: Tensor | None = None,
         generator: torch.Generator | None = None,
         method: sampling.Method = "auto",
         given: Tensor | None = None,
@@ -86,10 +107,18 @@ class AutoregressiveModel(nn.Module):
     ) -> Tensor:
         """New images (n, C, H, W), uint8, drawn exactly from the model; see `pixelbench.models.sampling.sample`."""
         return sampling.sample(
-            self, n, generator=generator, method=method, given=given, known=known, canvas=canvas, temperature=temperature
+            self,
+            n,
+            condition=condition,
+            generator=generator,
+            method=method,
+            given=given,
+            known=known,
+            canvas=canvas,
+            temperature=temperature,
         )
 
-    def stepper(self, batch: int) -> Stepper:
+    def stepper(self, batch: int, condition: Tensor | None = None) -> Stepper:
         """The network in raster order for `batch` images.
 
         Raises:
@@ -97,16 +126,46 @@ class AutoregressiveModel(nn.Module):
         """
         raise ValueError(f"{type(self).__name__} has no row-and-step face; sample it with method='naive'")
 
-    def _nats(self, images: Tensor) -> Tensor:
-        logits = self(self._checked(images))
-        logits = logits.float() if logits.dtype == torch.bfloat16 else logits  # a reported likelihood is fp32 or better
-        return F.cross_entropy(logits, images.long(), reduction="none")
+    def _raw(self, images: Tensor, condition: Tensor | None) -> Tensor:
+        images = self._checked(images)
+        if self.conditional != (condition is not None):
+            raise ValueError(f"this {type(self).__name__} {'needs a condition=' if self.conditional else 'takes no condition'}")
+        return self(images) if condition is None else self(images, condition)
+
+    def _nats(self, images: Tensor, condition: Tensor | None) -> Tensor:
+        return self.output.nats(self._raw(images, condition), images)
 
     def _checked(self, images: Tensor) -> Tensor:
         if images.dim() != 4 or tuple(images.shape[1:]) != self.shape or images.is_floating_point():
             expected = f"(B, {self.channels}, {self.height}, {self.width})"
             raise ValueError(f"expected integer images {expected}, got {images.dtype} {tuple(images.shape)}")
         return images
+
+
+class Bound(nn.Module):
+    """A conditional model with its condition held: (1, …), the same for every image."""
+
+    condition: Tensor
+
+    def __init__(self, model: AutoregressiveModel, condition: Tensor):
+        super().__init__()
+        self.model, self.shape, self.levels = model, model.shape, model.levels
+        self.register_buffer("condition", condition)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As the model's, for the condition."""
+        return self.model(images, self._expanded(images))
+
+    def conditionals(self, images: Tensor) -> Tensor:
+        """As the model's, for the condition."""
+        return self.model.conditionals(images, self._expanded(images))
+
+    def log_prob(self, images: Tensor) -> Tensor:
+        """As the model's, for the condition."""
+        return self.model.log_prob(images, self._expanded(images))
+
+    def _expanded(self, images: Tensor) -> Tensor:
+        return self.condition.expand(len(images), *self.condition.shape[1:])
 
 
 class InputEncoding:
@@ -123,30 +182,17 @@ class InputEncoding:
     def images(self, images: Tensor, dtype: torch.dtype) -> Tensor:
         """(B, C, H, W) integers → (B, maps, H, W)."""
         if not self.one_hot:
-            return self._scale(images.to(dtype))
+            return scaled(images, self.levels, dtype)
         return self._one_hot(images, dtype).permute(0, 1, 4, 2, 3).flatten(1, 2)
 
     def values(self, values: Tensor, dtype: torch.dtype) -> Tensor:
         """(B,) integers of one colour at one pixel → (B, maps of that colour)."""
         if not self.one_hot:
-            return self._scale(values.to(dtype))[:, None]
+            return scaled(values, self.levels, dtype)[:, None]
         return self._one_hot(values, dtype)
 
     def _one_hot(self, values: Tensor, dtype: torch.dtype) -> Tensor:
         return F.one_hot(values.long(), self.levels).to(dtype) * math.sqrt(self.levels)
-
-    def _scale(self, values: Tensor) -> Tensor:
-        return values * (2 / (self.levels - 1)) - 1
-
-
-def head_colours(channels: int, levels: int) -> list[int]:
-    """The colour of each of the C * levels outputs of a softmax head: channel-major."""
-    return [c for c in range(channels) for _ in range(levels)]
-
-
-def as_logits(outputs: Tensor, channels: int) -> Tensor:
-    """(B, C * levels, H, W) → (B, levels, C, H, W)."""
-    return outputs.unflatten(1, (channels, -1)).transpose(1, 2)
 
 
 def count_parameters(model: nn.Module) -> int:

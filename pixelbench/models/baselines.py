@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.families import HistogramSettings, NoSettings
+from pixelbench.models.heads import Softmax
+from pixelbench.models.settings.baselines import HistogramSettings, NoSettings
 
 
 class Baseline(AutoregressiveModel):
@@ -16,6 +17,7 @@ class Baseline(AutoregressiveModel):
 
     def __init__(self, channels: int, height: int, width: int, levels: int, settings: NoSettings | HistogramSettings):
         super().__init__(channels, height, width, levels, settings)
+        self.output = Softmax(channels, levels)
         self.register_buffer("table", torch.full((levels, channels, height, width), -math.log(levels), dtype=torch.float64))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -25,7 +27,7 @@ class Baseline(AutoregressiveModel):
     def fit(self, images: Tensor) -> None:
         """Learns from training images (N, C, H, W); the uniform distribution has nothing to learn."""
 
-    def stepper(self, batch: int) -> "BaselineStepper":
+    def stepper(self, batch: int, condition: Tensor | None = None) -> "BaselineStepper":
         return BaselineStepper(self.table, batch)
 
 

@@ -50,14 +50,25 @@ class CausalConv2d(nn.Module):
         above: False leaves out the rows above (the horizontal stack of 2016b).
         itself: mask B instead of mask A, see `may_see`.
         conditioning: colour conditioning, see `may_see`.
+        dilation: distance between the taps, in pixels.
     """
 
     mask: Tensor
 
-    def __init__(self, inputs: Sequence[int], outputs: Sequence[int], kernel: int, *, above: bool, itself: bool, conditioning: bool):
+    def __init__(
+        self,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        kernel: int,
+        *,
+        above: bool,
+        itself: bool,
+        conditioning: bool,
+        dilation: int = 1,
+    ):
         super().__init__()
         self.inputs, self.outputs, self.above = list(inputs), list(outputs), above and kernel > 1
-        self.reach = kernel // 2
+        self.reach, self.dilation = kernel // 2, dilation
         rows, width = (self.reach + 1, kernel) if self.above else (1, self.reach + 1)
         mask = torch.ones(len(outputs), len(inputs), rows, width)
         mask[:, :, -1, self.reach + 1 :] = 0
@@ -69,8 +80,10 @@ class CausalConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) → (B, outputs, H, W)."""
-        right = self.reach if self.above else 0
-        return F.conv2d(F.pad(x, (self.reach, right, self.weight.shape[2] - 1, 0)), self.weight * self.mask, self.bias)
+        d = self.dilation
+        right = d * self.reach if self.above else 0
+        padded = F.pad(x, (d * self.reach, right, d * (self.weight.shape[2] - 1), 0))
+        return F.conv2d(padded, self.weight * self.mask, self.bias, dilation=d)
 
     def face(self, batch: int, width: int) -> "CausalFace":
         """The row-and-step face for `batch` images of that width; take a new one after the weights have changed."""
@@ -85,32 +98,39 @@ class CausalFace:
     """
 
     def __init__(self, layer: CausalConv2d, batch: int, width: int):
-        weight, reach, inputs, groups = layer.weight * layer.mask, layer.reach, len(layer.inputs), max(layer.inputs) + 1
+        weight, reach, d = layer.weight * layer.mask, layer.reach, layer.dilation
+        inputs, groups = len(layer.inputs), max(layer.inputs) + 1
         # A gate's two halves both hold every colour: sorted by colour, the outputs of one colour lie side by side.
         order = torch.tensor(layer.outputs).argsort(stable=True).to(weight.device)
         parts = _parts([layer.outputs[i] for i in order.tolist()], groups)
         self.bias, self.reach, self.rows = layer.bias[order], reach, None
-        self.row = weight.new_zeros(batch, reach + width, inputs)
+        # Column c lies at place reach + c // d of phase c % d: the taps of a dilated kernel are neighbours, so that a window is one view.
+        self.row, self.width, self.dilation = weight.new_zeros(batch, d, reach + math.ceil(width / d), inputs), width, d
         self.base = weight.new_empty(batch, width, len(layer.outputs))
         if layer.above:
-            self.rows = SlidingRows(weight[order, :, :-1], self.bias, batch, width)
+            self.rows = SlidingRows(weight[order, :, :-1], self.bias, batch, width, d)
         this_row = weight[order, :, -1, : reach + 1].permute(2, 1, 0).flatten(0, 1)  # ((reach + 1) * inputs, outputs)
         self.weights = [this_row[:, part].contiguous() for part in parts]
-        self.windows = [self.row[:, c : c + reach + 1].flatten(1) for c in range(width)]
+        self.windows = [self.row[:, c % d, c // d : c // d + reach + 1].flatten(1) for c in range(width)]
         self.bases = [[self.base[:, c, part] for part in parts] for c in range(width)]
-        self.slots = [[self.row[:, reach + c, part] for part in _parts(layer.inputs, groups)] for c in range(width)]
+        places = _parts(layer.inputs, groups)
+        self.slots = [[self.row[:, c % d, reach + c // d, part] for part in places] for c in range(width)]
         self.order, self.first = order, True
 
     def begin_row(self, extra: Tensor | None = None) -> None:
         """Moves on to the next row. `extra` (B, W, outputs), in the layer's own order, is added to every output of this row."""
         if self.rows is not None:
-            self.base.copy_(self.rows.slide(None if self.first else self.row[:, self.reach :]))
+            self.base.copy_(self.rows.slide(None if self.first else self.written()))
         else:
             self.base.copy_(self.bias.expand_as(self.base))
         if extra is not None:
             self.base.add_(extra[..., self.order])
         self.first = False
         self.row.zero_()
+
+    def written(self) -> Tensor:
+        """(B, W, inputs): what has been written of this row."""
+        return self.row[:, :, self.reach :].transpose(1, 2).flatten(1, 2)[:, : self.width]
 
     def write(self, column: int, colour: int, value: Tensor) -> None:
         """Sets the input of one colour at this row's column: (B, maps of that colour)."""
@@ -124,40 +144,45 @@ class CausalFace:
 class RowsAboveConv2d(nn.Module):
     """A convolution that reads only rows above the output's row, all columns alike: the vertical stack (2016b, section 2.2).
 
-    With `image` the input is the image itself, whose row r must not be read at row r. Deeper inputs were shifted by the first layer and
-    know nothing of their own row, so that there the own row is read; leaving it out again would keep a blind spot.
+    With `strict` the input's own row is left out. The first layer needs that, since its input is the image itself, whose row r must not be
+    read at row r. Deeper inputs were shifted by it and know nothing of their own row, so that there the own row is read; leaving it out
+    again would keep a blind spot.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, image: bool):
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, strict: bool, dilation: int = 1):
         super().__init__()
-        self.reach, self.image = kernel // 2, image
-        self.weight = nn.Parameter(torch.empty(outputs, inputs, self.reach + (not image), kernel))
+        self.reach, self.strict, self.dilation = kernel // 2, strict, dilation
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, self.reach + (not strict), kernel))
         self.bias = nn.Parameter(torch.empty(outputs))
         initialise(self.weight, self.bias, fan_in=self.weight[0].numel())
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) → (B, outputs, H, W)."""
-        x = x[:, :, :-1] if self.image else x  # the padding below moves the image down by one row
-        return F.conv2d(F.pad(x, (self.reach, self.reach, self.reach, 0)), self.weight, self.bias)
+        d = self.dilation
+        x = x[:, :, :-1] if self.strict else x  # one more row of padding moves the input down
+        top = d * (self.weight.shape[2] - 1) + self.strict
+        return F.conv2d(F.pad(x, (d * self.reach, d * self.reach, top, 0)), self.weight, self.bias, dilation=d)
 
     def face(self, batch: int, width: int) -> "SlidingRows":
         """The row face for `batch` images of that width."""
-        return SlidingRows(self.weight, self.bias, batch, width)
+        return SlidingRows(self.weight, self.bias, batch, width, self.dilation)
 
 
 class SlidingRows:
     """The newest few rows of an input, and what a kernel over them gives for a whole row at once."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, batch: int, width: int):
-        self.weight, self.bias, self.reach = weight.contiguous(memory_format=torch.channels_last), bias, weight.shape[3] // 2
-        self.window = weight.new_zeros(batch, weight.shape[2], width + 2 * self.reach, weight.shape[1])
+    def __init__(self, weight: Tensor, bias: Tensor, batch: int, width: int, dilation: int):
+        self.weight, self.bias, self.dilation = weight.contiguous(memory_format=torch.channels_last), bias, dilation
+        self.reach = dilation * (weight.shape[3] // 2)
+        rows = dilation * (weight.shape[2] - 1) + 1
+        self.window = weight.new_zeros(batch, rows, width + 2 * self.reach, weight.shape[1])
 
     def slide(self, newest: Tensor | None) -> Tensor:
         """Takes the newest row (B, W, inputs), None at the top of the image, and gives (B, W, outputs)."""
         if newest is not None:
             self.window[:, :-1] = self.window[:, 1:].clone()
             self.window[:, -1, self.reach : self.window.shape[2] - self.reach] = newest
-        return F.conv2d(self.window.permute(0, 3, 1, 2), self.weight, self.bias)[:, :, 0].transpose(1, 2)
+        return F.conv2d(self.window.permute(0, 3, 1, 2), self.weight, self.bias, dilation=self.dilation)[:, :, 0].transpose(1, 2)
 
 
 def initialise(weight: Tensor, bias: Tensor, *, fan_in: float) -> None:

@@ -6,72 +6,25 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError, unknown
-
-FirstLayer = Literal["causal", "residual", "mask-b"]
-InputEncoding = Literal["scalar", "one-hot"]
-
-
-@dataclass(frozen=True)
-class NoSettings:
-    """A baseline without anything to set."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
-
-
-@dataclass(frozen=True)
-class HistogramSettings:
-    """`pseudo_count` is added to every level's count at every position and colour (1/2: Krichevsky and Trofimov 1981)."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
-
-    pseudo_count: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not self.pseudo_count > 0:
-            raise ValueError(f"pseudo_count must be above 0, or an unseen level has no probability; got {self.pseudo_count:g}")
-
-
-@dataclass(frozen=True)
-class PixelCNNSettings:
-    """`layers` counts the blocks after the first convolution. `maps` is h; the residual path has 2h.
-
-    `first_layer` is `causal`, or one of two planted faults: `residual` (a residual connection around the first layer) and `mask-b`
-    (mask B where mask A belongs). Both let a sub-pixel see itself.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
-
-    layers: int = 7
-    maps: int = 64
-    kernel: int = 3
-    first_kernel: int = 7
-    head_maps: int = 64
-    colour_conditioning: bool = True
-    first_layer: FirstLayer = "causal"
-    input_encoding: InputEncoding = "scalar"
-
-    def __post_init__(self) -> None:
-        for name in ("maps", "head_maps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.layers < 0:
-            raise ValueError(f"layers must be at least 0, got {self.layers}")
-        for name in ("kernel", "first_kernel"):
-            if getattr(self, name) < 3 or getattr(self, name) % 2 == 0:
-                raise ValueError(f"{name} must be odd and at least 3, got {getattr(self, name)}")
-
-
-@dataclass(frozen=True)
-class GatedPixelCNNSettings(PixelCNNSettings):
-    """As `PixelCNNSettings`, with h maps in both stacks. `gates = false` puts a ReLU in place of tanh times sigmoid."""
-
-    gates: bool = True
-
+from pixelbench.models.settings.baselines import HistogramSettings, NoSettings
+from pixelbench.models.settings.common import Settings
+from pixelbench.models.settings.gated import GatedPixelCNNSettings
+from pixelbench.models.settings.pixelcnn import PixelCNNSettings, PlainPixelCNNSettings
 
 Kind = Literal["network", "fitted", "codec"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Settings that a paper states for one data set, as far as it does. `where`: data set and place; `shape`: (C, H, W)."""
+
+    where: str
+    shape: tuple[int, int, int]
+    levels: int
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -79,19 +32,22 @@ class Family:
     """What the rest of PixelBench knows of a family before torch is loaded.
 
     `kind`: a `network` is trained by gradient; a `fitted` baseline counts the training images; a `codec` is a lossless image format, no
-    module at all. `version` enters the run key: it rises when the function that the settings describe changes.
+    module at all. `uses` names modules of other families that this one is built of. `version` enters the run key: it rises when the
+    function that the settings describe changes.
     """
 
     name: str
     title: str
     paper: str
     kind: Kind
-    settings: type
+    settings: type[Settings]
     module: str
+    uses: tuple[str, ...] = ()
+    published: tuple[Published, ...] = ()
     version: int = 1
 
-    def parse(self, overrides: dict[str, Any]) -> dict[str, Any]:
-        """Overrides on the defaults → all settings as plain JSON values.
+    def parse(self, overrides: dict[str, Any]) -> Settings:
+        """Overrides on the defaults → all settings.
 
         Raises:
             UserError: a name the family does not have, or a value out of range.
@@ -101,18 +57,26 @@ class Family:
             if name not in known:
                 raise unknown(f"setting of {self.name}", name, known) if known else UserError(f"{self.name} has no settings; got '{name}'.")
         try:
-            return dict(vars(_adapter(self.settings).validate_json(json.dumps(overrides))))
+            return _adapter(self.settings).validate_json(json.dumps(overrides))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             message = first["msg"].removeprefix("Value error, ")
             raise UserError(f"{self.name}: {where + ': ' if where else ''}{message}.") from None
 
+    def misfit(self, settings: Settings, channels: int, height: int, width: int, levels: int) -> str | None:
+        """Why no model of these settings can be built for such images, without a final stop; None where one can."""
+        try:
+            settings.check_fit(channels, height, width, levels)
+        except ValueError as error:
+            return str(error)
+        return None
+
     def source_modules(self) -> list[str]:
         """The modules whose text decides what the network computes: their digest tells a stale run."""
         shared = [] if self.kind == "codec" else ["pixelbench.models.base", "pixelbench.models.sampling"]
-        layers = ["pixelbench.models.causal"] if self.kind == "network" else []
-        return [self.module, *shared, *layers]
+        layers = ["pixelbench.models.causal", "pixelbench.models.heads"] if self.kind == "network" else []
+        return [self.module, *self.uses, *shared, *layers]
 
 
 FAMILIES: dict[str, Family] = {
@@ -129,6 +93,16 @@ FAMILIES: dict[str, Family] = {
             "network",
             PixelCNNSettings,
             "pixelbench.models.pixelcnn",
+            published=(Published("CIFAR-10, section 4", (3, 32, 32), 256, {"layers": 15, "maps": 128, "head_maps": 1024, "skip": True}),),
+        ),
+        Family(
+            "pixelcnn-plain",
+            "Masked convolutions with ReLU, nothing else",
+            "van den Oord et al. 2016a, section 3.4",
+            "network",
+            PlainPixelCNNSettings,
+            "pixelbench.models.pixelcnn_plain",
+            uses=("pixelbench.models.pixelcnn",),
         ),
         Family(
             "gated-pixelcnn",
@@ -137,6 +111,11 @@ FAMILIES: dict[str, Family] = {
             "network",
             GatedPixelCNNSettings,
             "pixelbench.models.gated_pixelcnn",
+            uses=("pixelbench.models.pixelcnn", "pixelbench.models.conditions"),
+            published=(
+                Published("ImageNet 32x32, section 3.1", (3, 32, 32), 256, {"layers": 20, "maps": 384, "kernel": 5}),
+                Published("ImageNet 64x64, section 3.1", (3, 64, 64), 256, {"layers": 20, "maps": 384, "kernel": 5}),
+            ),
         ),
     )
 }
@@ -163,15 +142,19 @@ def create_model(family: str, *, channels: int, height: int, width: int, levels:
         **settings: overrides of the family's defaults.
 
     Raises:
-        UserError: unknown family or setting, a value out of range, or a codec (which is no module).
+        UserError: unknown family or setting, a value out of range, settings that do not fit the images, or a codec (which is no module).
     """
     found = get_family(family)
     if found.kind == "codec":
         raise UserError(f"{family} is a lossless image format, not a module; choose a network or a fitted baseline.")
     if min(channels, height, width) < 1 or not 2 <= levels <= 256:
         raise UserError(f"Images need positive sizes and 2 to 256 levels; got {channels}x{height}x{width} with {levels} levels.")
+    chosen = found.parse(settings)
+    misfit = found.misfit(chosen, channels, height, width, levels)
+    if misfit:
+        raise UserError(f"{family}: {misfit}.")
     build = importlib.import_module(found.module).BUILDERS[family]
-    return build(channels, height, width, levels, found.settings(**found.parse(settings)))
+    return build(channels, height, width, levels, chosen)
 
 
 @cache

@@ -21,6 +21,7 @@ def sample(
     model: "AutoregressiveModel",
     n: int | None = None,
     *,
+    condition: Tensor | None = None,
     generator: torch.Generator | None = None,
     method: Method = "auto",
     given: Tensor | None = None,
@@ -33,6 +34,7 @@ def sample(
     Args:
         model: any family.
         n: how many; may be left out with `given`.
+        condition: what the images are conditioned on, (n, …), for a model that needs it.
         generator: its state decides the images; the global one if left out.
         method: `cached`, `naive`, or `auto`: cached unless the model sees what it predicts.
         given, known: images (n, C, H, W) and a mask, True where their values are held; the rest is drawn. `known` may leave out n.
@@ -47,10 +49,15 @@ def sample(
         ValueError: contradicting arguments, or `cached` asked of a model that sees ahead.
     """
     n = _batch_size(n, given, known)
+    if model.conditional != (condition is not None):
+        raise ValueError(f"this {type(model).__name__} {'needs a condition=' if model.conditional else 'takes no condition'}")
+    if condition is not None and len(condition) != n:
+        raise ValueError(f"n is {n} but {len(condition)} conditions are given")
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0, got {temperature}")
     uniforms = _uniforms(n, model, generator)
     _check_images(model, n, given=given, canvas=canvas)
+    condition = None if condition is None else condition.to(model.device)
     held = None if known is None or given is None else known.to(model.device).expand(n, *model.shape)
     images = (torch.zeros(n, *model.shape) if canvas is None else canvas).to(model.device, torch.uint8).clone()
     if held is not None and given is not None:
@@ -61,21 +68,21 @@ def sample(
     was_training = model.training
     model.eval()
     try:
-        fill(model, images, uniforms, held, temperature)
+        fill(model, images, condition, uniforms, held, temperature)
     finally:
         model.train(was_training)
     return images
 
 
 @torch.inference_mode()
-def cached_logits(model: "AutoregressiveModel", images: Tensor) -> Tensor:
-    """The logits (B, levels, C, H, W) that the row-and-step face gives for whole images: what the cached sampler would see."""
-    stepper = model.stepper(len(images))
+def cached_log_probs(model: "AutoregressiveModel", images: Tensor, condition: Tensor | None = None) -> Tensor:
+    """`conditionals` (B, levels, C, H, W) by the row-and-step face: what the cached sampler would see."""
+    stepper = model.stepper(len(images), condition)
     out = torch.empty(len(images), model.levels, *model.shape, device=model.device, dtype=next(model.parameters()).dtype)
     for row, column, colour in raster(model.shape):
         if column == colour == 0:
             stepper.begin_row()
-        out[:, :, colour, row, column] = stepper.logits(column, colour)
+        out[:, :, colour, row, column] = stepper.logits(column, colour).log_softmax(1)
         stepper.put(column, colour, images[:, colour, row, column])
     return out
 
@@ -92,10 +99,12 @@ def draw(logits: Tensor, uniforms: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, uniforms[:, None].contiguous(), right=True)[:, 0].clamp_(max=logits.shape[1] - 1)
 
 
-def _fill_cached(model: "AutoregressiveModel", images: Tensor, uniforms: Tensor, held: Tensor | None, temperature: float) -> None:
+def _fill_cached(
+    model: "AutoregressiveModel", images: Tensor, condition: Tensor | None, uniforms: Tensor, held: Tensor | None, temperature: float
+) -> None:
     if model.sees_ahead:
         raise ValueError("this model sees the sub-pixel it predicts, so it has no cached sampler; use method='naive'")
-    stepper = model.stepper(len(images))
+    stepper = model.stepper(len(images), condition)
     needless = _held_everywhere(held)
     for row, column, colour in raster(model.shape):
         if column == colour == 0:
@@ -106,11 +115,13 @@ def _fill_cached(model: "AutoregressiveModel", images: Tensor, uniforms: Tensor,
         stepper.put(column, colour, images[:, colour, row, column])
 
 
-def _fill_naive(model: "AutoregressiveModel", images: Tensor, uniforms: Tensor, held: Tensor | None, temperature: float) -> None:
+def _fill_naive(
+    model: "AutoregressiveModel", images: Tensor, condition: Tensor | None, uniforms: Tensor, held: Tensor | None, temperature: float
+) -> None:
     needless = _held_everywhere(held)
     for row, column, colour in raster(model.shape):
         if (colour, row, column) not in needless:
-            logits = model(images)[:, :, colour, row, column]
+            logits = model.conditionals(images, condition)[:, :, colour, row, column]
             _decide(images, (row, column, colour), logits / temperature, uniforms, held)
 
 

@@ -1,5 +1,7 @@
 """Scoring many images in batches of bounded memory."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -10,14 +12,25 @@ _OUTPUTS = 1 << 24
 
 
 @torch.inference_mode()
-def batched_nats(model: AutoregressiveModel, images: Tensor) -> Tensor:
-    """(N,) float64 negative log-likelihood in nats of every image (N, C, H, W), in eval mode, in the weights' own precision."""
+def batched_nats(model: AutoregressiveModel, images: Tensor, condition: Tensor | None = None, **estimation: Any) -> Tensor:
+    """(N,) float64 negative log-likelihood in nats of every image (N, C, H, W), in eval mode, in the weights' own precision.
+
+    Args:
+        model: any family.
+        images: integers.
+        condition: (N, …) for a model that needs it.
+        estimation: `generator` and `importance_samples` for a model whose likelihood is a bound.
+    """
     channels, height, width = model.shape
     size = max(1, min(256, _OUTPUTS // (model.levels * channels * height * width)))
     was_training = model.training
     model.eval()
     try:
-        parts = [-model.log_prob(batch.to(model.device)) for batch in images.split(size)]
+        parts = []
+        for first in range(0, len(images), size):
+            part = slice(first, first + size)
+            given = () if condition is None else (condition[part].to(model.device),)
+            parts.append(-model.log_prob(images[part].to(model.device), *given, **estimation))
     finally:
         model.train(was_training)
     return torch.cat(parts)

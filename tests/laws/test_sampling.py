@@ -8,18 +8,18 @@ from families import CAUSAL, LEAKY, SHAPES, random_images, tiny
 from scipy.stats import chisquare
 
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.sampling import cached_logits
+from pixelbench.models.sampling import cached_log_probs
 
 
 def drawn(model: AutoregressiveModel, n: int = 3, **arguments) -> torch.Tensor:
     return model.sample(n, generator=torch.Generator().manual_seed(5), **arguments)
 
 
-def test_cached_logits_equal_full_logits(model: AutoregressiveModel):
+def test_cached_log_probs_equal_full_logits(model: AutoregressiveModel):
     images = random_images(4, model.shape, model.levels)
     with torch.inference_mode():
         full = model(images)
-    cached = cached_logits(model, images) if list(model.parameters()) else full
+    cached = cached_log_probs(model, images) if list(model.parameters()) else full
     assert float((full - cached).abs().max()) <= 1e-10 * float(full.abs().max())
 
 

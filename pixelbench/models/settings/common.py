@@ -1,0 +1,51 @@
+"""What the settings of several families share."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+FirstLayer = Literal["causal", "residual", "mask-b"]
+InputEncoding = Literal["scalar", "one-hot"]
+HeadName = Literal["softmax", "bernoulli", "logistic-mixture"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The base of all settings: strict types, no unknown names."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain JSON values, for the run key and the record."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+    def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
+        """Raises ValueError where no network of these settings can be built for such images; one sentence without a final stop."""
+
+
+def check_head(head: HeadName, levels: int) -> None:
+    """Raises ValueError where the head cannot have so many levels."""
+    if head == "bernoulli" and levels != 2:
+        raise ValueError(f"head = 'bernoulli' is for images of 2 levels, these have {levels}; choose 'softmax' or 'logistic-mixture'")
+
+
+def check_maps(settings: Settings, channels: int, *names: str) -> None:
+    """Raises ValueError where a colour would have no feature map of its own."""
+    for name in names:
+        if getattr(settings, name) < channels:
+            raise ValueError(f"{name} must be at least {channels}, one a colour, got {getattr(settings, name)}")
+
+
+def check_odd(settings: Settings, *names: str) -> None:
+    """Raises ValueError where a kernel has no centre or no neighbour."""
+    for name in names:
+        if getattr(settings, name) < 3 or getattr(settings, name) % 2 == 0:
+            raise ValueError(f"{name} must be odd and at least 3, got {getattr(settings, name)}")
+
+
+def check_least(settings: Settings, least: float, *names: str) -> None:
+    """Raises ValueError where a number is below `least`."""
+    for name in names:
+        if getattr(settings, name) < least:
+            raise ValueError(f"{name} must be at least {least:g}, got {getattr(settings, name):g}")
