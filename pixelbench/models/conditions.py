@@ -22,8 +22,7 @@ class ConditionInput:
     def __call__(self, condition: Tensor, batch: int, dtype: torch.dtype) -> Tensor:
         """Raises ValueError: another shape, or a class that does not exist."""
         if tuple(condition.shape) != (batch, *self.expected):
-            wanted = f"({', '.join(map(str, (batch, *self.expected)))})"
-            raise ValueError(f"a {self.kind} condition of {batch} images has shape {wanted}, got {tuple(condition.shape)}")
+            raise ValueError(f"a {self.kind} condition of {batch} images has shape {(batch, *self.expected)}, got {tuple(condition.shape)}")
         if self.kind != "class":
             return condition.to(dtype)
         if condition.is_floating_point():

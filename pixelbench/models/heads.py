@@ -239,7 +239,10 @@ def _shifted(own: list[Tensor], pairs: Tensor, values: Tensor, axis: int = 1) ->
 
 
 def _mixture(weights: Tensor, means: Tensor, scales: Tensor, levels: int) -> Tensor:
-    """Log weights, means, log scales (B, K, C, H, W) → (B, levels, C, H, W); one component at a time, since all at once are K times that."""
+    """Log weights, means, log scales (B, K, C, H, W) → (B, levels, C, H, W).
+
+    One component at a time, since all at once would need K times the memory.
+    """
     values = torch.arange(levels, device=means.device).view(1, -1, 1, 1, 1)
     total: Tensor | None = None
     for k in range(means.shape[1]):

@@ -1,38 +1,66 @@
 """The tiny models that every law is tested on. A new family inherits all laws by one more line in VARIANTS."""
 
+from dataclasses import fields
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.families import create_model
+from pixelbench.models.base import AutoregressiveModel, Bound
+from pixelbench.models.families import create_model, get_family
 
 #: H != W, so that swapped axes are found; maps not divisible by three, so that mixed colour groups are found.
 SHAPES = {"grey": (1, 6, 5), "colour": (3, 5, 4)}
-TINY: dict[str, Any] = {"maps": 10, "layers": 2, "head_maps": 17, "kernel": 3, "first_kernel": 5}
+TINY: dict[str, Any] = {"maps": 10, "layers": 2, "head_maps": 17, "kernel": 3, "first_kernel": 5, "components": 3}
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "pixelcnn": ("pixelcnn", {}),
     "pixelcnn-one-hot": ("pixelcnn", {"input_encoding": "one-hot"}),
     "pixelcnn-no-colour": ("pixelcnn", {"colour_conditioning": False}),
+    "pixelcnn-skip-mixture": ("pixelcnn", {"skip": True, "head": "logistic-mixture"}),
+    "plain": ("pixelcnn-plain", {}),
+    "plain-colour": ("pixelcnn-plain", {"colour_conditioning": True}),
     "gated": ("gated-pixelcnn", {}),
     "gated-one-hot": ("gated-pixelcnn", {"input_encoding": "one-hot"}),
     "gated-no-colour": ("gated-pixelcnn", {"colour_conditioning": False}),
     "gated-no-gates": ("gated-pixelcnn", {"gates": False}),
+    "gated-one-stack": ("gated-pixelcnn", {"stacks": "one"}),
+    "gated-legacy": ("gated-pixelcnn", {"stacks": "legacy"}),
+    "gated-dilated-skip": ("gated-pixelcnn", {"dilations": [2, 1], "skip": True}),
+    "gated-no-link": ("gated-pixelcnn", {"vertical_to_horizontal": False, "residual": False}),
+    "gated-mixture": ("gated-pixelcnn", {"head": "logistic-mixture"}),
+    "gated-mixture-no-colour": ("gated-pixelcnn", {"head": "logistic-mixture", "colour_conditioning": False}),
+}
+#: Each is tested for one condition of its own; the laws of conditions are in test_conditioned.py.
+CONDITIONED: dict[str, tuple[str, dict[str, Any]]] = {
+    "class": ("gated-pixelcnn", {"condition": "class", "classes": 3}),
+    "class-per-position": ("gated-pixelcnn", {"condition": "class", "classes": 3, "per_position": True}),
+    "vector-and-head": ("gated-pixelcnn", {"condition": "vector", "condition_size": 2, "condition_at": "layers-and-head"}),
+    "map": ("gated-pixelcnn", {"condition": "map", "condition_size": 2}),
+    "map-first": ("gated-pixelcnn", {"condition": "map", "condition_size": 2, "condition_at": "first"}),
+    "map-one-stack": ("gated-pixelcnn", {"condition": "map", "condition_size": 2, "stacks": "one"}),
 }
 LEAKY: dict[str, tuple[str, dict[str, Any]]] = {
     f"{family}-{first}": (family, {"first_layer": first}) for family in ("pixelcnn", "gated-pixelcnn") for first in ("residual", "mask-b")
 }
 BASELINES: dict[str, tuple[str, dict[str, Any]]] = {"uniform": ("uniform", {}), "histogram": ("histogram", {})}
 CAUSAL = NETWORKS | BASELINES
+#: Two levels only.
+BINARY: dict[str, tuple[str, dict[str, Any]]] = {
+    f"{name}-bernoulli": (family, {**settings, "head": "bernoulli"})
+    for name, (family, settings) in NETWORKS.items()
+    if name in ("pixelcnn", "plain", "gated", "gated-no-colour")
+}
 
 
 def tiny(name: str, shape: tuple[int, int, int], levels: int = 4, seed: int = 0) -> AutoregressiveModel:
     """A float64 model of a tiny shape, weights large enough that every connection matters; a histogram has seen random images."""
-    family, settings = (CAUSAL | LEAKY)[name]
+    family, settings = (CAUSAL | CONDITIONED | LEAKY | BINARY)[name]
     torch.manual_seed(seed)
     channels, height, width = shape
-    extra = {} if name in BASELINES else TINY
-    model = create_model(family, channels=channels, height=height, width=width, levels=levels, **{**extra, **settings}).double()
+    known = {field.name for field in fields(get_family(family).settings)}
+    small = {setting: value for setting, value in TINY.items() if setting in known}
+    levels = 2 if name in BINARY else levels
+    model = create_model(family, channels=channels, height=height, width=width, levels=levels, **(small | settings)).double()
     if name == "histogram":
         model.fit(random_images(40, shape, levels, seed=seed).square() % levels)
     return model
@@ -41,3 +69,46 @@ def tiny(name: str, shape: tuple[int, int, int], levels: int = 4, seed: int = 0)
 def random_images(n: int, shape: tuple[int, int, int], levels: int, seed: int = 1) -> torch.Tensor:
     """(n, C, H, W) uint8."""
     return torch.randint(levels, (n, *shape), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+
+
+def random_conditions(name: str, n: int, shape: tuple[int, int, int], seed: int = 2) -> Tensor:
+    """(n, …) conditions of the kind that `CONDITIONED[name]` takes."""
+    _, settings = CONDITIONED[name]
+    generator = torch.Generator().manual_seed(seed)
+    if settings["condition"] == "class":
+        return torch.arange(n) % settings["classes"]
+    size = (settings["condition_size"], *shape[1:]) if settings["condition"] == "map" else (settings["condition_size"],)
+    return torch.randn(n, *size, generator=generator, dtype=torch.float64)
+
+
+def derivatives(model: AutoregressiveModel | Bound, seed: int = 3) -> Tensor:
+    """(outputs, inputs), both in raster order: the largest derivative of a sub-pixel's log-probabilities by another sub-pixel's value.
+
+    Values are treated as real numbers, which a scalar input encoding allows.
+    """
+    channels, height, width = shape = model.shape
+    values = random_images(1, shape, model.levels, seed).double().requires_grad_()
+    inner = model.model if isinstance(model, Bound) else model
+    raw = inner(values, *([model.condition] if isinstance(model, Bound) else []))
+    logp = inner.output.log_probs(raw, values)  # (1, levels, C, H, W)
+    outputs = logp.permute(0, 3, 4, 2, 1).reshape(-1, model.levels)
+    found = torch.zeros(len(outputs), channels * height * width, dtype=torch.float64)
+    for level in range(model.levels - 1):  # the last follows from the others
+        for place, output in enumerate(outputs[:, level]):
+            (gradient,) = torch.autograd.grad(output, values, retain_graph=True, allow_unused=True)
+            if gradient is not None:
+                found[place] = torch.maximum(found[place], gradient[0].permute(1, 2, 0).flatten().abs())
+    return found
+
+
+def train_a_little(model: AutoregressiveModel, condition: Tensor | None = None, steps: int = 3) -> AutoregressiveModel:
+    """A few steps of Adam on random images."""
+    optimiser = torch.optim.Adam(model.parameters(), 1e-2)
+    images = random_images(8 if condition is None else len(condition), model.shape, model.levels, seed=4)
+    model.train()
+    for update in range(steps):
+        model.begin_update(update)
+        optimiser.zero_grad()
+        model.loss(images, *(() if condition is None else (condition,))).backward()
+        optimiser.step()
+    return model.eval()
