@@ -56,4 +56,5 @@ DIGITS = Task(
     ),
     builder=build_digits,
     pinned_with=(("scikit-learn", "1.9.1"),),
+    classes=10,
 )

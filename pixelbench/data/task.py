@@ -68,6 +68,7 @@ class Task:
 
     `preprocessing`, `split_rule` and `source` (with licence) are sentences for people. `digest` is the pinned `data_digest` of what
     `builder` must return; `pinned_with` lists the installed packages that the arrays come from, with the versions they were pinned with.
+    `classes`: labels are 0 … classes-1; 0 where the images have none.
     """
 
     name: str
@@ -81,7 +82,8 @@ class Task:
     split_rule: str
     source: str
     builder: Callable[[], TaskData]
-    pinned_with: tuple[tuple[str, str], ...]
+    pinned_with: tuple[tuple[str, str], ...] = ()
+    classes: int = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ The narrow copy has the same connections with few feature maps and levels, so th
 code, settings and shape, never on seed or data, so it is kept and shared by all runs that it holds for.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -17,15 +18,18 @@ import numpy as np
 import pixelbench.causality
 from pixelbench.causality import CausalityReport, check_causality
 from pixelbench.causality.positions import by_importance
+from pixelbench.errors import UserError
 from pixelbench.experiments.provenance import source_digest, versions
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.families import get_family
+from pixelbench.models.families import Family, get_family
 from pixelbench.store.atomic import write_json
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.seeding import derive
 
 #: Maps of the narrow copy: four a colour, so that each colour group is more than one map wide.
 _LEAST_MAPS, _MAPS_A_COLOUR = 8, 4
+#: Other widths that families have, by the setting's name: what is seen does not depend on them.
+_MOST_WIDTHS = {"key_maps": 4, "value_maps": 8, "encoder_maps": 8, "components": 2, "latent": 4}
 #: More levels only widen what enters the first layer and what leaves the head; so few can all be tried at each sub-pixel.
 _MOST_LEVELS = 17
 #: How many inputs of the trained model are changed, and for how many seconds at most; the narrow copy's map is complete.
@@ -37,10 +41,15 @@ Build = Callable[..., AutoregressiveModel]
 
 
 def narrow(spec: RunSpec) -> dict[str, Any]:
-    """The changes that make the narrow copy: fewer maps and levels where the run has more."""
+    """The changes that make the narrow copy: fewer maps and levels where the run has more, and where its family still fits together."""
     few = max(_LEAST_MAPS, _MAPS_A_COLOUR * spec.task["channels"])
-    maps = {name: min(spec.settings[name], few) for name in ("maps", "head_maps") if name in spec.settings}
-    return {"levels": min(spec.task["levels"], _MOST_LEVELS), **maps}
+    levels = min(spec.task["levels"], _MOST_LEVELS)
+    family, shape = get_family(spec.family), [spec.task[name] for name in ("channels", "height", "width")]
+    changes: dict[str, Any] = {}
+    for name, most in [(name, few) for name in ("maps", "head_maps")] + list(_MOST_WIDTHS.items()):
+        if spec.settings.get(name, 0) > most and _is_valid(family, {**spec.settings, **changes, name: most}, shape, levels):
+            changes[name] = most
+    return {"levels": levels, **changes}
 
 
 def certify(spec: RunSpec, build: Build, cache: Path | None) -> CausalityReport:
@@ -56,7 +65,7 @@ def certify(spec: RunSpec, build: Build, cache: Path | None) -> CausalityReport:
     if found is not None:
         return found
     model = build(dataclasses.replace(spec, seed=0), **narrow(spec))  # the same for all seeds
-    report = check_causality(model, model.shape, levels=model.levels, target=f"{spec.family}, narrow copy")
+    report = check_causality(model.certifiable(), model.shape, levels=model.levels, target=f"{spec.family}, narrow copy")
     if stored is not None:
         stored.parent.mkdir(parents=True, exist_ok=True)
         write_json(stored, report.to_json())
@@ -71,7 +80,7 @@ def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityRepor
     positions = np.union1d(telling, chance)
     target = f"{spec.family}, trained"
     return check_causality(
-        model, model.shape, levels=model.levels, positions=positions, seed=spec.seed, seconds=TRAINED_SECONDS, target=target
+        model.certifiable(), model.shape, levels=model.levels, positions=positions, seed=spec.seed, seconds=TRAINED_SECONDS, target=target
     )
 
 
@@ -82,6 +91,13 @@ def companion(report: CausalityReport) -> bytes:
     """
     short = dataclasses.replace(report, missing=tuple(gap for gap in report.missing if gap.inside))
     return json.dumps(short.to_json(), sort_keys=True, indent=1, allow_nan=False).encode()
+
+
+def _is_valid(family: Family, settings: dict[str, Any], shape: list[int], levels: int) -> bool:
+    with contextlib.suppress(UserError):
+        channels, height, width = shape
+        return family.misfit(family.parse(settings), channels, height, width, levels) is None
+    return False
 
 
 def certificate_key(spec: RunSpec) -> str:
@@ -96,4 +112,3 @@ def certificate_key(spec: RunSpec) -> str:
         "torch": versions()["torch"],
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:24]
-

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from pixelbench.data import task_names
+from pixelbench.data import Task, get_task, task_names
 from pixelbench.errors import unknown
 from pixelbench.experiments.grid import Budget, Evaluation, Suite, SuiteTask, SuiteVariant
 from pixelbench.experiments.mistakes import parse
 from pixelbench.models.families import FAMILIES, Family
+from pixelbench.models.settings.common import Settings
 from pixelbench.training.recipe import Recipe
 
 
@@ -62,6 +63,11 @@ def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, m
     if updates is None:
         mistakes.append(f"{at_budget}.updates: is missing, and so is {at_task}.{at_budget}.updates")
     if settings is None or recipe is None or evaluation is None or updates is None:
+        return None
+    images = get_task(task.name) if task.name in task_names() else None  # an unknown one is a mistake of its own
+    misfit = None if images is None else _misfit(family, settings, images)
+    if misfit:
+        mistakes.append(f"{at_variant}.settings: on {at_task}, {misfit}")
         return None
     trained = family.kind == "network"
     return Resolved(settings.as_dict(), recipe if trained else None, evaluation, updates if trained else 0)
@@ -144,6 +150,22 @@ def _settings_of_nobody(suite: Suite) -> list[str]:
 
 def _all_setting_names(suite: Suite) -> list[str]:
     return sorted({name for variant in suite.variants if variant.family in FAMILIES for name in _setting_names(FAMILIES[variant.family])})
+
+
+def _misfit(family: Family, settings: Settings, task: Task) -> str | None:
+    """Why the variant cannot be trained on the task's images, or their labels; None where it can."""
+    misfit = family.misfit(settings, *task.shape, task.levels)
+    if misfit:
+        return misfit
+    condition, classes = (settings.as_dict().get(name) for name in ("condition", "classes"))
+    if condition in (None, "none"):
+        return None
+    if condition != "class":
+        return f"condition = '{condition}' has nothing to come from, since tasks have labels only; expected 'none' or 'class'"
+    if not task.classes:
+        labelled = [name for name in task_names() if get_task(name).classes]
+        return f"condition = 'class' needs labels, which these images do not have; tasks with labels: {', '.join(labelled)}"
+    return None if classes == task.classes else f"classes must be {task.classes}, as many as its labels have, got {classes}"
 
 
 def _known(family: Family, given: dict[str, Any]) -> dict[str, Any]:

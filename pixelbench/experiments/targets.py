@@ -41,7 +41,7 @@ class Target:
 
 
 def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, int] | None = None, levels: int | None = None) -> Target:
-    """The module that TARGET names.
+    """The module that TARGET names; of a conditional or latent-variable family, the model for some condition or latent.
 
     Args:
         text: a family, `path/file.py:name` or `package.module:name`.
@@ -56,7 +56,7 @@ def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, 
     if text in FAMILIES:
         channels, height, width = shape or FAMILY_SHAPE
         model = create_model(text, channels=channels, height=height, width=width, levels=levels, **parse_settings(settings))
-        return Target(model, text, (channels, height, width), levels)
+        return Target(model.certifiable(), text, (channels, height, width), levels)
     where, colon, name = text.rpartition(":")
     if not colon:
         raise _no_target(text)

@@ -100,7 +100,7 @@ def test_the_key_follows_code_settings_and_shape_but_neither_seed_nor_data(monke
 
 
 def test_the_narrow_copy_is_narrow_in_maps_and_levels():
-    assert narrow(spec_of("photos/gated-pixelcnn", "quick")) == {"levels": 16, "maps": 12, "head_maps": 12}
+    assert narrow(spec_of("photos/gated-pixelcnn", "quick")) == {"levels": 16, "maps": 12, "head_maps": 12, "components": 2}
     eight_bit = spec_of("photos/gated-pixelcnn")
     assert narrow(dataclasses.replace(eight_bit, task=eight_bit.task | {"levels": 256}))["levels"] == 17
     assert narrow(spec_of("digits/uniform")) == {"levels": 17}
@@ -144,3 +144,21 @@ def test_a_runs_certificate_keeps_the_blind_spots_and_the_count_of_all_that_is_m
     assert kept is not None
     assert 0 < len(kept.missing) == report.blind_spots < report.missing_kinds == kept.missing_kinds
     assert dataclasses.replace(kept, missing=report.missing) == report
+
+
+def test_the_narrow_copy_of_a_conditional_model_is_certified_for_some_class(checks: list[str]):
+    conditional = {"condition": "class", "classes": 10}
+    spec = spec_of("digits/gated-pixelcnn")
+    spec = dataclasses.replace(spec, settings=spec.settings | conditional)
+    assert certify(spec, stages.build, None).verdict == "causal"
+    assert certify_trained(stages.build(spec), spec).verdict in ("causal", "partial")
+    assert checks == ["gated-pixelcnn, narrow copy", "gated-pixelcnn, trained"]
+
+
+def test_only_widths_are_narrowed_and_only_as_far_as_the_family_allows(monkeypatch: pytest.MonkeyPatch):
+    spec = spec_of(
+        "photos/gated-pixelcnn", settings=spec_of("photos/gated-pixelcnn").settings | {"maps": 96, "head_maps": 4, "components": 9}
+    )
+    assert narrow(spec) == {"levels": 16, "maps": 12, "components": 2}
+    monkeypatch.setattr(module, "_is_valid", lambda family, settings, shape, levels: settings["components"] > 2)
+    assert narrow(spec) == {"levels": 16, "maps": 12}

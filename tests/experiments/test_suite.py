@@ -37,7 +37,7 @@ def test_quick_is_shipped_and_complete() -> None:
 
 
 def test_layers_of_settings(tmp_path: Path) -> None:
-    path = write_suite(tmp_path, TEXT + 'settings = { layers = 2 }\nrecipe = { batch = 16 }\n')
+    path = write_suite(tmp_path, TEXT + "settings = { layers = 2 }\nrecipe = { batch = 16 }\n")
     assert settings_of(path, "gated-pixelcnn")["layers"] == 2
     assert settings_of(path, "gated-pixelcnn")["maps"] == 8
     assert settings_of(path, "gated-pixelcnn", "smoke")["maps"] == 4
@@ -118,6 +118,13 @@ def test_mistakes_of_content_come_all_at_once(tmp_path: Path) -> None:
         ('family = "uniform"', "", "variant.uniform.family: is missing"),
         ("[budget.cpu]", "[budgets.more]\nupdates = 3\n[budget.cpu]", "budgets: there is no such setting; did you mean 'budget'?"),
         ("[budget.cpu]", "[evaluation]\nsample = 3\n[budget.cpu]", "evaluation.sample: there is no such setting; did you mean 'samples'?"),
+        ("maps = 8", 'maps = 8, head = "bernoulli"', "variant.gated-pixelcnn.settings: on task.digits, head"),
+        (
+            "layers = 1",
+            'layers = 1, condition = "class", classes = 9',
+            "on task.digits, classes must be 10, as many as its labels have, got 9",
+        ),
+        ("layers = 1", 'layers = 1, condition = "map", condition_size = 2', "condition = 'map' has nothing to come from"),
     ],
 )
 def test_one_mistake_is_one_sentence(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -126,6 +133,15 @@ def test_one_mistake_is_one_sentence(tmp_path: Path, old: str, new: str, said: s
     assert said in message
     assert "has a mistake: " in message
     assert "\n" not in message
+
+
+def test_settings_that_do_not_fit_the_images_of_a_task(tmp_path: Path) -> None:
+    photos = TEXT.replace('name = "digits"', 'name = "photos"')
+    said = complaint(tmp_path, photos.replace("maps = 8", "maps = 2"))
+    assert "variant.gated-pixelcnn.settings: on task.photos, maps must be at least 3" in said
+    said = complaint(tmp_path, photos.replace("layers = 1", 'layers = 1, condition = "class", classes = 10'))
+    assert "variant.gated-pixelcnn.settings: on task.photos, condition = 'class' needs labels" in said
+    assert "tasks with labels: digits" in said
 
 
 def test_files_that_are_no_suite(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.targets import Target, load_target, parse_settings, parse_shape
+from pixelbench.models.base import Bound
 
 SHAPE = (1, 4, 5)
 MODEL = """
@@ -231,3 +233,9 @@ def test_shapes() -> None:
     for wrong in ("", "3", "3,32", "3,32,32,1", "3x32x32", "0,3,3", "-1,3,3", "3,a,3", "1.5,2,3", "3,32,9999999"):
         said = refused(functools.partial(parse_shape, wrong))
         assert said == f"A shape is channels, height and width, for example 3,32,32; got '{wrong}'."
+
+
+def test_a_conditional_family_is_checked_for_some_class() -> None:
+    module = load_target("gated-pixelcnn", ["condition=class", "classes=3", "layers=1", "maps=6"], (1, 3, 3), 4).module
+    assert isinstance(module, Bound)
+    assert module.conditionals(torch.zeros(2, 1, 3, 3, dtype=torch.uint8)).shape == (2, 4, 1, 3, 3)
