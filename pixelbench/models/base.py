@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -41,12 +41,14 @@ class AutoregressiveModel(nn.Module):
         output: the head: what the raw outputs mean.
         conditional: the model must be given a `condition`.
         latent: the likelihood is a bound; `log_prob` then takes `generator` and `importance_samples`.
+        completion: `exact`, unknown sub-pixels drawn given all known earlier ones; `approximate` where latents must be found first.
         sees_ahead: a planted fault lets the network see what it predicts, so it has no row-and-step face.
     """
 
     output: Output
     conditional = False
     latent = False
+    completion: Literal["exact", "approximate"] = "exact"
     sees_ahead = False
 
     def __init__(self, channels: int, height: int, width: int, levels: int, settings: Any):

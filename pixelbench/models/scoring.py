@@ -11,6 +11,12 @@ from pixelbench.models.base import AutoregressiveModel
 _OUTPUTS = 1 << 24
 
 
+def largest_batch(model: AutoregressiveModel) -> int:
+    """How many images at once have outputs of bounded memory."""
+    channels, height, width = model.shape
+    return max(1, min(256, _OUTPUTS // (model.levels * channels * height * width)))
+
+
 @torch.inference_mode()
 def batched_nats(model: AutoregressiveModel, images: Tensor, condition: Tensor | None = None, **estimation: Any) -> Tensor:
     """(N,) float64 negative log-likelihood in nats of every image (N, C, H, W), in eval mode, in the weights' own precision.
@@ -21,8 +27,7 @@ def batched_nats(model: AutoregressiveModel, images: Tensor, condition: Tensor |
         condition: (N, …) for a model that needs it.
         estimation: `generator` and `importance_samples` for a model whose likelihood is a bound.
     """
-    channels, height, width = model.shape
-    size = max(1, min(256, _OUTPUTS // (model.levels * channels * height * width)))
+    size = largest_batch(model)
     was_training = model.training
     model.eval()
     try:

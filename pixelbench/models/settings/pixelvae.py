@@ -1,0 +1,94 @@
+"""Settings of PixelVAE."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pixelbench.models.settings.common import HeadName, InputEncoding, Settings, check_head, check_least, check_maps, check_odd
+from pixelbench.models.settings.gated import GatedPixelCNNSettings
+
+Decoder = Literal["without-upsampling", "straight", "spatial", "with-upsampling"]
+
+#: The smallest images: below, there is nothing for a strided encoder to do.
+LEAST_SIZE = 8
+#: The smallest images whose quarter has 4x4 places.
+LEAST_SIZE_OF_TWO_LEVELS = 13
+
+
+@dataclass(frozen=True)
+class PixelVAESettings(Settings):
+    """How z reaches the pixels (`decoder`), how z is inferred, and the settings of the Gated PixelCNN that draws them.
+
+    `decoder`: `without-upsampling`, z biases every gated layer and the head; `straight`, the gated layers alone; `spatial`, a deconvolution
+    network makes `condition_maps` maps of image size that enter every layer (2016b, eq. 5); `with-upsampling`, these maps stand beside the
+    image, at the first layer alone. `condition_maps = 0` takes as many as `maps`.
+
+    `hierarchy = 2`: the pixels depend on a map z1 with `latent_maps` numbers a place (0: as many as `latent`), and z1 on a vector z2 of
+    `latent` numbers. `kl_warmup`: in how many updates the weight of the KL term rises from 0 to 1.
+    """
+
+    decoder: Decoder = "without-upsampling"
+    latent: int = 16
+    hierarchy: Literal[1, 2] = 1
+    latent_maps: int = 0
+    encoder_maps: int = 32
+    condition_maps: int = 0
+    kl_warmup: int = 0
+    layers: int = 7
+    maps: int = 64
+    kernel: int = 3
+    first_kernel: int = 7
+    head_maps: int = 64
+    colour_conditioning: bool = True
+    input_encoding: InputEncoding = "scalar"
+    gates: bool = True
+    skip: bool = False
+    head: HeadName = "softmax"
+    components: int = 10
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "latent", "encoder_maps", "maps", "head_maps", "components")
+        check_least(self, 0, "latent_maps", "condition_maps", "kl_warmup", "layers")
+        check_odd(self, "kernel", "first_kernel")
+        if self.condition_maps and not self.upsamples:
+            raise ValueError(f"condition_maps = {self.condition_maps} has no meaning with decoder = '{self.decoder}'")
+        if self.latent_maps and self.hierarchy == 1:
+            raise ValueError(f"latent_maps = {self.latent_maps} has no meaning with hierarchy = 1")
+        if self.hierarchy == 2 and not self.upsamples:
+            raise ValueError(f"hierarchy = 2 needs decoder = 'spatial' or 'with-upsampling', got '{self.decoder}'")
+
+    def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
+        check_head(self.head, levels)
+        check_maps(self, channels, "maps", "head_maps")
+        if min(height, width) < LEAST_SIZE:
+            raise ValueError(
+                f"images must be at least {LEAST_SIZE}x{LEAST_SIZE}, so that an encoder has something to encode; got {height}x{width}"
+            )
+        if self.hierarchy == 2 and min(height, width) < LEAST_SIZE_OF_TWO_LEVELS:
+            least = f"{LEAST_SIZE_OF_TWO_LEVELS}x{LEAST_SIZE_OF_TWO_LEVELS}"
+            raise ValueError(f"hierarchy = 2 needs images of at least {least}, whose quarter has 4x4 places; got {height}x{width}")
+
+    @property
+    def upsamples(self) -> bool:
+        """Maps of image size reach the decoder, not a vector."""
+        return self.decoder in ("spatial", "with-upsampling")
+
+    @property
+    def decoder_settings(self) -> GatedPixelCNNSettings:
+        """The Gated PixelCNN that p(x|z) is."""
+        size = self.latent if not self.upsamples else self.condition_maps or self.maps
+        return GatedPixelCNNSettings(
+            layers=self.layers,
+            maps=self.maps,
+            kernel=self.kernel,
+            first_kernel=self.first_kernel,
+            head_maps=self.head_maps,
+            colour_conditioning=self.colour_conditioning,
+            input_encoding=self.input_encoding,
+            gates=self.gates,
+            skip=self.skip,
+            head=self.head,
+            components=self.components,
+            condition="map" if self.upsamples else "vector",
+            condition_size=size,
+            condition_at={"without-upsampling": "layers-and-head", "with-upsampling": "first"}.get(self.decoder, "layers"),  # type: ignore[arg-type]
+        )
