@@ -13,6 +13,8 @@ from pixelbench.models.settings.baselines import HistogramSettings, NoSettings
 from pixelbench.models.settings.common import Settings
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
 from pixelbench.models.settings.pixelcnn import PixelCNNSettings, PlainPixelCNNSettings
+from pixelbench.models.settings.pixelcnn_pp import PixelCNNPPSettings
+from pixelbench.models.settings.pixelvae import PixelVAESettings
 
 Kind = Literal["network", "fitted", "codec"]
 
@@ -116,6 +118,47 @@ FAMILIES: dict[str, Family] = {
                 Published("ImageNet 32x32, section 3.1", (3, 32, 32), 256, {"layers": 20, "maps": 384, "kernel": 5}),
                 Published("ImageNet 64x64, section 3.1", (3, 64, 64), 256, {"layers": 20, "maps": 384, "kernel": 5}),
             ),
+        ),
+        Family(
+            "pixelvae",
+            "PixelVAE: latents and a Gated PixelCNN as decoder",
+            "Gulrajani et al. 2017, sections 3 and 3.1",
+            "network",
+            PixelVAESettings,
+            "pixelbench.models.pixelvae",
+            uses=(
+                "pixelbench.models.latents",
+                "pixelbench.models.latent_prior",
+                "pixelbench.models.gated_pixelcnn",
+                "pixelbench.models.conditions",
+                "pixelbench.models.pixelcnn",
+            ),
+            published=(
+                Published(
+                    "binarised MNIST, the authors' code (README)",
+                    (1, 28, 28),
+                    2,
+                    {
+                        "decoder": "without-upsampling",
+                        "layers": 12,
+                        "maps": 16,
+                        "kernel": 5,
+                        "latent": 16,
+                        "head": "bernoulli",
+                        "kl_warmup": 10_000,
+                    },
+                ),
+            ),
+        ),
+        Family(
+            "pixelcnn-pp",
+            "PixelCNN++: shifted convolutions at several resolutions",
+            "Salimans et al. 2017, section 2",
+            "network",
+            PixelCNNPPSettings,
+            "pixelbench.models.pixelcnn_pp",
+            uses=("pixelbench.models.shifted", "pixelbench.models.shifted_faces"),
+            published=(Published("CIFAR-10, the authors' code", (3, 32, 32), 256, {"layers": 5, "maps": 160, "scales": 3}),),
         ),
     )
 }

@@ -1,0 +1,60 @@
+"""Settings of PixelCNN++."""
+
+from dataclasses import dataclass
+
+from pixelbench.models.settings.common import HeadName, InputEncoding, Settings, check_head, check_least
+
+
+@dataclass(frozen=True)
+class PixelCNNPPSettings(Settings):
+    """`layers` counts the gated residual blocks of a stream at one resolution on the way down; on the way up there are as many or one more.
+
+    `scales` is the number of resolutions, each half the one before; 3 is the paper's, 1 its small networks without down-sampling. `skip`
+    are the short-cuts from the way down to the way up. `components` are those of a logistic mixture.
+    """
+
+    layers: int = 2
+    maps: int = 64
+    scales: int = 3
+    dropout: float = 0.5
+    colour_conditioning: bool = True
+    input_encoding: InputEncoding = "scalar"
+    skip: bool = True
+    head: HeadName = "logistic-mixture"
+    components: int = 10
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "layers", "maps", "scales", "components")
+        if self.scales > 8:
+            raise ValueError(f"scales must be at most 8, got {self.scales}")
+        check_dropout(self.dropout)
+
+    def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
+        check_head(self.head, levels)
+        step = 2 ** (self.scales - 1)
+        if height % step or width % step:
+            fitting = " or ".join(f"{h}x{w}" for h, w in _nearest(height, width, step))
+            raise ValueError(
+                f"scales = {self.scales} needs height and width divisible by {step}, the images are {height}x{width}; "
+                f"crop or pad them to {fitting}, or choose scales = {_most_scales(height, width)}"
+            )
+
+
+def check_dropout(dropout: float) -> None:
+    """Raises ValueError where `dropout` is no probability of leaving out, or would leave out everything."""
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, got {dropout:g}")
+
+
+def _nearest(height: int, width: int, step: int) -> list[tuple[int, int]]:
+    """The next smaller size, where there is one, and the next larger one."""
+    smaller, larger = (height // step * step, width // step * step), (-(-height // step) * step, -(-width // step) * step)
+    return [smaller, larger] if min(smaller) else [larger]
+
+
+def _most_scales(height: int, width: int) -> int:
+    """The largest `scales` that halve both sizes evenly."""
+    scales = 1
+    while height % 2**scales == 0 and width % 2**scales == 0:
+        scales += 1
+    return scales
