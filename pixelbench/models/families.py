@@ -14,6 +14,7 @@ from pixelbench.models.settings.common import Settings
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
 from pixelbench.models.settings.pixelcnn import PixelCNNSettings, PlainPixelCNNSettings
 from pixelbench.models.settings.pixelcnn_pp import PixelCNNPPSettings
+from pixelbench.models.settings.pixelsnail import PixelSNAILSettings
 from pixelbench.models.settings.pixelvae import PixelVAESettings
 
 Kind = Literal["network", "fitted", "codec"]
@@ -159,6 +160,23 @@ FAMILIES: dict[str, Family] = {
             "pixelbench.models.pixelcnn_pp",
             uses=("pixelbench.models.shifted", "pixelbench.models.shifted_faces"),
             published=(Published("CIFAR-10, the authors' code", (3, 32, 32), 256, {"layers": 5, "maps": 160, "scales": 3}),),
+        ),
+        Family(
+            "pixelsnail",
+            "PixelSNAIL: causal convolutions and attention in turn",
+            "Chen et al. 2018",
+            "network",
+            PixelSNAILSettings,
+            "pixelbench.models.pixelsnail",
+            uses=("pixelbench.models.shifted", "pixelbench.models.shifted_faces"),
+            published=(
+                Published(
+                    "CIFAR-10, the authors' code",
+                    (3, 32, 32),
+                    256,
+                    {"blocks": 12, "layers": 4, "maps": 256, "key_maps": 16, "value_maps": 128},
+                ),
+            ),
         ),
     )
 }
