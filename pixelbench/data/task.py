@@ -16,24 +16,33 @@ class Split:
     """Images of one split.
 
     `images`: uint8 (N, C, H, W), values 0 … levels-1. `clusters`: int64 (N,), the region or writer an image comes from; images of one
-    cluster are not independent, so standard errors are taken over clusters.
+    cluster are not independent, so standard errors are taken over clusters. `labels`: int64 (N,), an image's class; None where a task
+    has none.
     """
 
     images: np.ndarray
     clusters: np.ndarray
+    labels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4:
             raise ValueError(f"images must be uint8 (N, C, H, W), got {self.images.dtype} {self.images.shape}")
         if self.clusters.dtype != np.int64 or self.clusters.shape != self.images.shape[:1]:
             raise ValueError(f"clusters must be int64 ({len(self.images)},), got {self.clusters.dtype} {self.clusters.shape}")
+        if self.labels is not None and (self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]):
+            raise ValueError(f"labels must be int64 ({len(self.images)},), got {self.labels.dtype} {self.labels.shape}")
 
     def __len__(self) -> int:
         return len(self.images)
 
     def copy(self) -> "Split":
         """The same split in arrays of its own."""
-        return Split(self.images.copy(), self.clusters.copy())
+        return self[:]
+
+    def __getitem__(self, chosen: slice | np.ndarray) -> "Split":
+        """The chosen images with their clusters and labels, in arrays of their own."""
+        labels = None if self.labels is None else self.labels[chosen].copy()
+        return Split(self.images[chosen].copy(), self.clusters[chosen].copy(), labels)
 
     def interleaved(self) -> "Split":
         """The same images, one of each cluster in turn.
@@ -41,12 +50,17 @@ class Split:
         A prefix (`--limit`, a sample grid) then covers all clusters, and neighbours in a photograph are not neighbours in a mosaic, where
         a codec could use what no model of single images can see.
         """
-        rank = np.zeros(len(self), np.int64)
-        for cluster in np.unique(self.clusters):
-            members = self.clusters == cluster
-            rank[members] = np.arange(members.sum())
-        order = np.lexsort((self.clusters, rank))
-        return Split(self.images[order], self.clusters[order])
+        return self[_in_turn(self.clusters)]
+
+    def by_label(self) -> "Split":
+        """The same images, one of each label in turn.
+
+        Raises:
+            ValueError: they have no labels.
+        """
+        if self.labels is None:
+            raise ValueError("these images have no labels")
+        return self[_in_turn(self.labels)]
 
 
 @dataclass(frozen=True)
@@ -105,11 +119,22 @@ class Task:
         return TaskData(data.train.copy(), data.validation.copy(), data.test.copy())
 
 
+def _in_turn(groups: np.ndarray) -> np.ndarray:
+    """Indices that take one member of each group in turn, each group in its own order."""
+    rank = np.zeros(len(groups), np.int64)
+    for group in np.unique(groups):
+        members = groups == group
+        rank[members] = np.arange(members.sum())
+    return np.lexsort((groups, rank))
+
+
 def data_digest(data: TaskData) -> str:
-    """SHA-256 over names, shapes, types and C-order little-endian bytes of all images and clusters, as 64 hex digits."""
+    """SHA-256 over names, shapes, types and C-order little-endian bytes of all images, clusters and labels, as 64 hex digits."""
     digest = hashlib.sha256()
     for name, split in data.splits().items():
-        for field, array in (("images", split.images), ("clusters", split.clusters)):
+        for field, array in vars(split).items():
+            if array is None:
+                continue
             plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
             digest.update(f"{name}.{field} {plain.dtype.str} {plain.shape}\n".encode())
             digest.update(plain.tobytes())

@@ -13,14 +13,15 @@ _GAP, _FONT_SIZE, _LINE, _BLOCK_WIDTH = 12, 16, 20, 288
 _PAPER, _INK, _RULE = (255, 255, 255), (30, 30, 30), (200, 200, 205)
 
 
-def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int) -> bytes:
-    """One PNG with a square-ish grid of images per block, its label above, blocks side by side.
+def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int, columns: int | None = None) -> bytes:
+    """One PNG with a grid of images per block, its label above, blocks side by side.
 
     Args:
         blocks: (label, integer images (N, C, H, W) of 0 … levels-1), C being 1 or 3, all of one shape.
         levels: level `levels - 1` is shown as white.
+        columns: of each grid; square-ish ones if left out.
     """
-    grids = [_grid(_to_rgb(images, levels)) for _, images in blocks]
+    grids = [_grid(_to_rgb(images, levels), columns) for _, images in blocks]
     font = ImageFont.load_default(size=_FONT_SIZE)
     labels = [_wrap(label, font, grid.width) for (label, _), grid in zip(blocks, grids, strict=True)]
     lines = max(len(label) for label in labels)  # all grids begin at one height
@@ -35,10 +36,10 @@ def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int) -> bytes:
     return buffer.getvalue()
 
 
-def _grid(images: np.ndarray) -> Image.Image:
+def _grid(images: np.ndarray, columns: int | None = None) -> Image.Image:
     """Images (N, H, W, 3) uint8, enlarged by whole factors so that a pixel stays a square."""
     n, height, width, _ = images.shape
-    columns = math.ceil(math.sqrt(n))
+    columns = columns or math.ceil(math.sqrt(n))
     scale = max(1, _BLOCK_WIDTH // (columns * (width + 1)))
     tiles = images.repeat(scale, 1).repeat(scale, 2)
     step_x, step_y = width * scale + scale, height * scale + scale

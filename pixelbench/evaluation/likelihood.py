@@ -1,6 +1,7 @@
 """Exact likelihood of a whole split, with the error that the split's own structure demands."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,9 +37,14 @@ class Likelihood:
         return len(np.unique(self.clusters))
 
 
-def score(model: AutoregressiveModel, images: Tensor, clusters: np.ndarray) -> Likelihood:
-    """Teacher-forced likelihood of integer images (N, C, H, W): no image left out, the mean taken over images."""
-    return summarise(batched_nats(model, images).cpu().numpy(), clusters, model.shape)
+def score(
+    model: AutoregressiveModel, images: Tensor, clusters: np.ndarray, condition: Tensor | None = None, **estimation: Any
+) -> Likelihood:
+    """Teacher-forced likelihood of integer images (N, C, H, W): no image left out, the mean taken over images.
+
+    `condition` (N, …) is for a model that needs it; `estimation`: `generator` and `importance_samples` where the likelihood is a bound.
+    """
+    return summarise(batched_nats(model, images, condition, **estimation).cpu().numpy(), clusters, model.shape)
 
 
 def summarise(nats: np.ndarray, clusters: np.ndarray, shape: tuple[int, int, int]) -> Likelihood:
@@ -49,7 +55,7 @@ def summarise(nats: np.ndarray, clusters: np.ndarray, shape: tuple[int, int, int
 
 
 @torch.inference_mode()
-def sequential_nats(model: AutoregressiveModel, images: Tensor) -> np.ndarray:
+def sequential_nats(model: AutoregressiveModel, images: Tensor, condition: Tensor | None = None) -> np.ndarray:
     """(N,) nats of the process that the sampler really follows.
 
     Every sub-pixel is predicted from a canvas that holds only the earlier ones, zeros elsewhere; one whole forward a sub-pixel. For a
@@ -57,11 +63,12 @@ def sequential_nats(model: AutoregressiveModel, images: Tensor) -> np.ndarray:
     """
     model.eval()
     images = images.to(model.device)
+    condition = None if condition is None else condition.to(model.device)
     canvas = torch.zeros_like(images)
     nats = torch.zeros(len(images), dtype=torch.float64, device=model.device)
     for row, column, colour in raster(model.shape):
         value = images[:, colour, row, column]
-        logp = model.conditionals(canvas)[:, :, colour, row, column]
+        logp = model.conditionals(canvas, condition)[:, :, colour, row, column]
         nats -= logp.gather(1, value.long()[:, None])[:, 0].double()
         canvas[:, colour, row, column] = value
     return nats.cpu().numpy()

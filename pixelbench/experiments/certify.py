@@ -29,7 +29,7 @@ from pixelbench.training.seeding import derive
 #: Maps of the narrow copy: four a colour, so that each colour group is more than one map wide.
 _LEAST_MAPS, _MAPS_A_COLOUR = 8, 4
 #: Other widths that families have, by the setting's name: what is seen does not depend on them.
-_MOST_WIDTHS = {"key_maps": 4, "value_maps": 8, "encoder_maps": 8, "components": 2, "latent": 4}
+_MOST_WIDTHS = {"key_maps": 4, "value_maps": 8, "encoder_maps": 8, "condition_maps": 8, "latent_maps": 4, "latent": 4, "components": 2}
 #: More levels only widen what enters the first layer and what leaves the head; so few can all be tried at each sub-pixel.
 _MOST_LEVELS = 17
 #: How many inputs of the trained model are changed, and for how many seconds at most; the narrow copy's map is complete.

@@ -110,7 +110,7 @@ class Run:
         self.provenance = provenance(self.family, device=device, precision=precision, threads=torch.get_num_threads())
         self.began, self.memory = time.monotonic(), PeakMemory(device)
         self.cost = {"train_seconds": 0.0, "evaluate_seconds": 0.0, "parameters": 0, "updates": 0, "images_seen": 0}
-        self.found: dict[str, Any] = {"likelihood": None, "sequential": None, "samples": None, "diagnoses": []}
+        self.found: dict[str, Any] = {"likelihood": None, "sequential": None, "latent": None, "samples": None, "diagnoses": []}
         self.causality: dict[str, Any] = UNCHECKED
 
     def go(self) -> None:
@@ -188,12 +188,14 @@ class Run:
         return trainer.evaluated
 
     def _trainer(self, model: AutoregressiveModel, data: TaskData) -> Trainer:
+        train, validation = stages.condition_of(model, data.train), stages.condition_of(model, data.validation)
         trainer = Trainer(
             model,
             torch.from_numpy(data.train.images),
             torch.from_numpy(data.validation.images),
             Recipe(**self.spec.recipe),
             Plan(self.spec.updates, self.spec.seed, self.max_seconds),
+            conditions=None if train is None or validation is None else (train, validation),
             identity=f"{self.spec.key} {self.provenance['source_digest']}",
             save=lambda blob: write_bytes(self.checkpoint, blob),
             stop=self.stop,
@@ -217,12 +219,13 @@ class Run:
         np.savez(nats, nats=scores.test.nats.astype(np.float32), clusters=scores.test.clusters)
         self.companions["nats.npz"] = nats.getvalue()
         self.found["likelihood"], self.found["sequential"] = scores.to_record()
+        self.found["latent"] = stages.latent_use(model, data)
         self._stage("sample")
         samples = stages.draw(model, data.test.images, self.spec, leaky=leaky)
         self.found["samples"] = samples.to_record()
         if self.family.kind == "network":  # a baseline's samples are noise by design
             self.found["diagnoses"] = stages.find_faults(evidence, scores, samples)
-        self.companions["samples.png"] = stages.picture(samples, data.test.images, model.levels, leaky=leaky)
+        self.companions["samples.png"] = stages.picture(samples, model, data.test, leaky=leaky)
         self.cost["evaluate_seconds"] = time.monotonic() - began
 
     def _forget_ended_attempt(self) -> None:

@@ -25,6 +25,7 @@ def failed_record(spec: RunSpec, error: dict[str, Any], *, device: str, threads:
         "status": "failed",
         "likelihood": None,
         "sequential": None,
+        "latent": None,
         "causality": UNCHECKED,
         "samples": None,
         "diagnoses": [],

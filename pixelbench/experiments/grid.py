@@ -12,7 +12,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How many images are scored and drawn; None is all of the split. `sequential_images` are for leaking variants only."""
+    """How many images are scored and drawn; None is all of the split. `sequential_images` are for leaking variants only.
+
+    `importance_samples`: with how many draws of the latents an image is scored, where the likelihood is a bound.
+    """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
@@ -20,6 +23,7 @@ class Evaluation:
     validation_images: int | None = None
     samples: int = 16
     sequential_images: int = 8
+    importance_samples: int = 1
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -179,7 +179,8 @@ def _spec(
 def _limited(evaluation: Evaluation, limit: int | None) -> Evaluation:
     if limit is None:
         return evaluation
-    return Evaluation(**{name: limit if value is None else min(limit, value) for name, value in asdict(evaluation).items()})
+    images = {name: value for name, value in asdict(evaluation).items() if name != "importance_samples"}
+    return replace(evaluation, **{name: limit if value is None else min(limit, value) for name, value in images.items()})
 
 
 def _without_twins(specs: Sequence[RunSpec]) -> tuple[list[RunSpec], list[str]]:

@@ -1,10 +1,12 @@
 """The stages of one run, each a function of model and images: build, score, sample, and find what is wrong. Training has its own loop."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pixelbench.causality import CausalityReport
 from pixelbench.data import Split, TaskData
@@ -14,6 +16,7 @@ from pixelbench.evaluation.likelihood import Likelihood, score, sequential_nats,
 from pixelbench.evaluation.quality import sample_statistics
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
+from pixelbench.models.sampling import Method
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.seeding import generator, seed_everything
 
@@ -45,14 +48,34 @@ class Scores:
 
 def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky: bool) -> Scores:
     """Scores test once; a leaking model is scored in sequence as well, on as many images as the evaluation allows."""
-    test, validation = data.test, data.validation
     sequential = None
-    if leaky:
-        few = spec.evaluation["sequential_images"]
-        nats = sequential_nats(model, torch.from_numpy(test.images[:few]))
-        sequential = summarise(nats, test.clusters[:few], model.shape)
-    on_validation = score(model, torch.from_numpy(validation.images), validation.clusters).bits_per_dim
-    return Scores(score(model, torch.from_numpy(test.images), test.clusters), on_validation, sequential, model.estimator)
+    if leaky and not model.latent:  # of a bound it would be another quantity
+        few = data.test[: spec.evaluation["sequential_images"]]
+        nats = sequential_nats(model, torch.from_numpy(few.images), condition_of(model, few))
+        sequential = summarise(nats, few.clusters, model.shape)
+    on_validation = _score(model, data.validation, spec, "validation likelihood").bits_per_dim
+    estimator = model.estimator(spec.evaluation["importance_samples"])
+    return Scores(_score(model, data.test, spec, "test likelihood"), on_validation, sequential, estimator)
+
+
+def condition_of(model: AutoregressiveModel, split: Split) -> Tensor | None:
+    """What the images are conditioned on, (N,) classes, for a model that needs it."""
+    if not model.conditional:
+        return None
+    assert split.labels is not None, "a suite with a conditional model on a task without labels is refused when it is loaded"
+    return torch.from_numpy(split.labels)
+
+
+def classes_in_turn(model: AutoregressiveModel, n: int) -> Tensor | None:
+    """(n,) classes 0, 1, … and again, for a model that needs a condition; the first k of them are those of k images."""
+    return torch.arange(n) % model.settings.classes if model.conditional else None
+
+
+def latent_use(model: AutoregressiveModel, data: TaskData) -> dict[str, Any] | None:
+    """How much the latents say of the test images; None for a model without any."""
+    if not model.latent:
+        return None
+    return model.latent_statistics(torch.from_numpy(data.test.images).to(model.device))  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
@@ -86,9 +109,13 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
     n = spec.evaluation["sequential_images"] if leaky else spec.evaluation["samples"]
     tried = n if leaky else 1
     noise = torch.randint(model.levels, (tried, *model.shape), generator=generator(spec.seed, "canvas"), dtype=torch.uint8)
-    blank = model.sample(tried, generator=generator(spec.seed, "samples"), method="naive").cpu().numpy()
-    noisy = model.sample(tried, generator=generator(spec.seed, "samples"), method="naive", canvas=noise).cpu().numpy()
-    images = blank if leaky else model.sample(n, generator=generator(spec.seed, "samples"), method="cached").cpu().numpy()
+
+    def drawn(count: int, method: Method, canvas: Tensor | None = None) -> np.ndarray:
+        condition, chance = classes_in_turn(model, count), generator(spec.seed, "samples")
+        return model.sample(count, condition=condition, generator=chance, method=method, canvas=canvas).cpu().numpy()
+
+    blank, noisy = drawn(tried, "naive"), drawn(tried, "naive", noise)
+    images = blank if leaky else drawn(n, "cached")
     return Samples(
         images,
         noisy,
@@ -99,13 +126,16 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
     )
 
 
-def picture(samples: Samples, test_images: np.ndarray, levels: int, *, leaky: bool) -> bytes:
-    """Real images beside samples, and for a leaking model beside samples that began on a random canvas."""
-    shown = min(SHOWN, len(samples.images))
-    blocks = [("real test images", test_images[:shown]), ("samples" if not leaky else "samples, canvas of zeros", samples.images[:shown])]
+def picture(samples: Samples, model: AutoregressiveModel, test: Split, *, leaky: bool) -> bytes:
+    """Real images beside samples, and for a leaking model beside samples that began on a random canvas; of classes, one column each."""
+    classes = model.settings.classes if model.conditional else None
+    shown = min(SHOWN if classes is None else classes * math.ceil(SHOWN / classes), len(samples.images))
+    real = test.images[:shown] if classes is None else test.by_label().images[:shown]
+    columns, said = (None, "") if classes is None else (min(classes, shown), f", a column each of classes 0 to {min(classes, shown) - 1}")
+    blocks = [("real test images", real), (f"samples{', canvas of zeros' if leaky else ''}{said}", samples.images[:shown])]
     if leaky:
-        blocks.append(("samples, random canvas", samples.from_random_canvas[:shown]))
-    return grid_png(blocks, levels)
+        blocks.append((f"samples, random canvas{said}", samples.from_random_canvas[:shown]))
+    return grid_png(blocks, model.levels, columns)
 
 
 def find_faults(evidence: CausalityReport, scores: Scores, samples: Samples) -> list[dict[str, str]]:
@@ -130,11 +160,15 @@ def find_faults(evidence: CausalityReport, scores: Scores, samples: Samples) -> 
 def limited(data: TaskData, spec: RunSpec) -> TaskData:
     """The run's validation and test images: a prefix, which covers every cluster since tasks deal them out in turn."""
     limits = spec.evaluation
-    return TaskData(data.train, _cut(data.validation, limits["validation_images"]), _cut(data.test, limits["test_images"]))
+    return TaskData(data.train, data.validation[: limits["validation_images"]], data.test[: limits["test_images"]])
 
 
-def _cut(split: Split, limit: int | None) -> Split:
-    return Split(split.images[:limit], split.clusters[:limit])
+def _score(model: AutoregressiveModel, split: Split, spec: RunSpec, purpose: str) -> Likelihood:
+    estimation: dict[str, Any] = {}
+    if model.latent:
+        draws = generator(spec.seed, purpose, model.device)
+        estimation = {"generator": draws, "importance_samples": spec.evaluation["importance_samples"]}
+    return score(model, torch.from_numpy(split.images), split.clusters, condition_of(model, split), **estimation)
 
 
 def _likelihood_json(likelihood: Likelihood, estimator: str) -> dict[str, Any]:

@@ -57,6 +57,11 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "likelihood.validation_bits_per_dim": (*_NUMBER, type(None)),
     "sequential": (dict, type(None)),
     "sequential.bits_per_dim": _NUMBER,
+    "latent": (dict, type(None)),
+    "latent.kl": _NUMBER,
+    "latent.kl_per_dimension": (list,),
+    "latent.active_units": (int,),
+    "latent.dimensions": (int,),
     "causality": (dict,),
     "causality.status": (str,),
     "samples": (dict, type(None)),
@@ -138,6 +143,8 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise RecordError(f"{path} cannot be read ({error.strerror}); mend its permissions or move it away.") from error
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is damaged (not JSON: {error}); {_MEND}.") from error
+    if isinstance(record, dict):
+        record.setdefault("latent", None)  # records from before there were latent-variable families
     fault = _fault(record)
     if fault:
         newer = _is_newer(record)
@@ -179,6 +186,8 @@ def _fault(record: Any) -> str | None:
         return f"is damaged (status '{record['status']}' is none of {', '.join(STATUSES)})"
     if not all(isinstance(diagnosis, dict) and isinstance(diagnosis.get("name"), str) for diagnosis in record["diagnoses"]):
         return "is damaged ('diagnoses' has an entry without a name)"
+    if not all(isinstance(kl, _NUMBER) for kl in (record["latent"] or {}).get("kl_per_dimension", ())):
+        return "is damaged ('latent.kl_per_dimension' has an entry that is no number)"
     statistics = (record["samples"] or {}).get("statistics", {})
     strange = [name for name, value in statistics.items() if not isinstance(value, (*_NUMBER, type(None)))]
     return f"is damaged ('samples.statistics.{strange[0]}' is no number)" if strange else None

@@ -20,7 +20,7 @@ class RunSpec:
         family, model_version, settings: the network, all settings resolved.
         recipe: `Recipe.as_dict()` with the precision resolved; empty for fitted families and codecs.
         budget, updates: the budget's name and what it comes to; 0 updates for fitted families and codecs.
-        evaluation: test_images, validation_images (None: all of them), samples, sequential_images.
+        evaluation: test_images, validation_images (None: all of them), samples, sequential_images, importance_samples.
         expect: `causal`, or `leaky` where the suite declares a planted fault.
     """
 

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from pixelbench.training import checkpoint
 from pixelbench.training.ema import ExponentialMovingAverage
 from pixelbench.training.optimisers import learning_rate, make_optimiser
 from pixelbench.training.recipe import Recipe
-from pixelbench.training.seeding import BatchOrder, seed_everything
+from pixelbench.training.seeding import BatchOrder, generator, seed_everything
 from pixelbench.units import bits_per_dim, nats_to_bits
 
 Status = Literal["running", "done", "diverged", "timeout", "interrupted"]
@@ -50,6 +50,7 @@ class Trainer:
     Args:
         model: on the device where it is to be trained.
         train, validation: integer images (N, C, H, W), moved to that device once and kept there.
+        conditions: what training and validation images are conditioned on, (N, …) each, for a model that needs it.
         recipe: with its precision resolved.
         plan: updates, seed, cap.
         identity: names the run and the code; a checkpoint of another identity is refused.
@@ -70,6 +71,7 @@ class Trainer:
         recipe: Recipe,
         plan: Plan,
         *,
+        conditions: tuple[Tensor, Tensor] | None = None,
         identity: str = "",
         save: Callable[[bytes], None] = lambda blob: None,
         stop: Callable[[], bool] = lambda: False,
@@ -80,9 +82,11 @@ class Trainer:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self.identity, self.save, self.stop = identity, save, stop
         self.train, self.validation = train.to(model.device), validation.to(model.device)
+        self.conditions = None if conditions is None else tuple(condition.to(model.device) for condition in conditions)
+        self.order = BatchOrder(len(train), recipe.batch, plan.seed)
+        model.prepare(*self._batch(0))
         self.optimiser = make_optimiser(model, recipe)
         self.ema = ExponentialMovingAverage(model, recipe.ema) if recipe.ema else None
-        self.order = BatchOrder(len(train), recipe.batch, plan.seed)
         self.status: Status = "running"
         self.update, self.seconds = 0, 0.0
         self.curve: list[CurvePoint] = []
@@ -158,9 +162,10 @@ class Trainer:
         rate = learning_rate(self.recipe, self.update, self.plan.updates)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        batch = self.train[self.order.indices(self.update).to(self.train.device, non_blocking=True)]
+        self.model.begin_update(self.update)
+        batch = self._batch(self.update)
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            loss = self.model.loss(batch)
+            loss = self.model.loss(*batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if self.recipe.clip:
@@ -172,11 +177,22 @@ class Trainer:
         self._losses += 1
         self.update += 1
 
+    def _batch(self, update: int) -> tuple[Tensor, ...]:
+        """The images of an update, and what they are conditioned on where there is something."""
+        chosen = self.order.indices(update).to(self.train.device, non_blocking=True)
+        return (self.train[chosen],) if self.conditions is None else (self.train[chosen], self.conditions[0][chosen])
+
+    def _validate(self) -> float:
+        """Bits/dim on the validation images; of a bound, by the same draws at every point, none of them the training's."""
+        draws: dict[str, Any] = {}
+        if self.model.latent:
+            draws = {"generator": generator(self.plan.seed, "validation", self.model.device), "importance_samples": 1}
+        condition = None if self.conditions is None else self.conditions[1]
+        return bits_per_dim(float(batched_nats(self.evaluated, self.validation, condition, **draws).mean()), self.model.shape)
+
     def _point(self) -> CurvePoint:
         validate = self.update % max(1, self.plan.updates // VALIDATION_POINTS) == 0 or self.update == self.plan.updates
-        measured = float(batched_nats(self.evaluated, self.validation).mean()) if validate else None
-        validation = None if measured is None else bits_per_dim(measured, self.model.shape)
-        point = CurvePoint(self.update, nats_to_bits(float(self._loss) / self._losses), validation)
+        point = CurvePoint(self.update, nats_to_bits(float(self._loss) / self._losses), self._validate() if validate else None)
         self._loss.zero_()
         self._losses = 0
         self.curve.append(point)

@@ -10,9 +10,7 @@ from pixelbench.data import Split, get_task
 from pixelbench.data.digits import FORMS, TEST_FORMS, TRAIN_FORMS, VALIDATION_FORMS
 
 #: The labels of a complete form.
-FORM = (
-    "0123456789012345678901234567890955650989841773510022782012633733466649150952820017632174631391768431405369617544728225795488490898"
-)
+FORM = "0123456789012345678901234567890955650989841773510022782012633733466649150952820017632174631391768431405369617544728225795488490898"
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +38,13 @@ def test_every_form_repeats_the_same_labels(published: tuple[np.ndarray, list[in
 
 
 def test_images_are_those_of_scikit_learn(published: tuple[np.ndarray, list[int]]) -> None:
-    images, _ = published
+    images, labels = published
     data = get_task("digits").load()
     for split in data.splits().values():
         for form in np.unique(split.clusters):
             np.testing.assert_array_equal(split.images[split.clusters == form], images[FORMS[form] : FORMS[form + 1]])
+            assert split.labels is not None
+            assert split.labels[split.clusters == form].tolist() == labels[FORMS[form] : FORMS[form + 1]]
 
 
 def test_hands_differ_between_splits() -> None:

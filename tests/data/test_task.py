@@ -12,7 +12,7 @@ from pixelbench.data.task import data_digest
 from pixelbench.errors import UserError
 
 DIGESTS = {
-    "digits": "63443fa2bef1cc5fe190d97d12132a103ce0e3fe56ac02b6e0311f90df532ea9",
+    "digits": "ed56e733481fc1bc8807ef6a046e422e261c1716d35224fd294873e86aaee6ef",
     "photos": "822a5622d9209b305675c25373f292603c74f13b8af8d6eb847ba1f4c7368c5a",
     "photos-8bit": "a5efece4ebc663e9db88b2c1a8427b0f5a7101dfc20313af2a1bc30d542213cd",
 }
@@ -97,6 +97,31 @@ def test_interleaving_takes_one_image_of_each_cluster_in_turn() -> None:
     mixed = Split(images, clusters).interleaved()
     assert mixed.images.ravel().tolist() == [0, 3, 4, 1, 5, 2]
     assert mixed.clusters.tolist() == [4, 7, 9, 4, 9, 4]
+
+
+def test_labels_stay_with_their_images() -> None:
+    labels = np.array([2, 2, 0, 1, 0, 2])
+    split = Split(np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1), np.arange(6) // 2, labels)
+    for other in (split.copy(), split.interleaved(), split.by_label(), split[1:4]):
+        assert other.labels is not None
+        assert other.labels.tolist() == labels[other.images.ravel()].tolist()
+    assert split.by_label().images.ravel().tolist() == [2, 3, 0, 4, 1, 5]
+    with pytest.raises(ValueError, match="labels must be int64"):
+        Split(split.images, split.clusters, labels[:3])
+    with pytest.raises(ValueError, match="no labels"):
+        Split(split.images, split.clusters).by_label()
+
+
+def test_labels_count_in_the_digest_and_their_absence_too() -> None:
+    plain = Split(np.zeros((2, 1, 1, 1), np.uint8), np.arange(2))
+    one, other = (Split(plain.images, plain.clusters, np.array(labels)) for labels in ([0, 1], [1, 0]))
+    assert len({data_digest(TaskData(split, plain, plain)) for split in (plain, one, other)}) == 3
+
+
+def test_a_labelled_task_has_labels_of_all_its_classes(task: Task) -> None:
+    for split in task.load().splits().values():
+        assert (split.labels is not None) == (task.classes > 0)
+        assert split.labels is None or np.unique(split.labels).tolist() == list(range(task.classes))
 
 
 def test_a_prefix_of_the_test_split_covers_every_cluster(task: Task) -> None:

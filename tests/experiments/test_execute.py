@@ -9,10 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from pixelbench.data import get_task
+from pixelbench.evaluation.likelihood import score
 from pixelbench.experiments import execute as module
+from pixelbench.experiments import stages
 from pixelbench.experiments.execute import execute
 from pixelbench.experiments.plan import make_plan
+from pixelbench.experiments.stored import load_run
 from pixelbench.experiments.suite import load_suite
 from pixelbench.store.record import read_record
 from pixelbench.store.spec import RunSpec
@@ -178,3 +183,25 @@ def test_checkpoints_are_written_while_training(tmp_path: Path, monkeypatch: pyt
     execute(spec_of("digits/pixelcnn"), tmp_path, emit=lambda event: seen.append(checkpoint.exists()))
     assert any(seen)
     assert not checkpoint.exists()
+
+
+def test_a_conditional_run_is_scored_and_sampled_with_its_classes(tmp_path: Path):
+    plain = spec_of("digits/gated-pixelcnn")
+    spec = replace(plain, settings=plain.settings | {"condition": "class", "classes": 10}, evaluation=plain.evaluation | {"samples": 24})
+    assert execute(spec, tmp_path) == "done"
+    record = read_record(tmp_path)
+    assert (record["causality"]["status"], record["latent"], record["samples"]["canvas_agreement"]) == ("complete", None, 1.0)
+    assert (tmp_path / "samples.png").stat().st_size > 0
+    data, model = get_task("digits").load(), load_run(tmp_path)
+    test = stages.limited(data, spec).test
+    again = score(model, torch.from_numpy(test.images), test.clusters, stages.condition_of(model, test))
+    assert again.nats_per_image == pytest.approx(record["likelihood"]["nats_per_image"], rel=1e-6)
+    others = score(model, torch.from_numpy(test.images), test.clusters, torch.zeros(16, dtype=torch.long))
+    assert others.nats_per_image != pytest.approx(again.nats_per_image, rel=1e-4)
+
+
+def test_a_conditional_leak_is_scored_in_sequence_for_the_same_classes(tmp_path: Path):
+    spec = spec_of("digits/gated-residual")
+    spec = replace(spec, settings=spec.settings | {"condition": "class", "classes": 10})
+    assert execute(spec, tmp_path) == "done"
+    assert read_record(tmp_path)["sequential"]["n_images"] == 2

@@ -74,6 +74,7 @@ def add_run(
         "expect": expect,
         "likelihood": None,
         "sequential": None,
+        "latent": None,
         "causality": {
             "status": causal,
             "largest_leak": 0.5 if causal == "leaky" else 0.0,

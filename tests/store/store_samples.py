@@ -36,6 +36,7 @@ def make_record(spec: RunSpec, **changes: Any) -> dict[str, Any]:
             "validation_bits_per_dim": 1.95,
         },
         "sequential": None,
+        "latent": None,
         "causality": {
             "status": "complete",
             "largest_leak": 0.0,

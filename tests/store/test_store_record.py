@@ -41,12 +41,21 @@ def test_round_trip(tmp_path: Path, spec: RunSpec) -> None:
         ({"seed": True}, "'seed' is True"),
         ({"diagnoses": ["black"]}, "'diagnoses' has an entry without a name"),
         ({"samples": {"statistics": {"zeros": "x"}}}, "'samples.statistics.zeros' is no number"),
+        ({"latent": {"kl": 1.0}}, "'latent.kl_per_dimension' is missing"),
+        ({"latent": {"kl": 1.0, "kl_per_dimension": ["1"], "active_units": 1, "dimensions": 1}}, "has an entry that is no number"),
     ],
 )
 def test_an_unsound_record_is_not_written(tmp_path: Path, spec: RunSpec, change: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         write_record(tmp_path, make_record(spec, **change))
     assert not any(tmp_path.iterdir())
+
+
+def test_a_record_from_before_latent_families_is_read(tmp_path: Path, spec: RunSpec) -> None:
+    folder = store_run(tmp_path, spec)
+    old = {name: value for name, value in make_record(spec).items() if name != "latent"}
+    (folder / "record.json").write_text(json.dumps(old))
+    assert read_record(folder) == make_record(spec)
 
 
 def test_no_nan_in_a_record(tmp_path: Path, spec: RunSpec) -> None:
