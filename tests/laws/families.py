@@ -29,6 +29,10 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "gated-no-link": ("gated-pixelcnn", {"vertical_to_horizontal": False, "residual": False}),
     "gated-mixture": ("gated-pixelcnn", {"head": "logistic-mixture"}),
     "gated-mixture-no-colour": ("gated-pixelcnn", {"head": "logistic-mixture", "colour_conditioning": False}),
+    "pp": ("pixelcnn-pp", {"scales": 1, "layers": 1}),
+    "pp-no-colour": ("pixelcnn-pp", {"scales": 1, "layers": 1, "colour_conditioning": False}),
+    "snail": ("pixelsnail", {"layers": 1, "key_maps": 5, "value_maps": 7}),
+    "snail-no-colour": ("pixelsnail", {"layers": 1, "key_maps": 5, "value_maps": 7, "colour_conditioning": False}),
 }
 #: Each is tested for one condition of its own; the laws of conditions are in test_conditioned.py.
 CONDITIONED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -48,7 +52,7 @@ CAUSAL = NETWORKS | BASELINES
 BINARY: dict[str, tuple[str, dict[str, Any]]] = {
     f"{name}-bernoulli": (family, {**settings, "head": "bernoulli"})
     for name, (family, settings) in NETWORKS.items()
-    if name in ("pixelcnn", "plain", "gated", "gated-no-colour")
+    if name in ("pixelcnn", "plain", "gated", "gated-no-colour", "pp", "snail")
 }
 
 
@@ -60,7 +64,7 @@ def tiny(name: str, shape: tuple[int, int, int], levels: int = 4, seed: int = 0)
     known = {field.name for field in fields(get_family(family).settings)}
     small = {setting: value for setting, value in TINY.items() if setting in known}
     levels = 2 if name in BINARY else levels
-    model = create_model(family, channels=channels, height=height, width=width, levels=levels, **(small | settings)).double()
+    model = create_model(family, channels=channels, height=height, width=width, levels=levels, **(small | settings)).double().eval()
     if name == "histogram":
         model.fit(random_images(40, shape, levels, seed=seed).square() % levels)
     return model
