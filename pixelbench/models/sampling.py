@@ -48,7 +48,7 @@ def sample(
     Raises:
         ValueError: contradicting arguments, or `cached` asked of a model that sees ahead.
     """
-    n = _batch_size(n, given, known)
+    n = batch_size(n, given, known)
     if model.conditional != (condition is not None):
         raise ValueError(f"this {type(model).__name__} {'needs a condition=' if model.conditional else 'takes no condition'}")
     if condition is not None and len(condition) != n:
@@ -56,7 +56,7 @@ def sample(
     if temperature <= 0:
         raise ValueError(f"temperature must be above 0, got {temperature}")
     uniforms = _uniforms(n, model, generator)
-    _check_images(model, n, given=given, canvas=canvas)
+    check_images(model, n, given=given, canvas=canvas)
     condition = None if condition is None else condition.to(model.device)
     held = None if known is None or given is None else known.to(model.device).expand(n, *model.shape)
     images = (torch.zeros(n, *model.shape) if canvas is None else canvas).to(model.device, torch.uint8).clone()
@@ -143,7 +143,8 @@ def _uniforms(n: int, model: "AutoregressiveModel", generator: torch.Generator |
     return torch.rand(n, *model.shape, dtype=torch.float64, device=device, generator=generator).to(model.device)
 
 
-def _check_images(model: "AutoregressiveModel", n: int, **images: Tensor | None) -> None:
+def check_images(model: "AutoregressiveModel", n: int, **images: Tensor | None) -> None:
+    """Raises ValueError where images (n, C, H, W) have another shape, or values that the model has not."""
     for name, values in images.items():
         if values is not None and tuple(values.shape) != (n, *model.shape):
             raise ValueError(f"{name} must have shape {(n, *model.shape)}, got {tuple(values.shape)}")
@@ -151,7 +152,8 @@ def _check_images(model: "AutoregressiveModel", n: int, **images: Tensor | None)
             raise ValueError(f"{name} must hold levels 0 to {model.levels - 1}, got {int(values.min())} to {int(values.max())}")
 
 
-def _batch_size(n: int | None, given: Tensor | None, known: Tensor | None) -> int:
+def batch_size(n: int | None, given: Tensor | None, known: Tensor | None) -> int:
+    """How many images are asked for; raises ValueError where the arguments of `sample` do not say or contradict each other."""
     if (given is None) != (known is None):
         raise ValueError("given and known belong together: images, and which of their values to hold")
     if given is not None:
