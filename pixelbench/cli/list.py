@@ -1,33 +1,42 @@
 """`pixelbench list suites|tasks|models`."""
 
-import dataclasses
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from pixelbench.cli.options import JsonOption
-from pixelbench.cli.output import print_json, print_table
+from pixelbench.cli.options import DataOption, JsonOption
+from pixelbench.cli.output import print_json, print_table, say
 from pixelbench.errors import unknown
+
+Entry = dict[str, Any]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command("list", epilog="Example: pixelbench list models")(list_names)
+    app.command("list", epilog="Example: pixelbench list models --json")(list_names)
 
 
-def list_names(kind: Annotated[str, typer.Argument(help="suites, tasks or models.")], as_json: JsonOption = False) -> None:
-    """Lists what there is to run: suites, tasks, or models with their settings."""
-    kinds = {"suites": _suites, "tasks": _tasks, "models": _models}
+def list_names(
+    kind: Annotated[str, typer.Argument(help="suites, tasks or models.")], data: DataOption = None, as_json: JsonOption = False
+) -> None:
+    """Lists what there is to run: suites, tasks, or models. With --json also all settings and sources."""
+    from pixelbench.data.folder import use_data_folder
+
+    kinds: dict[str, tuple[Callable[[], list[Entry]], Callable[[list[Entry]], None]]] = {
+        "suites": (_suites, _print_suites),
+        "tasks": (_tasks, _print_tasks),
+        "models": (_models, _print_models),
+    }
     if kind not in kinds:
         raise unknown("list", kind, kinds)
-    entries = kinds[kind]()
-    if as_json:
-        print_json(entries)
-    else:
-        print_table(tuple(entries[0]), [[_text(value) for value in entry.values()] for entry in entries])
+    use_data_folder(data)
+    entries_of, show = kinds[kind]
+    entries = entries_of()
+    print_json(entries) if as_json else show(entries)
 
 
-def _suites() -> list[dict[str, Any]]:
+def _suites() -> list[Entry]:
     from pixelbench.experiments.suite import load_suite, suite_names
 
     return [
@@ -43,7 +52,11 @@ def _suites() -> list[dict[str, Any]]:
     ]
 
 
-def _tasks() -> list[dict[str, Any]]:
+def _print_suites(entries: list[Entry]) -> None:
+    print_table(tuple(entries[0]), [[_text(value) for value in entry.values()] for entry in entries])
+
+
+def _tasks() -> list[Entry]:
     from pixelbench.data import get_task, task_names
 
     tasks = [get_task(name) for name in task_names()]
@@ -53,6 +66,8 @@ def _tasks() -> list[dict[str, Any]]:
             "title": task.title,
             "size": f"{task.height}x{task.width}x{task.channels}",
             "levels": task.levels,
+            "classes": task.classes,
+            "missing": task.missing(),
             "preprocessing": task.preprocessing,
             "split": task.split_rule,
             "source": task.source,
@@ -61,7 +76,26 @@ def _tasks() -> list[dict[str, Any]]:
     ]
 
 
-def _models() -> list[dict[str, Any]]:
+def _print_tasks(entries: list[Entry]) -> None:
+    rows = [
+        (
+            entry["name"],
+            entry["title"],
+            entry["size"],
+            str(entry["levels"]),
+            str(entry["classes"] or "–"),
+            "missing" if entry["missing"] else "there",
+        )
+        for entry in entries
+    ]
+    print_table(("name", "title", "size", "levels", "classes", "data"), rows, right=("levels", "classes"))
+    for entry in entries:
+        if entry["missing"]:
+            say(entry["missing"])
+
+
+def _models() -> list[Entry]:
+    from pixelbench.experiments.sizes import published_sizes
     from pixelbench.models.families import FAMILIES
 
     return [
@@ -70,15 +104,25 @@ def _models() -> list[dict[str, Any]]:
             "title": family.title,
             "kind": family.kind,
             "paper": family.paper,
-            "settings": {field.name: field.default for field in dataclasses.fields(family.settings)},
+            "settings": family.parse({}).as_dict(),
+            "published": published_sizes(family),
         }
         for family in FAMILIES.values()
     ]
 
 
+def _print_models(entries: list[Entry]) -> None:
+    rows = [
+        (
+            entry["name"],
+            f"{entry['title']} ({entry['paper']})",
+            "\n".join(f"{found['where']}: {found['parameters']:,}" for found in entry["published"]) or "–",
+        )
+        for entry in entries
+    ]
+    print_table(("name", "what", "weights at the paper's settings"), rows)
+    say("All settings with their defaults, and those of the papers: `pixelbench list models --json`.")
+
+
 def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} = {_text(setting)}" for name, setting in value.items())
-    if isinstance(value, bool):
-        return str(value).lower()
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -31,6 +31,9 @@ LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="At most
 ShardOption = Annotated[str | None, typer.Option("--shard", help="Every n-th run, from the i-th: one of n machines.", metavar="I/N")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on CUDA and fp32 elsewhere.")]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="The folder of data sets that no package holds; else $PIXELBENCH_DATA.", metavar="DIR")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 
 DEFAULT_RESULTS = Path("runs")

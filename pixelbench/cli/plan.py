@@ -5,6 +5,7 @@ import typer
 from pixelbench.cli.options import (
     DEFAULT_RESULTS,
     BudgetOption,
+    DataOption,
     DeviceOption,
     JsonOption,
     LimitOption,
@@ -36,11 +37,14 @@ def plan(
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
+    data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Shows what `run` would do: which runs are stored, missing, stale or failed, and what the missing ones may cost."""
+    """Shows what `run` would do: which runs are stored, missing, stale, failed or without data, and what those to make may cost."""
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
+    from pixelbench.data.folder import use_data_folder
 
+    use_data_folder(data)
     made, _ = plan_suite(
         suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision, shard=shard
     )

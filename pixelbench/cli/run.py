@@ -9,6 +9,7 @@ import typer
 from pixelbench.cli.options import (
     DEFAULT_RESULTS,
     BudgetOption,
+    DataOption,
     DeviceOption,
     JsonOption,
     LimitOption,
@@ -21,7 +22,7 @@ from pixelbench.cli.options import (
     ShardOption,
     SuiteOption,
 )
-from pixelbench.cli.output import FAILED, FINE, INTERRUPTED, print_json, say, stdout
+from pixelbench.cli.output import FAILED, FINE, INTERRUPTED, WRONG_USE, print_json, say, stdout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,7 @@ def run(
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
+    data: DataOption = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stops all after the first run that fails.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Shows the plan and makes nothing.")] = False,
     as_json: JsonOption = False,
@@ -56,18 +58,24 @@ def run(
     """Trains and evaluates what the results folder does not have yet, then reports.
 
     Whatever ends it (Ctrl-C, kill, power), finished runs are kept and the same command goes on. Exit code 1: some run failed, diverged or
-    timed out, or causality is not what the suite declares.
+    timed out, or causality is not what the suite declares; 2: every run needs images that are missing.
     """
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
+    from pixelbench.data.folder import use_data_folder
 
+    use_data_folder(data)
     plan, chosen = plan_suite(
         suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision, shard=shard
     )
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return
-    for problem in plan.problems:
-        say(problem)
+    for sentence in (*plan.problems, *plan.missing_data):
+        say(sentence)
+    if plan.impossible:
+        if as_json:
+            print_json(plan_json(plan))
+        raise typer.Exit(WRONG_USE)
     outcome = _make(plan, chosen, workers, max_seconds, fail_fast)
     if outcome is not None and outcome.stopped:
         say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
@@ -140,8 +148,10 @@ def _faults(report: "Report") -> list[str]:
 def _nothing_left(plan: "Plan") -> str:
     """Also says what could be made anew."""
     states = [cell.state for cell in plan.cells]
-    failed, stale, total = states.count("failed"), states.count("stale"), len(states)
-    said = f"Nothing left to do: {total - failed} of {total} runs are stored"
+    failed, stale, absent, total = states.count("failed"), states.count("stale"), states.count("missing data"), len(states)
+    said = f"Nothing left {'that can be done' if absent else 'to do'}: {total - failed - absent} of {total} runs are stored"
+    if absent:
+        said += f", {absent} wait for images that are missing"
     if failed:
         said += f", {failed} failed before (`--rerun failed` tries again)"
     if stale:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelbench.cli.options import DEFAULT_RESULTS, JsonOption, ResultsOption
+from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
 from pixelbench.cli.output import print_json, say
 from pixelbench.errors import UserError, unknown
 
@@ -38,6 +38,7 @@ def sample(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other images.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", help="The PNG; by default named after run and seed.", metavar="PNG")] = None,
     results: ResultsOption = DEFAULT_RESULTS,
+    data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draws new images from a stored run's model into one labelled PNG."""

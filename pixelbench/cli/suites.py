@@ -70,6 +70,7 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
         "to_run": len(plan.to_run),
         "estimated_seconds": plan.seconds,
         "problems": list(plan.problems),
+        "missing_data": list(plan.missing_data),
     }
 
 
@@ -88,8 +89,8 @@ def print_plan(plan: "Plan") -> None:
     ]
     titles = ("run", "task/variant", "seed", "updates", "state", "seconds")
     print_table(titles, rows, right=("seed", "updates", "seconds"), whole=2)
-    for problem in plan.problems:
-        say(problem)
+    for sentence in (*plan.problems, *plan.missing_data):
+        say(sentence)
     cost = "" if plan.seconds is None or not plan.to_run else f", about {plan.seconds:.0f} seconds of computing"
     say(f"{len(plan.to_run)} of {len(plan.cells)} runs to make{cost}.")
 

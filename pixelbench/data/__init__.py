@@ -1,4 +1,4 @@
-"""What is modelled: tasks that ship with the installed packages, with their splits and pinned digests. No torch."""
+"""What is modelled: tasks with their splits and pinned digests, from installed packages or the data folder. No torch."""
 
 from pixelbench.data.registry import get_task, task_names
 from pixelbench.data.task import Split, Task, TaskData

@@ -1,11 +1,12 @@
 """The tasks by name."""
 
 from pixelbench.data.digits import DIGITS
+from pixelbench.data.mnist_fixed import MNIST_FIXED
 from pixelbench.data.photos import PHOTOS, PHOTOS_8BIT
 from pixelbench.data.task import Task
 from pixelbench.errors import unknown
 
-_TASKS: dict[str, Task] = {task.name: task for task in (DIGITS, PHOTOS, PHOTOS_8BIT)}
+_TASKS: dict[str, Task] = {task.name: task for task in (DIGITS, MNIST_FIXED, PHOTOS, PHOTOS_8BIT)}
 
 
 def task_names() -> list[str]:

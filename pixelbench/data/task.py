@@ -82,7 +82,8 @@ class Task:
 
     `preprocessing`, `split_rule` and `source` (with licence) are sentences for people. `digest` is the pinned `data_digest` of what
     `builder` must return; `pinned_with` lists the installed packages that the arrays come from, with the versions they were pinned with.
-    `classes`: labels are 0 … classes-1; 0 where the images have none.
+    `classes`: labels are 0 … classes-1; 0 where the images have none. `missing`: what is not there that `builder` reads, and how to get it,
+    as one sentence; None where all is there. It looks at the names of files only.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Task:
     builder: Callable[[], TaskData]
     pinned_with: tuple[tuple[str, str], ...] = ()
     classes: int = 0
+    missing: Callable[[], str | None] = lambda: None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -155,6 +157,8 @@ def _verified(task: Task) -> TaskData:
 
 def _difference(task: Task) -> str:
     """Which installed packages are not those of the pin: the likely cause, and what to install."""
+    if not task.pinned_with:
+        return "the files were verified, so what reads them was changed; reinstall pixelbench"
     differing = [(name, pinned, installed) for name, pinned in task.pinned_with if (installed := _installed(name)) != pinned]
     if not differing:
         return "all packages have the versions of the pin, so a file in them was changed; reinstall " + ", ".join(dict(task.pinned_with))

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pixelbench.data import get_task
 from pixelbench.errors import NothingMatched, UserError, nearest, unknown
@@ -17,7 +17,7 @@ from pixelbench.store.record import fingerprint, run_folder
 from pixelbench.store.scan import Scan, StoredRun, scan
 from pixelbench.store.spec import RunSpec
 
-State = Literal["stored", "missing", "stale", "failed"]
+State = Literal["stored", "missing", "stale", "failed", "missing data"]
 Rerun = Literal["missing", "failed", "stale", "all"]
 
 _FAILED = ("failed", "diverged", "timeout")
@@ -26,7 +26,7 @@ _MADE: dict[str, tuple[State, ...]] = {
     "missing": ("missing",),
     "failed": ("missing", "failed"),
     "stale": ("missing", "stale"),
-    "all": get_args(State),
+    "all": ("stored", "missing", "stale", "failed"),
 }
 
 
@@ -36,7 +36,7 @@ class Cell:
 
     Attributes:
         state: `stored` (done), `missing` (never begun, or interrupted), `stale` (done by other source code), `failed` (failed, diverged,
-            timed out, or a damaged record).
+            timed out, or a damaged record), `missing data` (would be made if the task's images were there).
         runs: whether this plan makes it.
         seconds: what it took before, or another seed of it did; None where nothing is known.
         seen: fingerprint of the record that this plan found; a record that differs later was made by somebody else.
@@ -52,12 +52,22 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells in the order of the suite. `problems`: one sentence for each record of no use and each run asked for twice."""
+    """The cells in the order of the suite.
+
+    `problems`: one sentence for each record of no use and each run asked for twice. `missing_data`: one for each task whose images are
+    missing, with what to do.
+    """
 
     suite: str
     store: Path
     cells: tuple[Cell, ...]
     problems: tuple[str, ...]
+    missing_data: tuple[str, ...] = ()
+
+    @property
+    def impossible(self) -> bool:
+        """Every run of it wants images that are missing."""
+        return bool(self.cells) and all(cell.state == "missing data" for cell in self.cells)
 
     @property
     def to_run(self) -> tuple[Cell, ...]:
@@ -118,8 +128,10 @@ def make_plan(
         specs = specs[shard[0] - 1 :: shard[1]]
     found = scan(store)
     times = _times(found.values())
-    cells = tuple(_cell(spec, store, found, times, _MADE[rerun]) for spec in specs)
-    return Plan(suite.name, store, cells, (*found.problems, *problems))
+    cells = [_cell(spec, store, found, times, _MADE[rerun]) for spec in specs]
+    absent = {name: said for name in {cell.spec.task["name"]: None for cell in cells if cell.runs} if (said := get_task(name).missing())}
+    cells = [replace(cell, state="missing data", runs=False) if cell.runs and cell.spec.task["name"] in absent else cell for cell in cells]
+    return Plan(suite.name, store, tuple(cells), (*found.problems, *problems), tuple(absent.values()))
 
 
 def resolve_precision(asked: str, of_recipe: str, device: str) -> str:

@@ -61,7 +61,7 @@ class Run:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return arrays["nats"].astype(np.float64), arrays["clusters"]
-        except (OSError, ValueError, KeyError, BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
             return None  # damaged: the record's own mean still stands, only comparisons are lost
 
 

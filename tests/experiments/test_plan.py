@@ -101,9 +101,10 @@ def test_limit_budget_and_precision_are_in_the_key(tmp_path: Path, suite: Suite)
         return make_plan(suite, tmp_path, only=["gated-pixelcnn"], seeds=[0], **choices).cells[0]  # type: ignore[arg-type]
 
     plain = network()
-    assert plain.spec.evaluation == {"test_images": None, "validation_images": None, "samples": 16, "sequential_images": 8}
+    same = {"sequential_images": 8, "importance_samples": 1}
+    assert plain.spec.evaluation == {"test_images": None, "validation_images": None, "samples": 16, **same}
     limited = network(limit=10)
-    assert limited.spec.evaluation == {"test_images": 10, "validation_images": 10, "samples": 10, "sequential_images": 8}
+    assert limited.spec.evaluation == {"test_images": 10, "validation_images": 10, "samples": 10, **same}
     assert network(device="cuda:1").spec.recipe["precision"] == "bf16"
     assert plain.spec.recipe["precision"] == "fp32"
     assert network(precision="fp32", device="cuda").spec.key == plain.spec.key

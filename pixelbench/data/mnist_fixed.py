@@ -1,0 +1,135 @@
+"""Task `mnist-fixed`: MNIST in the published fixed binarisation, 28x28 pixels of two levels.
+
+Salakhutdinov and Murray (2008) drew every pixel once with its grey value as probability; Larochelle and Murray (2011) published the result
+as three text files, which later papers score. Any other binarisation (drawn anew, thresholded) is another data set: thresholded images
+cost about 55 to 60 nats where these cost about 80.
+
+The files lie in the data folder, since no package holds them. They are read as they were published, or packed: an `.npz` of arrays `train`,
+`valid` and `test` (N, 98), each row the 784 pixels of an image by `numpy.packbits`. Each split is checked by the digest of its pixels, one
+byte a pixel, so it does not matter which of the two was read.
+"""
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from pixelbench.data.folder import VARIABLE, data_folder
+from pixelbench.data.task import Split, Task, TaskData
+from pixelbench.errors import UserError
+
+SIDE = 28
+FOLDER = "binarized_mnist"
+PACKED = "binarized_mnist.npz"
+#: The names of the splits in the files → the SHA-256 of their pixels.
+PUBLISHED = {
+    "train": "43490d4d6ac9002727af4426d8748609fdb7e4094fa65ad8d681ea60082a7a5a",
+    "valid": "069b4f0beb389b776478c3e872b4df71c95ac4be64d7cbe6d32e24ebac8e6d5e",
+    "test": "ca0294c3b8d984c7a1dc891015a8eea6f37bae59a34e35ea0fc8c47110a8dd86",
+}
+#: The test file is sorted by digit, so a prefix of it would be zeros only: images so far apart are taken in turn.
+TEST_STRIDE = 100
+
+
+def build_mnist_fixed() -> TaskData:
+    """Reads and verifies the three splits. A cluster is an image: its number through the three published files.
+
+    Raises:
+        UserError: the files are not there, cannot be read, or are not the published ones.
+    """
+    missing = missing_mnist_fixed()
+    if missing:
+        raise UserError(missing)
+    folder = _folder()
+    assert folder is not None
+    packed = folder / PACKED
+    pixels = _unpacked(packed) if packed.is_file() else {name: _from_text(folder / text_name(name)) for name in PUBLISHED}
+    for name, published in PUBLISHED.items():
+        digest = hashlib.sha256(pixels[name].tobytes()).hexdigest()
+        if digest != published:
+            where = f"'{packed}'" if packed.is_file() else f"'{folder / text_name(name)}'"
+            raise UserError(
+                f"The {name} images in {where} are not the published fixed binarisation: the digest of their pixels is {digest}, "
+                f"not {published}; {_HOW}"
+            )
+    order = np.concatenate([np.arange(first, len(pixels["test"]), TEST_STRIDE) for first in range(TEST_STRIDE)])
+    first, second = len(pixels["train"]), len(pixels["train"]) + len(pixels["valid"])
+    return TaskData(_split(pixels["train"], 0), _split(pixels["valid"], first), _split(pixels["test"], second)[order])
+
+
+def missing_mnist_fixed() -> str | None:
+    """What is missing and how to get it, as one sentence; None where the files are there. Looks at names only."""
+    folder = _folder()
+    if folder is not None and ((folder / PACKED).is_file() or all((folder / text_name(name)).is_file() for name in PUBLISHED)):
+        return None
+    seen = "no data folder is named" if folder is None else f"'{folder}' does not hold them"
+    return f"Task 'mnist-fixed' needs the published files of fixed binarised MNIST, and {seen}; {_HOW}"
+
+
+def text_name(split: str) -> str:
+    """The name under which a split was published."""
+    return f"binarized_mnist_{split}.amat"
+
+
+_HOW = (
+    f"put {text_name('train')}, {text_name('valid')} and {text_name('test')} (Larochelle and Murray 2011), or {PACKED}, into "
+    f"DIR/{FOLDER} and say --data DIR or {VARIABLE}=DIR."
+)
+
+
+def _folder() -> Path | None:
+    data = data_folder()
+    return None if data is None else data / FOLDER
+
+
+def _unpacked(path: Path) -> dict[str, np.ndarray]:
+    """(N, 784) pixels of each split."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: np.unpackbits(arrays[name], axis=1) for name in PUBLISHED}
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(f"'{path}' cannot be read as packed images ({_said(error)}); {_HOW}") from None
+
+
+def _from_text(path: Path) -> np.ndarray:
+    """(N, 784) pixels from lines of `0` and `1` between spaces."""
+    try:
+        text = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise UserError(f"'{path}' cannot be read ({_said(error)}); {_HOW}") from None
+    digits = text[text > ord(" ")]
+    pixels = digits - np.uint8(ord("0"))
+    if pixels.size % SIDE**2 or pixels.size == 0 or pixels.max() > 1:
+        raise UserError(f"'{path}' does not hold rows of {SIDE**2} zeros and ones; {_HOW}")
+    return pixels.reshape(-1, SIDE**2)
+
+
+def _split(pixels: np.ndarray, first: int) -> Split:
+    return Split(pixels.reshape(-1, 1, SIDE, SIDE), np.arange(first, first + len(pixels), dtype=np.int64))
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error).strip("'\"").rstrip(".") or type(error).__name__
+
+
+MNIST_FIXED = Task(
+    name="mnist-fixed",
+    title="MNIST digits 28x28, fixed binarisation",
+    channels=1,
+    height=SIDE,
+    width=SIDE,
+    levels=2,
+    digest="76ae3102193f875d9fdcfb6c3761b2596da67cd8c5029d79c8afdd260e8b5821",
+    preprocessing="None: the pixels 0 and 1 as published, each drawn once with the grey value as its probability.",
+    split_rule=(
+        "The published files: 50,000 train, 10,000 validation, 10,000 test; the test images, which the file sorts by digit, are taken "
+        f"{TEST_STRIDE} apart in turn. A cluster is an image."
+    ),
+    source=(
+        "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges) as binarised by R. Salakhutdinov and I. Murray (2008) and published by H. Larochelle "
+        "and I. Murray (2011); read from the data folder, not shipped."
+    ),
+    builder=build_mnist_fixed,
+    missing=missing_mnist_fixed,
+)
