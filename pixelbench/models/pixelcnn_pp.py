@@ -7,7 +7,7 @@ couples the colours of a pixel (section 2.2); the network sees whole earlier pix
 | unsaid in the paper, or unlike its code | here |
 | --- | --- |
 | blocks a resolution on the way up | one more than `layers`, but at the coarsest, as the code: one for each tensor of the way down |
-| maps | the text says 192, the code 160 (`list models` has the latter); default 64, with 2 `layers`, so that a CPU can train it |
+| maps | the text says 192, the code 160 (registered as published); default 64, with 2 `layers`, so that a CPU can train it |
 | kernels | down 2x3, down-right 2x2; first layers 2x3, and 1x3 plus 2x1, moved by one row or column; as the code |
 | the edge of the image | a map of ones enters with the image, padding is 0; as the code |
 | initialisation | from the first batch, as the code, but without dropout; a map that is constant in that batch is centred and not scaled |
