@@ -201,19 +201,21 @@ class PixelVAE(AutoregressiveModel):
         conditions on the zeros before them.
         """
         known = known.to(self.device).expand(given.shape)
-        images = given.to(self.device).where(known, 0)
+        images, batch = given.to(self.device).where(known, 0), len(given)
         posteriors = self._infer(images)
         weights: list[Tensor] = []
         proposals: list[Tensor] = []
-        for i in range(_PROPOSALS):
-            normals = standard_normals(len(images), self.latents.shapes, generator, self.device)
-            latents = _at(posteriors, normals) if i % 2 else self.latents.from_prior(normals)
-            prior, posterior = self.latents.log_prior(latents), _log_prob(posteriors, latents)
-            weights.append(self._log_likelihood(images, latents[0], known) + prior - torch.logaddexp(prior, posterior))
-            proposals.append(latents[0])
-        uniforms = torch.special.ndtr(standard_normals(len(images), ((),), generator, self.device)[0])
-        chosen = sampling.draw(torch.stack(weights, 1), uniforms)
-        return torch.stack(proposals)[chosen, torch.arange(len(images), device=self.device)]
+        for source in ("posterior", "prior"):
+            for times in self._parts(_PROPOSALS // 2, batch):
+                repeated, normals = [q.repeated(times) for q in posteriors], self._normals(times, batch, generator)
+                latents = _at(repeated, normals) if source == "posterior" else self.latents.from_prior(normals)
+                prior, posterior = self.latents.log_prior(latents), _log_prob(repeated, latents)
+                likelihood = self._log_likelihood(images.repeat(times, 1, 1, 1), latents[0], known.repeat(times, 1, 1, 1))
+                weights.append((likelihood + prior - torch.logaddexp(prior, posterior)).view(times, batch))
+                proposals.append(latents[0].unflatten(0, (times, batch)))
+        uniforms = torch.special.ndtr(standard_normals(batch, ((),), generator, self.device)[0])
+        chosen = sampling.draw(torch.cat(weights).T, uniforms)
+        return torch.cat(proposals)[chosen, torch.arange(batch, device=self.device)]
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -227,17 +229,24 @@ class PixelVAE(AutoregressiveModel):
 
     @torch.no_grad()
     def _log_weights(self, images: Tensor, samples: int, generator: torch.Generator | None) -> Iterator[Tensor]:
-        """`log_weights` in parts: so many draws at once that the decoder has about `largest_batch` images."""
+        """`log_weights` in parts."""
         posteriors, batch = self._infer(images), len(images)
-        at_once = max(1, largest_batch(self) // batch)
-        for first in range(0, samples, at_once):
-            times = min(at_once, samples - first)
-            draws = [standard_normals(batch, self.latents.shapes, generator, self.device) for _ in range(times)]
+        for times in self._parts(samples, batch):
             repeated = [q.repeated(times) for q in posteriors]
-            latents = _at(repeated, [torch.cat(level) for level in zip(*draws, strict=True)])
+            latents = _at(repeated, self._normals(times, batch, generator))
             weights = self._log_likelihood(images.repeat(times, 1, 1, 1), latents[0])
             weights += self.latents.log_prior(latents) - _log_prob(repeated, latents)
             yield weights.view(times, batch)
+
+    def _parts(self, samples: int, batch: int) -> Iterator[int]:
+        """So many samples of each image of a batch at a time, that the decoder has about `largest_batch` images."""
+        at_once = max(1, largest_batch(self) // batch)
+        return (min(at_once, samples - first) for first in range(0, samples, at_once))
+
+    def _normals(self, times: int, batch: int, generator: torch.Generator | None) -> list[Tensor]:
+        """(times * batch, …) a level; drawn one sample after another, so that they do not depend on how many are taken at a time."""
+        draws = [standard_normals(batch, self.latents.shapes, generator, self.device) for _ in range(times)]
+        return [torch.cat(level) for level in zip(*draws, strict=True)]
 
     def _log_likelihood(self, images: Tensor, z: Tensor, known: Tensor | None = None) -> Tensor:
         """(B,) float64 log p(x|z), of the known sub-pixels only; in parts of bounded memory."""

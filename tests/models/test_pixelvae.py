@@ -121,7 +121,7 @@ def test_a_z_of_another_shape_is_refused():
         model.conditionals(images_of(model, 1), torch.zeros(1, 3))
 
 
-@pytest.mark.parametrize(("dimensions", "points"), [(1, 2001), (2, 101)])
+@pytest.mark.parametrize(("dimensions", "points"), [(1, 2001), (2, 91)])
 def test_the_bound_is_below_the_truth_and_comes_near(dimensions: int, points: int):
     model = tiny(latent=dimensions)
     images = images_of(model, 3 - dimensions)
@@ -314,9 +314,9 @@ def test_latents_of_a_partial_image_follow_their_posterior():
         posterior = (likelihood + Gaussian.standard(z).log_prob(z)).softmax(0)
     mean = float((posterior * z[:, 0]).sum())
     spread = math.sqrt(float((posterior * (z[:, 0] - mean) ** 2).sum()))
-    drawn = model.latents_given(image.expand(800, *model.shape), known, seeded())
+    drawn = model.latents_given(image.expand(400, *model.shape), known, seeded())
     assert abs(mean) > 0.2  # or the prior would pass as well
-    assert float(drawn.mean()) == pytest.approx(mean, abs=4 * spread / math.sqrt(800))
+    assert float(drawn.mean()) == pytest.approx(mean, abs=4 * spread / math.sqrt(400))
     assert float(drawn.std()) == pytest.approx(spread, rel=0.15)
 
 
