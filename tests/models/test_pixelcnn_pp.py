@@ -198,11 +198,25 @@ def test_what_cannot_be_built_gets_one_sentence(shape: Shape, settings: dict[str
     assert "\n" not in str(caught.value)
 
 
-def test_the_published_settings_make_a_network_of_fifty_million_weights_with_a_hundred_outputs_a_pixel():
+def authors_weights(f: int) -> int:
+    """Counted by hand from the authors' network for CIFAR-10, five blocks a scale: v, g and b of every layer of `f` maps."""
+
+    def layer(rows: int, columns: int, inputs: int, outputs: int) -> int:
+        return rows * columns * inputs * outputs + 2 * outputs
+
+    first = layer(2, 3, 4, f) + layer(1, 3, 4, f) + layer(2, 1, 4, f)
+    down = layer(2, 3, 2 * f, f) + layer(2, 3, 2 * f, 2 * f)
+    down_right = layer(2, 2, 2 * f, f) + layer(2, 2, 2 * f, 2 * f)
+    short, both = layer(1, 1, 2 * f, f), layer(1, 1, 4 * f, f)
+    changes = 4 * (layer(2, 3, f, f) + layer(2, 2, f, f))
+    return first + 15 * (down + down_right + short) + 17 * (down + short + down_right + both) + changes + layer(1, 1, f, 100)
+
+
+def test_the_published_settings_have_the_weights_of_the_authors_network():
     (published,) = get_family("pixelcnn-pp").published
     channels, height, width = published.shape
     with torch.device("meta"):
         model = create_model("pixelcnn-pp", channels=channels, height=height, width=width, levels=published.levels, **published.settings)
     assert model.output.maps == 100
     assert model.settings.dropout == 0.5
-    assert 50e6 < count_parameters(model) < 60e6
+    assert count_parameters(model) == authors_weights(160) == 53_659_080
