@@ -102,7 +102,7 @@ class CausalFace:
         inputs, groups = len(layer.inputs), max(layer.inputs) + 1
         # A gate's two halves both hold every colour: sorted by colour, the outputs of one colour lie side by side.
         order = torch.tensor(layer.outputs).argsort(stable=True).to(weight.device)
-        parts = _parts([layer.outputs[i] for i in order.tolist()], groups)
+        parts = slices_by_colour([layer.outputs[i] for i in order.tolist()], groups)
         self.bias, self.reach, self.rows = layer.bias[order], reach, None
         # Column c lies at place reach + c // d of phase c % d: the taps of a dilated kernel are neighbours, so that a window is one view.
         self.row, self.width, self.dilation = weight.new_zeros(batch, d, reach + math.ceil(width / d), inputs), width, d
@@ -113,7 +113,7 @@ class CausalFace:
         self.weights = [this_row[:, part].contiguous() for part in parts]
         self.windows = [self.row[:, c % d, c // d : c // d + reach + 1].flatten(1) for c in range(width)]
         self.bases = [[self.base[:, c, part] for part in parts] for c in range(width)]
-        places = _parts(layer.inputs, groups)
+        places = slices_by_colour(layer.inputs, groups)
         self.slots = [[self.row[:, c % d, reach + c // d, part] for part in places] for c in range(width)]
         self.order, self.first = order, True
 
@@ -192,7 +192,7 @@ def initialise(weight: Tensor, bias: Tensor, *, fan_in: float) -> None:
     nn.init.zeros_(bias)
 
 
-def _parts(colour_of: Sequence[int], groups: int) -> list[slice]:
+def slices_by_colour(colour_of: Sequence[int], groups: int) -> list[slice]:
     """Where each colour's maps lie, given colours in rising order."""
     starts = [sum(c < g for c in colour_of) for g in range(groups + 1)]
     return [slice(a, b) for a, b in itertools.pairwise(starts)]

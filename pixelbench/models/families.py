@@ -12,6 +12,7 @@ from pixelbench.errors import UserError, unknown
 from pixelbench.models.settings.baselines import HistogramSettings, NoSettings
 from pixelbench.models.settings.common import Settings
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
+from pixelbench.models.settings.lstm import DiagonalBiLSTMSettings, RowLSTMSettings
 from pixelbench.models.settings.pixelcnn import PixelCNNSettings, PlainPixelCNNSettings
 from pixelbench.models.settings.pixelcnn_pp import PixelCNNPPSettings
 from pixelbench.models.settings.pixelsnail import PixelSNAILSettings
@@ -106,6 +107,43 @@ FAMILIES: dict[str, Family] = {
             PlainPixelCNNSettings,
             "pixelbench.models.pixelcnn_plain",
             uses=("pixelbench.models.pixelcnn",),
+        ),
+        Family(
+            "row-lstm",
+            "Row LSTM: recurrent down the rows",
+            "van den Oord et al. 2016a, section 3.1",
+            "network",
+            RowLSTMSettings,
+            "pixelbench.models.row_lstm",
+            uses=("pixelbench.models.lstm", "pixelbench.models.pixelcnn"),
+            published=(
+                Published("CIFAR-10, section 4", (3, 32, 32), 256, {"layers": 12, "maps": 128, "head_maps": 1024, "skip": True}),
+                Published("ImageNet 32x32, section 4", (3, 32, 32), 256, {"layers": 12, "maps": 384, "head_maps": 1024, "skip": True}),
+            ),
+        ),
+        Family(
+            "diagonal-bilstm",
+            "Diagonal BiLSTM: recurrent along the diagonals, from both sides",
+            "van den Oord et al. 2016a, section 3.2",
+            "network",
+            DiagonalBiLSTMSettings,
+            "pixelbench.models.diagonal_bilstm",
+            uses=("pixelbench.models.lstm", "pixelbench.models.pixelcnn"),
+            published=(
+                Published(
+                    "binarised MNIST, 7 layers, section 4",
+                    (1, 28, 28),
+                    2,
+                    {"layers": 7, "maps": 16, "head_maps": 32, "skip": True, "head": "bernoulli"},
+                ),
+                Published(
+                    "binarised MNIST, 1 layer, table 4",
+                    (1, 28, 28),
+                    2,
+                    {"layers": 1, "maps": 32, "head_maps": 32, "skip": True, "head": "bernoulli"},
+                ),
+                Published("CIFAR-10, section 4", (3, 32, 32), 256, {"layers": 12, "maps": 128, "head_maps": 1024, "skip": True}),
+            ),
         ),
         Family(
             "gated-pixelcnn",

@@ -19,6 +19,14 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "pixelcnn-skip-mixture": ("pixelcnn", {"skip": True, "head": "logistic-mixture"}),
     "plain": ("pixelcnn-plain", {}),
     "plain-colour": ("pixelcnn-plain", {"colour_conditioning": True}),
+    "row-lstm": ("row-lstm", {}),
+    "row-lstm-no-colour": ("row-lstm", {"colour_conditioning": False}),
+    "row-lstm-skip-mixture": ("row-lstm", {"skip": True, "head": "logistic-mixture"}),
+    "row-lstm-no-residual": ("row-lstm", {"residual": False, "input_encoding": "one-hot"}),
+    "diagonal": ("diagonal-bilstm", {}),
+    "diagonal-no-colour": ("diagonal-bilstm", {"colour_conditioning": False}),
+    "diagonal-skip": ("diagonal-bilstm", {"skip": True}),
+    "diagonal-no-residual": ("diagonal-bilstm", {"residual": False}),
     "gated": ("gated-pixelcnn", {}),
     "gated-one-hot": ("gated-pixelcnn", {"input_encoding": "one-hot"}),
     "gated-no-colour": ("gated-pixelcnn", {"colour_conditioning": False}),
@@ -52,7 +60,7 @@ CAUSAL = NETWORKS | BASELINES
 BINARY: dict[str, tuple[str, dict[str, Any]]] = {
     f"{name}-bernoulli": (family, {**settings, "head": "bernoulli"})
     for name, (family, settings) in NETWORKS.items()
-    if name in ("pixelcnn", "plain", "gated", "gated-no-colour", "pp", "snail")
+    if name in ("pixelcnn", "plain", "row-lstm", "diagonal", "gated", "gated-no-colour", "pp", "snail")
 }
 
 
