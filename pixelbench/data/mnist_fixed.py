@@ -86,7 +86,7 @@ def _folder() -> Path | None:
 def _unpacked(path: Path) -> dict[str, np.ndarray]:
     """(N, 784) pixels of each split."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # numpy leaves a damaged file open
             return {name: np.unpackbits(arrays[name], axis=1) for name in PUBLISHED}
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UserError(f"'{path}' cannot be read as packed images ({_said(error)}); {_HOW}") from None

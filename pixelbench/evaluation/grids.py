@@ -13,19 +13,22 @@ _GAP, _FONT_SIZE, _LINE, _BLOCK_WIDTH = 12, 16, 20, 288
 _PAPER, _INK, _RULE = (255, 255, 255), (30, 30, 30), (200, 200, 205)
 
 
-def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int, columns: int | None = None) -> bytes:
+def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int, columns: int | None = None, rows: Sequence[str] = ()) -> bytes:
     """One PNG with a grid of images per block, its label above, blocks side by side.
 
     Args:
         blocks: (label, integer images (N, C, H, W) of 0 … levels-1), C being 1 or 3, all of one shape.
         levels: level `levels - 1` is shown as white.
         columns: of each grid; square-ish ones if left out.
+        rows: names of the grids' rows, written once at the left.
     """
     grids = [_grid(_to_rgb(images, levels), columns) for _, images in blocks]
     font = ImageFont.load_default(size=_FONT_SIZE)
     labels = [_wrap(label, font, grid.width) for (label, _), grid in zip(blocks, grids, strict=True)]
     lines = max(len(label) for label in labels)  # all grids begin at one height
     parts = [_labelled(grid, label, lines, font) for grid, label in zip(grids, labels, strict=True)]
+    if rows:
+        parts.insert(0, _labelled(_names(rows, grids[0].height), [], lines, font))
     sheet = Image.new("RGB", (sum(p.width for p in parts) + _GAP * (len(parts) + 1), max(p.height for p in parts) + 2 * _GAP), _PAPER)
     x = _GAP
     for part in parts:
@@ -47,6 +50,17 @@ def _grid(images: np.ndarray, columns: int | None = None) -> Image.Image:
     for i, tile in enumerate(tiles):
         grid.paste(Image.fromarray(tile), ((i % columns) * step_x, (i // columns) * step_y))
     return grid
+
+
+def _names(rows: Sequence[str], height: int) -> Image.Image:
+    """The names of a grid's rows, each in the middle of its row."""
+    pitch = height / len(rows)
+    font = ImageFont.load_default(size=min(_FONT_SIZE, max(6, math.floor(pitch))))
+    names = Image.new("RGB", (math.ceil(max(font.getlength(name) for name in rows)), height), _PAPER)
+    draw = ImageDraw.Draw(names)
+    for i, name in enumerate(rows):
+        draw.text((0, (i + 0.5) * pitch), name, fill=_INK, font=font, anchor="lm")
+    return names
 
 
 def _labelled(grid: Image.Image, label: list[str], lines: int, font: Font) -> Image.Image:

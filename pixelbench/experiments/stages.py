@@ -72,10 +72,16 @@ def classes_in_turn(model: AutoregressiveModel, n: int) -> Tensor | None:
 
 
 def latent_use(model: AutoregressiveModel, data: TaskData) -> dict[str, Any] | None:
-    """How much the latents say of the test images; None for a model without any."""
+    """How much the latents say of the test images, with several levels their sum and under `levels` each; None for a model without any."""
     if not model.latent:
         return None
-    return model.latent_statistics(torch.from_numpy(data.test.images).to(model.device))  # type: ignore[operator]
+    found: dict[str, Any] = model.latent_statistics(torch.from_numpy(data.test.images).to(model.device))  # type: ignore[operator]
+    if "kl" in found:
+        return found
+    parts = list(found.values())
+    each = [kl for part in parts for kl in part["kl_per_dimension"]]
+    sums = {name: sum(part[name] for part in parts) for name in ("kl", "active_units", "dimensions")}
+    return {**sums, "kl_per_dimension": each, "levels": found}
 
 
 @dataclass(frozen=True)

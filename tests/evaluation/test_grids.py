@@ -31,3 +31,12 @@ def test_grey_images_and_several_blocks_stand_side_by_side():
 def test_a_picture_is_small_enough_to_commit():
     noise = np.random.default_rng(0).integers(0, 256, (3, 16, 3, 32, 32), dtype=np.uint8)
     assert len(grid_png([("a", noise[0]), ("b", noise[1]), ("c", noise[2])], levels=256)) <= 200_000
+
+
+def test_rows_have_their_names_at_the_left():
+    images = np.full((6, 1, 8, 8), 16, np.uint8)
+    plain, named = (opened(grid_png([("label", images)], 17, 2, rows)) for rows in ((), ["0", "1", "2"]))
+    assert plain.shape[0] == named.shape[0]
+    assert named.shape[1] > plain.shape[1]
+    dark = (named.max(-1) < 100).any(1)[40:]  # below the label
+    assert np.count_nonzero(np.diff(dark.astype(int)) == 1) == 3
