@@ -190,6 +190,16 @@ class CoupledLogisticMixture(Output):
             weights = (weights + seen).log_softmax(1)
         return torch.cat(found, 2)
 
+    def pixel_log_probs(self, maps: Tensor, values: Tensor, colour: int) -> Tensor:
+        """As in `Output`, without the levels of the other colours, which would be most of the work of sampling."""
+        pixel = values[:, :, None, None]
+        weights, means, scales = self._components(self.raw(maps[:, :, None, None]), pixel)
+        for earlier in range(colour):
+            weights = weights + _log_mass(pixel[:, earlier, None], means[:, :, earlier], scales[:, :, earlier], self.levels)
+        levels = torch.arange(self.levels, device=maps.device)
+        masses = _log_mass(levels, means[:, :, colour, 0], scales[:, :, colour, 0], self.levels)  # (B, K, levels)
+        return (weights[:, :, 0].log_softmax(1) + masses).logsumexp(1)
+
     def nats(self, raw: Tensor, images: Tensor) -> Tensor:
         weights, means, scales = self._components(raw, images)
         masses = _log_mass(images[:, None], means, scales, self.levels)
