@@ -94,7 +94,8 @@ def ending(event: dict[str, Any]) -> str:
     """`done, 0.943 bits/dim, 36 s`; a leaking variant's number is marked."""
     parts = [event["status"] + (" by another process" if event.get("elsewhere") else "")]
     if event.get("bits_per_dim") is not None:
-        parts.append(f"{words.bits(event['bits_per_dim'])} bits/dim{' (not causal)' if event.get('causal') == 'leaky' else ''}")
+        said = words.measured(event["bits_per_dim"], event.get("estimator"))
+        parts.append(f"{said} bits/dim{' (not causal)' if event.get('causal') == 'leaky' else ''}")
     if event.get("seconds") is not None:
         parts.append(f"{words.seconds(event['seconds'])} s")
     if event.get("error"):

@@ -48,6 +48,7 @@ def _entry(record: dict[str, Any]) -> dict[str, Any]:
         "budget": record["budget"]["name"],
         "status": record["status"],
         "bits_per_dim": record["likelihood"] and record["likelihood"]["bits_per_dim"],
+        "estimator": record["likelihood"] and record["likelihood"]["estimator"],
         "causal": record["causality"]["status"],
         "expect": record["expect"],
         "seconds": record["cost"]["seconds"],
@@ -66,7 +67,7 @@ def _row(record: dict[str, Any]) -> list[str]:
         str(entry["seed"]),
         entry["budget"],
         entry["status"],
-        words.bits(entry["bits_per_dim"]) + mark,
+        words.measured(entry["bits_per_dim"], entry["estimator"]) + mark,
     ]
 
 

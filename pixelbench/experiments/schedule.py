@@ -48,7 +48,8 @@ def run_plan(
         max_seconds: cap on a run's training.
         fail_fast: stops the others after the first failed run.
         on_event: takes the events of `perform`, and `waiting` (another process makes the run); each with `run` (label) and `key`. `end` has
-            `status`, `elsewhere`, and from the record `bits_per_dim`, `causal`, `seconds` and `error` (a sentence), each may be None.
+            `status`, `elsewhere`, and from the record `bits_per_dim`, `estimator`, `causal`, `seconds` and `error` (a sentence), each
+            may be None.
         executor: `module:function` that makes a run.
 
     Raises:
@@ -308,9 +309,10 @@ def _summary(folder: Path) -> dict[str, Any]:
     try:
         record = read_record(folder)
     except (FileNotFoundError, RecordError):
-        return dict.fromkeys(("bits_per_dim", "causal", "seconds", "error"))
+        return dict.fromkeys(("bits_per_dim", "estimator", "causal", "seconds", "error"))
     return {
         "bits_per_dim": (record["likelihood"] or {}).get("bits_per_dim"),
+        "estimator": (record["likelihood"] or {}).get("estimator"),
         "causal": record["causality"]["status"],
         "seconds": record["cost"]["seconds"],
         "error": (record["error"] or {}).get("message"),

@@ -22,6 +22,8 @@ class Column:
 RANK = Column("#", lambda row: str(row.rank or ""))
 VARIANT = Column("variant", lambda row: row.label, lambda table: "real test images", right=False)
 SCORE = Column("bits/dim", words.score)
+NATS = Column("nats/image", words.nats, weight=2)
+LATENTS = Column("latents used", words.latents, weight=3)
 CAUSAL = Column("causal", words.causal, right=False)
 SEQUENTIAL = Column("sequential score", words.sequential, weight=3)
 BEHIND = Column("behind the best (95 %)", lambda row: words.behind(row.behind), weight=6)
@@ -36,8 +38,15 @@ STATUS = Column("status", lambda row: row.status, right=False)
 
 
 def columns_of(table: TaskTable) -> list[Column]:
-    """All columns of a task's table: grey images have no colour coherence, and without a leak there is no sequential score."""
-    columns = [RANK, VARIANT, SCORE, BEHIND, CAUSAL, SEQUENTIAL, ZEROS, COHERENCE, UPDATES, PARAMETERS, SECONDS, STATUS]
+    """The columns that say something of a task's rows.
+
+    Grey images have no colour coherence; nats per image are for images of two levels; without a leak there is no sequential score.
+    """
+    columns = [RANK, VARIANT, SCORE, NATS, BEHIND, CAUSAL, SEQUENTIAL, LATENTS, ZEROS, COHERENCE, UPDATES, PARAMETERS, SECONDS, STATUS]
+    if not table.binary:
+        columns.remove(NATS)
+    if all(row.kl is None for row in table.rows):
+        columns.remove(LATENTS)
     if not table.coloured:
         columns.remove(COHERENCE)
     if all(row.sequential_bits_per_dim is None for row in table.rows):

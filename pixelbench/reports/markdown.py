@@ -1,6 +1,7 @@
 """`report.md`: tables, order, lessons, sample grids, dependence maps, curves, failures and where it all comes from."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ HOW_TO_READ = """\
 - **zeros**, **colour coherence**: the share of values 0, and the correlation between the colour channels, in samples; hold them against the
   row of real test images."""
 
+BOUNDS = """\
+- **≤**: the likelihood of a model with latents is only bounded, by the ELBO or, tighter, by importance samples: it needs so much at most. A
+  bound has no rank beside exact values.
+- **latents used**: how many latents have a posterior mean that differs between test images (variance above 0.01), and how many nats an
+  image are spent on all of them (KL). None and 0 nats: the decoder ignores them."""
+
+NATS = """\
+- **nats/image**: the same likelihood as bits/dim, in nats for a whole image, as papers give it for binarised digits."""
+
 MAPS = (
     "What an output sees around its own pixel, over all pixels of the image: every input sub-pixel of a narrow copy of the network was "
     "changed, in float64. Red may not be seen."
@@ -55,9 +65,15 @@ def write_markdown(report: Report, out: Path | None = None) -> Path:
     if report.problems:
         parts += ["## Records that could not be used", "\n".join(f"- {escape.text(problem)}" for problem in report.problems)]
     if report.tables:
-        parts += ["## How to read this", HOW_TO_READ, "## Where it comes from", _provenance(report)]
+        parts += ["## How to read this", _how_to_read(report.tables), "## Where it comes from", _provenance(report)]
     write_text(path, "\n\n".join(parts) + "\n")
     return path
+
+
+def _how_to_read(tables: Sequence[TaskTable]) -> str:
+    """What the columns of these tables mean."""
+    bounds = any(row.standing == "bound" or row.kl is not None for table in tables for row in table.rows)
+    return "\n".join([HOW_TO_READ, *([BOUNDS] if bounds else []), *([NATS] if any(table.binary for table in tables) else [])])
 
 
 def result_table(table: TaskTable, chosen: list[columns.Column]) -> str:
@@ -72,8 +88,8 @@ def _cell(column: columns.Column, row: Row) -> str:
     text = escape.text(column.cell(row))
     if row.standing == "leaking" and column is columns.SCORE:
         return f"~~{text}~~ *not causal*"
-    if row.standing == "reference" and column is columns.SCORE:
-        return f"{text} (code length)"
+    if column is columns.SCORE and words.estimated(row):
+        return f"{text} ({words.estimated(row)})"
     return f"**{text}**" if row.causal == "leaky" and column is columns.CAUSAL else text
 
 

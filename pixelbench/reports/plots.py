@@ -61,7 +61,7 @@ def _draw_cell(axes, cell: Cell, curve: Curve, colour: str) -> None:
     validation = [(update, bits) for update, _, bits in curve if bits is not None]
     if train:
         axes.plot(*zip(*train, strict=True), color=colour, linewidth=0.7, alpha=0.45, linestyle=style)
-    label = f"{cell.label}{' (not causal)' if cell.leaky else ''}"
+    label = f"{cell.label}{' (not causal)' if cell.leaky else ' (a bound)' if cell.bound else ''}"
     points = validation or train
     if not points:
         return

@@ -12,7 +12,17 @@ from pixelbench.store.atomic import write_text
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
-COLUMNS = (columns.RANK, columns.VARIANT, columns.SCORE, columns.CAUSAL, columns.SEQUENTIAL, columns.ZEROS, columns.COHERENCE)
+COLUMNS = (
+    columns.RANK,
+    columns.VARIANT,
+    columns.SCORE,
+    columns.NATS,
+    columns.CAUSAL,
+    columns.SEQUENTIAL,
+    columns.LATENTS,
+    columns.ZEROS,
+    columns.COHERENCE,
+)
 
 
 def readme_table(store: Path, link: str = "results/report.md") -> str:

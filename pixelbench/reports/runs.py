@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from pixelbench.store.record import is_bound
 from pixelbench.store.scan import Scan
 
 
@@ -118,6 +119,11 @@ class Cell:
     def comparable(self) -> bool:
         """Whether its likelihood may be ranked and compared: exact, and of a model in which no leak was found."""
         return not self.leaky and self.estimator == "exact"
+
+    @property
+    def bound(self) -> bool:
+        """Whether its numbers are upper bounds of what the model needs."""
+        return is_bound(self.estimator)
 
     def mean(self, section: str, name: str) -> float | None:
         """Mean over the scored runs of `record[section][name]`, or None where no run has it."""

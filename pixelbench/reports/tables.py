@@ -1,5 +1,6 @@
-"""One table a task: ranked causal variants, then code lengths, then leaking variants, then what has no number."""
+"""One table a task: ranked causal variants, then bounds, then code lengths, then leaking variants, then what has no number."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -7,11 +8,12 @@ import numpy as np
 
 from pixelbench.reports.runs import Cell
 from pixelbench.reports.statistics import PairedDifference, compare_cells
+from pixelbench.units import bits_to_nats
 
-#: `ranked`: exact likelihood, no leak found. `reference`: a code length, which is not a model's likelihood. `leaking`: its number means
-#: nothing and has no rank. `unscored`: the run did not come to a number.
-Standing = Literal["ranked", "reference", "leaking", "unscored"]
-ORDER: tuple[Standing, ...] = ("ranked", "reference", "leaking", "unscored")
+#: `ranked`: exact likelihood, no leak found. `bound`: the model needs so much at most. `reference`: a code length, which is not a model's
+#: likelihood. `leaking`: its number means nothing and has no rank. `unscored`: the run did not come to a number.
+Standing = Literal["ranked", "bound", "reference", "leaking", "unscored"]
+ORDER: tuple[Standing, ...] = ("ranked", "bound", "reference", "leaking", "unscored")
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,9 @@ class Row:
     """One cell of a suite. Numbers are means over its finished seeds; None where there is none.
 
     `bits_per_dim_se` is the standard error over test images (clustered by region), `spread` the standard deviation over seeds.
-    `behind` is the paired difference to the best ranked variant, positive where this one needs more bits.
+    `behind` is the paired difference to the best ranked variant, positive where this one needs more bits. `estimator` is `exact`, `elbo`,
+    `iwae-K` or `code-length`; of a bound, bits and nats are at most what stands here. `active_units` of `latent_dimensions` latents differ
+    from image to image, and `kl` nats an image are spent on them.
     """
 
     label: str
@@ -28,6 +32,9 @@ class Row:
     rank: int | None
     bits_per_dim: float | None
     bits_per_dim_se: float | None
+    nats_per_image: float | None
+    nats_per_image_se: float | None
+    estimator: str | None
     seeds: int
     spread: float | None
     behind: PairedDifference | None
@@ -40,6 +47,9 @@ class Row:
     constant_images: float | None
     colour_coherence: float | None
     canvas_agreement: float | None
+    active_units: float | None
+    latent_dimensions: float | None
+    kl: float | None
     updates: int
     parameters: int | None
     seconds: float | None
@@ -62,6 +72,11 @@ class TaskTable:
     def coloured(self) -> bool:
         return self.shape[0] > 1
 
+    @property
+    def binary(self) -> bool:
+        """Images of two levels, whose likelihood the literature gives in nats per image."""
+        return self.levels == 2
+
 
 def build_tables(cells: list[Cell]) -> list[TaskTable]:
     """Tables of all tasks by name."""
@@ -82,6 +97,8 @@ def standing_of(cell: Cell) -> Standing:
         return "unscored"
     if cell.leaky:
         return "leaking"
+    if cell.bound:
+        return "bound"
     return "ranked" if cell.comparable else "reference"
 
 
@@ -101,13 +118,17 @@ def _row(cell: Cell, rank: int, best: Cell | None) -> Row:
     bits = [run.record["likelihood"]["bits_per_dim"] for run in cell.scored]
     seconds = [run.record["cost"]["seconds"] for run in cell.runs if run.record["cost"]["seconds"] is not None]
     sequential_images = cell.mean("sequential", "n_images")
+    error = None if standing == "reference" else cell.mean("likelihood", "bits_per_dim_se")
     return Row(
         label=cell.label,
         family=cell.family,
         standing=standing,
         rank=rank if standing == "ranked" else None,
         bits_per_dim=cell.mean("likelihood", "bits_per_dim"),
-        bits_per_dim_se=None if standing == "reference" else cell.mean("likelihood", "bits_per_dim_se"),
+        bits_per_dim_se=error,
+        nats_per_image=cell.mean("likelihood", "nats_per_image"),
+        nats_per_image_se=None if error is None else bits_to_nats(error * math.prod(cell.shape)),
+        estimator=cell.estimator,
         seeds=len(cell.scored),
         spread=float(np.std(bits, ddof=1)) if len(bits) > 1 else None,
         behind=compare_cells(best, cell) if best is not None and best is not cell else None,
@@ -120,6 +141,9 @@ def _row(cell: Cell, rank: int, best: Cell | None) -> Row:
         constant_images=cell.statistic("constant_images"),
         colour_coherence=cell.statistic("colour_coherence"),
         canvas_agreement=cell.mean("samples", "canvas_agreement"),
+        active_units=cell.mean("latent", "active_units"),
+        latent_dimensions=cell.mean("latent", "dimensions"),
+        kl=cell.mean("latent", "kl"),
         updates=last.record["budget"]["updates"],
         parameters=last.record["cost"]["parameters"],
         seconds=float(np.mean(seconds)) if seconds else None,

@@ -5,7 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from pixelbench.reports import columns
+from pixelbench.reports import columns, words
 from pixelbench.reports.report import Report
 from pixelbench.reports.tables import Row, TaskTable
 
@@ -68,6 +68,6 @@ def _cell(column: columns.Column, row: Row) -> Text:
         return Text.assemble((text, "strike"), (" not causal", "red"))  # in words too: not every terminal strikes through
     if column is columns.CAUSAL and row.causal == "leaky":
         return Text(text, style="bold red")
-    if row.standing == "reference" and column is columns.SCORE:
-        return Text(f"{text} (code length)")
+    if column is columns.SCORE and words.estimated(row):
+        return Text(f"{text} ({words.estimated(row)})")
     return Text(text, style="red" if column is columns.STATUS and row.status != "done" else "")

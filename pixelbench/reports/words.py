@@ -2,8 +2,11 @@
 
 from pixelbench.reports.statistics import PairedDifference
 from pixelbench.reports.tables import Row
+from pixelbench.store.record import is_bound
 
 NONE = "–"
+#: Before what a model needs at most.
+AT_MOST = "≤ "
 
 #: What the causality column says. A finite probe proves a leak, never its absence: "no leak found", and by which map.
 CAUSAL = {"complete": "no leak found", "partial": "no leak found (partial map)", "leaky": "not causal", "unchecked": NONE}
@@ -22,11 +25,43 @@ def bits(value: float | None) -> str:
     return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
 
 
+def measured(value: float | None, estimator: str | None) -> str:
+    """`bits`, with `≤` before a bound."""
+    return f"{AT_MOST if is_bound(estimator) and value is not None else ''}{bits(value)}"
+
+
 def score(row: Row) -> str:
-    """`1.121 ± 0.045`; over several seeds `1.121 ± 0.045 (3 seeds, sd 0.002)`. No ± on what is no likelihood."""
+    """`1.121 ± 0.045`; over several seeds `1.121 ± 0.045 (3 seeds, sd 0.002)`; of a bound `≤ 1.121 ± 0.045`.
+
+    No ± on what is no likelihood.
+    """
     error = "" if row.bits_per_dim_se is None or row.standing == "leaking" else f" ± {row.bits_per_dim_se:.3f}"
     seeds = f" ({row.seeds} seeds, sd {row.spread:.3f})" if row.spread is not None else ""
-    return bits(row.bits_per_dim) + error + seeds
+    return measured(row.bits_per_dim, row.estimator) + error + seeds
+
+
+def nats(row: Row) -> str:
+    """`80.64 ± 0.42`, of a bound `≤ 80.64 ± 0.42`; nothing of a leak, whose number is no likelihood."""
+    if row.nats_per_image is None or row.standing == "leaking":
+        return NONE
+    error = "" if row.nats_per_image_se is None else f" ± {row.nats_per_image_se:.2f}"
+    return f"{AT_MOST if is_bound(row.estimator) else ''}{row.nats_per_image:.2f}{error}"
+
+
+def latents(row: Row) -> str:
+    """`7 of 16, 12.3 nats`: how many latents are used, and what is spent on them for an image."""
+    if row.active_units is None or row.latent_dimensions is None or row.kl is None:
+        return NONE
+    return f"{row.active_units:.3g} of {row.latent_dimensions:.0f}, {row.kl:.1f} nats"
+
+
+def estimated(row: Row) -> str:
+    """What a number that is no exact likelihood is: `code length`, `ELBO`, `50 importance samples`; empty otherwise."""
+    if row.standing == "reference":
+        return "code length"
+    if row.standing != "bound" or row.estimator is None:
+        return ""
+    return "ELBO" if row.estimator == "elbo" else f"{row.estimator.removeprefix('iwae-')} importance samples"
 
 
 def sequential(row: Row) -> str:

@@ -152,6 +152,11 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
+def is_bound(estimator: str | None) -> bool:
+    """Whether a likelihood of this estimator is only known to be no worse: `elbo` and `iwae-K`, not `exact` nor `code-length`."""
+    return estimator is not None and (estimator == "elbo" or estimator.startswith("iwae-"))
+
+
 def fingerprint(record: dict[str, Any]) -> str:
     """Tells whether a record is still the one that was seen before."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -22,6 +22,7 @@ REAL = {
 TASKS = {
     "photos": {"channels": 3, "height": 16, "width": 16, "levels": 16},
     "digits": {"channels": 1, "height": 8, "width": 8, "levels": 17},
+    "mnist-fixed": {"channels": 1, "height": 28, "width": 28, "levels": 2},
 }
 
 
@@ -45,6 +46,7 @@ def add_run(
     estimator: str = "exact",
     status: str = "done",
     sequential: float | None = None,
+    latent: dict[str, Any] | None = None,
     statistics: dict[str, float | None] | None = None,
     canvas_agreement: float = 1.0,
     noise: float = 0.1,
@@ -74,7 +76,7 @@ def add_run(
         "expect": expect,
         "likelihood": None,
         "sequential": None,
-        "latent": None,
+        "latent": latent,
         "causality": {
             "status": causal,
             "largest_leak": 0.5 if causal == "leaky" else 0.0,
@@ -113,7 +115,7 @@ def add_run(
     folder.mkdir(parents=True)
     if bits is not None:
         _score(record, folder, bits, estimator, shape, noise, image_seed)
-        if estimator == "exact":
+        if estimator != "code-length":
             record["samples"] = {
                 "method": "naive" if causal == "leaky" else "cached",
                 "n": 24,
@@ -168,7 +170,7 @@ def _score(
         "n_clusters": 12,
         "validation_bits_per_dim": bits,
     }
-    if estimator == "exact":
+    if estimator != "code-length":
         np.savez(folder / "nats.npz", nats=nats.astype(np.float32), clusters=clusters)
 
 
