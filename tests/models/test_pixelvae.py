@@ -108,6 +108,18 @@ def test_a_sample_is_the_decoders_for_a_z_of_the_prior():
     assert torch.equal(model.sample(3, generator=seeded()), expected)
 
 
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_samples_for_a_given_z_cost_what_their_conditionals_say(decoder: str):
+    """Nats minus the sum of the conditionals' entropies has mean 0 over a model's own samples."""
+    model = tiny(decoder, levels=3)
+    z = torch.tensor([[0.7, -1.1]], dtype=torch.float64).expand(200, 2)
+    images = model.sample(200, condition=z, generator=seeded())
+    with torch.inference_mode():
+        logp = model.conditionals(images, z)
+        gaps = -model.log_prob(images, z) + (logp * logp.exp()).sum((1, 2, 3, 4))
+    assert abs(float(gaps.mean())) < 4 * float(gaps.std()) / math.sqrt(200)
+
+
 @pytest.mark.parametrize("use", [lambda m, x: m.conditionals(x), lambda m, x: m(x), lambda m, x: m.stepper(len(x))])
 def test_conditionals_without_z_are_refused(use: Any):
     model = tiny()
