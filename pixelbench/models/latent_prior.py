@@ -20,7 +20,7 @@ from pixelbench.models.latents import Down, Gaussian, Size, Up, convolution, hal
 
 #: The map is the image after so many steps of stride 2.
 _STEPS_TO_MAP = 2
-_BLOCKS, _FIRST_KERNEL, _KERNEL = 3, 5, 3
+_BLOCKS, _FIRST_KERNEL, _KERNEL, _OUT_BOUND = 3, 5, 3, 0.02
 
 
 class LatentPrior(nn.Module):
@@ -34,6 +34,8 @@ class LatentPrior(nn.Module):
         self.first_above = nn.Conv2d(maps, 2 * maps, 1)
         self.blocks = nn.ModuleList(_GatedBlock(wide) for _ in range(_BLOCKS))
         self.out = CausalConv2d(wide, place * 2, 1, above=False, itself=True, conditioning=True)
+        # Near N(0, I) at first: a KL of hundreds of nats in the first updates teaches the encoder to say nothing.
+        nn.init.uniform_(self.out.weight, -_OUT_BOUND, _OUT_BOUND)
 
     def forward(self, z1: Tensor, z2: Tensor) -> Gaussian:
         """(B, latent_maps, h, w) and (B, latent) → the Gaussian of each place, of the shape of z1."""
