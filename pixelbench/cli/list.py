@@ -1,12 +1,13 @@
 """`pixelbench list suites|tasks|models`."""
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from pixelbench.cli.options import DataOption, JsonOption
-from pixelbench.cli.output import print_json, print_table, say
+from pixelbench.cli.output import print_json, print_table, say, stdout
 from pixelbench.errors import unknown
 
 Entry = dict[str, Any]
@@ -20,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def list_names(
     kind: Annotated[str, typer.Argument(help="suites, tasks or models.")], data: DataOption = None, as_json: JsonOption = False
 ) -> None:
-    """Lists what there is to run: suites, tasks, or models. With --json also all settings and sources."""
+    """Lists what there is to run: suites, tasks, or models. --json has every detail."""
     from pixelbench.data.folder import use_data_folder
 
     kinds: dict[str, tuple[Callable[[], list[Entry]], Callable[[list[Entry]], None]]] = {
@@ -112,16 +113,16 @@ def _models() -> list[Entry]:
 
 
 def _print_models(entries: list[Entry]) -> None:
-    rows = [
-        (
-            entry["name"],
-            f"{entry['title']} ({entry['paper']})",
-            "\n".join(f"{found['where']}: {found['parameters']:,}" for found in entry["published"]) or "–",
-        )
-        for entry in entries
-    ]
-    print_table(("name", "what", "weights at the paper's settings"), rows)
-    say("All settings with their defaults, and those of the papers: `pixelbench list models --json`.")
+    """A block a family: settings have too many names for a column."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    for entry in entries:
+        settings = ", ".join(f"{name} = {json.dumps(value)}" for name, value in entry["settings"].items()) or "none"
+        sizes = [f"{found['parameters']:,} weights at {found['where']}" for found in entry["published"]]
+        lines = [f"{entry['title']} ({entry['paper']})", f"settings: {settings}", *sizes]
+        stdout().print(Group(Text(entry["name"], style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines)))
 
 
 def _text(value: Any) -> str:

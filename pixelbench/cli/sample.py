@@ -119,7 +119,7 @@ def _classes(run: "Run", chosen: str | None, n: int) -> "Classes | None":
     if chosen is None:
         return Classes([i % count for i in range(n)], f"classes 0 to {min(n, count) - 1} in turn")
     if chosen == "all":
-        return Classes([c for c in range(count) for _ in range(n)], "a row each class", n, [str(c) for c in range(count)])
+        return Classes([c for c in range(count) for _ in range(n)], "a row a class", n, [str(c) for c in range(count)])
     if not chosen.isdecimal() or int(chosen) >= count:
         raise UserError(f"{run.variant} has classes 0 to {count - 1}; --class takes one of them, or all; got '{chosen}'.")
     return Classes([int(chosen)] * n, f"class {int(chosen)}")
