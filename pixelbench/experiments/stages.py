@@ -137,7 +137,7 @@ def picture(samples: Samples, model: AutoregressiveModel, test: Split, *, leaky:
     classes = model.settings.classes if model.conditional else None
     shown = min(SHOWN if classes is None else classes * math.ceil(SHOWN / classes), len(samples.images))
     real = test.images[:shown] if classes is None else test.by_label().images[:shown]
-    columns, said = (None, "") if classes is None else (min(classes, shown), f", a column each of classes 0 to {min(classes, shown) - 1}")
+    columns, said = (None, "") if classes is None else (min(classes, shown), f", a column a class from 0 to {min(classes, shown) - 1}")
     blocks = [("real test images", real), (f"samples{', canvas of zeros' if leaky else ''}{said}", samples.images[:shown])]
     if leaky:
         blocks.append((f"samples, random canvas{said}", samples.from_random_canvas[:shown]))
