@@ -37,6 +37,9 @@ BOUNDS = """\
 - **latents used**: how many latents have a posterior mean that differs between test images (variance above 0.01), and how many nats an
   image are spent on all of them (KL). None and 0 nats: the decoder ignores them."""
 
+TOLD = """\
+- **given the class**: exact, but of an image whose class the model is told; no rank beside models that are told nothing."""
+
 NATS = """\
 - **nats/image**: the same likelihood as bits/dim, in nats for a whole image, as papers give it for binarised digits."""
 
@@ -73,7 +76,9 @@ def write_markdown(report: Report, out: Path | None = None) -> Path:
 def _how_to_read(tables: Sequence[TaskTable]) -> str:
     """What the columns of these tables mean."""
     bounds = any(row.standing == "bound" or row.kl is not None for table in tables for row in table.rows)
-    return "\n".join([HOW_TO_READ, *([BOUNDS] if bounds else []), *([NATS] if any(table.binary for table in tables) else [])])
+    told = any(row.standing == "told" for table in tables for row in table.rows)
+    binary = any(table.binary for table in tables)
+    return "\n".join([HOW_TO_READ, *([TOLD] if told else []), *([BOUNDS] if bounds else []), *([NATS] if binary else [])])
 
 
 def result_table(table: TaskTable, chosen: list[columns.Column]) -> str:

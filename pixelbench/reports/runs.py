@@ -117,8 +117,13 @@ class Cell:
 
     @property
     def comparable(self) -> bool:
-        """Whether its likelihood may be ranked and compared: exact, and of a model in which no leak was found."""
-        return not self.leaky and self.estimator == "exact"
+        """Whether its likelihood may be ranked and compared: exact, of the image alone, and of a model in which no leak was found."""
+        return not self.leaky and self.estimator == "exact" and not self.told
+
+    @property
+    def told(self) -> bool:
+        """Whether the model is told something of each test image, its class, so that its likelihood is of another thing."""
+        return self.settings.get("condition", "none") != "none"
 
     @property
     def bound(self) -> bool:

@@ -1,4 +1,4 @@
-"""One table a task: ranked causal variants, then bounds, then code lengths, then leaking variants, then what has no number."""
+"""One table a task: ranked causal variants, those that are told the class, bounds, code lengths, leaks, and what has no number."""
 
 import math
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ from pixelbench.reports.runs import Cell
 from pixelbench.reports.statistics import PairedDifference, compare_cells
 from pixelbench.units import bits_to_nats
 
-#: `ranked`: exact likelihood, no leak found. `bound`: the model needs so much at most. `reference`: a code length, which is not a model's
-#: likelihood. `leaking`: its number means nothing and has no rank. `unscored`: the run did not come to a number.
-Standing = Literal["ranked", "bound", "reference", "leaking", "unscored"]
-ORDER: tuple[Standing, ...] = ("ranked", "bound", "reference", "leaking", "unscored")
+#: `ranked`: exact likelihood, no leak found. `told`: the same, of images whose class is given. `bound`: the model needs so much at most.
+#: `reference`: a code length, which is not a model's likelihood. `leaking`: its number means nothing and has no rank. `unscored`: the run
+#: did not come to a number.
+Standing = Literal["ranked", "told", "bound", "reference", "leaking", "unscored"]
+ORDER: tuple[Standing, ...] = ("ranked", "told", "bound", "reference", "leaking", "unscored")
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ def standing_of(cell: Cell) -> Standing:
         return "leaking"
     if cell.bound:
         return "bound"
+    if cell.told and cell.estimator == "exact":
+        return "told"
     return "ranked" if cell.comparable else "reference"
 
 

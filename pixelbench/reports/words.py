@@ -56,9 +56,11 @@ def latents(row: Row) -> str:
 
 
 def estimated(row: Row) -> str:
-    """What a number that is no exact likelihood is: `code length`, `ELBO`, `50 importance samples`; empty otherwise."""
+    """What a number that is no exact likelihood is: `code length`, `ELBO`, `50 importance samples`, `given the class`; empty otherwise."""
     if row.standing == "reference":
         return "code length"
+    if row.standing == "told":
+        return "given the class"
     if row.standing != "bound" or row.estimator is None:
         return ""
     return "ELBO" if row.estimator == "elbo" else f"{row.estimator.removeprefix('iwae-')} importance samples"

@@ -1,30 +1,35 @@
 """The same code on CUDA: skipped where there is none."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 import torch
 
 from pixelbench.causality import check_causality
+from pixelbench.models.families import FAMILIES as REGISTERED
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import cached_log_probs
 from pixelbench.training.loop import Plan, Trainer
 from pixelbench.training.recipe import Recipe
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-FAMILIES = ("pixelcnn", "gated-pixelcnn")
+FAMILIES = [name for name, family in REGISTERED.items() if family.kind == "network"]
+#: What the settings of some families need to be small.
+SMALL: dict[str, Any] = {"maps": 12, "layers": 2, "head_maps": 12, "blocks": 1, "scales": 2, "latent": 4, "encoder_maps": 8, "dropout": 0.0}
 
 
 def on_cuda(family: str, **changes: Any):
     torch.manual_seed(0)
-    settings: dict[str, Any] = {"channels": 3, "height": 6, "width": 5, "levels": 8, "maps": 12, "layers": 2, "head_maps": 12}
-    return create_model(family, **(settings | changes)).cuda()
+    known = {field.name for field in fields(REGISTERED[family].settings)}
+    small = {name: value for name, value in SMALL.items() if name in known}
+    return create_model(family, **({"channels": 3, "height": 8, "width": 10, "levels": 8} | small | changes)).cuda().eval()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_causal_on_cuda(family: str):
     model = on_cuda(family)
-    report = check_causality(model, model.shape, levels=8)
+    report = check_causality(model.certifiable(), model.shape, levels=8)
     assert (report.verdict, report.unresolved, report.batch_coupling) == ("causal", 0, False)
 
 
@@ -46,7 +51,8 @@ def test_dropout_on_cuda_is_repeatable_and_no_leak():
 def test_both_faces_are_one_function(family: str):
     model = on_cuda(family).double()
     images = torch.randint(8, (4, *model.shape), device="cuda")
-    full, cached = model.conditionals(images), cached_log_probs(model, images)
+    z = (torch.randn(4, model.settings.latent, device="cuda", dtype=torch.float64),) if model.latent else ()
+    full, cached = model.conditionals(images, *z), cached_log_probs(model, images, *z)
     assert float((full - cached).abs().max()) <= 1e-10 * float(full.abs().max())
 
 
@@ -57,9 +63,17 @@ def test_a_generator_gives_the_same_images_on_both_devices(family: str):
     assert torch.equal(images.cpu(), model.cpu().sample(4, generator=torch.Generator().manual_seed(1)))
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_trains_in_bf16(family: str):
+    images = torch.randint(8, (32, 3, 8, 10), dtype=torch.uint8)
+    trainer = Trainer(on_cuda(family), images, images[:8], Recipe(precision="bf16", batch=8), Plan(3, 0))
+    list(trainer.run())
+    assert trainer.status == "done"
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_it_learns_in_both_precisions_without_waiting_for_the_device(precision: str):
-    images = torch.randint(2, (256, 1, 6, 5), dtype=torch.uint8).repeat(1, 3, 1, 1)  # three equal colours: R alone is free
+    images = torch.randint(2, (256, 1, 8, 10), dtype=torch.uint8).repeat(1, 3, 1, 1)  # three equal colours: R alone is free
     trainer = Trainer(
         on_cuda("gated-pixelcnn", levels=2, input_encoding="one-hot"),
         images,

@@ -27,6 +27,21 @@ def report(tmp_path: Path) -> Report:
     return build_report(tmp_path)
 
 
+def test_a_model_that_is_told_the_class_has_no_rank(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 0.5, task="digits")
+    add_run(tmp_path, "gated-class", 0.4, task="digits", settings={"condition": "class", "classes": 10})
+    report = build_report(tmp_path)
+    (table,) = report.tables
+    assert [(row.label, row.rank, row.standing, row.behind) for row in table.rows] == [
+        ("gated-pixelcnn", 1, "ranked", None),
+        ("gated-class", None, "told", None),
+    ]
+    assert "(given the class)" in terminal(report)
+    page = write_markdown(report).read_text(encoding="utf-8")
+    assert "(given the class)" in page
+    assert "**given the class**" in page
+
+
 def terminal(report: Report, width: int = 220) -> str:
     out = io.StringIO()
     print_report(report, Console(file=out, width=width))
