@@ -92,7 +92,7 @@ def _facts(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, object]
         "kinds": len(strange),
         "example": _example(nearest.example, found.shape[0]) if nearest else None,
         "largest": max((leak.example.effect for leak in leaks), default=0.0),
-        "missing": len(gaps.missing),
+        "missing": f"{len(gaps.missing)} offsets" if len(gaps.missing) else "for some pairs of colours only",
     }
 
 

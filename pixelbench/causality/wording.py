@@ -144,7 +144,7 @@ SENTENCES: dict[str, str] = {
         " move up a row. That is the architecture's; a diagonal recurrence or a two-stack network sees all."
     ),
     "gap-in-context": (
-        "Earlier positions are missing inside the bounding box of what is seen ({missing} offsets). Compare the map with the kernels of "
+        "Earlier positions are missing inside the bounding box of what is seen ({missing}). Compare the map with the kernels of "
         "each layer; a stack or a path is not connected, or weights are zero."
     ),
 }

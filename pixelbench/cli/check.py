@@ -48,7 +48,7 @@ class Input(StrEnum):
 TargetArgument = Annotated[
     str, typer.Argument(metavar="TARGET", help="A family (`pixelbench list models`), path/file.py:name, or package.module:name.")
 ]
-ShapeOption = Annotated[str | None, typer.Option("--shape", metavar="C,H,W", help="Images to check on; of a family 3,8,7 by default.")]
+ShapeOption = Annotated[str | None, typer.Option("--shape", metavar="C,H,W", help="Images to check on; a family has a default.")]
 LevelsOption = Annotated[int | None, typer.Option("--levels", min=2, metavar="N", help="Values of a sub-pixel; 256 by default.")]
 OutputOption = Annotated[
     str | None,

@@ -19,10 +19,8 @@ from typing import Any
 from torch import nn
 
 from pixelbench.errors import UserError, nearest, unknown
-from pixelbench.models.families import FAMILIES, create_model
+from pixelbench.models.families import FAMILIES, create_model, get_family
 
-#: Small enough for a complete map in seconds, large enough to show what a network sees, and not square.
-FAMILY_SHAPE = (3, 8, 7)
 LEVELS = 256
 _FORMS = "path/to/file.py:name or package.module:name, where name is an nn.Module or a function without arguments that makes one"
 _IMPORTED_AS = "pixelbench_target"
@@ -54,7 +52,7 @@ def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, 
     """
     levels = LEVELS if levels is None else levels
     if text in FAMILIES:
-        channels, height, width = shape or FAMILY_SHAPE
+        channels, height, width = shape or (3, *get_family(text).small)
         model = create_model(text, channels=channels, height=height, width=width, levels=levels, **parse_settings(settings))
         return Target(model.certifiable(), text, (channels, height, width), levels)
     where, colon, name = text.rpartition(":")

@@ -36,8 +36,9 @@ class Family:
     """What the rest of PixelBench knows of a family before torch is loaded.
 
     `kind`: a `network` is trained by gradient; a `fitted` baseline counts the training images; a `codec` is a lossless image format, no
-    module at all. `uses` names modules of other families that this one is built of. `version` enters the run key: it rises when the
-    function that the settings describe changes.
+    module at all. `uses` names modules of other families that this one is built of. `small` is a height and a width that differ, fit the
+    default settings, and allow a complete map in seconds. `version` enters the run key: it rises when the function that the settings
+    describe changes.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Family:
     module: str
     uses: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
+    small: tuple[int, int] = (8, 7)
     version: int = 1
 
     def parse(self, overrides: dict[str, Any]) -> Settings:
@@ -188,6 +190,7 @@ FAMILIES: dict[str, Family] = {
                     },
                 ),
             ),
+            small=(9, 8),
         ),
         Family(
             "pixelcnn-pp",
@@ -198,6 +201,7 @@ FAMILIES: dict[str, Family] = {
             "pixelbench.models.pixelcnn_pp",
             uses=("pixelbench.models.shifted", "pixelbench.models.shifted_faces"),
             published=(Published("CIFAR-10, the authors' code", (3, 32, 32), 256, {"layers": 5, "maps": 160, "scales": 3}),),
+            small=(4, 8),
         ),
         Family(
             "pixelsnail",
