@@ -1,12 +1,16 @@
 """Every law runs for each causal family in grey and in colour."""
 
 import pytest
-from families import CAUSAL, SHAPES, tiny
+from families import BINARY, CAUSAL, SHAPES, cases, tiny
 
 from pixelbench.models.base import AutoregressiveModel
 
 
-@pytest.fixture(params=[(name, shape) for name in CAUSAL for shape in SHAPES], ids=lambda case: "-".join(case))
-def model(request: pytest.FixtureRequest) -> AutoregressiveModel:
-    name, shape = request.param
-    return tiny(name, SHAPES[shape])
+@pytest.fixture(params=cases([*CAUSAL, *BINARY]))
+def variant(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=SHAPES)
+def model(variant: str, request: pytest.FixtureRequest) -> AutoregressiveModel:
+    return tiny(variant, SHAPES[request.param])

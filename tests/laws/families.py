@@ -1,49 +1,63 @@
-"""The tiny models that every law is tested on. A new family inherits all laws by one more line in VARIANTS."""
+"""The tiny models that every law is tested on. A new family inherits all laws by one more line in NETWORKS."""
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 from pixelbench.models.base import AutoregressiveModel, Bound
 from pixelbench.models.families import create_model, get_family
 
+Variant = tuple[str, dict[str, Any]]
 #: H != W, so that swapped axes are found; maps not divisible by three, so that mixed colour groups are found.
 SHAPES = {"grey": (1, 6, 5), "colour": (3, 5, 4)}
 TINY: dict[str, Any] = {"maps": 10, "layers": 2, "head_maps": 17, "kernel": 3, "first_kernel": 5, "components": 3}
-NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+PP: dict[str, Any] = {"scales": 1, "layers": 1}
+SNAIL: dict[str, Any] = {"layers": 1, "key_maps": 5, "value_maps": 7}
+#: Each family and what changes its wiring; every law runs on these by default.
+NETWORKS: dict[str, Variant] = {
     "pixelcnn": ("pixelcnn", {}),
     "pixelcnn-one-hot": ("pixelcnn", {"input_encoding": "one-hot"}),
     "pixelcnn-no-colour": ("pixelcnn", {"colour_conditioning": False}),
-    "pixelcnn-skip-mixture": ("pixelcnn", {"skip": True, "head": "logistic-mixture"}),
     "plain": ("pixelcnn-plain", {}),
-    "plain-colour": ("pixelcnn-plain", {"colour_conditioning": True}),
     "row-lstm": ("row-lstm", {}),
-    "row-lstm-no-colour": ("row-lstm", {"colour_conditioning": False}),
-    "row-lstm-skip-mixture": ("row-lstm", {"skip": True, "head": "logistic-mixture"}),
-    "row-lstm-no-residual": ("row-lstm", {"residual": False, "input_encoding": "one-hot"}),
     "diagonal": ("diagonal-bilstm", {}),
     "diagonal-no-colour": ("diagonal-bilstm", {"colour_conditioning": False}),
-    "diagonal-skip": ("diagonal-bilstm", {"skip": True}),
-    "diagonal-no-residual": ("diagonal-bilstm", {"residual": False}),
     "gated": ("gated-pixelcnn", {}),
-    "gated-one-hot": ("gated-pixelcnn", {"input_encoding": "one-hot"}),
     "gated-no-colour": ("gated-pixelcnn", {"colour_conditioning": False}),
     "gated-no-gates": ("gated-pixelcnn", {"gates": False}),
     "gated-one-stack": ("gated-pixelcnn", {"stacks": "one"}),
     "gated-legacy": ("gated-pixelcnn", {"stacks": "legacy"}),
     "gated-dilated-skip": ("gated-pixelcnn", {"dilations": [2, 1], "skip": True}),
-    "gated-no-link": ("gated-pixelcnn", {"vertical_to_horizontal": False, "residual": False}),
     "gated-mixture": ("gated-pixelcnn", {"head": "logistic-mixture"}),
-    "gated-mixture-no-colour": ("gated-pixelcnn", {"head": "logistic-mixture", "colour_conditioning": False}),
-    "pp": ("pixelcnn-pp", {"scales": 1, "layers": 1}),
-    "pp-no-colour": ("pixelcnn-pp", {"scales": 1, "layers": 1, "colour_conditioning": False}),
-    "snail": ("pixelsnail", {"layers": 1, "key_maps": 5, "value_maps": 7}),
-    "snail-no-colour": ("pixelsnail", {"layers": 1, "key_maps": 5, "value_maps": 7, "colour_conditioning": False}),
+    "pp": ("pixelcnn-pp", PP),
+    "pp-no-colour": ("pixelcnn-pp", PP | {"colour_conditioning": False}),
+    "snail": ("pixelsnail", SNAIL),
+}
+#: The rest of family x head x colour conditioning, and other settings: with the marker `grid`.
+GRID: dict[str, Variant] = {
+    "pixelcnn-skip": ("pixelcnn", {"skip": True}),
+    "pixelcnn-no-residual": ("pixelcnn", {"residual": False}),
+    "plain-colour": ("pixelcnn-plain", {"colour_conditioning": True}),
+    "row-lstm-skip": ("row-lstm", {"skip": True}),
+    "row-lstm-no-residual": ("row-lstm", {"residual": False, "input_encoding": "one-hot"}),
+    "diagonal-skip": ("diagonal-bilstm", {"skip": True}),
+    "diagonal-no-residual": ("diagonal-bilstm", {"residual": False}),
+    "gated-one-hot": ("gated-pixelcnn", {"input_encoding": "one-hot"}),
+    "gated-no-link": ("gated-pixelcnn", {"vertical_to_horizontal": False, "residual": False}),
+}
+GRID |= {
+    f"{name}-{head}{'' if conditioning else '-no-colour'}": (family, {**settings, "head": head, "colour_conditioning": conditioning})
+    for name, (family, settings) in NETWORKS.items()
+    if name in ("pixelcnn", "plain", "row-lstm", "diagonal", "gated", "pp", "snail")
+    for head in ("softmax", "logistic-mixture")
+    for conditioning in (True, False)
 }
 #: Each is tested for one condition of its own; the laws of conditions are in test_conditioned.py.
-CONDITIONED: dict[str, tuple[str, dict[str, Any]]] = {
+CONDITIONED: dict[str, Variant] = {
     "class": ("gated-pixelcnn", {"condition": "class", "classes": 3}),
     "class-per-position": ("gated-pixelcnn", {"condition": "class", "classes": 3, "per_position": True}),
     "vector-and-head": ("gated-pixelcnn", {"condition": "vector", "condition_size": 2, "condition_at": "layers-and-head"}),
@@ -51,17 +65,23 @@ CONDITIONED: dict[str, tuple[str, dict[str, Any]]] = {
     "map-first": ("gated-pixelcnn", {"condition": "map", "condition_size": 2, "condition_at": "first"}),
     "map-one-stack": ("gated-pixelcnn", {"condition": "map", "condition_size": 2, "stacks": "one"}),
 }
-LEAKY: dict[str, tuple[str, dict[str, Any]]] = {
+LEAKY: dict[str, Variant] = {
     f"{family}-{first}": (family, {"first_layer": first}) for family in ("pixelcnn", "gated-pixelcnn") for first in ("residual", "mask-b")
 }
-BASELINES: dict[str, tuple[str, dict[str, Any]]] = {"uniform": ("uniform", {}), "histogram": ("histogram", {})}
-CAUSAL = NETWORKS | BASELINES
+BASELINES: dict[str, Variant] = {"uniform": ("uniform", {}), "histogram": ("histogram", {})}
+CAUSAL = NETWORKS | BASELINES | GRID
 #: Two levels only.
-BINARY: dict[str, tuple[str, dict[str, Any]]] = {
+BINARY: dict[str, Variant] = {
     f"{name}-bernoulli": (family, {**settings, "head": "bernoulli"})
     for name, (family, settings) in NETWORKS.items()
     if name in ("pixelcnn", "plain", "row-lstm", "diagonal", "gated", "gated-no-colour", "pp", "snail")
 }
+
+
+def cases(names: Iterable[str]) -> list[Any]:
+    """Parameters for these variants; those of the exhaustive grid carry its marker."""
+    default = {*NETWORKS, *BASELINES, "gated-bernoulli", "pp-bernoulli"}
+    return [pytest.param(name, id=name, marks=() if name in default else pytest.mark.grid) for name in names]
 
 
 def tiny(name: str, shape: tuple[int, int, int], levels: int = 4, seed: int = 0) -> AutoregressiveModel:

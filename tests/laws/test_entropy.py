@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from families import BINARY, CAUSAL, SHAPES, tiny
+from families import BINARY, CAUSAL, SHAPES, cases, tiny
 
 from pixelbench.models.base import AutoregressiveModel
 
@@ -18,7 +18,7 @@ def surprise(model: AutoregressiveModel, images: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", [*CAUSAL, *BINARY])
+@pytest.mark.parametrize("name", cases([*CAUSAL, *BINARY]))
 def test_own_samples_are_as_surprising_as_their_entropy_says(name: str, shape: str):
     model = tiny(name, SHAPES[shape])
     images = model.sample(SAMPLES, generator=torch.Generator().manual_seed(11))

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from families import CAUSAL, tiny
+from families import BINARY, CAUSAL, cases, tiny
 
 from pixelbench.models.base import AutoregressiveModel
 
@@ -12,11 +12,11 @@ SHAPES = {"grey": ((1, 3, 2), 3), "colour": ((3, 1, 2), 3)}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize("name", cases([*CAUSAL, *BINARY]))
 def test_all_images_sum_to_one(name: str, shape: str):
     (size, levels) = SHAPES[shape]
     model = tiny(name, size, levels)
-    every = torch.tensor(list(itertools.product(range(levels), repeat=6))).view(-1, *size)
+    every = torch.tensor(list(itertools.product(range(model.levels), repeat=6))).view(-1, *size)
     with torch.inference_mode():
         total = float(model.log_prob(every).exp().sum())
     assert total == pytest.approx(1, abs=1e-12)

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from families import CAUSAL, LEAKY, SHAPES, random_images, tiny
+from families import CAUSAL, LEAKY, SHAPES, cases, random_images, tiny
 from scipy.stats import chisquare
 
 from pixelbench.models.base import AutoregressiveModel
@@ -48,7 +48,7 @@ def test_a_leaking_model_has_no_cached_sampler(name: str):
         drawn(tiny(name, SHAPES["grey"]), method="cached")
 
 
-@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize("name", cases(CAUSAL))
 def test_samples_follow_the_probabilities(name: str):
     """The histogram of all 27 images of a tiny shape against their exact probabilities."""
     model = tiny(name, (3, 1, 1), levels=3)
@@ -71,7 +71,7 @@ def test_known_values_are_held_and_the_rest_is_drawn(model: AutoregressiveModel)
     assert torch.equal(cached, drawn(model, given=given, known=known, method="naive"))
 
 
-@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize("name", cases(CAUSAL))
 def test_completion_is_exact_where_the_known_part_comes_first(name: str):
     """The histogram of all 9 completions of a pixel whose R is known against p(G, B | R)."""
     model = tiny(name, (3, 1, 1), levels=3)
