@@ -20,12 +20,10 @@ SNAIL: dict[str, Any] = {"layers": 1, "key_maps": 5, "value_maps": 7}
 #: Each family and what changes its wiring; every law runs on these by default.
 NETWORKS: dict[str, Variant] = {
     "pixelcnn": ("pixelcnn", {}),
-    "pixelcnn-one-hot": ("pixelcnn", {"input_encoding": "one-hot"}),
     "pixelcnn-no-colour": ("pixelcnn", {"colour_conditioning": False}),
     "plain": ("pixelcnn-plain", {}),
     "row-lstm": ("row-lstm", {}),
     "diagonal": ("diagonal-bilstm", {}),
-    "diagonal-no-colour": ("diagonal-bilstm", {"colour_conditioning": False}),
     "gated": ("gated-pixelcnn", {}),
     "gated-no-colour": ("gated-pixelcnn", {"colour_conditioning": False}),
     "gated-no-gates": ("gated-pixelcnn", {"gates": False}),
@@ -34,19 +32,21 @@ NETWORKS: dict[str, Variant] = {
     "gated-dilated-skip": ("gated-pixelcnn", {"dilations": [2, 1], "skip": True}),
     "gated-mixture": ("gated-pixelcnn", {"head": "logistic-mixture"}),
     "pp": ("pixelcnn-pp", PP),
-    "pp-no-colour": ("pixelcnn-pp", PP | {"colour_conditioning": False}),
     "snail": ("pixelsnail", SNAIL),
 }
 #: The rest of family x head x colour conditioning, and other settings: with the marker `grid`.
 GRID: dict[str, Variant] = {
     "pixelcnn-skip": ("pixelcnn", {"skip": True}),
     "pixelcnn-no-residual": ("pixelcnn", {"residual": False}),
+    "pixelcnn-one-hot": ("pixelcnn", {"input_encoding": "one-hot"}),
     "plain-colour": ("pixelcnn-plain", {"colour_conditioning": True}),
     "row-lstm-skip": ("row-lstm", {"skip": True}),
     "row-lstm-no-residual": ("row-lstm", {"residual": False, "input_encoding": "one-hot"}),
+    "diagonal-no-colour": ("diagonal-bilstm", {"colour_conditioning": False}),
     "diagonal-skip": ("diagonal-bilstm", {"skip": True}),
     "diagonal-no-residual": ("diagonal-bilstm", {"residual": False}),
     "gated-one-hot": ("gated-pixelcnn", {"input_encoding": "one-hot"}),
+    "pp-no-colour": ("pixelcnn-pp", PP | {"colour_conditioning": False}),
     "gated-no-link": ("gated-pixelcnn", {"vertical_to_horizontal": False, "residual": False}),
 }
 GRID |= {
