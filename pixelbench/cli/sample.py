@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """Example: pixelbench sample photos/gated-pixelcnn -n 16 --complete 0.5 --out completed.png
 
-Example: pixelbench sample digits/gated-by-class -n 8 --class all"""
+Example: pixelbench sample digits/gated-class -n 8 --class all"""
 
 
 class Method(StrEnum):

@@ -24,10 +24,21 @@ class Settings:
         """Raises ValueError where no network of these settings can be built for such images; one sentence without a final stop."""
 
 
-def check_head(head: HeadName, levels: int) -> None:
-    """Raises ValueError where the head cannot have so many levels."""
-    if head == "bernoulli" and levels != 2:
-        raise ValueError(f"head = 'bernoulli' is for images of 2 levels, these have {levels}; choose 'softmax' or 'logistic-mixture'")
+@dataclass(frozen=True)
+class NetworkSettings(Settings):
+    """What every network has. `components` are those of a logistic mixture."""
+
+    colour_conditioning: bool = True
+    input_encoding: InputEncoding = "scalar"
+    head: HeadName = "softmax"
+    components: int = 10
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "components")
+
+    def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
+        if self.head == "bernoulli" and levels != 2:
+            raise ValueError(f"head = 'bernoulli' is for images of 2 levels, these have {levels}; choose 'softmax' or 'logistic-mixture'")
 
 
 def check_maps(settings: Settings, channels: int, *names: str) -> None:

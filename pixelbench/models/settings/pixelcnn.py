@@ -2,25 +2,15 @@
 
 from dataclasses import dataclass
 
-from pixelbench.models.settings.common import (
-    FirstLayer,
-    HeadName,
-    InputEncoding,
-    Settings,
-    check_head,
-    check_least,
-    check_maps,
-    check_odd,
-)
+from pixelbench.models.settings.common import FirstLayer, NetworkSettings, check_least, check_maps, check_odd
 
 
 @dataclass(frozen=True)
-class PixelCNNSettings(Settings):
+class PixelCNNSettings(NetworkSettings):
     """`layers` counts the blocks after the first convolution. `maps` is h; the residual path has 2h.
 
     `first_layer` is `causal`, or one of two planted faults: `residual` (a residual connection around the first layer) and `mask-b`
-    (mask B where mask A belongs). Both let a sub-pixel see itself. `skip` lets every layer reach the head directly. `components` are those
-    of a logistic mixture.
+    (mask B where mask A belongs). Both let a sub-pixel see itself. `skip` lets every layer reach the head directly.
     """
 
     layers: int = 7
@@ -28,26 +18,23 @@ class PixelCNNSettings(Settings):
     kernel: int = 3
     first_kernel: int = 7
     head_maps: int = 64
-    colour_conditioning: bool = True
     first_layer: FirstLayer = "causal"
-    input_encoding: InputEncoding = "scalar"
     residual: bool = True
     skip: bool = False
-    head: HeadName = "softmax"
-    components: int = 10
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "maps", "head_maps", "components")
+        super().__post_init__()
+        check_least(self, 1, "maps", "head_maps")
         check_least(self, 0, "layers")
         check_odd(self, "kernel", "first_kernel")
 
     def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
-        check_head(self.head, levels)
+        super().check_fit(channels, height, width, levels)
         check_maps(self, channels, "maps", "head_maps")
 
 
 @dataclass(frozen=True)
-class PlainPixelCNNSettings(Settings):
+class PlainPixelCNNSettings(NetworkSettings):
     """`layers` counts all masked convolutions, the first one included; the head is one more of 1x1."""
 
     layers: int = 7
@@ -55,14 +42,12 @@ class PlainPixelCNNSettings(Settings):
     kernel: int = 3
     first_kernel: int = 7
     colour_conditioning: bool = False
-    input_encoding: InputEncoding = "scalar"
-    head: HeadName = "softmax"
-    components: int = 10
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "layers", "maps", "components")
+        super().__post_init__()
+        check_least(self, 1, "layers", "maps")
         check_odd(self, "kernel", "first_kernel")
 
     def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
-        check_head(self.head, levels)
+        super().check_fit(channels, height, width, levels)
         check_maps(self, channels, "maps")

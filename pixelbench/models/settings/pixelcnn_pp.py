@@ -2,35 +2,33 @@
 
 from dataclasses import dataclass
 
-from pixelbench.models.settings.common import HeadName, InputEncoding, Settings, check_head, check_least
+from pixelbench.models.settings.common import HeadName, NetworkSettings, check_least
 
 
 @dataclass(frozen=True)
-class PixelCNNPPSettings(Settings):
+class PixelCNNPPSettings(NetworkSettings):
     """`layers` counts the gated residual blocks of a stream at one resolution on the way down; on the way up there are as many or one more.
 
     `scales` is the number of resolutions, each half the one before; 3 is the paper's, 1 its small networks without down-sampling. `skip`
-    are the short-cuts from the way down to the way up. `components` are those of a logistic mixture.
+    are the short-cuts from the way down to the way up.
     """
 
     layers: int = 2
     maps: int = 64
     scales: int = 3
     dropout: float = 0.5
-    colour_conditioning: bool = True
-    input_encoding: InputEncoding = "scalar"
     skip: bool = True
     head: HeadName = "logistic-mixture"
-    components: int = 10
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "layers", "maps", "scales", "components")
+        super().__post_init__()
+        check_least(self, 1, "layers", "maps", "scales")
         if self.scales > 8:
             raise ValueError(f"scales must be at most 8, got {self.scales}")
         check_dropout(self.dropout)
 
     def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
-        check_head(self.head, levels)
+        super().check_fit(channels, height, width, levels)
         step = 2 ** (self.scales - 1)
         if height % step or width % step:
             fitting = " or ".join(f"{h}x{w}" for h, w in _nearest(height, width, step))

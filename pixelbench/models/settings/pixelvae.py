@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pixelbench.models.settings.common import HeadName, InputEncoding, Settings, check_head, check_least, check_maps, check_odd
+from pixelbench.models.settings.common import NetworkSettings, check_least, check_maps, check_odd
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
 
 Decoder = Literal["without-upsampling", "straight", "spatial", "with-upsampling"]
@@ -15,7 +15,7 @@ LEAST_SIZE_OF_TWO_LEVELS = 13
 
 
 @dataclass(frozen=True)
-class PixelVAESettings(Settings):
+class PixelVAESettings(NetworkSettings):
     """How z reaches the pixels (`decoder`), how z is inferred, and the settings of the Gated PixelCNN that draws them.
 
     `decoder`: `without-upsampling`, z biases every gated layer and the head; `straight`, the gated layers alone; `spatial`, a deconvolution
@@ -38,15 +38,12 @@ class PixelVAESettings(Settings):
     kernel: int = 3
     first_kernel: int = 7
     head_maps: int = 64
-    colour_conditioning: bool = True
-    input_encoding: InputEncoding = "scalar"
     gates: bool = True
     skip: bool = False
-    head: HeadName = "softmax"
-    components: int = 10
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "latent", "encoder_maps", "maps", "head_maps", "components")
+        super().__post_init__()
+        check_least(self, 1, "latent", "encoder_maps", "maps", "head_maps")
         check_least(self, 0, "latent_maps", "condition_maps", "kl_warmup", "layers")
         check_odd(self, "kernel", "first_kernel")
         if self.condition_maps and not self.upsamples:
@@ -57,7 +54,7 @@ class PixelVAESettings(Settings):
             raise ValueError(f"hierarchy = 2 needs decoder = 'spatial' or 'with-upsampling', got '{self.decoder}'")
 
     def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
-        check_head(self.head, levels)
+        super().check_fit(channels, height, width, levels)
         check_maps(self, channels, "maps", "head_maps")
         if min(height, width) < LEAST_SIZE:
             raise ValueError(
