@@ -1,4 +1,4 @@
-"""The folder that data sets are read from which no installed package holds: `--data DIR`, or the environment variable."""
+"""The folder that data sets lie in which no installed package holds: `--data DIR`, the environment variable, or the user's cache."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,10 @@ from pixelbench.errors import UserError
 VARIABLE = "PIXELBENCH_DATA"
 
 
-def data_folder() -> Path | None:
-    """The folder, which need not exist; None where nobody named one."""
+def data_folder() -> Path:
+    """The folder, which need not exist: the one that was named, else `$XDG_CACHE_HOME/pixelbench`, or `~/.cache/pixelbench`."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else None
+    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pixelbench"
 
 
 def use_data_folder(folder: Path | None) -> None:

@@ -42,7 +42,6 @@ def build_mnist_fixed() -> TaskData:
     if missing:
         raise UserError(missing)
     folder = _folder()
-    assert folder is not None
     packed = folder / PACKED
     pixels = _unpacked(packed) if packed.is_file() else {name: _from_text(folder / text_name(name)) for name in PUBLISHED}
     for name, published in PUBLISHED.items():
@@ -61,10 +60,9 @@ def build_mnist_fixed() -> TaskData:
 def missing_mnist_fixed() -> str | None:
     """What is missing and how to get it, as one sentence; None where the files are there. Looks at names only."""
     folder = _folder()
-    if folder is not None and ((folder / PACKED).is_file() or all((folder / text_name(name)).is_file() for name in PUBLISHED)):
+    if (folder / PACKED).is_file() or all((folder / text_name(name)).is_file() for name in PUBLISHED):
         return None
-    seen = "no data folder is named" if folder is None else f"'{folder}' does not hold them"
-    return f"Task 'mnist-fixed' needs the published files of fixed binarised MNIST, and {seen}; {_HOW}"
+    return f"Task 'mnist-fixed' needs the published files of fixed binarised MNIST, and '{folder}' does not hold them; {_HOW}"
 
 
 def text_name(split: str) -> str:
@@ -78,9 +76,8 @@ _HOW = (
 )
 
 
-def _folder() -> Path | None:
-    data = data_folder()
-    return None if data is None else data / FOLDER
+def _folder() -> Path:
+    return data_folder() / FOLDER
 
 
 def _unpacked(path: Path) -> dict[str, np.ndarray]:
@@ -131,5 +128,6 @@ MNIST_FIXED = Task(
         "and I. Murray (2011); read from the data folder, not shipped."
     ),
     builder=build_mnist_fixed,
+    sizes=(50_000, 10_000, 10_000),
     missing=missing_mnist_fixed,
 )

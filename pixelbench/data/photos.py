@@ -145,6 +145,7 @@ PHOTOS = Task(
     split_rule=_SPLIT_RULE,
     source=_SOURCE,
     builder=build_photos,
+    sizes=(5970, 182, 273),
     pinned_with=_PINNED_WITH,
 )
 PHOTOS_8BIT = replace(

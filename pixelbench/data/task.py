@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
 
 import numpy as np
 
+from pixelbench.data.progress import Report
 from pixelbench.errors import UserError
 
 
@@ -76,14 +78,33 @@ class TaskData:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
+class Obtain(Protocol):
+    """Gets what a task lacks. Two processes at once do it once; nothing half-done is ever used; a later call goes on.
+
+    `skip_damaged`: leaves out the files of an image folder that cannot be used, instead of refusing them.
+
+    Raises:
+        UserError: it cannot be had; the sentence says why and what to do.
+    """
+
+    def __call__(self, report: Report, *, skip_damaged: bool = False) -> None: ...
+
+
 @dataclass(frozen=True)
 class Task:
     """What is modelled.
 
-    `preprocessing`, `split_rule` and `source` (with licence) are sentences for people. `digest` is the pinned `data_digest` of what
-    `builder` must return; `pinned_with` lists the installed packages that the arrays come from, with the versions they were pinned with.
-    `classes`: labels are 0 … classes-1; 0 where the images have none. `missing`: what is not there that `builder` reads, and how to get it,
-    as one sentence; None where all is there. It looks at the names of files only.
+    `preprocessing`, `split_rule` and `source` (with licence) are sentences for people. `digest` is the `data_digest` of what `builder`
+    must return: pinned for the tasks that ship, of an image folder what it was when it was prepared (empty before). `sizes`: images in
+    train, validation and test; None before an image folder is prepared. `pinned_with` lists the installed packages that the arrays come
+    from, with the versions they were pinned with. `classes`: labels are 0 … classes-1; 0 where the images have none.
+
+    `missing`: what is not there that `builder` reads, and how to get it, as one sentence; None where all is there. It looks at names and
+    sizes of files only. `obtain` gets it: a download, or the preparation of an image folder; None where only the user can.
+
+    `redrawn`: the training images are grey values out of 255, and each time one is used each pixel is drawn anew, 1 with that
+    probability. `mapped`: the builder maps files whose digest was taken when they were written, so that a million images need no memory;
+    they are not read through again.
     """
 
     name: str
@@ -97,9 +118,13 @@ class Task:
     split_rule: str
     source: str
     builder: Callable[[], TaskData]
+    sizes: tuple[int, int, int] | None
     pinned_with: tuple[tuple[str, str], ...] = ()
     classes: int = 0
     missing: Callable[[], str | None] = lambda: None
+    obtain: Obtain | None = None
+    redrawn: bool = False
+    mapped: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -112,11 +137,13 @@ class Task:
         return self.channels * self.height * self.width
 
     def load(self) -> TaskData:
-        """The verified images; read once a process, and each caller gets arrays of its own.
+        """The verified images; read once a process, and each caller gets arrays of its own (of mapped ones, pages of its own on writing).
 
         Raises:
-            UserError: a file is missing from an installed package, or the images are not the pinned ones.
+            UserError: a file is missing, damaged or not readable, or the images are not the pinned ones.
         """
+        if self.mapped:
+            return self.builder()
         data = _verified(self)
         return TaskData(data.train.copy(), data.validation.copy(), data.test.copy())
 
@@ -139,7 +166,7 @@ def data_digest(data: TaskData) -> str:
                 continue
             plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
             digest.update(f"{name}.{field} {plain.dtype.str} {plain.shape}\n".encode())
-            digest.update(plain.tobytes())
+            digest.update(memoryview(plain.reshape(-1).view(np.uint8)))  # no copy: a mapped array is read a page at a time
     return digest.hexdigest()
 
 

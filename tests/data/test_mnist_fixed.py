@@ -101,7 +101,8 @@ def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path, pixels: dict[st
     write_text(tmp_path, pixels)
     assert MNIST_FIXED.missing() is None
     monkeypatch.delenv(VARIABLE)
-    assert "no data folder is named" in str(MNIST_FIXED.missing())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert f"'{tmp_path / 'cache' / 'pixelbench' / 'binarized_mnist'}' does not hold them" in str(MNIST_FIXED.missing())
 
 
 def test_a_data_folder_must_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

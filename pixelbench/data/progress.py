@@ -1,0 +1,18 @@
+"""How far a download or a preparation is, for whoever shows it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Step:
+    """`done` of `total` (None: nobody knows) bytes or images of `what`, a file or a split by name."""
+
+    what: str
+    done: int
+    total: int | None
+    unit: Literal["bytes", "images"]
+
+
+Report = Callable[[Step], None]
