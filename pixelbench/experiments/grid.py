@@ -74,6 +74,17 @@ class SuiteVariant:
 
 
 @dataclass(frozen=True)
+class Ablation:
+    """What a suite asks of one design choice: in words, of which variant the others are changes, and on which task to begin."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    question: str
+    baseline: str
+    task: str
+
+
+@dataclass(frozen=True)
 class Suite:
     """A suite whose every cell is valid. `load_suite` multiplies the `axes` out into `variants`."""
 
@@ -89,6 +100,7 @@ class Suite:
     recipe: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
     axes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    ablation: Ablation | None = None
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pixelbench.data import Task, get_task, task_names
-from pixelbench.errors import unknown
+from pixelbench.errors import UserError, unknown
 from pixelbench.experiments.grid import Budget, Evaluation, Suite, SuiteTask, SuiteVariant
 from pixelbench.experiments.mistakes import parse
 from pixelbench.models.families import FAMILIES, Family
@@ -64,7 +64,7 @@ def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, m
         mistakes.append(f"{at_budget}.updates: is missing, and so is {at_task}.{at_budget}.updates")
     if settings is None or recipe is None or evaluation is None or updates is None:
         return None
-    images = get_task(task.name) if task.name in task_names() else None  # an unknown one is a mistake of its own
+    images = _images(task.name)  # an unknown one is a mistake of its own
     misfit = None if images is None else _misfit(family, settings, images)
     if misfit:
         mistakes.append(f"{at_variant}.settings: on {at_task}, {misfit}")
@@ -116,8 +116,8 @@ def _along_axes(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> Iter
 
 
 def _unknown_names(suite: Suite) -> list[str]:
-    known_tasks, own_tasks = task_names(), [task.name for task in suite.tasks]
-    found = [f"task.{name}: {unknown('task', name, known_tasks)}" for name in own_tasks if name not in known_tasks]
+    own_tasks = [task.name for task in suite.tasks]
+    found = [f"task.{name}: {said}" for name in own_tasks if (said := _unusable(name))]
     for variant in suite.variants:
         at = f"variant.{variant.name}"
         if variant.family not in FAMILIES:
@@ -130,6 +130,20 @@ def _unknown_names(suite: Suite) -> list[str]:
         found.append(f"default_budget: {unknown('budget', suite.default_budget, suite.budgets)}")
     for kind, names in (("task", own_tasks), ("variant", [variant.name for variant in suite.variants])):
         found += [f"{kind}.{name}: there are two of this name" for name in dict.fromkeys(names) if names.count(name) > 1]
+    return found + _ablation_mistakes(suite)
+
+
+def _ablation_mistakes(suite: Suite) -> list[str]:
+    asked = suite.ablation
+    if asked is None:
+        return []
+    variants, tasks = [variant.name for variant in suite.variants], [task.name for task in suite.tasks]
+    found = [] if asked.baseline in variants else [f"ablation.baseline: {unknown('variant', asked.baseline, variants)}"]
+    if asked.task not in tasks:
+        return [*found, f"ablation.task: {unknown('task of this suite', asked.task, tasks)}"]
+    there = {variant.name for task, variant in pairs(suite) if task.name == asked.task}
+    if asked.baseline in variants and (asked.baseline not in there or len(there) < 2):
+        found.append(f"ablation.task: on '{asked.task}' there must be '{asked.baseline}' and a variant beside it")
     return found
 
 
@@ -166,6 +180,22 @@ def _misfit(family: Family, settings: Settings, task: Task) -> str | None:
         labelled = [name for name in task_names() if get_task(name).classes]
         return f"condition = 'class' needs labels, which these images do not have; tasks with labels: {', '.join(labelled)}"
     return None if classes == task.classes else f"classes must be {task.classes}, as many as its labels have, got {classes}"
+
+
+def _images(name: str) -> Task | None:
+    try:
+        return get_task(name)
+    except UserError:
+        return None
+
+
+def _unusable(name: str) -> str | None:
+    """Why there is no task of this name, or none in that folder; None where there is."""
+    try:
+        get_task(name)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _known(family: Family, given: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,14 @@ family = "gated-pixelcnn"
 settings = { gates = false }   # also recipe, tasks = ["digits"], expect = "leaky"
 [axes]
 layers = [3, 4]                # a product over the variants that have the setting and do not fix it themselves
+[ablation]                     # where the suite is one, for `ablate`
+question = "Are the gates worth their weights?"
+baseline = "gated-pixelcnn"    # one of the variants; the others are it with one thing changed
+task = "digits"                # one of the tasks, the one to begin with
 ```
 
 `extends = "quick"` (a name, or a path from this file) starts from another suite: tables are merged, tasks and variants by their name.
+A task may also be a folder of images, `folder:PATH`.
 """
 
 import tomllib
@@ -34,15 +39,23 @@ from pixelbench.experiments.resolve import axis_mistakes, expand_axes, find_mist
 from pixelbench.training.recipe import Recipe
 
 _SHIPPED = Path(__file__).parent / "suites"
+_ABLATIONS = _SHIPPED / "ablations"
+#: What shipped suites have in common; to extend, or to look at.
+_PARTS = _SHIPPED / "parts"
 
 
 def suite_names() -> list[str]:
-    """The suites that ship with PixelBench."""
-    return sorted(path.stem for path in _SHIPPED.glob("*.toml"))
+    """The suites that ship with PixelBench, but for the ablations."""
+    return _names(_SHIPPED)
+
+
+def ablation_names() -> list[str]:
+    """The ablations that ship, each a suite with a table `[ablation]`."""
+    return _names(_ABLATIONS)
 
 
 def load_suite(name_or_path: str) -> Suite:
-    """A shipped suite by name, or any suite file by path (with a slash, or ending in `.toml`).
+    """A shipped suite or ablation by name, or any suite file by path (with a slash, or ending in `.toml`).
 
     Raises:
         UserError: no such suite, unreadable, no TOML, or mistakes in it (all of them, each with its dotted path).
@@ -66,11 +79,30 @@ def load_suite(name_or_path: str) -> Suite:
     return suite
 
 
+def suite_text(name_or_path: str) -> str:
+    """The file of a suite as it is written, to copy and change.
+
+    Raises:
+        UserError: no such suite, or unreadable.
+    """
+    return _text(_find(name_or_path, Path()))
+
+
+def is_path(name_or_path: str) -> bool:
+    """Whether a suite is named by its file, not by a name that ships."""
+    return "/" in name_or_path or name_or_path.endswith(".toml")
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
 def _find(name_or_path: str, beside: Path) -> Path:
-    if "/" not in name_or_path and not name_or_path.endswith(".toml"):
-        if name_or_path not in suite_names():
-            raise unknown("suite", name_or_path, suite_names())
-        return _SHIPPED / f"{name_or_path}.toml"
+    if not is_path(name_or_path):
+        for folder in (_SHIPPED, _ABLATIONS, _PARTS):
+            if name_or_path in _names(folder):
+                return folder / f"{name_or_path}.toml"
+        raise unknown("suite", name_or_path, [*suite_names(), *ablation_names()])
     path = beside / name_or_path
     if not path.is_file():
         near = nearest(path.name, [p.name for p in path.parent.glob("*.toml")])
@@ -97,13 +129,18 @@ def _read_extended(path: Path) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"Suite file '{path}' is not valid TOML: {error}; mend it there.") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"Suite file '{path}' cannot be read: {error.strerror}; mend its permissions or name another.") from None
     except UnicodeDecodeError:
         raise UserError(f"Suite file '{path}' is not UTF-8 text; save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"Suite file '{path}' is not valid TOML: {error}; mend it there.") from None
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +164,7 @@ def _is_table_list(value: Any) -> bool:
 
 
 def _summary(path: Path, mistakes: list[str]) -> str:
-    where = path.stem if path.parent == _SHIPPED else path
+    where = path.stem if path.is_relative_to(_SHIPPED) else path
     if len(mistakes) == 1:
         return f"Suite '{where}' has a mistake: {mistakes[0].removesuffix('.')}."
     return f"Suite '{where}' has {len(mistakes)} mistakes:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
