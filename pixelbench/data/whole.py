@@ -1,0 +1,95 @@
+"""A file is at its place whole or not at all, whoever else is at work in its folder."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pixelbench.data.progress import Report, Step
+from pixelbench.errors import UserError, first_line
+
+LOCK = ".pixelbench.lock"
+#: Seconds between two looks at a lock that another process holds.
+LOOK = 0.5
+
+
+@contextmanager
+def alone(folder: Path, report: Report | None = None) -> Iterator[None]:
+    """Makes `folder` and holds its lock against other processes; the kernel frees it when its holder ends, however it ends.
+
+    May be nested, so that looking at what is missing, downloading, unpacking and removing the archive can be one step for everybody else.
+    `report` is told while another process holds it. The lock's file stays: removing it would let a third process lock a new file of the
+    same name while the old one is still held.
+
+    Raises:
+        UserError: the folder cannot be made or written.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder.resolve() / LOCK, is_singleton=True)
+        while not _acquired(lock):
+            if report:
+                report(Step("waiting for another process that is at work there", 0, None, "bytes"))
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns an error of the file system into a sentence about `path`.
+
+    Raises:
+        UserError: no room, no right, or something in the way.
+    """
+    try:
+        yield
+    except OSError as error:
+        other = "name another data folder with --data DIR"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise UserError(f"There is no room for '{path}' ({said(error)}); free some, or {other}.") from None
+        raise UserError(f"'{path}' cannot be written ({said(error)}); mend its folder, or {other}.") from None
+
+
+def place(finished: Path, target: Path) -> None:
+    """Gives a finished file its name in one step that survives a crash. Both lie in one folder.
+
+    Raises:
+        OSError: something is in the way.
+    """
+    _to_disk(finished)
+    os.replace(finished, target)
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        _to_disk(target.parent)
+
+
+def md5_of(path: Path) -> str:
+    """The MD5 of a file, as the publishers of data sets state it, read a block at a time."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def said(error: BaseException) -> str:
+    """What an error says, without the file name that the sentence around it holds already."""
+    return getattr(error, "strerror", None) or first_line(error)
+
+
+def _acquired(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=LOOK)
+    except Timeout:
+        return False
+    return True
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
