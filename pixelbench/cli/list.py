@@ -1,4 +1,4 @@
-"""`pixelbench list suites|tasks|models`."""
+"""`pixelbench list suites|ablations|tasks|models`."""
 
 import json
 from collections.abc import Callable
@@ -19,13 +19,14 @@ def register(app: typer.Typer) -> None:
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="suites, tasks or models.")], data: DataOption = None, as_json: JsonOption = False
+    kind: Annotated[str, typer.Argument(help="suites, ablations, tasks or models.")], data: DataOption = None, as_json: JsonOption = False
 ) -> None:
-    """Lists what there is to run: suites, tasks, or models. --json has every detail."""
+    """Lists what there is to run: suites, ablations, tasks, or models. --json has every detail."""
     from pixelbench.data.folder import use_data_folder
 
     kinds: dict[str, tuple[Callable[[], list[Entry]], Callable[[list[Entry]], None]]] = {
         "suites": (_suites, _print_suites),
+        "ablations": (_ablations, _print_ablations),
         "tasks": (_tasks, _print_tasks),
         "models": (_models, _print_models),
     }
@@ -51,6 +52,31 @@ def _suites() -> list[Entry]:
         }
         for suite in map(load_suite, suite_names())
     ]
+
+
+def _ablations() -> list[Entry]:
+    from pixelbench.experiments.ablation import load_ablation, tasks_of
+    from pixelbench.experiments.suite import ablation_names
+
+    return [
+        {
+            "name": suite.name,
+            "question": asked.question,
+            "baseline": asked.baseline,
+            "variants": [variant.name for variant in suite.variants if variant.name != asked.baseline],
+            "default_task": asked.task,
+            "tasks": tasks_of(suite),
+        }
+        for suite, asked in map(load_ablation, ablation_names())
+    ]
+
+
+def _print_ablations(entries: list[Entry]) -> None:
+    """A block an ablation: most are for too many tasks for a column."""
+    for entry in entries:
+        others = [task for task in entry["tasks"] if task != entry["default_task"]]
+        compared = f"{entry['baseline']} against {_text(entry['variants'])}"
+        _print_block(entry["name"], entry["question"], compared, f"on {entry['default_task']}, or {_text(others)}")
 
 
 def _print_suites(entries: list[Entry]) -> None:
@@ -114,15 +140,18 @@ def _models() -> list[Entry]:
 
 def _print_models(entries: list[Entry]) -> None:
     """A block a family: settings have too many names for a column."""
+    for entry in entries:
+        settings = ", ".join(f"{name} = {json.dumps(value)}" for name, value in entry["settings"].items()) or "none"
+        sizes = [f"{found['parameters']:,} weights at {found['where']}" for found in entry["published"]]
+        _print_block(entry["name"], f"{entry['title']} ({entry['paper']})", f"settings: {settings}", *sizes)
+
+
+def _print_block(name: str, *lines: str) -> None:
     from rich.console import Group
     from rich.padding import Padding
     from rich.text import Text
 
-    for entry in entries:
-        settings = ", ".join(f"{name} = {json.dumps(value)}" for name, value in entry["settings"].items()) or "none"
-        sizes = [f"{found['parameters']:,} weights at {found['where']}" for found in entry["published"]]
-        lines = [f"{entry['title']} ({entry['paper']})", f"settings: {settings}", *sizes]
-        stdout().print(Group(Text(entry["name"], style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines)))
+    stdout().print(Group(Text(name, style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines)))
 
 
 def _text(value: Any) -> str:

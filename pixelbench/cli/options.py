@@ -31,6 +31,12 @@ LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="At most
 ShardOption = Annotated[str | None, typer.Option("--shard", help="Every n-th run, from the i-th: one of n machines.", metavar="I/N")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on CUDA and fp32 elsewhere.")]
+MaxSecondsOption = Annotated[float | None, typer.Option("--max-seconds", min=0.001, help="Cap on the training of each run.", metavar="S")]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=0, help="Processes; 0 works in this one; by default one a core.", metavar="N")
+]
+FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stops all after the first run that fails.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan and makes nothing.")]
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="The folder of data sets that no package holds; else $PIXELBENCH_DATA.", metavar="DIR")
 ]

@@ -1,4 +1,4 @@
-"""What `run`, `plan`, `report` and `status` share: a suite's plan, and which stored runs are a suite's."""
+"""What `run`, `ablate`, `plan`, `report` and `status` share: a suite's plan, and which stored runs are a suite's."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,28 +8,29 @@ from pixelbench.cli.options import Rerun, parse_seeds, parse_shard
 from pixelbench.cli.output import print_table, say
 
 if TYPE_CHECKING:
+    from pixelbench.experiments.grid import Suite
     from pixelbench.experiments.plan import Cell, Plan
 
 
 def plan_suite(
-    suite: str,
+    suite: "str | Suite",
     results: Path,
     *,
-    only: Sequence[str] | None,
     seeds: str | None,
     budget: str | None,
     rerun: Rerun,
     limit: int | None,
     device: str,
     precision: str,
-    shard: str | None,
+    only: Sequence[str] | None = None,
+    shard: str | None = None,
 ) -> "tuple[Plan, str]":
-    """The plan that the options ask for, and the device that `device` names on this machine."""
+    """The plan that the options ask for, and the device that `device` names on this machine. `suite`: its name or path, or loaded."""
     from pixelbench.experiments.devices import resolve_device
     from pixelbench.experiments.plan import make_plan
     from pixelbench.experiments.suite import load_suite
 
-    chosen, loaded = resolve_device(device), load_suite(suite)
+    chosen, loaded = resolve_device(device), load_suite(suite) if isinstance(suite, str) else suite
     numbers = parse_seeds(seeds)
     plan = make_plan(
         loaded,

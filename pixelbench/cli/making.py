@@ -1,0 +1,136 @@
+"""What `run` and `ablate` share: a plan is made with progress on stderr, then reported; every ending has its exit code."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelbench.cli.output import FAILED, FINE, INTERRUPTED, WRONG_USE, print_json, say, stdout
+from pixelbench.cli.suites import plan_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pixelbench.experiments.outcome import Outcome
+    from pixelbench.experiments.plan import Plan
+    from pixelbench.reports.report import Report
+
+#: Prints what people see of a report.
+Show = Callable[["Report", "Console"], None]
+
+
+def make(
+    plan: "Plan",
+    device: str,
+    show: Show,
+    *,
+    workers: int | None,
+    max_seconds: float | None,
+    fail_fast: bool,
+    as_json: bool,
+    about: dict[str, Any] | None = None,
+) -> int:
+    """Makes what the plan asks for, reports its runs, and writes the page of the whole store; returns the exit code.
+
+    Args:
+        plan: what to make.
+        device: resolved.
+        show: prints the report of the plan's runs.
+        workers, max_seconds, fail_fast: see `run_plan`.
+        as_json: one document instead of what `show` prints.
+        about: further entries of that document.
+    """
+    for sentence in (*plan.problems, *plan.missing_data):
+        say(sentence)
+    if plan.impossible:
+        if as_json:
+            print_json(plan_json(plan))
+        return WRONG_USE
+    outcome = _make(plan, device, workers, max_seconds, fail_fast)
+    if outcome is not None and outcome.stopped:
+        say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
+        say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
+        return INTERRUPTED
+    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None)
+
+
+def _make(plan: "Plan", device: str, workers: int | None, max_seconds: float | None, fail_fast: bool) -> "Outcome | None":
+    """Makes what is to be made, with progress on stderr; None where there was nothing to make."""
+    if not plan.to_run:
+        return None
+    from pixelbench.cli.progress import progress
+    from pixelbench.experiments.schedule import run_plan
+
+    with progress(plan.suite, len(plan.to_run)) as show:
+        return run_plan(plan, workers=workers, device=device, max_seconds=max_seconds, fail_fast=fail_fast, on_event=show)
+
+
+def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str, Any] | None) -> int:
+    """The plan's runs, as JSON under what it is `about` where that is given; the page of the whole store; returns the exit code."""
+    from pixelbench.reports.report import build_report
+
+    built = build_report(plan.store, {cell.spec.key for cell in plan.cells})
+    page = _write_page(plan, outcome)
+    faults = _faults(built)
+    if about is not None:
+        print_json({**about, **_document(plan, built, page, faults)})
+    else:
+        show(built, stdout())
+    if outcome is None:
+        say(_nothing_left(plan))
+    elif outcome.advice:
+        say(outcome.advice)
+    for fault in faults:
+        say(fault)
+    say(f"Report: {page}")
+    return FAILED if faults or (outcome is not None and outcome.remaining) else FINE
+
+
+def _write_page(plan: "Plan", outcome: "Outcome | None") -> Path:
+    """`report.md` of everything in the store; left as it is where nothing was made."""
+    page = plan.store / "report.md"
+    if outcome is not None or not page.exists():
+        from pixelbench.reports.markdown import write_markdown
+        from pixelbench.reports.report import build_report
+
+        write_markdown(build_report(plan.store))
+    return page
+
+
+def _faults(report: "Report") -> list[str]:
+    """One sentence for each run that failed, or whose causality is not what the suite declares."""
+    sentences = []
+    for run in (run for cell in report.cells for run in cell.runs):
+        name, record = f"{run.task}/{run.variant} seed {run.seed}", run.record
+        if not run.done:
+            said = f": {record['error']['message']}" if record["error"] else ""
+            sentences.append(f"{name} ended as {record['status']}{said}")
+        elif run.leaky and record["expect"] == "causal":
+            sentences.append(f"{name} is not causal, and the suite does not declare it: {record['causality'].get('counter_example')}")
+        elif not run.leaky and record["expect"] == "leaky":
+            sentences.append(f"{name} is declared to leak, but no leak was found.")
+    return sentences
+
+
+def _nothing_left(plan: "Plan") -> str:
+    """Also says what could be made anew."""
+    states = [cell.state for cell in plan.cells]
+    failed, stale, absent, total = states.count("failed"), states.count("stale"), states.count("missing data"), len(states)
+    said = f"Nothing left {'that can be done' if absent else 'to do'}: {total - failed - absent} of {total} runs are stored"
+    if absent:
+        said += f", {absent} wait for images that are missing"
+    if failed:
+        said += f", {failed} failed before (`--rerun failed` tries again)"
+    if stale:
+        said += f", {stale} were made by other source code than today's (`--rerun stale` makes them anew)"
+    return f"{said}."
+
+
+def _document(plan: "Plan", report: "Report", page: Path, faults: list[str]) -> dict[str, Any]:
+    statuses = {run.key: run.record["status"] for cell in report.cells for run in cell.runs}
+    runs = [
+        {"run_key": cell.spec.key, "run": cell.spec.label, "status": statuses.get(cell.spec.key, "missing"), "made": cell.runs}
+        for cell in plan.cells
+    ]
+    return {"runs": runs, "faults": faults, "report": page, **report.as_dict()}
