@@ -156,7 +156,7 @@ def _opener() -> request.OpenerDirector:
 
 
 def _request(url: str, size: int, asked: Origin | None) -> request.Request:
-    """Asks for what follows the first `size` bytes of `asked`, for the whole if it is another file by now; without `asked` for the whole."""
+    """Asks for what follows the first `size` bytes of `asked`, or for the whole where that is another file by now."""
     headers = {"User-Agent": AGENT}
     if asked:
         headers["Range"] = f"bytes={size}-"
