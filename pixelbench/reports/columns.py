@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pixelbench.reports import words
+from pixelbench.reports.ablations import Ablation
 from pixelbench.reports.tables import Row, TaskTable
 
 
@@ -43,15 +44,29 @@ def columns_of(table: TaskTable) -> list[Column]:
     Grey images have no colour coherence; nats per image are for images of two levels; without a leak there is no sequential score.
     """
     columns = [RANK, VARIANT, SCORE, NATS, BEHIND, CAUSAL, SEQUENTIAL, LATENTS, ZEROS, COHERENCE, UPDATES, PARAMETERS, SECONDS, STATUS]
-    if not table.binary:
-        columns.remove(NATS)
-    if all(row.kl is None for row in table.rows):
-        columns.remove(LATENTS)
-    if not table.coloured:
-        columns.remove(COHERENCE)
-    if all(row.sequential_bits_per_dim is None for row in table.rows):
-        columns.remove(SEQUENTIAL)
-    return columns
+    return _speaking(columns, table)
+
+
+def columns_of_ablation(ablation: Ablation) -> list[Column]:
+    """Likewise of an ablation's rows: what differs, and the difference that it makes."""
+    value = Column("what differs", lambda row: ablation.of(row.label).value, right=False, weight=5)
+    against = Column("difference (95 %)", lambda row: words.against(ablation.of(row.label).contrast))
+    columns = [VARIANT, value, SCORE, NATS, against, CAUSAL, SEQUENTIAL, LATENTS, ZEROS, COHERENCE]
+    if all(entry.contrast is None for entry in ablation.rows):
+        columns.remove(against)
+    if any(row.status != "done" for row in ablation.table.rows):
+        columns.append(STATUS)
+    return _speaking(columns, ablation.table)
+
+
+def _speaking(columns: list[Column], table: TaskTable) -> list[Column]:
+    silent = {
+        NATS: not table.binary,
+        LATENTS: all(row.kl is None for row in table.rows),
+        COHERENCE: not table.coloured,
+        SEQUENTIAL: all(row.sequential_bits_per_dim is None for row in table.rows),
+    }
+    return [column for column in columns if not silent.get(column, False)]
 
 
 def caption(table: TaskTable) -> str:

@@ -21,6 +21,11 @@ def link(path: str) -> str:
     return quote(path, safe="/-_.~")
 
 
+def file_name(value: str) -> str:
+    """A name as a part of a file's: `cifar10-16`, `imagenet32-digest-0123456789ab`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", value).strip("-.")
+
+
 def block(value: str) -> str:
     """A code block whose fence is longer than any run of backticks within it."""
     longest = max((len(run) for run in re.findall(r"`+", value)), default=0)

@@ -1,21 +1,17 @@
-"""`report.md`: tables, order, lessons, sample grids, dependence maps, curves, failures and where it all comes from."""
+"""`report.md`: tables, order, ablations, lessons, sample grids, dependence maps, curves, failures and where it all comes from."""
 
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pixelbench.causality.picture import map_png
 from pixelbench.reports import columns, escape, words
-from pixelbench.reports.maps import map_groups
+from pixelbench.reports.ablations import Ablation
+from pixelbench.reports.gallery import FILES, Gallery
+from pixelbench.reports.lessons import Lesson
 from pixelbench.reports.plots import draw_curves
 from pixelbench.reports.report import Report
-from pixelbench.reports.runs import Cell, Run
+from pixelbench.reports.runs import Run
 from pixelbench.reports.tables import Row, TaskTable
 from pixelbench.store.atomic import write_bytes, write_text
-
-#: Where the figures of a report lie, beside it; small enough to commit.
-FILES = "report-files"
 
 HOW_TO_READ = """\
 - **bits/dim ± se**: how many bits the model needs for one sub-pixel of an unseen test image, fewer being better; exact, over the whole test
@@ -43,10 +39,11 @@ TOLD = """\
 NATS = """\
 - **nats/image**: the same likelihood as bits/dim, in nats for a whole image, as papers give it for binarised digits."""
 
-MAPS = (
-    "What an output sees around its own pixel, over all pixels of the image: every input sub-pixel of a narrow copy of the network was "
-    "changed, in float64. Red may not be seen."
-)
+ABLATIONS = """\
+- **difference**, in an ablation: to the baseline in its first row, paired on the same images like *behind the best*, positive where the
+  variant needs more bits. The variant differs from the baseline in what the section is about and in nothing else: not in recipe, updates,
+  evaluation or another setting. *Of bounds*: it orders two bounds, and not surely the likelihoods. **≤** before it: a bound beside an
+  exact value, so the true difference is no larger."""
 
 
 def write_markdown(report: Report, out: Path | None = None) -> Path:
@@ -68,17 +65,21 @@ def write_markdown(report: Report, out: Path | None = None) -> Path:
     if report.problems:
         parts += ["## Records that could not be used", "\n".join(f"- {escape.text(problem)}" for problem in report.problems)]
     if report.tables:
-        parts += ["## How to read this", _how_to_read(report.tables), "## Where it comes from", _provenance(report)]
+        parts += ["## How to read this", _how_to_read(report), "## Where it comes from", _provenance(report)]
     write_text(path, "\n\n".join(parts) + "\n")
     return path
 
 
-def _how_to_read(tables: Sequence[TaskTable]) -> str:
-    """What the columns of these tables mean."""
-    bounds = any(row.standing == "bound" or row.kl is not None for table in tables for row in table.rows)
-    told = any(row.standing == "told" for table in tables for row in table.rows)
-    binary = any(table.binary for table in tables)
-    return "\n".join([HOW_TO_READ, *([TOLD] if told else []), *([BOUNDS] if bounds else []), *([NATS] if binary else [])])
+def _how_to_read(report: Report) -> str:
+    """What the columns of its tables mean."""
+    rows = [row for table in report.tables for row in table.rows]
+    optional = {
+        ABLATIONS: bool(report.ablations),
+        TOLD: any(row.standing == "told" for row in rows),
+        BOUNDS: any(row.standing == "bound" or row.kl is not None for row in rows),
+        NATS: any(table.binary for table in report.tables),
+    }
+    return "\n".join([HOW_TO_READ, *(text for text, needed in optional.items() if needed)])
 
 
 def result_table(table: TaskTable, chosen: list[columns.Column]) -> str:
@@ -100,15 +101,19 @@ def _cell(column: columns.Column, row: Row) -> str:
 
 def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     cells = sorted((cell for cell in report.cells if cell.task == table.task), key=_position(table))
-    parts = [f"## {escape.text(table.task)}", f"{escape.text(columns.caption(table))}.", result_table(table, columns.columns_of(table))]
+    gallery = Gallery(table.task, cells, beside)
+    parts = [f"## {escape.text(table.task)}", f"{escape.text(columns.caption(table))}."]
+    parts.append(f"Preprocessing: {escape.text(' '.join(table.preprocessing))} Digest `{table.digest[:12]}`.")
+    parts.append(result_table(table, columns.columns_of(table)))
     steps = report.order_of(table.task)
     if steps:
         parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]
-    parts += _lessons_and_samples(report, table.task, cells, beside)
-    parts += _maps(cells, table.task, beside)
+    parts += _ablations(report.ablations_of(table.task), gallery)
+    parts += _lessons(report.lessons_of(table.task), gallery)
+    parts += [*gallery.other_grids(), *gallery.other_maps()]
     curves = draw_curves(cells)
     if curves:
-        name = f"{FILES}/curves-{table.task}.png"
+        name = f"{FILES}/curves-{escape.file_name(table.task)}.png"
         write_bytes(beside / name, curves)
         parts += [
             "### Learning curves",
@@ -123,50 +128,27 @@ def _position(table: TaskTable):
     return lambda cell: labels.index(cell.label)
 
 
-def _lessons_and_samples(report: Report, task: str, cells: list[Cell], beside: Path) -> list[str]:
-    """Each lesson with the grids that show it, then the grids that no lesson has shown."""
-    parts, shown = [], set()
-    lessons = report.lessons_of(task)
-    for title in dict.fromkeys(lesson.title for lesson in lessons):
-        parts.append(f"### Lesson: {escape.text(title)}")
-        for lesson in (lesson for lesson in lessons if lesson.title == title):
-            parts.append(escape.text(" ".join(lesson.sentences)))
-            parts += _grids(beside, [cell for label in lesson.grids for cell in cells if cell.label == label])
-            shown.update(lesson.grids)
-    others = _grids(beside, [cell for cell in cells if cell.label not in shown])
-    if others:
-        parts += [f"### {'Other samples' if shown else 'Samples'} beside real test images", *others]
+def _ablations(ablations: list[Ablation], gallery: Gallery) -> list[str]:
+    """Each axis with table, sentences, grids side by side, and the maps where they differ from the baseline's."""
+    parts, last = [], None
+    for ablation in ablations:
+        if ablation.axis is not last:
+            parts += [f"### Ablation: {escape.text(ablation.axis.title)}", escape.text(ablation.axis.question)]
+        last = ablation.axis
+        parts.append(result_table(ablation.table, columns.columns_of_ablation(ablation)))
+        parts += [escape.text(sentence) for sentence in ablation.sentences]
+        parts += gallery.grids_beside(ablation.labels, ablation.lessons)
+        parts += gallery.differing_maps(ablation.labels)
     return parts
 
 
-def _grids(beside: Path, cells: list[Cell]) -> list[str]:
-    return [grid for cell in cells if (grid := _grid(beside, cell))]
-
-
-def _grid(beside: Path, cell: Cell) -> str | None:
-    """The lowest seed's grid; a leaking variant's caption says so."""
-    run = next((run for run in cell.runs if (run.folder / "samples.png").is_file()), None)
-    if run is None:
-        return None
-    path = Path(os.path.relpath(run.folder / "samples.png", beside)).as_posix()
-    label = escape.text(cell.label)
-    said = " ".join(found["sentence"] for found in run.record["diagnoses"])
-    caption = f"**{label}**" + (" (*not causal*)" if cell.leaky else "") + (f": {escape.text(said)}" if said else "")
-    return f"{caption}\n\n![Samples of {label}]({escape.link(path)})"
-
-
-def _maps(cells: list[Cell], task: str, beside: Path) -> list[str]:
-    """What an output of each network sees, as its certificate says; variants that see the same share a picture."""
-    groups = map_groups(cells)
-    parts = ["### Dependence maps", MAPS] if groups else []
-    for group in groups:
-        name = f"{FILES}/map-{task}-{group.file}.png"
-        write_bytes(beside / name, map_png(group.report))
-        labels = ", ".join(f"**{escape.text(label)}**" for label in group.labels)
-        parts += [
-            f"{labels}{' (*not causal*)' if group.report.leaky else ''}: {escape.text(group.sentences)}",
-            f"![Dependence map of {escape.text(', '.join(group.labels))}]({escape.link(name)})",
-        ]
+def _lessons(lessons: list[Lesson], gallery: Gallery) -> list[str]:
+    """Each lesson that no ablation tells, with the grids that show it."""
+    parts = []
+    for title in dict.fromkeys(lesson.title for lesson in lessons):
+        parts.append(f"### Lesson: {escape.text(title)}")
+        for lesson in (lesson for lesson in lessons if lesson.title == title):
+            parts += [escape.text(" ".join(lesson.sentences)), *gallery.grids(lesson.grids)]
     return parts
 
 

@@ -36,12 +36,13 @@ class Step:
 def expected_order(cells: list[Cell], task: str) -> list[Step]:
     """The neighbouring pairs of `EXPECTED` that this store can compare on a task.
 
-    Only unablated variants count: those whose name in the suite is the family's. Of several budgets the longest is taken.
+    Only unablated variants count: those whose name in the suite is the family's. Of several budgets the longest is taken, of several
+    recipes the one with the most seeds.
     """
     found: dict[str, Cell] = {}
     for cell in cells:
         plain = cell.task == task and cell.runs[0].variant == cell.family and cell.comparable
-        if plain and (cell.family not in found or _updates(cell) > _updates(found[cell.family])):
+        if plain and (cell.family not in found or _weight(cell) > _weight(found[cell.family])):
             found[cell.family] = cell
     chain = [found[name] for name in EXPECTED if name in found]
     steps = []
@@ -52,5 +53,5 @@ def expected_order(cells: list[Cell], task: str) -> list[Step]:
     return steps
 
 
-def _updates(cell: Cell) -> int:
-    return cell.runs[0].updates
+def _weight(cell: Cell) -> tuple[int, int]:
+    return cell.runs[0].updates, len(cell.scored)

@@ -1,4 +1,4 @@
-"""What every renderer shows: tables, the expected order, lessons. A pure function of the store."""
+"""What every renderer shows: tables, the expected order, ablations, lessons. A pure function of the store."""
 
 import dataclasses
 from collections.abc import Collection
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixelbench.reports.ablations import Ablation, find_ablations
 from pixelbench.reports.lessons import Lesson, find_lessons
 from pixelbench.reports.ordering import Step, expected_order
 from pixelbench.reports.runs import Cell, cells_of, load_runs
@@ -17,7 +18,8 @@ from pixelbench.store.scan import scan
 class Report:
     """Everything a renderer needs; `store` is only for the companions (grids, curves) and for where to write.
 
-    `problems` holds a sentence for each record that could not be used.
+    `problems` holds a sentence for each record that could not be used. `lessons` are all that the store teaches, also those that an
+    ablation tells.
     """
 
     store: Path
@@ -25,11 +27,22 @@ class Report:
     tables: tuple[TaskTable, ...]
     order: tuple[Step, ...]
     lessons: tuple[Lesson, ...]
+    ablations: tuple[Ablation, ...] = ()
     problems: tuple[str, ...] = ()
 
+    @property
+    def untold(self) -> list[Lesson]:
+        """The lessons that no ablation tells: their variant has no baseline here."""
+        told = {(ablation.task, label) for ablation in self.ablations for label in ablation.lessons}
+        return [lesson for lesson in self.lessons if (lesson.task, lesson.variant) not in told]
+
     def lessons_of(self, task: str) -> list[Lesson]:
-        """The lessons that a task's runs teach."""
-        return [lesson for lesson in self.lessons if lesson.task == task]
+        """The untold lessons of a task."""
+        return [lesson for lesson in self.untold if lesson.task == task]
+
+    def ablations_of(self, task: str) -> list[Ablation]:
+        """The ablations on a task, those of one axis after each other."""
+        return [ablation for ablation in self.ablations if ablation.task == task]
 
     def order_of(self, task: str) -> list[Step]:
         """The pairs of the expected order on a task."""
@@ -40,6 +53,7 @@ class Report:
         return {
             "tasks": [dataclasses.asdict(table) for table in self.tables],
             "order": [step.as_dict() for step in self.order],
+            "ablations": [ablation.as_dict() for ablation in self.ablations],
             "lessons": [lesson.as_dict() for lesson in self.lessons],
             "problems": list(self.problems),
         }
@@ -55,4 +69,6 @@ def build_report(store: Path, keys: Collection[str] | None = None) -> Report:
     cells = cells_of(load_runs(found, keys))
     tables = build_tables(cells)
     order = [step for table in tables for step in expected_order(cells, table.task)]
-    return Report(store, tuple(cells), tuple(tables), tuple(order), tuple(find_lessons(cells)), tuple(found.problems))
+    lessons = find_lessons(cells)
+    ablations = find_ablations(cells, lessons)
+    return Report(store, tuple(cells), tuple(tables), tuple(order), tuple(lessons), tuple(ablations), tuple(found.problems))

@@ -30,6 +30,11 @@ class Run:
         return self.record["task"]["name"]
 
     @property
+    def data(self) -> tuple[Any, ...]:
+        """What tells its images from others of the same name: name, digest, shape and levels."""
+        return tuple(self.record["task"][name] for name in ("name", "digest", "channels", "height", "width", "levels"))
+
+    @property
     def variant(self) -> str:
         return self.record["variant"]["name"]
 
@@ -70,15 +75,14 @@ class Run:
 class Cell:
     """The runs of one task and variant that differ in nothing but the seed, in the order of their seeds.
 
-    `label` is the variant's name, with the budget (or the run key) behind it where two cells of a task would read the same.
+    `label` is the variant's name, with the budget, what else differs, or the run key behind it where two cells of a task would read the
+    same. `task` is the task's name, with the digest behind it where the store has several sets of images of that name: these are never
+    compared.
     """
 
     label: str
+    task: str
     runs: tuple[Run, ...]
-
-    @property
-    def task(self) -> str:
-        return self.runs[0].task
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -153,11 +157,15 @@ class Cell:
             return None
         return np.mean([nats for nats, _ in arrays], axis=0), clusters
 
+    def asked_as(self, other: "Cell") -> bool:
+        """Whether images, recipe, updates and evaluation are the same, so that only the networks can differ."""
+        mine, its = self.runs[0], other.runs[0]
+        same = all(mine.record[name] == its.record[name] for name in ("recipe", "evaluation"))
+        return same and mine.data == its.data and mine.updates == its.updates
+
     def differs_only_in(self, other: "Cell", setting: str, value: object) -> bool:
         """Whether `other` is this cell with `setting` put to `value` and everything else the same."""
-        mine, its = self.runs[0].record, other.runs[0].record
-        same = all(mine[name] == its[name] for name in ("task", "recipe", "budget", "evaluation"))
-        return same and self.family == other.family and {**self.settings, setting: value} == other.settings != self.settings
+        return self.asked_as(other) and self.family == other.family and {**self.settings, setting: value} == other.settings != self.settings
 
 
 def load_runs(found: Scan, keys: Collection[str] | None = None) -> list[Run]:
@@ -167,20 +175,51 @@ def load_runs(found: Scan, keys: Collection[str] | None = None) -> list[Run]:
 
 
 def cells_of(runs: list[Run]) -> list[Cell]:
-    """Groups runs that differ in nothing but the seed."""
+    """Groups runs that differ in nothing but the seed; what suites call their budgets is only a name."""
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        asked = {name: run.record[name] for name in ("task", "variant", "recipe", "budget", "evaluation", "expect")}
-        groups.setdefault(json.dumps(asked, sort_keys=True), []).append(run)
+        asked = {name: run.record[name] for name in ("task", "variant", "recipe", "evaluation", "expect")}
+        groups.setdefault(json.dumps({**asked, "updates": run.updates}, sort_keys=True), []).append(run)
     members = list(groups.values())
-    return [Cell(_label(group, members), tuple(group)) for group in members]
+    data = {group[0].data for group in members}
+    return [Cell(_label(group, members), _task(group[0], data), tuple(group)) for group in members]
+
+
+def _task(run: Run, data: set[tuple[Any, ...]]) -> str:
+    namesakes = [other for other in data if other[0] == run.task]
+    return run.task if len(namesakes) == 1 else f"{run.task} (digest {run.record['task']['digest'][:12]})"
 
 
 def _label(group: list[Run], groups: list[list[Run]]) -> str:
     first = group[0]
-    namesakes = [other[0] for other in groups if (other[0].task, other[0].variant) == (first.task, first.variant)]
+    namesakes = [other[0] for other in groups if (other[0].data, other[0].variant) == (first.data, first.variant)]
     if len(namesakes) == 1:
         return first.variant
-    budgets = [other.record["budget"]["name"] for other in namesakes]
-    mine = first.record["budget"]["name"]
-    return f"{first.variant} ({mine})" if budgets.count(mine) == 1 else f"{first.variant} ({mine}, {first.key[:6]})"
+    for differing in (_budget, _settings, _recipe, _evaluation):
+        said = [differing(run, namesakes) for run in namesakes]
+        mine = differing(first, namesakes)
+        if mine and said.count(mine) == 1:
+            return f"{first.variant} ({mine})"
+    return f"{first.variant} ({_budget(first, namesakes)}, {first.key[:6]})"
+
+
+def _budget(run: Run, _: list[Run]) -> str:
+    return run.record["budget"]["name"]
+
+
+def _settings(run: Run, namesakes: list[Run]) -> str:
+    return _differing([other.record["variant"]["settings"] for other in namesakes], run.record["variant"]["settings"])
+
+
+def _recipe(run: Run, namesakes: list[Run]) -> str:
+    return _differing([other.record["recipe"] for other in namesakes], run.record["recipe"])
+
+
+def _evaluation(run: Run, namesakes: list[Run]) -> str:
+    return _differing([other.record["evaluation"] for other in namesakes], run.record["evaluation"])
+
+
+def _differing(all_of_them: list[dict[str, Any]], mine: dict[str, Any]) -> str:
+    """`learning_rate 0.002`: the entries in which not all agree."""
+    names = [name for name, value in mine.items() if any(other.get(name) != value for other in all_of_them)]
+    return ", ".join(f"{name} {mine[name]}" for name in names)

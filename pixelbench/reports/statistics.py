@@ -1,6 +1,7 @@
 """Paired differences between two variants on the same test images, with an interval that respects regions."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -45,6 +46,18 @@ class PairedDifference:
         return f"{first} {verb} {second} by {abs(self.mean):.3f} bits/dim (95 % interval {low:.3f} to {high:.3f}, {self.pairing})."
 
 
+@dataclass(frozen=True)
+class Contrast:
+    """A paired difference and what it is one of: positive where the second needs more bits.
+
+    `of`: `likelihoods`, both exact; `bounds`, both by one estimator, so that it orders the bounds and not surely the likelihoods;
+    `at most`, a bound beside an exact value, so that the true difference is no larger.
+    """
+
+    difference: PairedDifference
+    of: Literal["likelihoods", "bounds", "at most"]
+
+
 def paired_difference(first: np.ndarray, second: np.ndarray, clusters: np.ndarray, shape: tuple[int, ...]) -> PairedDifference:
     """Mean of `second - first` in bits/dim with a 95 % interval by Student's t over regions.
 
@@ -65,7 +78,26 @@ def paired_difference(first: np.ndarray, second: np.ndarray, clusters: np.ndarra
 
 def compare_cells(first: Cell, second: Cell) -> PairedDifference | None:
     """The paired difference of two cells of one task; None where a leak, a code length or other test images forbid it."""
-    if not (first.comparable and second.comparable) or first.runs[0].record["task"] != second.runs[0].record["task"]:
+    return _paired(first, second) if first.comparable and second.comparable else None
+
+
+def contrast_cells(baseline: Cell, cell: Cell) -> Contrast | None:
+    """What `cell` needs more than `baseline`; None where nothing can be said: a leak, other estimators, other test images."""
+    if baseline.leaky or cell.leaky or baseline.told != cell.told or "code-length" in (baseline.estimator, cell.estimator):
+        return None
+    if baseline.estimator == cell.estimator:
+        of = "bounds" if cell.bound else "likelihoods"
+    elif cell.bound and not baseline.bound:
+        of = "at most"
+    else:
+        return None
+    difference = _paired(baseline, cell)
+    return None if difference is None else Contrast(difference, of)
+
+
+def _paired(first: Cell, second: Cell) -> PairedDifference | None:
+    """Of whatever numbers the two have; None where they are of other images or not kept."""
+    if first.runs[0].data != second.runs[0].data:
         return None
     mine, its = first.nats, second.nats
     if mine is None or its is None or not np.array_equal(mine[1], its[1]) or len(np.unique(mine[1])) < 2:

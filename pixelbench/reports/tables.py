@@ -60,9 +60,15 @@ class Row:
 
 @dataclass(frozen=True)
 class TaskTable:
-    """The rows of a task and, as what to hold them against, the statistics of the real test images."""
+    """The rows of a task and, as what to hold them against, the statistics of the real test images.
+
+    `task` is as in `Cell`. `digest` is of the decoded images; `preprocessing` how they were made, in whole sentences: several where the
+    records say it differently.
+    """
 
     task: str
+    digest: str
+    preprocessing: tuple[str, ...]
     shape: tuple[int, int, int]
     levels: int
     rows: tuple[Row, ...]
@@ -84,12 +90,18 @@ def build_tables(cells: list[Cell]) -> list[TaskTable]:
     tables = []
     for task in sorted({cell.task for cell in cells}):
         members = [cell for cell in cells if cell.task == task]
-        rows = _ranked_rows(members)
-        names = ("zeros", "constant_images", "colour_coherence", "mean_level")
-        real = {name: next((v for c in members if (v := c.statistic(name, of="real")) is not None), None) for name in names}
-        budgets = tuple(sorted({cell.runs[0].record["budget"]["name"] for cell in members}))
-        tables.append(TaskTable(task, members[0].shape, members[0].levels, tuple(rows), real, budgets))
+        tables.append(table_of(members, _ranked_rows(members)))
     return tables
+
+
+def table_of(cells: list[Cell], rows: list[Row]) -> TaskTable:
+    """A table of these cells, all of one task."""
+    names = ("zeros", "constant_images", "colour_coherence", "mean_level")
+    real = {name: next((v for cell in cells if (v := cell.statistic(name, of="real")) is not None), None) for name in names}
+    budgets = tuple(sorted({cell.runs[0].record["budget"]["name"] for cell in cells}))
+    about = [cell.runs[0].record["task"] for cell in cells]
+    preprocessing = tuple(dict.fromkeys(task["preprocessing"] for task in about))
+    return TaskTable(cells[0].task, about[0]["digest"], preprocessing, cells[0].shape, cells[0].levels, tuple(rows), real, budgets)
 
 
 def standing_of(cell: Cell) -> Standing:
@@ -112,10 +124,14 @@ def _ranked_rows(cells: list[Cell]) -> list[Row]:
 
     ordered = sorted(cells, key=place)
     best = ordered[0] if standing_of(ordered[0]) == "ranked" else None
-    return [_row(cell, rank, best) for rank, cell in enumerate(ordered, start=1)]
+    return [
+        row_of(cell, rank if standing_of(cell) == "ranked" else None, compare_cells(best, cell) if best and best is not cell else None)
+        for rank, cell in enumerate(ordered, start=1)
+    ]
 
 
-def _row(cell: Cell, rank: int, best: Cell | None) -> Row:
+def row_of(cell: Cell, rank: int | None = None, behind: PairedDifference | None = None) -> Row:
+    """A cell's row."""
     standing = standing_of(cell)
     last = cell.scored[-1] if cell.scored else cell.runs[-1]
     bits = [run.record["likelihood"]["bits_per_dim"] for run in cell.scored]
@@ -126,7 +142,7 @@ def _row(cell: Cell, rank: int, best: Cell | None) -> Row:
         label=cell.label,
         family=cell.family,
         standing=standing,
-        rank=rank if standing == "ranked" else None,
+        rank=rank,
         bits_per_dim=cell.mean("likelihood", "bits_per_dim"),
         bits_per_dim_se=error,
         nats_per_image=cell.mean("likelihood", "nats_per_image"),
@@ -134,7 +150,7 @@ def _row(cell: Cell, rank: int, best: Cell | None) -> Row:
         estimator=cell.estimator,
         seeds=len(cell.scored),
         spread=float(np.std(bits, ddof=1)) if len(bits) > 1 else None,
-        behind=compare_cells(best, cell) if best is not None and best is not cell else None,
+        behind=behind,
         causal="leaky" if cell.leaky else last.record["causality"]["status"],
         expected=cell.expected,
         sequential_bits_per_dim=cell.mean("sequential", "bits_per_dim"),

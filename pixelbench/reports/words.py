@@ -1,6 +1,6 @@
 """Numbers as text: the one place that decides how a report writes them."""
 
-from pixelbench.reports.statistics import PairedDifference
+from pixelbench.reports.statistics import Contrast, PairedDifference
 from pixelbench.reports.tables import Row
 from pixelbench.store.record import is_bound
 
@@ -77,6 +77,15 @@ def sequential(row: Row) -> str:
 def behind(difference: PairedDifference | None) -> str:
     """`0.031 (0.012 to 0.050)`"""
     return NONE if difference is None else f"{difference.mean:.3f} ({difference.low:.3f} to {difference.high:.3f})"
+
+
+def against(contrast: Contrast | None) -> str:
+    """`+0.031 (+0.012 to +0.050)`, of two bounds with `, of bounds` behind, of a bound beside an exact value with `≤` before."""
+    if contrast is None:
+        return NONE
+    difference = contrast.difference
+    said = f"{difference.mean:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+    return {"likelihoods": said, "bounds": f"{said}, of bounds", "at most": f"{AT_MOST}{said}"}[contrast.of]
 
 
 def share(value: float | None) -> str:

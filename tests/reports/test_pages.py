@@ -33,7 +33,7 @@ def test_every_link_leads_to_a_picture(tmp_path: Path) -> None:
     add_digits(tmp_path)
     page = write_page(tmp_path)
     assert "report-files/curves-photos.png" in targets(page)
-    assert sum("samples.png" in target for target in targets(page)) == 8
+    assert len({target for target in targets(page) if "samples.png" in target}) == 8
     for target in targets(page):
         with Image.open(tmp_path / target) as picture:
             picture.verify()

@@ -120,7 +120,7 @@ def test_terminal_keeps_its_width_and_what_matters(tmp_path: Path, width: int) -
     text = terminal(build_report(tmp_path), width)
     assert max(len(line) for line in text.splitlines()) <= width
     assert "0.943" in text
-    assert "Lesson" in text
+    assert "Ablation: Colour conditioning" in text
 
 
 def test_a_suite_is_a_view_on_the_store(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""Ablations: each baseline in a store beside the variants that differ from it in one setting alone."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pixelbench.models.settings.gated import GatedPixelCNNSettings
+from pixelbench.reports.axes import AXES, DECODER, DEPTH, Axis
+from pixelbench.reports.contrasts import contrast_sentences
+from pixelbench.reports.lessons import Lesson
+from pixelbench.reports.runs import Cell
+from pixelbench.reports.statistics import Contrast, contrast_cells
+from pixelbench.reports.tables import Row, TaskTable, row_of, table_of
+
+
+@dataclass(frozen=True)
+class AblationRow:
+    """The baseline or a variant: `value` is its setting in words; `contrast` and `sentences` hold it against the baseline, which has
+    neither."""
+
+    row: Row
+    value: str
+    contrast: Contrast | None
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """One axis on one task: a baseline (the first row) and its variants. `table` holds the same rows, unranked.
+
+    `lessons`: the labels of the rows whose sentences are those of a lesson.
+    """
+
+    axis: Axis
+    table: TaskTable
+    rows: tuple[AblationRow, ...]
+    lessons: frozenset[str]
+
+    @property
+    def task(self) -> str:
+        return self.table.task
+
+    @property
+    def baseline(self) -> str:
+        """The baseline's label."""
+        return self.rows[0].row.label
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of all rows, in order: their grids side by side show the ablation."""
+        return tuple(entry.row.label for entry in self.rows)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What is to say of each variant, a paragraph each."""
+        return [" ".join(entry.sentences) for entry in self.rows[1:]]
+
+    def of(self, label: str) -> AblationRow:
+        """The entry of a row."""
+        return self.rows[self.labels.index(label)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        axis = {name: getattr(self.axis, name) for name in ("name", "setting", "title", "question")}
+        return {**axis, "task": self.task, "baseline": self.baseline, "rows": [_as_dict(entry) for entry in self.rows]}
+
+
+def _as_dict(entry: AblationRow) -> dict[str, Any]:
+    row = {name: value for name, value in dataclasses.asdict(entry.row).items() if name not in ("rank", "behind")}
+    contrast = None if entry.contrast is None else {"of": entry.contrast.of, **vars(entry.contrast.difference)}
+    return {**row, "value": entry.value, "difference": contrast, "sentences": list(entry.sentences)}
+
+
+def find_ablations(cells: list[Cell], lessons: list[Lesson]) -> list[Ablation]:
+    """All that the store allows: by axis, then in the order of the cells. What a lesson says of a variant is what its row says."""
+    found = [(axis, group) for axis in AXES for baseline in cells for group in _groups(axis, baseline, cells) if len(group) > 1]
+    return [_ablation(axis, group, lessons) for axis, group in found]
+
+
+def _groups(axis: Axis, baseline: Cell, cells: list[Cell]) -> Iterator[list[Cell]]:
+    """The baseline and its variants, in order; for decoders, a group for each way in which all else about z is the same."""
+    if axis.setting == DECODER:
+        for variants in _decoders(axis, baseline, cells):
+            yield [baseline, *variants]
+    elif axis.setting == DEPTH:
+        yield [baseline, *_depths(baseline, cells)]
+    elif baseline.settings.get(axis.setting) == axis.baseline:
+        variants = [(value, cell) for value in axis.values for cell in cells if baseline.differs_only_in(cell, axis.setting, value)]
+        yield [baseline, *(cell for _, cell in variants)]
+
+
+def _depths(baseline: Cell, cells: list[Cell]) -> list[Cell]:
+    """Shallow first; none where the baseline is not the network that is called like its family."""
+    if baseline.runs[0].variant != baseline.family or DEPTH not in baseline.settings:
+        return []
+    others = [cell for cell in cells if DEPTH in cell.settings and baseline.differs_only_in(cell, DEPTH, cell.settings[DEPTH])]
+    return sorted(others, key=lambda cell: cell.settings[DEPTH])
+
+
+def _decoders(axis: Axis, baseline: Cell, cells: list[Cell]) -> Iterator[list[Cell]]:
+    """The PixelVAEs of one level whose decoder is the baseline but for z."""
+    groups: dict[str, list[Cell]] = {}
+    for value in axis.values:
+        for cell in cells:
+            if cell.settings.get(DECODER) == value and baseline.asked_as(cell) and _is_decoder_of(baseline, cell):
+                of_z = {name: kept for name, kept in cell.settings.items() if name != DECODER}
+                groups.setdefault(json.dumps(of_z, sort_keys=True), []).append(cell)
+    yield from groups.values()
+
+
+def _is_decoder_of(baseline: Cell, cell: Cell) -> bool:
+    """Whether the baseline has PixelVAE's settings where both have one, and what PixelVAE's decoder always has where it has none."""
+    if baseline.family != "gated-pixelcnn" or cell.family != "pixelvae" or cell.settings.get("hierarchy", 1) != 1:
+        return False
+    fixed = GatedPixelCNNSettings().as_dict()
+    return all(value == cell.settings.get(name, fixed.get(name)) for name, value in baseline.settings.items())
+
+
+def _ablation(axis: Axis, group: list[Cell], lessons: list[Lesson]) -> Ablation:
+    baseline, *variants = group
+    told = {lesson.variant: lesson.sentences for lesson in lessons if lesson.task == baseline.task}
+    rows = [AblationRow(row_of(baseline), axis.in_words(baseline.settings.get(axis.setting)), None, ())]
+    for cell in variants:
+        row, value, contrast = row_of(cell), axis.in_words(cell.settings[axis.setting]), contrast_cells(baseline, cell)
+        sentences = told.get(cell.label) or contrast_sentences(row, value, rows[0].row, contrast)
+        rows.append(AblationRow(row, value, contrast, sentences))
+    table = table_of(group, [entry.row for entry in rows])
+    return Ablation(axis, table, tuple(rows), frozenset(told) & {cell.label for cell in variants})

@@ -1,0 +1,134 @@
+"""Pictures of a task on a page: sample grids and dependence maps, each where a section first asks for it, the rest at the end."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from pixelbench.causality.picture import map_png
+from pixelbench.reports import escape
+from pixelbench.reports.maps import MapGroup, map_groups
+from pixelbench.reports.runs import Cell, Run
+from pixelbench.store.atomic import write_bytes
+
+#: Where the figures of a report lie, beside it; small enough to commit.
+FILES = "report-files"
+
+MAPS = (
+    "What an output sees around its own pixel, over all pixels of the image: every input sub-pixel of a narrow copy of the network was "
+    "changed, in float64. Red may not be seen."
+)
+
+
+class Gallery:
+    """The pictures of a task's cells for a page in the folder `beside`. Its methods give Markdown, and remember what was shown."""
+
+    def __init__(self, task: str, cells: list[Cell], beside: Path) -> None:
+        self._task, self._cells, self._beside = task, cells, beside
+        self._groups = map_groups(cells)
+        self._grids_shown: set[str] = set()
+        self._maps_shown: set[tuple[str, ...]] = set()
+
+    def grids(self, labels: tuple[str, ...]) -> list[str]:
+        """Samples of these cells, one below the other, whether shown before or not."""
+        self._grids_shown.update(labels)
+        return [grid for label in labels for cell in self._cells if cell.label == label and (grid := self._captioned(cell))]
+
+    def grids_beside(self, labels: tuple[str, ...], explained: Collection[str]) -> list[str]:
+        """Samples of these cells in one row of a table, whether shown before or not, with the diagnoses of those new and not explained."""
+        cells = [cell for label in labels for cell in self._cells if cell.label == label]
+        shown = [(cell, picture) for cell in cells if (picture := self._grid(cell))]
+        parts = _row([(_heading(cell), picture) for cell, picture in shown])
+        new = [cell for cell, _ in shown if cell.label not in self._grids_shown and cell.label not in explained]
+        self._grids_shown.update(labels)
+        diagnoses = [f"- {_heading(cell)}: {said}" for cell in new if (said := _diagnoses(cell))]
+        return [*parts, "\n".join(diagnoses)] if diagnoses else parts
+
+    def other_grids(self) -> list[str]:
+        """What no section has shown."""
+        others = tuple(cell.label for cell in self._cells if cell.label not in self._grids_shown)
+        heading = f"### {'Other samples' if self._grids_shown else 'Samples'} beside real test images"
+        grids = self.grids(others)
+        return [heading, *grids] if grids else []
+
+    def differing_maps(self, labels: tuple[str, ...]) -> list[str]:
+        """The maps of these cells beside one another, but for those shown before; nothing where all see what the first one sees."""
+        asked = [group for group in self._groups if {*labels} & {*group.labels}]
+        if all(labels[0] in group.labels for group in asked):
+            return []
+        asked.sort(key=lambda group: min(labels.index(label) for label in group.labels if label in labels))
+        new = [group for group in asked if group.labels not in self._maps_shown]
+        old = [_names(group) for group in asked if group.labels in self._maps_shown]
+        parts = self._explained() if new else []
+        parts += _row([(_names(group), self._map(group)) for group in new])
+        if new:
+            parts.append("\n".join(f"- {_caption(group)}" for group in new))
+        if old:
+            parts.append(f"Dependence map{'s' if len(old) > 1 else ''} shown above: {'; '.join(old)}.")
+        return parts
+
+    def other_maps(self) -> list[str]:
+        """What no section has shown."""
+        others = [group for group in self._groups if group.labels not in self._maps_shown]
+        if not others:
+            return []
+        parts = [f"### {'Other dependence maps' if self._maps_shown else 'Dependence maps'}", *self._explained()]
+        for group in others:
+            parts += [_caption(group), self._map(group)]
+        return parts
+
+    def _captioned(self, cell: Cell) -> str | None:
+        picture = self._grid(cell)
+        if picture is None:
+            return None
+        said = _diagnoses(cell)
+        return f"{_heading(cell)}{f': {said}' if said else ''}\n\n{picture}"
+
+    def _grid(self, cell: Cell) -> str | None:
+        path = _shown_run(cell).folder / "samples.png"
+        if not path.is_file():
+            return None
+        return _picture(f"Samples of {cell.label}", Path(os.path.relpath(path, self._beside)).as_posix())
+
+    def _explained(self) -> list[str]:
+        return [] if self._maps_shown else [MAPS]
+
+    def _map(self, group: MapGroup) -> str:
+        self._maps_shown.add(group.labels)
+        name = f"{FILES}/map-{escape.file_name(self._task)}-{group.file}.png"
+        write_bytes(self._beside / name, map_png(group.report))
+        return _picture(f"Dependence map of {', '.join(group.labels)}", name)
+
+
+def _shown_run(cell: Cell) -> Run:
+    """The lowest seed that has a grid, or the lowest."""
+    return next((run for run in cell.runs if (run.folder / "samples.png").is_file()), cell.runs[0])
+
+
+def _caption(group: MapGroup) -> str:
+    return f"{_names(group)}: {escape.text(group.sentences)}"
+
+
+def _names(group: MapGroup) -> str:
+    """All variants that share the map."""
+    labels = ", ".join(f"**{escape.text(label)}**" for label in group.labels)
+    return f"{labels}{' (*not causal*)' if group.report.leaky else ''}"
+
+
+def _heading(cell: Cell) -> str:
+    """A leaking variant's says so."""
+    return f"**{escape.text(cell.label)}**{' (*not causal*)' if cell.leaky else ''}"
+
+
+def _diagnoses(cell: Cell) -> str:
+    return escape.text(" ".join(found["sentence"] for found in _shown_run(cell).record["diagnoses"]))
+
+
+def _picture(alt: str, path: str) -> str:
+    return f"![{escape.text(alt)}]({escape.link(path)})"
+
+
+def _row(pictures: list[tuple[str, str]]) -> list[str]:
+    """Headings over pictures, side by side."""
+    if not pictures:
+        return []
+    return [escape.table([heading for heading, _ in pictures], [False] * len(pictures), [[picture for _, picture in pictures]])]
