@@ -4,24 +4,32 @@ Salakhutdinov and Murray (2008) drew every pixel once with its grey value as pro
 as three text files, which later papers score. Any other binarisation (drawn anew, thresholded) is another data set: thresholded images
 cost about 55 to 60 nats where these cost about 80.
 
-The files lie in the data folder, since no package holds them. They are read as they were published, or packed: an `.npz` of arrays `train`,
-`valid` and `test` (N, 98), each row the 784 pixels of an image by `numpy.packbits`. Each split is checked by the digest of its pixels, one
-byte a pixel, so it does not matter which of the two was read.
+The files lie in the data folder, since no package holds them. They are read as they were published, as text, or packed: an `.npz` of
+arrays `train`, `valid` and `test` (N, 98), each row the 784 pixels of an image by `numpy.packbits`. Each split is checked by the digest of
+its pixels, one byte a pixel, so it does not matter which of the two was read.
 """
 
 import hashlib
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from pixelbench.data.download import Remote, download
 from pixelbench.data.folder import VARIABLE, data_folder
+from pixelbench.data.progress import Report
 from pixelbench.data.task import Split, Task, TaskData
+from pixelbench.data.whole import said
 from pixelbench.errors import UserError
 
 SIDE = 28
+#: Around the text of a KeyError.
+_QUOTES = "'\""
 FOLDER = "binarized_mnist"
 PACKED = "binarized_mnist.npz"
+#: Where the text files were published.
+ORIGIN = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/"
 #: The names of the splits in the files → the SHA-256 of their pixels.
 PUBLISHED = {
     "train": "43490d4d6ac9002727af4426d8748609fdb7e4094fa65ad8d681ea60082a7a5a",
@@ -45,16 +53,21 @@ def build_mnist_fixed() -> TaskData:
     packed = folder / PACKED
     pixels = _unpacked(packed) if packed.is_file() else {name: _from_text(folder / text_name(name)) for name in PUBLISHED}
     for name, published in PUBLISHED.items():
-        digest = hashlib.sha256(pixels[name].tobytes()).hexdigest()
-        if digest != published:
+        fault = _fault(pixels[name], published)
+        if fault:
             where = f"'{packed}'" if packed.is_file() else f"'{folder / text_name(name)}'"
-            raise UserError(
-                f"The {name} images in {where} are not the published fixed binarisation: the digest of their pixels is {digest}, "
-                f"not {published}; {_HOW}"
-            )
+            raise UserError(f"The {name} images in {where} are not the published fixed binarisation: {fault}; {_HOW}")
     order = np.concatenate([np.arange(first, len(pixels["test"]), TEST_STRIDE) for first in range(TEST_STRIDE)])
     first, second = len(pixels["train"]), len(pixels["train"]) + len(pixels["valid"])
     return TaskData(_split(pixels["train"], 0), _split(pixels["valid"], first), _split(pixels["test"], second)[order])
+
+
+def obtain_mnist_fixed(report: Report, *, skip_damaged: bool = False) -> None:
+    """Downloads the published files, each kept only with the published pixels; `skip_damaged` has no meaning here."""
+    if missing_mnist_fixed():
+        for name, published in PUBLISHED.items():
+            remote = Remote(text_name(name), (f"{ORIGIN}{text_name(name)}",))
+            download(remote, _folder() / text_name(name), report, verify=partial(_text_fault, published=published))
 
 
 def missing_mnist_fixed() -> str | None:
@@ -71,8 +84,8 @@ def text_name(split: str) -> str:
 
 
 _HOW = (
-    f"put {text_name('train')}, {text_name('valid')} and {text_name('test')} (Larochelle and Murray 2011), or {PACKED}, into "
-    f"DIR/{FOLDER} and say --data DIR or {VARIABLE}=DIR."
+    f"get them with `pixelbench fetch mnist-fixed`, or put {text_name('train')}, {text_name('valid')} and {text_name('test')} (Larochelle "
+    f"and Murray 2011), or {PACKED}, into DIR/{FOLDER} and say --data DIR or {VARIABLE}=DIR."
 )
 
 
@@ -86,7 +99,7 @@ def _unpacked(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:  # numpy leaves a damaged file open
             return {name: np.unpackbits(arrays[name], axis=1) for name in PUBLISHED}
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise UserError(f"'{path}' cannot be read as packed images ({_said(error)}); {_HOW}") from None
+        raise UserError(f"'{path}' cannot be read as packed images ({said(error).strip(_QUOTES)}); {_HOW}") from None
 
 
 def _from_text(path: Path) -> np.ndarray:
@@ -94,7 +107,7 @@ def _from_text(path: Path) -> np.ndarray:
     try:
         text = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
-        raise UserError(f"'{path}' cannot be read ({_said(error)}); {_HOW}") from None
+        raise UserError(f"'{path}' cannot be read ({said(error)}); {_HOW}") from None
     digits = text[text > ord(" ")]
     pixels = digits - np.uint8(ord("0"))
     if pixels.size % SIDE**2 or pixels.size == 0 or pixels.max() > 1:
@@ -102,12 +115,20 @@ def _from_text(path: Path) -> np.ndarray:
     return pixels.reshape(-1, SIDE**2)
 
 
+def _text_fault(path: Path, published: str) -> str | None:
+    try:
+        return _fault(_from_text(path), published)
+    except UserError:
+        return f"it does not hold rows of {SIDE**2} zeros and ones"
+
+
+def _fault(pixels: np.ndarray, published: str) -> str | None:
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
+    return None if digest == published else f"the digest of their pixels is {digest}, not {published}"
+
+
 def _split(pixels: np.ndarray, first: int) -> Split:
     return Split(pixels.reshape(-1, 1, SIDE, SIDE), np.arange(first, first + len(pixels), dtype=np.int64))
-
-
-def _said(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error).strip("'\"").rstrip(".") or type(error).__name__
 
 
 MNIST_FIXED = Task(
@@ -125,9 +146,10 @@ MNIST_FIXED = Task(
     ),
     source=(
         "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges) as binarised by R. Salakhutdinov and I. Murray (2008) and published by H. Larochelle "
-        "and I. Murray (2011); read from the data folder, not shipped."
+        "and I. Murray (2011); downloaded or read from the data folder, not shipped."
     ),
     builder=build_mnist_fixed,
     sizes=(50_000, 10_000, 10_000),
     missing=missing_mnist_fixed,
+    obtain=obtain_mnist_fixed,
 )

@@ -166,7 +166,7 @@ def data_digest(data: TaskData) -> str:
                 continue
             plain = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
             digest.update(f"{name}.{field} {plain.dtype.str} {plain.shape}\n".encode())
-            digest.update(memoryview(plain.reshape(-1).view(np.uint8)))  # no copy: a mapped array is read a page at a time
+            digest.update(plain.reshape(-1).view(np.uint8).data)  # no copy: a mapped array is read a page at a time
     return digest.hexdigest()
 
 

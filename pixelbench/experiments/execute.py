@@ -31,6 +31,8 @@ from pixelbench.store.spec import RunSpec
 from pixelbench.training.checkpoint import CheckpointError
 from pixelbench.training.loop import CurvePoint, Plan, Trainer
 from pixelbench.training.recipe import Recipe
+from pixelbench.training.redraw import redraw
+from pixelbench.training.seeding import generator
 from pixelbench.units import bits_per_dim, bits_to_nats
 
 Emit = Callable[[dict[str, Any]], None]
@@ -116,10 +118,10 @@ class Run:
     def go(self) -> None:
         """All stages; raises `StoppedError` where the run ends early."""
         self._forget_ended_attempt()
-        task = get_task(self.spec.task["name"])
-        if task.digest != self.spec.task["digest"]:
-            raise UserError(f"Task '{task.name}' has another digest than the run asks for; plan the suite anew.")
-        data = stages.limited(task.load(), self.spec)
+        self.task = get_task(self.spec.task["name"])
+        if self.task.digest != self.spec.task["digest"]:
+            raise UserError(f"Task '{self.task.name}' has another digest than the run asks for; plan the suite anew.")
+        data = stages.limited(self.task.load(), self.spec)
         if self.family.kind == "codec":
             self._encode(data)
         else:
@@ -174,7 +176,10 @@ class Run:
         self._stage("train")
         began = time.monotonic()
         if self.family.kind == "fitted":
-            model.fit(torch.from_numpy(data.train.images))  # type: ignore[operator]
+            images = torch.from_numpy(data.train.images)
+            if self.task.redrawn:
+                images = redraw(images, generator(self.spec.seed, "pixels"))
+            model.fit(images)  # type: ignore[operator]
             self.cost |= {"train_seconds": time.monotonic() - began, "images_seen": len(data.train)}
             return model
         trainer = self._trainer(model, data)
@@ -195,6 +200,7 @@ class Run:
             torch.from_numpy(data.validation.images),
             Recipe(**self.spec.recipe),
             Plan(self.spec.updates, self.spec.seed, self.max_seconds),
+            redrawn=self.task.redrawn,
             conditions=None if train is None or validation is None else (train, validation),
             identity=f"{self.spec.key} {self.provenance['source_digest']}",
             save=lambda blob: write_bytes(self.checkpoint, blob),

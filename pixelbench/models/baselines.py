@@ -9,6 +9,9 @@ from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.heads import Softmax
 from pixelbench.models.settings.baselines import HistogramSettings, NoSettings
 
+#: Images that are counted at once, so that a million of them need little memory.
+FIT_IMAGES = 10_000
+
 
 class Baseline(AutoregressiveModel):
     """Independent sub-pixels: the same table of log-probabilities (levels, C, H, W) for every image."""
@@ -37,7 +40,9 @@ class Histogram(Baseline):
     settings: HistogramSettings
 
     def fit(self, images: Tensor) -> None:
-        counts = torch.stack([(images == v).sum(0, dtype=torch.float64) for v in range(self.levels)]) + self.settings.pseudo_count
+        counts = torch.full_like(self.table, self.settings.pseudo_count, dtype=torch.float64)
+        for part in images.split(FIT_IMAGES):
+            counts += torch.stack([(part == v).sum(0) for v in range(self.levels)])
         self.table.copy_((counts / counts.sum(0)).log())
 
 

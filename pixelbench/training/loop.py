@@ -15,6 +15,7 @@ from pixelbench.training import checkpoint
 from pixelbench.training.ema import ExponentialMovingAverage
 from pixelbench.training.optimisers import learning_rate, make_optimiser
 from pixelbench.training.recipe import Recipe
+from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import BatchOrder, generator, seed_everything
 from pixelbench.units import bits_per_dim, nats_to_bits
 
@@ -50,6 +51,7 @@ class Trainer:
     Args:
         model: on the device where it is to be trained.
         train, validation: integer images (N, C, H, W), moved to that device once and kept there.
+        redrawn: `train` holds grey values out of 255; every update draws its own pixels of 0 and 1 from them.
         conditions: what training and validation images are conditioned on, (N, …) each, for a model that needs it.
         recipe: with its precision resolved.
         plan: updates, seed, cap.
@@ -71,12 +73,13 @@ class Trainer:
         recipe: Recipe,
         plan: Plan,
         *,
+        redrawn: bool = False,
         conditions: tuple[Tensor, Tensor] | None = None,
         identity: str = "",
         save: Callable[[bytes], None] = lambda blob: None,
         stop: Callable[[], bool] = lambda: False,
     ):
-        self.model, self.recipe, self.plan = model, recipe, plan
+        self.model, self.recipe, self.plan, self.redrawn = model, recipe, plan, redrawn
         for weight in model.parameters():  # channels last: 1.2 times as fast
             if weight.dim() == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
@@ -180,7 +183,10 @@ class Trainer:
     def _batch(self, update: int) -> tuple[Tensor, ...]:
         """The images of an update, and what they are conditioned on where there is something."""
         chosen = self.order.indices(update).to(self.train.device, non_blocking=True)
-        return (self.train[chosen],) if self.conditions is None else (self.train[chosen], self.conditions[0][chosen])
+        images = self.train[chosen]
+        if self.redrawn:  # by the update's own numbers, so that a resumed run draws the same
+            images = redraw(images, generator(self.plan.seed, f"pixels of update {update}", images.device))
+        return (images,) if self.conditions is None else (images, self.conditions[0][chosen])
 
     def _validate(self) -> float:
         """Bits/dim on the validation images; of a bound, by the same draws at every point, none of them the training's."""

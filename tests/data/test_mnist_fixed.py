@@ -96,7 +96,8 @@ def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path, pixels: dict[st
     said = MNIST_FIXED.missing()
     assert said is not None
     assert said == refusal()
-    assert f"'{tmp_path / 'binarized_mnist'}' does not hold them; put binarized_mnist_train.amat" in said
+    assert f"'{tmp_path / 'binarized_mnist'}' does not hold them; get them with `pixelbench fetch mnist-fixed`" in said
+    assert "or put binarized_mnist_train.amat" in said
     assert "--data DIR or PIXELBENCH_DATA=DIR" in said
     write_text(tmp_path, pixels)
     assert MNIST_FIXED.missing() is None

@@ -1,0 +1,69 @@
+"""CIFAR-10: no pickle is opened but the published ones, and what is made of them is pinned."""
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixelbench.data import get_task
+from pixelbench.data.cifar import BATCHES, FOLDER, LUMA, missing_cifar10
+from pixelbench.data.folder import VARIABLE
+from pixelbench.errors import UserError
+
+real_data = pytest.mark.skipif(VARIABLE not in os.environ, reason="no data folder is named")
+
+
+class Evil:
+    """A pickle of it makes a file when it is opened."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_that_is_not_the_published_one_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    (tmp_path / FOLDER).mkdir()
+    trap = tmp_path / "opened"
+    content = pickle.dumps(Evil(trap))
+    for name, (_, size) in BATCHES.items():
+        (tmp_path / FOLDER / name).write_bytes(content.ljust(size, b"\0"))
+    assert missing_cifar10("cifar10") is None  # names and sizes are right
+    with pytest.raises(UserError, match="is not the published file, so it was not opened"):
+        get_task("cifar10").load()
+    assert not trap.exists()
+    pickle.loads(content)
+    assert trap.exists()  # the trap works
+
+
+def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    said = get_task("cifar10-16").missing()
+    assert said is not None
+    assert "does not hold data_batch_1, data_batch_2" in said
+    assert "`pixelbench fetch cifar10-16`" in said
+    (tmp_path / FOLDER).mkdir()
+    for name, (_, size) in BATCHES.items():
+        (tmp_path / FOLDER / name).write_bytes(bytes(size - (name == "data_batch_2")))
+    assert "does not hold data_batch_2; get them" in str(get_task("cifar10-16").missing())  # a cut file
+
+
+def test_grey_weights_are_those_of_a_thousand():
+    assert LUMA.sum() == 1000
+
+
+@real_data
+def test_the_published_batches_give_the_pinned_arrays():
+    original, grey, small = (get_task(name).load().test for name in ("cifar10", "cifar10-grey", "cifar10-16"))
+    assert original.labels is not None
+    assert original.labels[:5].tolist() == [3, 8, 8, 0, 6]  # cat, ship, ship, airplane, frog
+    assert (original.images.shape, grey.images.shape, small.images.shape) == ((10_000, 3, 32, 32), (10_000, 1, 32, 32), (10_000, 3, 16, 16))
+    assert np.array_equal(original.clusters, small.clusters)
+    pixel = original.images[7, :, 4, 9].astype(float)
+    assert grey.images[7, 0, 4, 9] == int(0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2] + 0.5)
+    block = original.images[7, 1, 10:12, 20:22].astype(float)
+    assert small.images[7, 1, 5, 10] == int(int(block.mean() + 0.5) / 16)
