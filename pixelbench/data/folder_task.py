@@ -97,7 +97,6 @@ def obtain(source: Source, report: Report, *, skip_damaged: bool = False) -> Non
     """Prepares the images, or does nothing where they are; see `Obtain`."""
     from pixelbench.data.prepare import prepare  # not for planning: locks and processes
 
-    look.cache_clear()
     _contents(source)
     prepare(source.where, source.folder, report, side=source.side, command=source.command, skip_damaged=skip_damaged)
 

@@ -102,7 +102,7 @@ def _prepare(made: Path, folder: Path, report: Report, *, side: int | None, comm
     shape = images_shape(folder, names["train"], side)
     arrays = {split: Array.create(made / f"{split}.npy", paths, shape) for split, paths in split_names(names).items()}
     grey, refused = decode_into(arrays, folder, lambda split, done: report(Step(split, done, len(arrays[split]), "images")))
-    found = [refusal for split in refused.values() for refusal in split]
+    found = sorted((refusal for split in refused.values() for refusal in split), key=lambda refusal: refusal.text)
     if found and not skip_damaged:
         raise UserError(_refusal(folder, found, sum(contents.files.values()), command))
     for split, array in arrays.items():

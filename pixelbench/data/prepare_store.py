@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -66,8 +67,9 @@ def places(task_name: str) -> list[Path]:
 
 def mark_used(where: Path) -> None:
     """Makes it the one used last; a cache that cannot be written to is used all the same."""
+    now = time.time_ns()  # the system's own time of change is some milliseconds coarse
     with contextlib.suppress(OSError):
-        os.utime(where / MANIFEST)
+        os.utime(where / MANIFEST, ns=(now, now))
 
 
 def read_manifest(where: Path) -> Manifest | None:
