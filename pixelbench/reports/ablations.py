@@ -74,8 +74,9 @@ def _as_dict(entry: AblationRow) -> dict[str, Any]:
 
 
 def find_ablations(cells: list[Cell], lessons: list[Lesson]) -> list[Ablation]:
-    """All that the store allows: by axis, then in the order of the cells. What a lesson says of a variant is what its row says."""
-    found = [(axis, group) for axis in AXES for baseline in cells for group in _groups(axis, baseline, cells) if len(group) > 1]
+    """All that the store allows: by axis, then by task. What a lesson says of a variant is what its row says."""
+    baselines = sorted(cells, key=lambda cell: cell.task)
+    found = [(axis, group) for axis in AXES for baseline in baselines for group in _groups(axis, baseline, cells) if len(group) > 1]
     return [_ablation(axis, group, lessons) for axis, group in found]
 
 

@@ -26,8 +26,8 @@ TASKS = {
 }
 
 
-def task_section(name: str) -> dict[str, Any]:
-    return {"name": name, "digest": "d" * 64, "preprocessing": "as shipped", **TASKS[name]}
+def task_section(name: str, digest: str = "d" * 64) -> dict[str, Any]:
+    return {"name": name, "digest": digest, "preprocessing": "As shipped.", **TASKS[name]}
 
 
 def add_run(
@@ -51,13 +51,16 @@ def add_run(
     canvas_agreement: float = 1.0,
     noise: float = 0.1,
     image_seed: int = 7,
+    digest: str = "d" * 64,
+    recipe: dict[str, Any] | None = None,
+    evaluation: dict[str, Any] | None = None,
     error: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One run in a store: likelihoods of 60 images in 12 regions around `bits` bits/dim, `noise` being the run's own part of it."""
     family = family or (variant if variant in ("uniform", "histogram", "png", "webp", "pixelcnn", "gated-pixelcnn") else "gated-pixelcnn")
-    section = task_section(task)
+    section = task_section(task, digest)
     shape = (section["channels"], section["height"], section["width"])
-    trained = family in ("pixelcnn", "gated-pixelcnn")
+    trained = family in ("pixelcnn", "gated-pixelcnn", "pixelvae")
     grey = dict.fromkeys(("colour_coherence", "chroma_luma")) if shape[0] == 1 else {}
     record: dict[str, Any] = {
         "schema": 1,
@@ -69,9 +72,9 @@ def add_run(
             "model_version": 1,
             "settings": {**SETTINGS, **(settings or {})} if trained else {},
         },
-        "recipe": {"optimiser": "adamw", "precision": "fp32"} if trained else {},
+        "recipe": {"optimiser": "adamw", "precision": "fp32", **(recipe or {})} if trained else {},
         "budget": {"name": budget, "updates": updates if trained else 0},
-        "evaluation": {"test_images": None, "validation_images": None, "samples": 24, "sequential_images": 8},
+        "evaluation": {"test_images": None, "validation_images": None, "samples": 24, "sequential_images": 8, **(evaluation or {})},
         "seed": seed,
         "expect": expect,
         "likelihood": None,

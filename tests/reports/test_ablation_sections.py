@@ -1,0 +1,222 @@
+"""Ablations: found by settings alone, compared where numbers may be compared, and told in words that go no further."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from record_factory import add_digits, add_photos, add_run
+
+from pixelbench.reports.ablations import Ablation
+from pixelbench.reports.axes import AXES
+from pixelbench.reports.report import build_report
+from pixelbench.reports.statistics import compare_cells
+
+VAE = {"latent": 16, "hierarchy": 1, "decoder": "without-upsampling"}
+USED = {"kl": 4.2, "kl_per_dimension": [4.2], "active_units": 3, "dimensions": 16}
+PLAIN = [axis for axis in AXES if axis.values and axis.name != "vae-decoder"]
+
+
+def ablations(store: Path, name: str) -> list[Ablation]:
+    return [ablation for ablation in build_report(store).ablations if ablation.axis.name == name]
+
+
+def only(store: Path, name: str) -> Ablation:
+    (ablation,) = ablations(store, name)
+    return ablation
+
+
+def add_vae(store: Path, decoder: str, bits: float, **options: Any) -> None:
+    settings = VAE | {"decoder": decoder} | options.pop("settings", {})
+    latent = options.pop("latent", USED)
+    add_run(store, f"vae-{decoder}", bits, family="pixelvae", estimator="iwae-8", latent=latent, settings=settings, **options)
+
+
+@pytest.mark.parametrize("axis", PLAIN, ids=[axis.name for axis in PLAIN])
+def test_an_axis_is_found_by_its_setting_whatever_the_variants_are_called(axis: Any, tmp_path: Path) -> None:
+    add_run(tmp_path, "any name", 1.0, settings={axis.setting: axis.baseline})
+    for index, value in enumerate(reversed(axis.values)):
+        add_run(tmp_path, f"other {index}", 1.1, settings={axis.setting: value})
+    found = only(tmp_path, axis.name)
+    last = len(axis.values) - 1
+    assert found.labels == ("any name", *(f"other {last - index}" for index in range(len(axis.values))))
+    assert [entry.value for entry in found.rows] == [axis.words[value] for value in (axis.baseline, *axis.values)]
+    assert {ablation.axis.name for ablation in build_report(tmp_path).ablations} == {axis.name}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"settings": {"gates": False, "maps": 99}},
+        {"settings": {"gates": False}, "updates": 900},
+        {"settings": {"gates": False}, "recipe": {"learning_rate": 1e-3}},
+        {"settings": {"gates": False}, "evaluation": {"test_images": 10}},
+        {"settings": {"gates": False}, "digest": "e" * 64},
+        {"settings": {"gates": False}, "family": "pixelcnn"},
+        {"settings": {"gates": True}, "expect": "leaky"},
+    ],
+)
+def test_a_variant_must_differ_in_nothing_else(other: dict[str, Any], tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 1.0, settings={"gates": True})
+    add_run(tmp_path, "other", 1.1, **other)
+    assert ablations(tmp_path, "gates") == []
+
+
+def test_what_a_suite_calls_its_budget_does_not_matter(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 1.0, settings={"gates": True}, budget="quick")
+    add_run(tmp_path, "gated-pixelcnn", 1.1, settings={"gates": True}, budget="cpu", seed=1)
+    add_run(tmp_path, "no-gates", 1.2, settings={"gates": False}, budget="cpu")
+    found = only(tmp_path, "gates")
+    assert found.labels == ("gated-pixelcnn", "no-gates")
+    assert found.rows[0].row.seeds == 2
+
+
+def test_each_budget_has_a_baseline_of_its_own(tmp_path: Path) -> None:
+    for budget, updates in (("cpu", 500), ("short", 900)):
+        add_run(tmp_path, "gated-pixelcnn", 1.0, settings={"gates": True}, budget=budget, updates=updates)
+        add_run(tmp_path, "no-gates", 1.2, settings={"gates": False}, budget=budget, updates=updates)
+    found = ablations(tmp_path, "gates")
+    assert [one.labels for one in found] == [
+        ("gated-pixelcnn (cpu)", "no-gates (cpu)"),
+        ("gated-pixelcnn (short)", "no-gates (short)"),
+    ]
+
+
+def test_the_difference_is_paired_and_said_with_its_interval(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 1.0, settings={"stacks": "two"})
+    add_run(tmp_path, "gated-one-stack", 1.2, settings={"stacks": "one"})
+    add_run(tmp_path, "gated-legacy", 1.001, settings={"stacks": "legacy"})
+    report = build_report(tmp_path)
+    baseline, legacy, one = sorted(report.cells, key=lambda cell: cell.label != "gated-pixelcnn")
+    found = only(tmp_path, "blind-spot")
+    assert found.of("gated-pixelcnn").contrast is None
+    for cell in (one, legacy):
+        contrast = found.of(cell.label).contrast
+        assert contrast is not None
+        assert (contrast.of, contrast.difference) == ("likelihoods", compare_cells(baseline, cell))
+    assert found.sentences[0].startswith("gated-pixelcnn beats gated-one-stack (one stack of masked convolutions) by 0.200 bits/dim (95 %")
+    assert "gated-legacy (two stacks, all vertical layers strictly above their row) are not distinguishable" in found.sentences[1]
+
+
+def test_a_leak_has_its_lesson_and_no_difference(tmp_path: Path) -> None:
+    add_photos(tmp_path)
+    found = only(tmp_path, "first-layer-residual")
+    entry = found.of("gated-residual")
+    assert (entry.contrast, entry.row.standing, entry.row.rank, entry.row.causal) == (None, "leaking", None, "leaky")
+    assert entry.row.sequential_bits_per_dim == 9.1
+    assert entry.sentences == next(lesson for lesson in build_report(tmp_path).lessons if lesson.variant == "gated-residual").sentences
+    assert "beats" not in found.sentences[0]
+
+
+def test_lessons_are_told_once_and_those_without_a_baseline_remain(tmp_path: Path) -> None:
+    add_photos(tmp_path)
+    add_digits(tmp_path)
+    add_run(tmp_path, "lonely", 0.01, task="digits", settings={"first_layer": "residual", "maps": 99}, causal="leaky")
+    report = build_report(tmp_path)
+    assert {lesson.variant for lesson in report.lessons} == {"gated-residual", "gated-no-colour", "lonely"}
+    assert [lesson.variant for lesson in report.untold] == ["lonely"]
+
+
+def test_bounds_of_one_estimator_have_a_difference_of_bounds(tmp_path: Path) -> None:
+    for variant, gates, bits in (("pixelvae", True, 1.0), ("no-gates", False, 1.3)):
+        add_run(tmp_path, variant, bits, family="pixelvae", estimator="elbo", latent=USED, settings=VAE | {"gates": gates})
+    found = only(tmp_path, "gates")
+    contrast = found.of("no-gates").contrast
+    assert contrast is not None
+    assert contrast.of == "bounds"
+    assert contrast.difference.mean == pytest.approx(0.3, abs=1e-6)
+    assert "The bound of no-gates (ReLU) is 0.300 bits/dim higher than that of pixelvae" in found.sentences[0]
+    assert "not surely the likelihoods. It uses 3 of 16 latents and spends 4.2 nats" in found.sentences[0]
+
+
+def test_bounds_of_two_estimators_have_no_difference(tmp_path: Path) -> None:
+    add_run(tmp_path, "pixelvae", 1.0, family="pixelvae", estimator="elbo", settings=VAE | {"gates": True})
+    add_run(tmp_path, "no-gates", 1.3, family="pixelvae", estimator="iwae-8", settings=VAE | {"gates": False})
+    found = only(tmp_path, "gates")
+    assert found.of("no-gates").contrast is None
+    assert "not of one kind" in found.sentences[0]
+
+
+def test_decoders_stand_beside_the_same_network_without_latents(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 1.0, settings={"stacks": "two", "condition": "none", "residual": True, "dilations": [1]})
+    for decoder, bits in (("straight", 1.2), ("spatial", 0.8), ("with-upsampling", 1.001), ("without-upsampling", 1.1)):
+        add_vae(tmp_path, decoder, bits, latent=USED | {"active_units": 0, "kl": 0.0} if decoder == "straight" else USED)
+    found = only(tmp_path, "vae-decoder")
+    names = ("gated-pixelcnn", "vae-without-upsampling", "vae-with-upsampling", "vae-spatial", "vae-straight")
+    assert found.labels == names
+    assert found.rows[0].value == "no z"
+    assert [entry.contrast.of for entry in found.rows[1:] if entry.contrast] == ["at most"] * 4
+    without, _, spatial, straight = found.sentences
+    assert "needs at most 1.100 bits/dim (8 importance samples), gated-pixelcnn exactly 1.000: a difference of at most +0.100" in without
+    assert "It is not shown to be better" in without
+    assert "so it is ahead" in spatial
+    assert "Its decoder ignores z: none of 16 latents" in straight
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"settings": {"layers": 9}},
+        {"settings": {"hierarchy": 2}},
+        {"recipe": {"learning_rate": 1e-3}},
+        {"evaluation": {"importance_samples": 8}},
+    ],
+)
+def test_a_decoder_must_be_the_baseline_but_for_its_latents(other: dict[str, Any], tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 1.0)
+    add_run(tmp_path, "gated-one-stack", 1.0, settings={"stacks": "one"})
+    add_vae(tmp_path, "spatial", 0.9, **other)
+    assert ablations(tmp_path, "vae-decoder") == []
+
+
+def test_decoders_of_other_latents_are_ablations_of_their_own(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 1.0)
+    add_vae(tmp_path, "spatial", 0.9)
+    add_vae(tmp_path, "straight", 0.9, settings={"latent": 99})
+    assert [one.labels for one in ablations(tmp_path, "vae-decoder")] == [
+        ("gated-pixelcnn", "vae-spatial"),
+        ("gated-pixelcnn", "vae-straight"),
+    ]
+
+
+def test_the_baseline_of_depth_is_the_network_called_like_its_family(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-8-layers", 0.9, settings={"layers": 8})
+    add_run(tmp_path, "gated-pixelcnn", 1.0, settings={"layers": 4})
+    add_run(tmp_path, "gated-1-layer", 1.2, settings={"layers": 1})
+    found = only(tmp_path, "depth")
+    assert found.labels == ("gated-pixelcnn", "gated-1-layer", "gated-8-layers")
+    assert [entry.value for entry in found.rows] == ["4 layers", "1 layer", "8 layers"]
+    assert "gated-pixelcnn loses to gated-8-layers (8 layers) by 0.100" in found.sentences[1]
+
+
+def test_runs_without_a_number_say_so(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 1.0, settings={"stacks": "two"})
+    add_run(tmp_path, "gated-one-stack", settings={"stacks": "one"}, status="diverged")
+    assert only(tmp_path, "blind-spot").sentences == [
+        "gated-one-stack (one stack of masked convolutions) has no number: its run ended as diverged."
+    ]
+
+
+def test_a_baseline_without_a_likelihood_says_so(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", settings={"gates": True}, status="failed")
+    add_run(tmp_path, "no-gates", 1.0, settings={"gates": False})
+    assert "gated-pixelcnn has no number to hold it against" in only(tmp_path, "gates").sentences[0]
+    add_run(tmp_path, "leaking", 0.1, settings={"gates": True, "maps": 99}, causal="leaky")
+    add_run(tmp_path, "causal", 1.0, settings={"gates": False, "maps": 99})
+    said = next(one for one in ablations(tmp_path, "gates") if one.baseline == "leaking").sentences[0]
+    assert "leaking is not causal, so there is no likelihood to hold it against" in said
+
+
+def test_ablations_are_plain_json(tmp_path: Path) -> None:
+    add_photos(tmp_path)
+    document = json.loads(json.dumps(build_report(tmp_path).as_dict()["ablations"], allow_nan=False))
+    assert [(one["name"], one["task"], one["baseline"]) for one in document] == [
+        ("colour-conditioning", "photos", "gated-pixelcnn"),
+        ("first-layer-residual", "photos", "gated-pixelcnn"),
+    ]
+    baseline, variant = document[0]["rows"]
+    assert baseline["difference"] is None
+    assert variant["difference"]["of"] == "likelihoods"
+    assert variant["difference"]["mean"] == pytest.approx(0.123, abs=1e-6)
+    assert variant["sentences"]
+    assert "rank" not in variant
