@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
 
 #: Seconds after which a test that went wrong stops waiting.
 GIVE_UP = 60
@@ -50,7 +51,7 @@ class LocalServer:
     faults: list[Fault] = field(default_factory=list)
     always: Fault = Fault()
     ignores_range: bool = False
-    marks: bool = True
+    mark: Literal["strong", "weak", "none"] = "strong"
     redirects: dict[str, str] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
@@ -113,8 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200 if start is None else 206)
         if start is not None:
             self.send_header("Content-Range", f"bytes {start}-{len(whole) - 1}/{len(whole)}")
-        if self.local.marks:
-            self.send_header("ETag", tag)
+        if self.local.mark != "none":
+            self.send_header("ETag", tag if self.local.mark == "strong" else f"W/{tag}")
         if not fault.chunked:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()

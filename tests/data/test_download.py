@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from local_server import GIVE_UP, Fault, LocalServer, serving  # type: ignore[import-not-found]
@@ -216,16 +217,20 @@ def test_another_part_than_the_one_asked_for_is_not_taken(server: LocalServer, t
     assert [seen.start for seen in server.seen] == [0, 1000, 0]
 
 
-@pytest.mark.parametrize("marks", [True, False])
-def test_a_part_of_another_version_is_not_mixed_with_this_one(server: LocalServer, target: Path, marks: bool) -> None:
-    server.marks = marks
-    server.files[NAME] = bytes(len(CONTENT))
+@pytest.mark.parametrize("length", [len(CONTENT), 2 * len(CONTENT)])
+@pytest.mark.parametrize(("mark", "partial"), [("strong", [False]), ("weak", [True, False]), ("none", [True, False])])
+def test_a_part_of_another_version_is_not_mixed_with_this_one(
+    server: LocalServer, target: Path, mark: Literal["strong", "weak", "none"], partial: list[bool], length: int
+) -> None:
+    server.mark = mark
+    server.files[NAME] = bytes(length)
     server.faults = [Fault(after=1000), Fault(status=404)]
     refusal(server, target)
     server.files[NAME] = CONTENT
     fetch(server, target)
     assert_whole(target)
-    assert [seen.partial for seen in server.seen[2:]] == ([False] if marks else [True, False])
+    assert [seen.partial for seen in server.seen[2:]] == partial
+    assert {"if-range" in seen.headers for seen in server.seen[1:3]} == {mark == "strong"}
 
 
 def test_a_part_of_another_address_is_not_mixed_with_this_one(server: LocalServer, target: Path) -> None:
@@ -272,7 +277,7 @@ def test_redirects_are_followed_to_web_addresses_only(server: LocalServer, targe
         server.redirects = {"moved": other}
         with pytest.raises(UserError, match=r"HTTP 302|unknown url type"):
             download(Remote(NAME, (server.url("moved"),), MD5), target, silent)
-    for url in (f"file://{tmp_path}/secret", "images.bin", "http://[::1", "http://host:port/images.bin"):
+    for url in (f"file://{tmp_path}/secret", "ftp://127.0.0.1/images.bin", "images.bin", "http://[::1", "http://host:port/images.bin"):
         with pytest.raises(UserError, match=r"no http or https address|nonnumeric port") as caught:
             download(Remote(NAME, (url,), MD5), target, silent)
         assert url in str(caught.value)
