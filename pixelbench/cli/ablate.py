@@ -1,6 +1,6 @@
 """`pixelbench ablate NAME`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from pixelbench.cli.options import (
     DeviceOption,
     DryRunOption,
     FailFastOption,
+    FetchOption,
     JsonOption,
     LimitOption,
     MaxSecondsOption,
@@ -22,6 +23,11 @@ from pixelbench.cli.options import (
     WorkersOption,
 )
 from pixelbench.cli.output import FINE, print_json, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pixelbench.reports.report import Report
 
 _EXAMPLES = """Example: pixelbench ablate colour-conditioning
 
@@ -51,6 +57,7 @@ def ablate(
     limit: LimitOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
+    fetch: FetchOption = True,
     fail_fast: FailFastOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -60,19 +67,41 @@ def ablate(
     Runs that the results folder has, of any suite, are not made again. Exit codes as of `run`: a planted leak that is found is a success.
     """
     from pixelbench.cli.making import make
+    from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.experiments.ablation import load_ablation, on_task
-    from pixelbench.reports.terminal import print_report
 
     use_data_folder(data)
     whole, asked = load_ablation(name)
     suite, note = on_task(whole, asked, task)
     if note:
         say(note)
-    plan, chosen = plan_suite(suite, results, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision)
+    plan, chosen = with_images(
+        lambda: plan_suite(suite, results, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision),
+        fetch=fetch and not dry_run,
+    )
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
     about = {"ablation": suite.name, "task": suite.tasks[0].name, "question": asked.question, "baseline": asked.baseline}
-    return make(plan, chosen, print_report, workers=workers, max_seconds=max_seconds, fail_fast=fail_fast, as_json=as_json, about=about)
+    return make(
+        plan,
+        chosen,
+        lambda report, console: _print(report, suite.name, console),
+        workers=workers,
+        max_seconds=max_seconds,
+        fail_fast=fail_fast,
+        as_json=as_json,
+        about=about,
+    )
+
+
+def _print(report: "Report", name: str, console: "Console") -> None:
+    """The ablation's section; the tables where it has none, as in a user's copy that changes something else, or with runs that failed."""
+    from pixelbench.reports.terminal import print_ablation, print_report
+
+    if any(ablation.axis.name == name for ablation in report.ablations):
+        print_ablation(report, name, console)
+    else:
+        print_report(report, console)

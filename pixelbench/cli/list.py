@@ -91,9 +91,13 @@ def _tasks() -> list[Entry]:
         {
             "name": task.name,
             "title": task.title,
-            "size": f"{task.height}x{task.width}x{task.channels}",
+            "channels": task.channels,
+            "height": task.height,
+            "width": task.width,
             "levels": task.levels,
             "classes": task.classes,
+            "images": None if task.sizes is None else dict(zip(("train", "validation", "test"), task.sizes, strict=True)),
+            "digest": task.digest or None,
             "missing": task.missing(),
             "preprocessing": task.preprocessing,
             "split": task.split_rule,
@@ -104,21 +108,13 @@ def _tasks() -> list[Entry]:
 
 
 def _print_tasks(entries: list[Entry]) -> None:
-    rows = [
-        (
-            entry["name"],
-            entry["title"],
-            entry["size"],
-            str(entry["levels"]),
-            str(entry["classes"] or "–"),
-            "missing" if entry["missing"] else "there",
-        )
-        for entry in entries
-    ]
-    print_table(("name", "title", "size", "levels", "classes", "data"), rows, right=("levels", "classes"))
+    """A block a task, and what to do where its images are missing."""
     for entry in entries:
-        if entry["missing"]:
-            say(entry["missing"])
+        size = f"{entry['height']}x{entry['width']}x{entry['channels']}, {entry['levels']} levels"
+        images = ", ".join(f"{count:,} {name}" for name, count in (entry["images"] or {}).items())
+        known = f"{images} images; digest {entry['digest'][:12]}" if images else "images unknown before they are prepared"
+        _print_block(entry["name"], entry["title"], f"{size}; {known}", entry["missing"] or "there")
+    say("Images of your own: folder:PATH, a folder with train/ and valid/, works wherever a task does.")
 
 
 def _models() -> list[Entry]:

@@ -38,8 +38,9 @@ WorkersOption = Annotated[
 FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stops all after the first run that fails.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan and makes nothing.")]
 DataOption = Annotated[
-    Path | None, typer.Option("--data", help="The folder of data sets that no package holds; else $PIXELBENCH_DATA.", metavar="DIR")
+    Path | None, typer.Option("--data", help="The folder of data sets; else $PIXELBENCH_DATA, else the user's cache.", metavar="DIR")
 ]
+FetchOption = Annotated[bool, typer.Option(" /--no-fetch", help="Downloads and prepares nothing; leaves out what lacks its images.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 
 DEFAULT_RESULTS = Path("runs")

@@ -9,6 +9,7 @@ from pixelbench.cli.options import (
     DeviceOption,
     DryRunOption,
     FailFastOption,
+    FetchOption,
     JsonOption,
     LimitOption,
     MaxSecondsOption,
@@ -44,23 +45,29 @@ def run(
     limit: LimitOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
+    fetch: FetchOption = True,
     fail_fast: FailFastOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> int:
     """Trains and evaluates what the results folder does not have yet, then reports.
 
-    Whatever ends it (Ctrl-C, kill, power), finished runs are kept and the same command goes on. Exit code 1: some run failed, diverged or
-    timed out, or causality is not what the suite declares; 2: every run needs images that are missing.
+    Images that are missing are downloaded or prepared, where that can be done. Whatever ends it (Ctrl-C, kill, power), finished runs are
+    kept and the same command goes on. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
+    2: every run needs images that are missing.
     """
     from pixelbench.cli.making import make
+    from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report
 
     use_data_folder(data)
-    plan, chosen = plan_suite(
-        suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision, shard=shard
+    plan, chosen = with_images(
+        lambda: plan_suite(
+            suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision, shard=shard
+        ),
+        fetch=fetch and not dry_run,
     )
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)

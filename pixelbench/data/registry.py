@@ -1,7 +1,10 @@
 """The tasks by name, and image folders by path."""
 
+from pathlib import Path
+
 from pixelbench.data.cifar import CIFAR10, CIFAR10_16, CIFAR10_GREY
 from pixelbench.data.digits import DIGITS
+from pixelbench.data.folder_task import PREFIX, folder_task, imagenet_task, prepared_task
 from pixelbench.data.mnist import FASHION_MNIST, MNIST, MNIST_DYNAMIC, MNIST_THRESHOLD
 from pixelbench.data.mnist_fixed import MNIST_FIXED
 from pixelbench.data.photos import PHOTOS, PHOTOS_8BIT
@@ -24,19 +27,28 @@ _TASKS: dict[str, Task] = {
         CIFAR10_16,
     )
 }
+#: The sides of the small ImageNets, whose tasks change when their folders are prepared.
+_IMAGENETS = {f"imagenet{side}": side for side in (32, 64)}
 
 
 def task_names() -> list[str]:
-    """Every task that ships, in the order in which reports list them."""
-    return list(_TASKS)
+    """Every task with a name of its own."""
+    return [*_TASKS, *_IMAGENETS]
 
 
 def get_task(name: str) -> Task:
-    """The task of that name; its images are read only by `Task.load`.
+    """The task of that name, `folder:PATH`, or as a record calls such a folder; its images are read only by `Task.load`.
 
     Raises:
-        UserError: no such task; the message names the nearest one.
+        UserError: no such task, the message names the nearest one; or a folder that cannot be used.
     """
-    if name not in _TASKS:
-        raise unknown("task", name, _TASKS)
-    return _TASKS[name]
+    if name in _TASKS:
+        return _TASKS[name]
+    if name in _IMAGENETS:
+        return imagenet_task(_IMAGENETS[name])
+    if name.startswith(PREFIX):
+        return folder_task(Path(name.removeprefix(PREFIX)))
+    prepared = prepared_task(name)
+    if prepared is None:
+        raise unknown("task", name, task_names())
+    return prepared

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
-from pixelbench.data import get_task
+from pixelbench.data import Task, get_task
 from pixelbench.errors import NothingMatched, UserError, nearest, unknown
 from pixelbench.experiments.grid import Evaluation, Suite, SuiteTask, SuiteVariant
 from pixelbench.experiments.provenance import source_digest
@@ -54,8 +54,8 @@ class Cell:
 class Plan:
     """The cells in the order of the suite.
 
-    `problems`: one sentence for each record of no use and each run asked for twice. `missing_data`: one for each task whose images are
-    missing, with what to do.
+    `problems`: one sentence for each record of no use and each run asked for twice. `absent`: the tasks whose images are missing;
+    `missing_data`: a sentence for each, with what to do.
     """
 
     suite: str
@@ -63,6 +63,7 @@ class Plan:
     cells: tuple[Cell, ...]
     problems: tuple[str, ...]
     missing_data: tuple[str, ...] = ()
+    absent: tuple[Task, ...] = ()
 
     @property
     def impossible(self) -> bool:
@@ -129,9 +130,12 @@ def make_plan(
     found = scan(store)
     times = _times(found.values())
     cells = [_cell(spec, store, found, times, _MADE[rerun]) for spec in specs]
-    absent = {name: said for name in {cell.spec.task["name"]: None for cell in cells if cell.runs} if (said := get_task(name).missing())}
+    needed = {cell.spec.task["name"] for cell in cells if cell.runs}
+    tasks = {(task := get_task(suite_task.name)).name: task for suite_task, _ in chosen}
+    absent = {name: (task, said) for name, task in tasks.items() if name in needed and (said := task.missing())}
     cells = [replace(cell, state="missing data", runs=False) if cell.runs and cell.spec.task["name"] in absent else cell for cell in cells]
-    return Plan(suite.name, store, tuple(cells), (*found.problems, *problems), tuple(absent.values()))
+    sentences = tuple(said for _, said in absent.values())
+    return Plan(suite.name, store, tuple(cells), (*found.problems, *problems), sentences, tuple(task for task, _ in absent.values()))
 
 
 def resolve_precision(asked: str, of_recipe: str, device: str) -> str:

@@ -75,10 +75,16 @@ def test_tasks_are_listed_with_classes_and_what_is_missing(pixelbench: Pixelbenc
     monkeypatch.setenv("COLUMNS", "80")
     _, out, err = pixelbench("list", "tasks")
     assert max(map(len, out.splitlines())) <= 80
-    assert out.count("missing") == err.count(MISSING) == 1
+    words = " ".join(out.split())
+    assert "8x8x1, 17 levels; 891 train, 260 validation, 646 test images; digest ed56e733481f there" in words
+    assert words.count(MISSING) == 1
+    assert "folder:PATH" in err
     found = {task["name"]: task for task in json.loads(pixelbench("list", "tasks", "--json")[1])}
     assert (found["digits"]["classes"], found["photos"]["classes"], found["digits"]["missing"]) == (10, 0, None)
     assert found["mnist-fixed"]["missing"].startswith(MISSING)
+    assert found["mnist-fixed"]["images"] == {"train": 50_000, "validation": 10_000, "test": 10_000}
+    assert found["mnist-fixed"]["digest"].startswith("76ae3102193f")
+    assert found["imagenet32"]["images"] is found["imagenet32"]["digest"] is None
 
 
 def test_models_are_listed_with_the_weights_of_the_papers(pixelbench: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,9 +37,9 @@ def numbered(split: str, numbers: Iterable[int]) -> list[str]:
     return [f"{split}/{number:02}.png" for number in numbers]
 
 
-def usual(folder: Path, train: int = 10, valid: int = 3) -> Path:
-    """A folder with so many images of 4x3 pixels."""
-    write(folder, *numbered("train", range(train)), *numbered("valid", range(valid)))
+def usual(folder: Path, train: int = 10, valid: int = 3, size: tuple[int, int] = (4, 3)) -> Path:
+    """A folder with so many images of that (width, height)."""
+    write(folder, *numbered("train", range(train)), *numbered("valid", range(valid)), size=size)
     return folder
 
 

@@ -81,7 +81,7 @@ def test_where_nothing_can_be_downloaded_one_sentence_says_so(data: Path):
     for name in ("mnist", "fashion-mnist", "mnist-fixed", "cifar10"):
         task = get_task(name)
         assert task.obtain is not None
-        with pytest.raises(UserError, match="Could not get '.*' from http://127\\.0\\.0\\.1:9"):
+        with pytest.raises(UserError, match=r"Could not get .* from http://127\.0\.0\.1:9"):
             task.obtain(lambda step: None)
         assert task.missing() is not None
 

@@ -1,0 +1,133 @@
+"""`fetch`, and what `run` and `ablate` get by themselves: downloads and image folders, as a user meets them."""
+
+import gzip
+import hashlib
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_stores import Pixelbench
+from image_files import usual  # type: ignore[import-not-found]
+from local_server import LocalServer, serving  # type: ignore[import-not-found]
+
+from pixelbench.data import registry
+from pixelbench.data.download import MIRROR
+from pixelbench.data.folder import VARIABLE
+from pixelbench.data.idx import COUNTS
+from pixelbench.data.mnist import MNIST, MNIST_FILES
+from pixelbench.data.task import Split, TaskData, data_digest
+
+SUITE = """
+name = "mine"
+default_budget = "cpu"
+[budget.cpu]
+updates = 1
+evaluation = { test_images = 2, validation_images = 2, samples = 2 }
+[[task]]
+name = "NAME"
+[[variant]]
+name = "uniform"
+family = "uniform"
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.setenv(VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
+    """A server with four files of the form of MNIST, which the task `mnist` takes for the published ones."""
+    monkeypatch.setitem(COUNTS, "train", 50_003)
+    monkeypatch.setitem(COUNTS, "test", 5)
+    files: dict[str, bytes] = {}
+    arrays = []
+    for part, count in (("train", 50_003), ("t10k", 5)):
+        pixels, classes = np.full((count, 28, 28), count % 251, np.uint8), (np.arange(count) % 10).astype(np.uint8)
+        arrays.append((pixels[:, None], classes.astype(np.int64)))
+        for name, content in (
+            (f"{part}-images-idx3-ubyte", struct.pack(">4I", 0x0803, *pixels.shape) + pixels.tobytes()),
+            (f"{part}-labels-idx1-ubyte", struct.pack(">2I", 0x0801, count) + classes.tobytes()),
+        ):
+            files[f"{name}.gz"] = gzip.compress(content, 1)
+            monkeypatch.setitem(MNIST_FILES.checksums, name, hashlib.md5(files[f"{name}.gz"]).hexdigest())
+    images, labels = (np.concatenate(kind) for kind in zip(*arrays, strict=True))
+    whole = Split(images, np.arange(50_008, dtype=np.int64), labels)
+    digest = data_digest(TaskData(whole[:50_000], whole[50_000:50_003], whole[50_003:]))
+    monkeypatch.setitem(registry._TASKS, "mnist", replace(MNIST, digest=digest, sizes=(50_000, 3, 5)))
+    with serving(files) as server:
+        monkeypatch.setenv(MIRROR, server.url(""))
+        yield server
+
+
+def test_fetch_downloads_verifies_and_says_what_there_is(pixelbench: Pixelbench, data: Path, published: LocalServer):
+    code, out, err = pixelbench("fetch", "mnist")
+    assert (code, out) == (0, "")
+    assert "train-images-idx3-ubyte.gz: " in err
+    assert "mnist: 50,000 train, 3 validation, 5 test images, verified (digest " in err
+    code, out, _ = pixelbench("fetch", "mnist", "digits", "--json")
+    assert code == 0
+    first, second = json.loads(out)
+    assert first["images"] == {"train": 50_000, "validation": 3, "test": 5}
+    assert second["name"] == "digits"
+    assert len(published.seen) == 4  # nothing twice
+
+
+def test_what_cannot_be_had_is_one_sentence(pixelbench: Pixelbench, data: Path):
+    code, out, err = pixelbench("fetch", "cifar10")
+    assert (code, out) == (2, "")
+    assert err.startswith("Could not get 'cifar-10-python.tar.gz' from http://127.0.0.1:9/")
+    assert err.count("\n") == 1
+    code, _, err = pixelbench("fetch", "imagenet32")
+    assert code == 2
+    assert "which you must get yourself" in err
+    code, _, err = pixelbench("fetch", "minst")
+    assert code == 2
+    assert "Did you mean 'mnist'?" in err
+
+
+def test_skip_damaged_is_for_folders_only(pixelbench: Pixelbench, data: Path):
+    code, _, err = pixelbench("fetch", "cifar10", "--skip-damaged")
+    assert (code, err) == (2, "--skip-damaged is for image folders; 'cifar10' is published as a whole.\n")
+
+
+def test_run_downloads_what_it_needs(pixelbench: Pixelbench, tmp_path: Path, data: Path, published: LocalServer):
+    (tmp_path / "mine.toml").write_text(SUITE.replace("NAME", "mnist"))
+    assert "missing data" in pixelbench("plan", "--suite", "mine.toml")[1]
+    code, _, err = pixelbench("run", "--suite", "mine.toml", "--workers", "0", "--no-fetch")
+    assert code == 2
+    assert not published.seen
+    assert "get them with `pixelbench fetch mnist`" in err
+    code, out, err = pixelbench("run", "--suite", "mine.toml", "--workers", "0")
+    assert code == 0, err
+    assert "uniform" in out
+    assert len(published.seen) == 4
+
+
+def test_a_folder_is_prepared_by_run_and_its_runs_can_be_sampled(pixelbench: Pixelbench, tmp_path: Path, data: Path):
+    folder = usual(tmp_path / "birds")
+    (tmp_path / "mine.toml").write_text(SUITE.replace("NAME", f"folder:{folder}"))
+    code, out, err = pixelbench("run", "--suite", "mine.toml", "--workers", "0")
+    assert code == 0, err
+    assert "folder-birds: 3x4x3 images of 256 levels" in out
+    record = json.loads(next((tmp_path / "runs" / "folder-birds" / "uniform").glob("*/record.json")).read_text())
+    assert str(tmp_path) not in json.dumps(record)
+    assert record["task"]["digest"]
+    code, _, err = pixelbench("sample", "folder-birds/uniform", "-n", "2")
+    assert code == 0, err
+
+
+def test_an_ablation_runs_on_a_folder(pixelbench: Pixelbench, tmp_path: Path, data: Path):
+    folder = usual(tmp_path / "birds", size=(8, 8))
+    code, out, err = pixelbench("ablate", "colour-conditioning", "--task", f"folder:{folder}", "--budget", "smoke", "--workers", "0")
+    assert code == 0, err
+    assert "folder-birds" in out
+    assert "gated-no-colour" in out
