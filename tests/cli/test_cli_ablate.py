@@ -88,7 +88,7 @@ def test_a_copy_is_an_ablation_too(pixelbench: Pixelbench, made: list[str], tmp_
 
 def test_missing_images_are_wrong_use(pixelbench: Pixelbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "empty"))
-    code, out, err = pixelbench("ablate", "gates", "--task", "mnist-fixed")
+    code, out, err = pixelbench("ablate", "gates", "--task", "mnist-fixed", "--no-fetch")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "mnist-fixed" in err
     assert not (tmp_path / "runs").exists()
@@ -127,7 +127,7 @@ def test_ablations_are_listed(pixelbench: Pixelbench, monkeypatch: pytest.Monkey
 
 def test_an_ablation_is_shown_as_any_suite(pixelbench: Pixelbench) -> None:
     out = pixelbench("show", "gates")[1]
-    assert "Are the gates worth their weights? Compared with gated-pixelcnn, on digits unless another task is named." in out
+    assert "What is tanh times sigmoid worth beside a ReLU? Compared with gated-pixelcnn, on digits unless another task is named." in out
     assert "gates = false" in out
     assert only_json(pixelbench("show", "gates", "--json")[1])["ablation"]["task"] == "digits"
     assert 'extends = "ablation-base"' in pixelbench("show", "gates", "--toml")[1]

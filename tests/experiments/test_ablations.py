@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
@@ -124,6 +125,23 @@ def test_a_task_without_settings_takes_those_of_the_most_alike(tmp_path: Path) -
     assert said == "Ablation 'few' has no settings for 'photos'; it takes those for 'photos-8bit'."
     assert (alone.tasks[0].name, alone.tasks[0].settings) == ("photos", {"maps": 12})
     assert make_plan(alone, Path("none")).cells[0].spec.task["digest"] == get_task("photos").digest
+
+
+def test_a_folder_of_images_takes_settings_by_its_colours(tmp_path: Path) -> None:
+    for mode, like in (("RGB", "photos-8bit"), ("L", "mnist")):
+        folder = tmp_path / mode
+        for split in ("train", "valid"):
+            (folder / split).mkdir(parents=True)
+            for index in range(3):
+                Image.new(mode, (16, 16), index).save(folder / split / f"{index}.png")
+        suite, asked = load_ablation("residual")
+        alone, said = on_task(suite, asked, f"folder:{folder}")
+        assert said is not None
+        assert said.endswith(f"it takes those for '{like}'.")
+        assert alone.tasks[0].settings == next(task.settings for task in suite.tasks if task.name == like)
+        assert {cell.spec.task["name"] for cell in make_plan(alone, Path("none")).cells} == {f"folder-{mode}"}
+    with pytest.raises(UserError, match="'colour-conditioning' makes no sense on"):
+        on_task(*load_ablation("colour-conditioning"), f"folder:{tmp_path / 'L'}")
 
 
 def test_a_task_on_which_it_makes_no_sense_names_those_where_it_does() -> None:

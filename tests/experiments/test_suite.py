@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from suite_file import TEXT, write_suite
 
 from pixelbench.errors import UserError
@@ -142,6 +143,24 @@ def test_settings_that_do_not_fit_the_images_of_a_task(tmp_path: Path) -> None:
     said = complaint(tmp_path, photos.replace("layers = 1", 'layers = 1, condition = "class", classes = 10'))
     assert "variant.gated-pixelcnn.settings: on task.photos, condition = 'class' needs labels" in said
     assert "tasks with labels: digits" in said
+
+
+def test_a_folder_of_images_is_a_task(tmp_path: Path) -> None:
+    folder = tmp_path / "birds"
+    text = TEXT.replace('name = "digits"', f'name = "folder:{folder}"')
+    said = complaint(tmp_path, text)
+    assert f"task.folder:{folder}: There is no folder '{folder}'" in said
+    assert "\n" not in said
+    for split in ("train", "valid"):
+        (folder / split).mkdir(parents=True)
+        for index in range(3):
+            Image.new("RGB", (6, 5), (index, 0, 0)).save(folder / split / f"{index}.png")
+    suite = load_suite(write_suite(tmp_path, text))
+    assert [(task.name, variant.name) for task, variant in pairs(suite)] == [
+        (f"folder:{folder}", "uniform"),
+        (f"folder:{folder}", "gated-pixelcnn"),
+    ]
+    assert "on task.folder:" in complaint(tmp_path, text.replace("maps = 8", "maps = 2"))
 
 
 def test_files_that_are_no_suite(tmp_path: Path) -> None:
