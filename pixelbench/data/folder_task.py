@@ -48,8 +48,9 @@ def folder_task(path: Path) -> Task:
     Raises:
         UserError: there is no such folder, it does not have the layout, or it lies in the folder of prepared arrays.
     """
-    folder = Path(os.path.abspath(path))
-    if prepared_root().resolve() in (folder.resolve(), *folder.resolve().parents):
+    folder = Path(os.path.abspath(os.path.expanduser(path)))  # no shell expands the ~ of `folder:~/birds`
+    real = Path(os.path.realpath(folder))
+    if Path(os.path.realpath(prepared_root())) in (real, *real.parents):
         raise UserError(f"'{path}' lies in '{prepared_root()}', where decoded images are kept; name the folder with the images themselves.")
     source = Source(f"folder-{_safe(folder.name)}", folder, f"{PREFIX}{path}")
     manifest = read_manifest(source.where)
@@ -141,7 +142,7 @@ def _shape(folder: Path) -> Shape:
 
 
 def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "images"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60].strip("-.") or "images"
 
 
 def _task(source: Source, shape: Shape, manifest: Manifest | None, *, prepared_only: bool = False) -> Task:

@@ -91,16 +91,16 @@ def printable(path: str) -> str:
 
 def _split_folders(folder: Path) -> list[str]:
     """Which of train, valid and test are there; the first two must be."""
-    if not folder.exists():
+    if not os.path.exists(folder):
         raise UserError(f"There is no folder '{folder}'; expected is one with {LAYOUT}.")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise UserError(f"'{folder}' is a file, not a folder with {LAYOUT}.")
     for split in SPLITS[:2]:
-        if not (folder / split).is_dir():
+        if not os.path.isdir(folder / split):
             near = nearest(split, set(_names(folder)) - set(SPLITS))
             hint = f" (is '{near}' it? Rename it)" if near else ""
             raise UserError(f"'{folder}' has no {split}/{hint}; expected are {LAYOUT}.")
-    return [split for split in SPLITS if (folder / split).is_dir()]
+    return [split for split in SPLITS if os.path.isdir(folder / split)]
 
 
 def _walk(folder: Path, inside: str, deep: bool = False) -> Iterator[Found | None]:
@@ -111,7 +111,7 @@ def _walk(folder: Path, inside: str, deep: bool = False) -> Iterator[Found | Non
             yield None
         elif name.lower().endswith(EXTENSIONS):
             yield _stamped(folder, path)
-        elif not (folder / path).is_dir():
+        elif not os.path.isdir(folder / path):
             yield None
         elif deep:
             raise UserError(f"'{printable(str(folder / path))}' is nested too deep; expected are {LAYOUT}.")

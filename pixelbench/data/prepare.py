@@ -4,6 +4,7 @@ Two processes at once: one prepares, the other waits and finds it done. Memory d
 """
 
 import contextlib
+import multiprocessing
 import os
 import secrets
 import shutil
@@ -45,6 +46,10 @@ def prepare(where: Path, folder: Path, report: Report, *, side: int | None, comm
     """
     if _is_current(where, folder):
         return
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # it would wait for its parent, which waits for it
+        raise UserError(
+            "Images are decoded by processes that import your program first: put what it does under `if __name__ == '__main__':`."
+        )
     try:
         prepared_root().mkdir(parents=True, exist_ok=True)
         with _alone(where, report):

@@ -61,7 +61,7 @@ def place(task_name: str, folder: Path) -> Path:
 
 def places(task_name: str) -> list[Path]:
     """All places of that task's name, of whatever folders; the one used last comes first."""
-    found = [path for path in prepared_root().glob(f"{task_name}-{'[0-9a-f]' * 8}") if (path / MANIFEST).is_file()]
+    found = [path for path in prepared_root().glob(f"{task_name}-{'[0-9a-f]' * 8}") if os.path.isfile(path / MANIFEST)]
     return sorted(found, key=lambda path: (path / MANIFEST).stat().st_mtime_ns, reverse=True)
 
 

@@ -55,6 +55,18 @@ def test_before_preparation_the_shape_is_known_and_nothing_else(tmp_path: Path) 
         task.load()
 
 
+def test_the_home_folder_is_known_and_a_name_is_made_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, safe in (("birds", "birds"), (".b(i)rds", "b-i-rds"), ("鳥", "images"), ("b" * 99, "b" * 60)):
+        usual(tmp_path / name)
+        assert folder_task(Path("~", name)).name == f"folder-{safe}"
+
+
+def test_a_link_to_itself_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "birds").symlink_to("birds")
+    assert refusal(tmp_path / "birds").startswith("There is no folder")
+
+
 def test_without_a_test_folder_valid_is_test_and_validation_comes_out_of_train(tmp_path: Path) -> None:
     task = prepared(usual(tmp_path / "birds", train=30, valid=4))
     assert task.missing() is None

@@ -1,5 +1,6 @@
 """Preparing an image folder: nothing is lost without a word, nothing half-done is ever used."""
 
+import multiprocessing
 import os
 import shutil
 import struct
@@ -305,6 +306,11 @@ def test_of_two_processes_one_prepares_and_the_other_waits(folder: Path) -> None
             assert [said(first) for _ in range(5)][-1] == "done"
             assert said(second) == "done"
     assert digest(folder)
+
+
+def test_a_program_that_a_worker_imports_is_refused_before_it_waits_for_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    assert refusal(folder).endswith("put what it does under `if __name__ == '__main__':`.")
 
 
 def start(folder: Path, how: str) -> "subprocess.Popen[str]":
