@@ -1,7 +1,8 @@
 """Pictures of a task on a page: sample grids and dependence maps, each where a section first asks for it, the rest at the end."""
 
+import dataclasses
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pixelbench.causality.picture import map_png
@@ -26,7 +27,7 @@ class Gallery:
         self._task, self._cells, self._beside = task, cells, beside
         self._groups = map_groups(cells)
         self._grids_shown: set[str] = set()
-        self._maps_shown: set[tuple[str, ...]] = set()
+        self._maps_shown: dict[tuple[str, ...], str] = {}  # labels of a group → the first name that its picture bears
 
     def grids(self, labels: tuple[str, ...]) -> list[str]:
         """Samples of these cells, one below the other, whether shown before or not."""
@@ -52,16 +53,16 @@ class Gallery:
 
     def differing_maps(self, labels: tuple[str, ...]) -> list[str]:
         """The maps of these cells beside one another, but for those shown before; nothing where all see what the first one sees."""
-        asked = [group for group in self._groups if {*labels} & {*group.labels}]
-        if all(labels[0] in group.labels for group in asked):
+        asked = [(mine, group) for group in self._groups if (mine := [label for label in labels if label in group.labels])]
+        if all(labels[0] in mine for mine, _ in asked):
             return []
-        asked.sort(key=lambda group: min(labels.index(label) for label in group.labels if label in labels))
-        new = [group for group in asked if group.labels not in self._maps_shown]
-        old = [_names(group) for group in asked if group.labels in self._maps_shown]
+        asked.sort(key=lambda pair: labels.index(pair[0][0]))
+        old = [self._pointer(mine, group) for mine, group in asked if group.labels in self._maps_shown]
+        new = [(mine, group) for mine, group in asked if group.labels not in self._maps_shown]
         parts = self._explained() if new else []
-        parts += _row([(_names(group), self._map(group)) for group in new])
+        parts += _row([(_names(mine, group), self._map(mine, group)) for mine, group in new])
         if new:
-            parts.append("\n".join(f"- {_caption(group)}" for group in new))
+            parts.append("\n".join(f"- {_caption(mine, group)}" for mine, group in new))
         if old:
             parts.append(f"Dependence map{'s' if len(old) > 1 else ''} shown above: {'; '.join(old)}.")
         return parts
@@ -73,7 +74,7 @@ class Gallery:
             return []
         parts = [f"### {'Other dependence maps' if self._maps_shown else 'Dependence maps'}", *self._explained()]
         for group in others:
-            parts += [_caption(group), self._map(group)]
+            parts += [_caption(group.labels, group), self._map(group.labels, group)]
         return parts
 
     def _captioned(self, cell: Cell) -> str | None:
@@ -92,11 +93,17 @@ class Gallery:
     def _explained(self) -> list[str]:
         return [] if self._maps_shown else [MAPS]
 
-    def _map(self, group: MapGroup) -> str:
-        self._maps_shown.add(group.labels)
-        name = f"{FILES}/map-{escape.file_name(self._task)}-{group.file}.png"
-        write_bytes(self._beside / name, map_png(group.report))
-        return _picture(f"Dependence map of {', '.join(group.labels)}", name)
+    def _map(self, labels: Sequence[str], group: MapGroup) -> str:
+        """The picture, under the names of these of its variants."""
+        self._maps_shown[group.labels] = labels[0]
+        name = f"{FILES}/map-{escape.file_name(self._task)}-{escape.file_name(labels[0])}.png"
+        target = ", ".join(labels)
+        write_bytes(self._beside / name, map_png(dataclasses.replace(group.report, target=target)))
+        return _picture(f"Dependence map of {target}", name)
+
+    def _pointer(self, labels: Sequence[str], group: MapGroup) -> str:
+        first = self._maps_shown[group.labels]
+        return f"{_names(labels, group)}{'' if first in labels else f', the same as of **{escape.text(first)}**'}"
 
 
 def _shown_run(cell: Cell) -> Run:
@@ -104,14 +111,15 @@ def _shown_run(cell: Cell) -> Run:
     return next((run for run in cell.runs if (run.folder / "samples.png").is_file()), cell.runs[0])
 
 
-def _caption(group: MapGroup) -> str:
-    return f"{_names(group)}: {escape.text(group.sentences)}"
+def _caption(labels: Sequence[str], group: MapGroup) -> str:
+    others = [label for label in group.labels if label not in labels]
+    same = f" The same holds for {', '.join(others)}." if others else ""
+    return f"{_names(labels, group)}: {escape.text(f'{group.sentences}{same}')}"
 
 
-def _names(group: MapGroup) -> str:
-    """All variants that share the map."""
-    labels = ", ".join(f"**{escape.text(label)}**" for label in group.labels)
-    return f"{labels}{' (*not causal*)' if group.report.leaky else ''}"
+def _names(labels: Sequence[str], group: MapGroup) -> str:
+    names = ", ".join(f"**{escape.text(label)}**" for label in labels)
+    return f"{names}{' (*not causal*)' if group.report.leaky else ''}"
 
 
 def _heading(cell: Cell) -> str:

@@ -1,7 +1,6 @@
 """Dependence maps of a task's networks, from the certificates that their runs left."""
 
 import dataclasses
-import re
 from dataclasses import dataclass
 
 from pixelbench.causality.report import CausalityReport
@@ -15,11 +14,6 @@ class MapGroup:
 
     labels: tuple[str, ...]
     report: CausalityReport
-
-    @property
-    def file(self) -> str:
-        """A file name from the first label."""
-        return re.sub(r"[^A-Za-z0-9]+", "-", self.labels[0]).strip("-")
 
     @property
     def sentences(self) -> str:

@@ -200,11 +200,11 @@ def _label(group: list[Run], groups: list[list[Run]]) -> str:
         mine = differing(first, namesakes)
         if mine and said.count(mine) == 1:
             return f"{first.variant} ({mine})"
-    return f"{first.variant} ({_budget(first, namesakes)}, {first.key[:6]})"
+    return f"{first.variant} ({first.record['budget']['name']}, {first.key[:6]})"
 
 
-def _budget(run: Run, _: list[Run]) -> str:
-    return run.record["budget"]["name"]
+def _budget(run: Run, namesakes: list[Run]) -> str:
+    return run.record["budget"]["name"] if any(other.updates != run.updates for other in namesakes) else ""
 
 
 def _settings(run: Run, namesakes: list[Run]) -> str:

@@ -93,11 +93,13 @@ def test_each_map_is_shown_once_and_only_where_it_differs(tmp_path: Path) -> Non
     page = write_page(tmp_path)
     first, second = section(page, "A residual connection around the first layer"), section(page, "Mask B in the first layer")
     row = next(line for line in first.splitlines() if "![Dependence map" in line)
-    assert row.index("map-digits-gated-no-gates.png") < row.index("map-digits-gated-mask-b.png")
-    assert "- **gated-mask-b**, **gated-residual** (*not causal*): Not causal: input" in first
+    assert row.index("map-digits-gated-pixelcnn.png") < row.index("map-digits-gated-residual.png")
+    assert "| **gated-pixelcnn** | **gated-residual** (*not causal*) |" in first
+    assert "- **gated-residual** (*not causal*): Not causal: input" in first
+    assert "The same holds for gated-no-gates." in first
     assert "![Dependence map" not in second
-    assert "Dependence maps shown above: **gated-no-gates**, **gated-pixelcnn**; **gated-mask-b**" in second
-    assert "ependence map" not in section(page, "Gated activations")
+    assert "Dependence maps shown above: **gated-pixelcnn**; **gated-mask-b** (*not causal*), the same as of **gated-residual**." in second
+    assert "Dependence map" not in section(page, "Gated activations")
     assert page.count("Red may not be seen.") == 1
     others = page.split("### Other dependence maps")[1]
     assert "map-digits-pixelcnn.png" in others
