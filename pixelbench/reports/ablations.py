@@ -75,9 +75,12 @@ def _as_dict(entry: AblationRow) -> dict[str, Any]:
 
 def find_ablations(cells: list[Cell], lessons: list[Lesson]) -> list[Ablation]:
     """All that the store allows: by axis, then by task. What a lesson says of a variant is what its row says."""
-    baselines = sorted(cells, key=lambda cell: cell.task)
-    found = [(axis, group) for axis in AXES for baseline in baselines for group in _groups(axis, baseline, cells) if len(group) > 1]
-    return [_ablation(axis, group, lessons) for axis, group in found]
+    tasks: dict[str, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: cell.task):
+        tasks.setdefault(cell.task, []).append(cell)
+    pairs = [(baseline, neighbours) for neighbours in tasks.values() for baseline in neighbours]
+    found = [(axis, group) for axis in AXES for baseline, neighbours in pairs for group in _groups(axis, baseline, neighbours)]
+    return [_ablation(axis, group, lessons) for axis, group in found if len(group) > 1]
 
 
 def _groups(axis: Axis, baseline: Cell, cells: list[Cell]) -> Iterator[list[Cell]]:

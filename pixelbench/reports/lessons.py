@@ -1,5 +1,6 @@
 """The two lessons of the field in words, with this store's numbers and no further than they carry."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ def find_lessons(cells: list[Cell]) -> list[Lesson]:
 
 def _leak_lesson(cell: Cell, cells: list[Cell]) -> Lesson:
     causal = _counterpart(cell, cells, "first_layer", "causal")
-    said = [_teacher_forced(cell, causal), _sequential(cell, cells), _black(cell), _canvas(cell)]
+    said = [_teacher_forced(cell, causal), _sequential(cell), _black(cell), _canvas(cell)]
     return Lesson(cell.task, SEES_ITSELF, cell.label, tuple(sentence for sentence in said if sentence), (cell.label,))
 
 
@@ -64,16 +65,16 @@ def _teacher_forced(cell: Cell, causal: Cell | None) -> str:
     return f"{said}: {judged}, {beside}. It is no likelihood all the same."
 
 
-def _sequential(cell: Cell, cells: list[Cell]) -> str | None:
+def _sequential(cell: Cell) -> str | None:
     score = cell.mean("sequential", "bits_per_dim")
     images = cell.mean("sequential", "n_images")
     if score is None or images is None:
         return None
-    said = f"The process that its sampler really follows needs {words.bits(score)} bits/dim (sequential score, {images:.0f} images)"
-    guess = next((c.mean("likelihood", "bits_per_dim") for c in cells if c.task == cell.task and c.family == "uniform"), None)
-    if guess is None:
-        return said + "."
-    return f"{said}, {'worse' if score > guess else 'better'} than the {words.bits(guess)} of knowing nothing (uniform)."
+    guess = math.log2(cell.levels)
+    return (
+        f"The process that its sampler really follows needs {words.bits(score)} bits/dim (sequential score, {images:.0f} images), "
+        f"{'worse' if score > guess else 'better'} than the {words.bits(guess)} of knowing nothing (uniform)."
+    )
 
 
 def _black(cell: Cell) -> str | None:

@@ -9,6 +9,8 @@ from pixelbench.reports.runs import Cell
 
 #: Okabe and Ito's palette: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: One after the other where there are more curves than colours.
+MARKERS = ("o", "s", "^", "D", "v")
 #: Baselines without training are lines to hold the curves against.
 LEVEL_LINES = ("uniform", "histogram")
 
@@ -40,7 +42,8 @@ def draw_curves(cells: list[Cell]) -> bytes | None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for index, (cell, curve) in enumerate(curves):
-        _draw_cell(axes, cell, curve, COLOURS[index % len(COLOURS)])
+        turn, place = divmod(index, len(COLOURS))
+        _draw_cell(axes, cell, curve, COLOURS[place], MARKERS[turn % len(MARKERS)])
     for cell in cells:
         if cell.family in LEVEL_LINES and (bits := cell.mean("likelihood", "bits_per_dim")) is not None:
             axes.axhline(bits, color="0.6", linewidth=0.8, linestyle=":")
@@ -55,7 +58,7 @@ def draw_curves(cells: list[Cell]) -> bytes | None:
     return _png(figure)
 
 
-def _draw_cell(axes, cell: Cell, curve: Curve, colour: str) -> None:
+def _draw_cell(axes, cell: Cell, curve: Curve, colour: str, marker: str) -> None:
     style = "--" if cell.leaky else "-"
     train = [(update, bits) for update, bits, _ in curve if bits is not None]
     validation = [(update, bits) for update, _, bits in curve if bits is not None]
@@ -65,8 +68,8 @@ def _draw_cell(axes, cell: Cell, curve: Curve, colour: str) -> None:
     points = validation or train
     if not points:
         return
-    marker = "o" if validation else None
-    axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, linestyle=style, marker=marker, markersize=3.5, label=label)
+    shown = marker if validation else None
+    axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, linestyle=style, marker=shown, markersize=3.5, label=label)
 
 
 def _number(text: str) -> float | None:

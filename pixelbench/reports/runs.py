@@ -165,7 +165,8 @@ class Cell:
 
     def differs_only_in(self, other: "Cell", setting: str, value: object) -> bool:
         """Whether `other` is this cell with `setting` put to `value` and everything else the same."""
-        return self.asked_as(other) and self.family == other.family and {**self.settings, setting: value} == other.settings != self.settings
+        settings = {**self.settings, setting: value}
+        return self.family == other.family and settings == other.settings != self.settings and self.asked_as(other)
 
 
 def load_runs(found: Scan, keys: Collection[str] | None = None) -> list[Run]:

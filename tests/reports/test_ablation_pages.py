@@ -139,6 +139,14 @@ def test_images_of_another_digest_are_another_table(tmp_path: Path) -> None:
             assert np.asarray(picture).size
 
 
+def test_nats_stand_in_the_section_of_a_binary_task(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 0.150, task="mnist-fixed", noise=0.01, settings={"gates": True})
+    add_run(tmp_path, "no-gates", 0.160, task="mnist-fixed", noise=0.01, settings={"gates": False})
+    said = section(write_page(tmp_path), "Gated activations")
+    assert "| nats/image |" in said
+    assert "| 81.51 ± " in said  # 0.150 * 784 * ln 2
+
+
 def test_recipes_tell_labels_apart_where_budgets_do_not(tmp_path: Path) -> None:
     for rate in (0.006, 0.002):
         add_run(tmp_path, "gated-pixelcnn", 1.0, recipe={"learning_rate": rate})

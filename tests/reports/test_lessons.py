@@ -29,7 +29,6 @@ def test_a_mild_leak_is_not_called_absurd_black_or_an_echo(tmp_path: Path) -> No
     statistics: dict[str, float | None] = {"zeros": 0.3, "constant_images": 0.25}
     leak = {"causal": "leaky", "sequential": 3.0}
     add_run(tmp_path, "gated-residual", 0.9, settings=RESIDUAL, statistics=statistics, canvas_agreement=1.0, **leak)
-    add_run(tmp_path, "uniform", 4.0)
     text = told(tmp_path, SEES_ITSELF)
     assert "a little less than it may, beside the 1.000" in text
     assert "better than the 4.000" in text
