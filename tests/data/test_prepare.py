@@ -129,7 +129,8 @@ def test_at_most_ten_are_named(tmp_path: Path) -> None:
     assert "train/11.png" not in said
 
 
-def test_left_out_files_are_told_and_change_the_digest(folder: Path) -> None:
+def test_left_out_files_are_told_and_change_the_digest(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare_arrays, "CHUNK_FILES", 4)
     obtain(folder)
     whole = digest(folder)
     for name in ("train/00.png", "train/08.png", "valid/01.png"):
@@ -146,6 +147,7 @@ def test_left_out_files_are_told_and_change_the_digest(folder: Path) -> None:
     np.testing.assert_array_equal(data.test.images, np.stack([pixels(name) for name in numbered("valid", (0, 2))]))
     manifest = read_manifest(place("folder-birds", folder))
     assert manifest is not None
+    assert manifest.bytes == {split: 128 + count * 36 for split, count in (("train", 6), ("validation", 1), ("test", 2))}
     assert manifest.left_out_names[1] == "train/03.png (not 4x3 pixels: 5x3)"
     assert obtain(folder) == []  # what was left out once is no reason to stop while the folder stays as it is
 
