@@ -81,7 +81,8 @@ def _grid(table: TaskTable, shown: list[columns.Column], title: str) -> Table:
         grid.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
     for row in table.rows:
         grid.add_row(*(_cell(column, row) for column in shown), style="dim" if row.standing in ("reference", "unscored") else None)
-    if table.real["zeros"] is not None:
+    measured = any(column.real(table) for column in shown if column is not columns.VARIANT)
+    if measured and table.real["zeros"] is not None:
         grid.add_section()
         grid.add_row(*(Text(column.real(table), style="italic") for column in shown))
     return grid

@@ -183,6 +183,7 @@ def test_an_ablation_keeps_the_terminal_s_width(tmp_path: Path, width: int) -> N
     assert max(len(line) for line in text.splitlines()) <= width
     assert "1.066" in text
     assert "+0.123" in text
+    assert ("real test images" in text) == ("zeros" in text)
 
 
 def test_an_ablation_without_runs_says_so(tmp_path: Path) -> None:

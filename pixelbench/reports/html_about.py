@@ -1,0 +1,66 @@
+"""What stands at the end of a page: how to read it, and where it comes from."""
+
+import re
+from typing import Any
+
+from pixelbench.reports import words
+from pixelbench.reports.markdown import ABLATIONS, BOUNDS, HOW_TO_READ, NATS, TOLD
+from pixelbench.reports.report import Report
+
+#: Explained here because only a page draws them.
+DRAWINGS = """\
+- **published beside measured**: the ring is the published value, the bar behind it the tolerance within which a measurement counts as
+  the same, the dot what was measured here; a line through the dot is a 90 % interval over seeds.
+- **forest plot**: the dot is the difference to the baseline, the line its 95 % interval, the upright line no difference."""
+
+_TERM = re.compile(r"\*\*(.+?)\*\*")
+
+
+def how_to_read(report: Report) -> list[tuple[str, str]]:
+    """Terms with their explanations, those that the page has."""
+    rows = [row for table in report.tables for row in table.rows]
+    texts = [HOW_TO_READ]
+    texts += [ABLATIONS] if report.ablations else []
+    texts += [TOLD] if any(row.standing == "told" for row in rows) else []
+    texts += [BOUNDS] if any(row.standing == "bound" or row.kl is not None for row in rows) else []
+    texts += [NATS] if any(table.binary for table in report.tables) else []
+    items = re.split(r"^- ", "\n".join([*texts, DRAWINGS]), flags=re.MULTILINE)
+    return [_explained(" ".join(item.split())) for item in items if item.strip()]
+
+
+def provenance(report: Report) -> list[tuple[str, str]]:
+    """Code, versions, devices, seeds, budgets and cost of all runs."""
+    runs = [run for cell in report.cells for run in cell.runs]
+    given = [run.record["provenance"] for run in runs]
+    known = {
+        "code": {_commit(about) for about in given},
+        "versions": {f"{name} {version}" for about in given for name, version in about.get("versions", {}).items()},
+        "device": {about["device"] for about in given},
+        "threads a run": {str(about["threads"]) for about in given if about.get("threads")},
+        "precision": {about["precision"] for about in given if about.get("precision")},
+        "seeds": {str(run.seed) for run in runs},
+        "budgets": {f"{run.record['budget']['name']} ({words.whole(run.updates)} updates)" for run in runs if run.updates},
+    }
+    total = sum(run.record["cost"]["seconds"] or 0 for run in runs)
+    lines = [(name, ", ".join(sorted(values, key=_natural))) for name, values in known.items() if values]
+    return [*lines, ("computing", f"{words.seconds(total)} seconds for {len(runs):,} run{'' if len(runs) == 1 else 's'}")]
+
+
+def _explained(item: str) -> tuple[str, str]:
+    """`**zeros**, **coherence**: the share` → `zeros, coherence` and `the share`; marks of Markdown within are dropped."""
+    term, _, rest = item.partition(": ") if item.partition(": ")[0].count("**") % 2 == 0 else item.partition(" ")
+    return _plain(term), _plain(rest)
+
+
+def _plain(text: str) -> str:
+    return _TERM.sub(r"\1", text).replace("*", "")
+
+
+def _commit(provenance: dict[str, Any]) -> str:
+    commit = provenance.get("git_commit")
+    return (commit[:12] if commit else "not from a git checkout") + (" with uncommitted changes" if provenance.get("git_dirty") else "")
+
+
+def _natural(text: str) -> tuple[bool, int, str]:
+    """Whole numbers by their size."""
+    return (False, int(text), "") if text.isdecimal() else (True, 0, text)

@@ -1,0 +1,94 @@
+"""Learning curves as vector drawings that take the page's colours."""
+
+import math
+from dataclasses import dataclass
+
+from pixelbench.reports.html_axis import Axis
+from pixelbench.reports.plots import Curve, read_curve
+from pixelbench.reports.runs import Cell
+
+#: Of the drawing, in its own units.
+WIDTH, HEIGHT = 560, 240
+#: A line has no more points than anybody can see.
+_POINTS = 300
+#: Tones told apart with any colour vision; further curves are dashed as well.
+TONES = 7
+
+
+@dataclass(frozen=True)
+class Line:
+    """Of one variant: places `x,y x,y …` in the drawing. `tone` 0 to 6 and `dash` tell it from others; `note` is `not causal`, `a bound`
+    or nothing."""
+
+    label: str
+    note: str
+    tone: int
+    dash: int
+    train: str
+    validation: str
+    dots: tuple[tuple[float, float], ...]
+    last: str
+
+
+@dataclass(frozen=True)
+class CurveChart:
+    """Bits/dim against updates. `alt` says in words what is to be seen."""
+
+    lines: tuple[Line, ...]
+    across: tuple[tuple[float, str], ...]
+    upwards: tuple[tuple[float, str], ...]
+    alt: str
+
+
+def draw_lines(cells: list[Cell]) -> CurveChart | None:
+    """The curves of these cells, of several seeds the lowest that kept one; None where nothing was trained."""
+    curves = [(cell, curve) for cell in cells if (curve := _curve_of(cell))]
+    if not curves:
+        return None
+    values = [value for _, curve in curves for _, *pair in curve for value in pair if value is not None]
+    if not values:
+        return None
+    top = max(min(max(values), 1.05 * math.log2(cells[0].levels)), 1.02 * min(values))
+    bottom = min(values) - 0.05 * (top - min(values))
+    across = Axis(0, max(update for _, curve in curves for update, *_ in curve) or 1, WIDTH)
+    upwards = Axis(bottom, top if top > bottom else bottom + 1, HEIGHT)
+    lines = tuple(_line(cell, curve, index, across, upwards) for index, (cell, curve) in enumerate(curves))
+    said = "; ".join(f"{line.label}{f' ({line.note})' if line.note else ''} ends at {line.last} bits/dim" for line in lines)
+    marks = tuple((round(HEIGHT - place, 2), label) for place, label in upwards.marks())
+    return CurveChart(lines, tuple(across.marks(5)), marks, f"Learning curves, bits/dim against updates: {said}.")
+
+
+def _curve_of(cell: Cell) -> Curve:
+    for run in cell.runs:
+        try:
+            if curve := read_curve(run.folder / "curve.csv"):
+                return curve
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # damaged: the record stands without it
+    return []
+
+
+def _line(cell: Cell, curve: Curve, index: int, across: Axis, upwards: Axis) -> Line:
+    train = [(update, bits) for update, bits, _ in curve if bits is not None]
+    validation = [(update, bits) for update, _, bits in curve if bits is not None]
+    last = (validation or train)[-1:]
+    return Line(
+        label=cell.label,
+        note="not causal" if cell.leaky else "a bound" if cell.bound else "",
+        tone=index % TONES,
+        dash=index // TONES % 4,
+        train=_path(train, across, upwards),
+        validation=_path(validation, across, upwards),
+        dots=tuple(_place(point, across, upwards) for point in validation) if len(validation) <= 40 else (),
+        last=f"{last[0][1]:.3f}" if last else "–",
+    )
+
+
+def _path(points: list[tuple[int, float]], across: Axis, upwards: Axis) -> str:
+    step = max(1, -(-len(points) // _POINTS))
+    kept = [*points[::step], *(points[-1:] if (len(points) - 1) % step else [])]
+    return " ".join(f"{x:g},{y:g}" for x, y in (_place(point, across, upwards) for point in kept))
+
+
+def _place(point: tuple[int, float], across: Axis, upwards: Axis) -> tuple[float, float]:
+    return across.at(point[0]), round(HEIGHT - upwards.at(point[1]), 2)

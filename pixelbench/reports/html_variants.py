@@ -1,0 +1,135 @@
+"""A section a variant: what was drawn, what it can see, how it was made, and the command that makes it again."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pixelbench.reports import words
+from pixelbench.reports.html_curves import CurveChart, draw_lines
+from pixelbench.reports.html_pictures import Picture, Pictures
+from pixelbench.reports.maps import MapGroup
+from pixelbench.reports.runs import Cell, Run
+from pixelbench.reports.tables import Row
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class SeedLine:
+    """One run of a variant, in words."""
+
+    seed: int
+    key: str
+    status: str
+    score: str
+    validation: str
+    updates: str
+    seconds: str
+    made: str
+    error: str
+    log: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the section shows. `anchor` is its id. Of several seeds, pictures and curve are the lowest's that has them."""
+
+    anchor: str
+    row: Row
+    samples: Picture | None
+    curve: CurveChart | None
+    map: Picture | None
+    seen: str
+    causality: tuple[str, ...]
+    diagnoses: tuple[str, ...]
+    settings: Pairs
+    recipe: Pairs
+    protocol: Pairs
+    seeds: tuple[SeedLine, ...]
+    commands: tuple[str, ...]
+
+
+def variant_of(
+    anchor: str, cell: Cell, row: Row, group: tuple[MapGroup, Picture | None] | None, pictures: Pictures, commands: Mapping[str, str]
+) -> Variant:
+    """The section of a cell.
+
+    Args:
+        anchor: its id.
+        cell, row: the runs, and their line in the table of the task.
+        group: what its network sees, and the drawing of it; None where no certificate says.
+        pictures: gets its sample grid.
+        commands: run key → the command that makes it.
+    """
+    first = cell.runs[0].record
+    shown = next((run for run in cell.runs if (run.folder / "samples.png").is_file()), cell.runs[0])
+    budget = first["budget"]
+    return Variant(
+        anchor=anchor,
+        row=row,
+        samples=pictures.add_file(shown.folder / "samples.png", f"Samples of {cell.label} beside real test images"),
+        curve=draw_lines([cell]),
+        map=group[1] if group else None,
+        seen=group[0].sentences if group else "",
+        causality=tuple(dict.fromkeys(_causality(run) for run in cell.runs)),
+        diagnoses=tuple(found.get("sentence", found["name"]) for found in shown.record["diagnoses"]),
+        settings=(("family", cell.family), *_pairs(cell.settings)),
+        recipe=_pairs(first["recipe"]),
+        protocol=(("budget", budget["name"]), ("updates", words.whole(budget["updates"])), *_pairs(first["evaluation"])),
+        seeds=tuple(_seed(run) for run in cell.runs),
+        commands=tuple(dict.fromkeys(commands[run.key] for run in cell.runs if run.key in commands)),
+    )
+
+
+def _causality(run: Run) -> str:
+    """What a run's record says of the check of its own causality."""
+    found = run.record["causality"]
+    if found["status"] == "unchecked":
+        return "Causality was not checked."
+    said = f"{words.CAUSAL.get(found['status'], found['status']).capitalize()}"
+    tolerance, example, probes = found.get("tolerance"), found.get("counter_example"), found.get("probes")
+    if example:
+        said += f": {example}"
+    if tolerance is not None:
+        said += f", tolerance {tolerance:g}"
+    said += f". Measured: {probes}." if probes else "."
+    trained = found.get("trained_positions")
+    return f"{said} The trained model itself was probed at {trained} positions." if trained else said
+
+
+def _seed(run: Run) -> SeedLine:
+    record = run.record
+    likelihood, provenance, error = record["likelihood"] or {}, record["provenance"], record["error"] or {}
+    return SeedLine(
+        seed=run.seed,
+        key=run.key,
+        status=record["status"],
+        score=words.measured(likelihood.get("bits_per_dim"), likelihood.get("estimator")),
+        validation=words.bits(likelihood.get("validation_bits_per_dim")),
+        updates=words.whole(record["cost"]["updates"]),
+        seconds=words.seconds(record["cost"]["seconds"]),
+        made=_made(provenance),
+        error=error.get("message", ""),
+        log="\n".join(error.get("log") or ()),
+    )
+
+
+def _made(provenance: dict[str, Any]) -> str:
+    """`cpu, fp32, 1 thread, commit 0123456789ab with uncommitted changes`"""
+    commit, threads = provenance.get("git_commit"), provenance.get("threads")
+    parts = [provenance["device"], provenance.get("precision")]
+    parts.append(f"{threads} thread{'' if threads == 1 else 's'}" if threads else None)
+    parts.append(f"commit {commit[:12]}{' with uncommitted changes' if provenance.get('git_dirty') else ''}" if commit else "no git checkout")
+    return ", ".join(part for part in parts if part)
+
+
+def _pairs(values: Mapping[str, Any], prefix: str = "") -> Pairs:
+    """Names and values as text, nested ones as `constants.beta1`."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in values.items():
+        if isinstance(value, dict):
+            pairs += _pairs(value, f"{prefix}{name}.")
+        elif value is not None:
+            pairs.append((prefix + name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+    return tuple(pairs)
