@@ -64,8 +64,8 @@ def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, m
         mistakes.append(f"{at_budget}.updates: is missing, and so is {at_task}.{at_budget}.updates")
     if settings is None or recipe is None or evaluation is None or updates is None:
         return None
-    images = _images(task.name)  # an unknown one is a mistake of its own
-    misfit = None if images is None else _misfit(family, settings, images)
+    images = _task(task.name)
+    misfit = None if isinstance(images, str) else _misfit(family, settings, images)  # an unknown task is a mistake of its own
     if misfit:
         mistakes.append(f"{at_variant}.settings: on {at_task}, {misfit}")
         return None
@@ -117,7 +117,7 @@ def _along_axes(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> Iter
 
 def _unknown_names(suite: Suite) -> list[str]:
     own_tasks = [task.name for task in suite.tasks]
-    found = [f"task.{name}: {said}" for name in own_tasks if (said := _unusable(name))]
+    found = [f"task.{name}: {said}" for name in own_tasks if isinstance(said := _task(name), str)]
     for variant in suite.variants:
         at = f"variant.{variant.name}"
         if variant.family not in FAMILIES:
@@ -182,20 +182,12 @@ def _misfit(family: Family, settings: Settings, task: Task) -> str | None:
     return None if classes == task.classes else f"classes must be {task.classes}, as many as its labels have, got {classes}"
 
 
-def _images(name: str) -> Task | None:
+def _task(name: str) -> Task | str:
+    """The task, or why there is none of this name or in that folder."""
     try:
         return get_task(name)
-    except UserError:
-        return None
-
-
-def _unusable(name: str) -> str | None:
-    """Why there is no task of this name, or none in that folder; None where there is."""
-    try:
-        get_task(name)
     except UserError as error:
         return str(error)
-    return None
 
 
 def _known(family: Family, given: dict[str, Any]) -> dict[str, Any]:

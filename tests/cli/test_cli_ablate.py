@@ -1,6 +1,8 @@
 """`ablate`: what it makes, shares and says. The runs themselves are made by a stand-in."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,17 @@ def test_another_ablation_and_the_quick_suite_share_the_baseline(pixelbench: Pix
     assert {run["variant"] for run in plan["runs"] if run["state"] == "stored"} == {"gated-pixelcnn", "gated-residual", "gated-no-gates"}
 
 
+def test_what_is_stored_is_shown_without_torch(pixelbench: Pixelbench, made: list[str]) -> None:
+    pixelbench(*LEAK)
+    program = (
+        f"import sys; from pixelbench.cli.main import main\ntry:\n    main({list(LEAK)!r})\n"
+        "except SystemExit as ended:\n    print(ended.code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 False"
+    assert "gated-residual" in done.stdout
+
+
 def test_own_task_and_seeds(pixelbench: Pixelbench) -> None:
     plan = only_json(pixelbench("ablate", "colour-conditioning", "--seeds", "0-1", "--dry-run", "--json")[1])
     assert [(run["task"], run["variant"], run["seed"]) for run in plan["runs"]] == [
@@ -84,6 +97,11 @@ def test_a_copy_is_an_ablation_too(pixelbench: Pixelbench, made: list[str], tmp_
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     assert pixelbench("ablate", "mine.toml", "--device", "cpu")[0] == 0
     assert made == ["digits/gated-pixelcnn seed 0", "digits/relu seed 0"]
+    (tmp_path / "mine.toml").write_text(text.replace("gates = false", "gates = false, kernel = 5"), encoding="utf-8")
+    code, out, _ = pixelbench("ablate", "mine.toml", "--device", "cpu")
+    assert code == 0
+    assert "relu" in out  # in the tables, since two things differ
+    assert "What is tanh times sigmoid worth" not in out
 
 
 def test_missing_images_are_wrong_use(pixelbench: Pixelbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
