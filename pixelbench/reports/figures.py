@@ -1,0 +1,105 @@
+"""Published figures: numbers of papers, of reproductions, and of what is quoted beside them, as `reference/` has them. No torch."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pixelbench.errors import UserError
+
+Kind = Literal["paper", "context", "reproduction"]
+
+#: What a measurement may differ by and still be the same, unless the figure says otherwise.
+TOLERANCE_NATS = 0.5
+TOLERANCE_BITS = 0.02
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One published number. A text that the file leaves out is empty: the source does not say.
+
+    `paper`: whose number it is, in short; `quoted_in`: the paper that prints it, where that is another. `config_name`: which of the paper's
+    models. `value` is in `unit`; `printed` has the digits as printed, so 3.00 is not 3. `estimator`: exact, elbo, iwae-K, bound, density,
+    approximate or analytic. `bound`: the source prints it as a bound. `updates`: of the training, where the source states them.
+    `verified`: seen in a source; otherwise it is from memory. `assumed`: what the source does not state, a sentence each. `conflicts`: ids
+    of figures, and sentences. `task` and `variant`: the cell of the suite `paper` that measures the same; None where none does. Where a
+    task is named, its test images are those of `split`.
+    """
+
+    id: str
+    kind: Kind
+    paper: str
+    year: int
+    model: str
+    metric: str
+    unit: str
+    value: float
+    printed: str
+    bound: bool
+    locator: str
+    verified: bool
+    file: str
+    title: str = ""
+    arxiv: str = ""
+    quoted_in: str = ""
+    config_name: str = ""
+    dataset: str = ""
+    preprocessing: str = ""
+    split: str = ""
+    estimator: str = ""
+    config: str = ""
+    training_cost: str = ""
+    updates: int | None = None
+    assumed: tuple[str, ...] = ()
+    tolerance: float | None = None
+    note: str = ""
+    conflicts: tuple[str, ...] = ()
+    task: str | None = None
+    variant: str | None = None
+
+    @property
+    def band(self) -> float | None:
+        """How far from `value`, in `unit`, a measurement is still the same number: the tolerance and half of the last printed digit.
+        None where there is no tolerance, so no verdict."""
+        tolerance = self.tolerance if self.tolerance is not None else self._usual_tolerance
+        return None if tolerance is None else tolerance + 0.5 * 10.0 ** -len(self.printed.partition(".")[2])
+
+    @property
+    def _usual_tolerance(self) -> float | None:
+        binarised = bool(re.search("binaris|threshold|Binarized", self.preprocessing))
+        if (self.metric, self.unit) == ("nll_nats", "nats/image") and self.dataset == "MNIST" and binarised:
+            return TOLERANCE_NATS
+        return TOLERANCE_BITS if self.metric == "bits_per_dim" and not binarised else None
+
+
+def load_figures(folder: Path | None = None) -> tuple[Figure, ...]:
+    """All figures of a folder, by default those that PixelBench ships: papers first, then the files of each sub-folder, each as written.
+
+    Raises:
+        UserError: a file that cannot be read, or a mistake in one; the sentence names file, figure and field.
+    """
+    return _load(folder or reference_folder())
+
+
+def figures_about(task: str, variant: str, figures: Iterable[Figure] | None = None) -> tuple[Figure, ...]:
+    """The figures (by default those that ship) that a variant on a task can be held against; several where a paper has several."""
+    return tuple(found for found in (load_figures() if figures is None else figures) if (found.task, found.variant) == (task, variant))
+
+
+def reference_folder() -> Path:
+    """Where the shipped figures are: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "_reference"
+    return installed if installed.is_dir() else package.parent / "reference"
+
+
+@cache
+def _load(folder: Path) -> tuple[Figure, ...]:
+    from pixelbench.reports.figure_files import read_folder
+
+    figures = read_folder(folder)
+    if not figures:
+        raise UserError(f"There are no figures in '{folder}'; it should hold the TOML files of reference/.")
+    return figures
