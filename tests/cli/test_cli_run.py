@@ -39,7 +39,7 @@ def test_first_run_makes_all_and_reports(pixelbench: Pixelbench, made: list[dict
     assert code == 0
     assert made == [{"workers": 2, "device": "cpu", "max_seconds": 9.0, "fail_fast": True}]
     assert "gated-pixelcnn" in out
-    assert "Lesson: What a model that sees the pixel it predicts is worth" in out
+    assert "Ablation: A residual connection around the first layer" in out
     assert "digits/gated-pixelcnn seed 0: started" in err
     assert "digits/gated-residual seed 0: done, 1.500 bits/dim (not causal), 12 s" in err
     assert err.endswith("Report: runs/report.md\n")
