@@ -1,0 +1,144 @@
+"""What is known of a published figure and of the runs held against it, and why the two may not speak of the same thing."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Binarisation = Literal["fixed", "dynamic", "threshold"]
+
+#: An interval that ends where the band ends is inside; so much is rounding.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class FigureFacts:
+    """A published figure. `band` is half as wide as what counts as equal; None: nothing is held against it.
+
+    `printed`: the value as the paper prints it. `estimator`: `exact`, `elbo`, `iwae-K`, `bound` where the paper does not say by which
+    estimator, other words for what none of our runs has, or empty where nothing is known. `split`: the paper's words. `binarisation`: None
+    for images of many levels, or where it is not stated. `conditional`: the class of each image is given. `updates`: of its training.
+    """
+
+    value: float
+    printed: str
+    unit: str
+    band: float | None
+    estimator: str
+    bound: bool
+    split: str
+    task: str
+    binarisation: Binarisation | None = None
+    conditional: bool = False
+    assumed: tuple[str, ...] = ()
+    verified: bool = True
+    updates: int | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The runs of one cell. `values`: mean over the split, one a seed, in the figure's unit.
+
+    `split`: by the name that the papers give these images. `limited`: not all images of the split were scored. `consistent`: bits/dim and
+    nats of the records are the same number. `causality`: `complete`, `partial`, `leaky` or `unchecked`, of the narrow copy's map;
+    `probed`: sub-pixels of the trained model at which a leak was looked for, None where it was not. `unfinished`: seeds without a number.
+    """
+
+    values: tuple[float, ...]
+    unit: str
+    estimator: str
+    split: str
+    task: str
+    n_images: int
+    limited: bool
+    budget: str
+    causality: str
+    probed: int | None
+    binarisation: Binarisation | None = None
+    conditional: bool = False
+    consistent: bool = True
+    updates: int | None = None
+    unfinished: int = 0
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.values))
+
+
+def reasons_against(figure: FigureFacts, measured: Measured) -> list[str]:
+    """Why the two cannot be held against each other: only what is known to differ."""
+    published, ours = split_of(figure.split), split_of(measured.split)
+    reasons = {
+        f"a figure in {figure.unit} has no tolerance": figure.band is None,
+        f"the published unit is {figure.unit}, ours {measured.unit}": figure.unit != measured.unit,
+        "bits/dim and nats of the records contradict each other": not measured.consistent,
+        "images that were trained or selected on are no test": bool({"selection", "train"} & {published, ours}),
+        f"the published images are '{figure.split}', ours '{measured.split}'": published not in (None, ours),
+        f"the published images are task {figure.task}, ours {measured.task}": figure.task != measured.task,
+        f"the published binarisation is {figure.binarisation}, ours {measured.binarisation or 'none'}": (
+            figure.binarisation is not None and figure.binarisation != measured.binarisation
+        ),
+        f"the class of each image is given {'to the published model only' if figure.conditional else 'to ours only'}": (
+            figure.conditional != measured.conditional
+        ),
+        estimators(figure, measured): not (same_estimator(figure, measured) or _better_all_the_same(figure, measured)),
+    }
+    return [reason for reason, holds in reasons.items() if holds]
+
+
+def split_of(words: str) -> str | None:
+    """`test`, `validation`, `train`; `selection` where choices were made on it; None where not stated; else the words themselves."""
+    said = " ".join(words.lower().split())
+    if "selection" in said or "selected" in said:
+        return "selection"
+    if not said or said.startswith("not stated"):
+        return None
+    return next((name for name in ("test", "validation", "train") if re.match(rf"{name}\b", said)), said)
+
+
+def estimators(figure: FigureFacts, measured: Measured) -> str:
+    """`the published value is exact, ours a bound (ELBO)`"""
+    return f"the published value is {estimator_in_words(figure.estimator)}, ours {estimator_in_words(measured.estimator)}"
+
+
+def same_estimator(figure: FigureFacts, measured: Measured) -> bool:
+    """Also where the paper does not say which, or not which bound."""
+    if is_vague(figure):
+        return _samples(measured.estimator) is not None and measured.estimator != "exact"
+    return figure.estimator == measured.estimator or (figure.estimator == "" and _samples(measured.estimator) is not None)
+
+
+def is_vague(figure: FigureFacts) -> bool:
+    """Whether it is a bound, and no more is known of it."""
+    return figure.estimator == "bound" or (figure.bound and figure.estimator in ("", "exact"))
+
+
+def _better_all_the_same(figure: FigureFacts, measured: Measured) -> bool:
+    """Whether ours is a looser bound, which can only be too high, and lower than the band nevertheless."""
+    published, ours = _samples(figure.estimator), _samples(measured.estimator)
+    if is_vague(figure) or published is None or ours is None or figure.band is None:
+        return False
+    return ours < published and measured.mean < figure.value - figure.band - ROUNDING
+
+
+def _samples(estimator: str) -> float | None:
+    """How tight an estimator is: its number of importance samples, endless where exact; None of anything else."""
+    if estimator == "exact":
+        return float("inf")
+    if estimator == "elbo":
+        return 1.0
+    found = re.fullmatch(r"iwae-(\d+)", estimator)
+    return float(found[1]) if found else None
+
+
+def estimator_in_words(name: str) -> str:
+    """`a bound (ELBO)`"""
+    if name.startswith("iwae-"):
+        return f"a bound by {name.removeprefix('iwae-')} importance samples"
+    return {"": "of an unknown estimator", "elbo": "a bound (ELBO)", "code-length": "a code length"}.get(name, name)
+
+
+def seeds_in_words(n: int) -> str:
+    """`1 seed`, `3 seeds`"""
+    return f"{n} seed{'' if n == 1 else 's'}"
