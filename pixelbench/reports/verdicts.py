@@ -62,7 +62,8 @@ def judge(figure: FigureFacts | None, measured: Measured) -> Verdict:
     2. `no figure`: nothing was published.
     3. `incomplete`: no run came to a number.
     4. `not comparable`: unit, split, binarisation, task, what is given to the model or estimator are known to differ, the images were
-       trained or selected on, or the figure has no band. One exception: an estimator that can only be too high, and is lower than the band nevertheless.
+       trained or selected on, or the figure has no band. One exception: an estimator that can only be too high, and is lower than the
+       band nevertheless.
     5. `incomplete`: fewer than 3 seeds, not all images, another budget than `paper`, a map that is not complete, or a trained model that
        was not probed. The sentence says where the mean lies.
     6. `reproduced`: the whole interval lies in the band, ends included; `better` or `worse`: wholly outside; else `inconclusive`.
