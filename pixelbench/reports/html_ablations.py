@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pixelbench.reports import columns, words
 from pixelbench.reports.ablations import Ablation
-from pixelbench.reports.html_axis import axis_around
+from pixelbench.reports.html_axis import Axis, axis_around
 from pixelbench.reports.html_pictures import Picture
 from pixelbench.reports.html_tables import Grid, grid_of
 
@@ -25,13 +25,15 @@ class Whisker:
 
 @dataclass(frozen=True)
 class Forest:
-    """An ablation on one task. `whiskers` has an entry for each line of the grid, None where there is nothing to draw."""
+    """An ablation on one task. `whiskers` has an entry for each line of the grid, None where there is nothing to draw;
+    `zero` is the place of no difference."""
 
     task: str
     caption: str
     grid: Grid
     whiskers: tuple[Whisker | None, ...]
     marks: tuple[tuple[float, str], ...]
+    zero: float
     sentences: tuple[str, ...]
     samples: tuple[tuple[str, bool, Picture], ...]
     maps: tuple[tuple[str, bool, Picture], ...]
@@ -63,7 +65,7 @@ def forest_of(
     grid = grid_of(
         f"{ablation.axis.title} on {ablation.task}: {caption}", ablation.table, columns.columns_of_ablation(ablation), anchors, []
     )
-    whiskers, marks = _whiskers(ablation)
+    whiskers, axis = _whiskers(ablation)
     shown = [(label, label in leaking, samples[label]) for label in ablation.labels if label in samples]
     different = {picture.name for label in ablation.labels if (picture := maps.get(label))}
     drawn = {maps[label].name: (label, label in leaking, maps[label]) for label in reversed(ablation.labels) if label in maps}
@@ -72,19 +74,20 @@ def forest_of(
         caption=caption,
         grid=grid,
         whiskers=whiskers,
-        marks=marks,
+        marks=tuple(axis.marks(3)) if axis else (),
+        zero=axis.at(0.0) if axis else 0.0,
         sentences=tuple(ablation.sentences),
         samples=tuple(shown),
         maps=tuple(reversed(drawn.values())) if len(different) > 1 else (),
     )
 
 
-def _whiskers(ablation: Ablation) -> tuple[tuple[Whisker | None, ...], tuple[tuple[float, str], ...]]:
-    """A whisker or nothing for each row, and the marks of their axis; no marks where there is nothing to draw."""
+def _whiskers(ablation: Ablation) -> tuple[tuple[Whisker | None, ...], Axis | None]:
+    """A whisker or nothing for each row, and their axis; None where there is nothing to draw."""
     contrasts = [entry.contrast for entry in ablation.rows]
     known = [contrast.difference for contrast in contrasts if contrast is not None]
     if not known:
-        return tuple(None for _ in contrasts), ()
+        return tuple(None for _ in contrasts), None
     axis = axis_around([0.0, *(value for one in known for value in (one.low, one.mean, one.high))])
     drawn: list[Whisker | None] = []
     for contrast in contrasts:
@@ -95,4 +98,4 @@ def _whiskers(ablation: Ablation) -> tuple[tuple[Whisker | None, ...], tuple[tup
         tone = "unclear" if not one.distinguishable else "more" if one.mean > 0 else "fewer"
         places = axis.at(one.low), axis.at(one.mean), axis.at(one.high), axis.at(0.0)
         drawn.append(Whisker(*places, contrast.of == "at most", tone, f"Difference to the baseline {words.against(contrast)} bits/dim"))
-    return tuple(drawn), tuple(axis.marks(3))
+    return tuple(drawn), axis

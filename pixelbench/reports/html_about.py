@@ -48,7 +48,7 @@ def provenance(report: Report) -> list[tuple[str, str]]:
 
 def _explained(item: str) -> tuple[str, str]:
     """`**zeros**, **coherence**: the share` → `zeros, coherence` and `the share`; marks of Markdown within are dropped."""
-    term, _, rest = item.partition(": ") if item.partition(": ")[0].count("**") % 2 == 0 else item.partition(" ")
+    term, _, rest = item.partition(": ")
     return _plain(term), _plain(rest)
 
 

@@ -17,13 +17,14 @@ TONES = 7
 
 @dataclass(frozen=True)
 class Line:
-    """Of one variant: places `x,y x,y …` in the drawing. `tone` 0 to 6 and `dash` tell it from others; `note` is `not causal`, `a bound`
+    """Of one variant: places `x,y x,y …` in the drawing. `tone` 0 to 6 and `dash`, `dash0` to `dash3`, tell it from others,
+    `dotted` from likelihoods; `note` is `not causal`, `a bound`
     or nothing."""
 
     label: str
     note: str
     tone: int
-    dash: int
+    dash: str
     train: str
     validation: str
     dots: tuple[tuple[float, float], ...]
@@ -76,7 +77,7 @@ def _line(cell: Cell, curve: Curve, index: int, across: Axis, upwards: Axis) -> 
         label=cell.label,
         note="not causal" if cell.leaky else "a bound" if cell.bound else "",
         tone=index % TONES,
-        dash=index // TONES % 4,
+        dash="dotted" if cell.leaky else f"dash{index // TONES % 4}",
         train=_path(train, across, upwards),
         validation=_path(validation, across, upwards),
         dots=tuple(_place(point, across, upwards) for point in validation) if len(validation) <= 40 else (),

@@ -87,7 +87,7 @@ def _causality(run: Run) -> str:
     found = run.record["causality"]
     if found["status"] == "unchecked":
         return "Causality was not checked."
-    said = f"{words.CAUSAL.get(found['status'], found['status']).capitalize()}"
+    said = words.CAUSAL.get(found["status"], str(found["status"])).capitalize()
     tolerance, example, probes = found.get("tolerance"), found.get("counter_example"), found.get("probes")
     if example:
         said += f": {example}"
@@ -118,9 +118,10 @@ def _seed(run: Run) -> SeedLine:
 def _made(provenance: dict[str, Any]) -> str:
     """`cpu, fp32, 1 thread, commit 0123456789ab with uncommitted changes`"""
     commit, threads = provenance.get("git_commit"), provenance.get("threads")
+    changed = " with uncommitted changes" if provenance.get("git_dirty") else ""
     parts = [provenance["device"], provenance.get("precision")]
     parts.append(f"{threads} thread{'' if threads == 1 else 's'}" if threads else None)
-    parts.append(f"commit {commit[:12]}{' with uncommitted changes' if provenance.get('git_dirty') else ''}" if commit else "no git checkout")
+    parts.append(f"commit {commit[:12]}{changed}" if commit else "no git checkout")
     return ", ".join(part for part in parts if part)
 
 

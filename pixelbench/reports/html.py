@@ -1,0 +1,73 @@
+"""`report.html`: one file that holds everything, needs no network, and is read with eyes, ears or a keyboard."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pixelbench.reports import dotplot, words
+from pixelbench.reports.html_about import how_to_read, provenance
+from pixelbench.reports.html_page import Page, page_of
+from pixelbench.reports.report import Report
+from pixelbench.store.atomic import write_text
+
+#: The page's own style and script, inside it.
+_STYLE, _SCRIPT = "page.css", "page.js"
+
+
+def write_html(report: Report, out: Path | None = None, commands: Mapping[str, str] | None = None) -> Path:
+    """Writes the page, whole or not at all; returns its path.
+
+    Args:
+        report: what to show.
+        out: where the page goes; `report.html` in the store if left out.
+        commands: run key → the command that makes the run again, where it is known.
+    """
+    path = out or report.store / "report.html"
+    write_text(path, html_of(report, commands or {}))
+    return path
+
+
+def html_of(report: Report, commands: Mapping[str, str]) -> str:
+    """The page. Whatever a record says appears as text: everything is escaped, and the page may run no script but its own."""
+    page: Page = page_of(report, commands)
+    template = _environment().get_template("report.html.j2")
+    style, script = _inside(_STYLE), _inside(_SCRIPT)
+    return template.render(
+        page=page,
+        report=report,
+        how_to_read=how_to_read(report),
+        provenance=provenance(report),
+        style=style,
+        script=script,
+        style_digest=_digest(style),
+        script_digest=_digest(script),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Escapes always, and a name that a template misspells is an error."""
+    environment = Environment(
+        loader=PackageLoader("pixelbench.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(words=words, number=dotplot.number)
+    return environment
+
+
+def _inside(name: str) -> Markup:
+    return Markup(files("pixelbench.reports").joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+def _digest(text: str) -> str:
+    """What the page's security policy knows its own style and script by."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
