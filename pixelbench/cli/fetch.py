@@ -56,12 +56,17 @@ def fetch(
 
 def _verified(task: "Task") -> dict[str, Any]:
     """Reads the images; raises where they are not those of the digest."""
+    from pixelbench.data.prepare_store import prepared_root
+    from pixelbench.data.task import data_digest
     from pixelbench.errors import UserError
 
     missing = task.missing()
     if missing:
         raise UserError(missing)
-    sizes = {name: len(split) for name, split in task.load().splits().items()}
+    data = task.load()
+    if task.mapped and data_digest(data) != task.digest:  # all others are verified by `load`
+        raise UserError(f"The prepared images of '{task.name}' were changed on the disk; remove them from '{prepared_root()}' and try again.")
+    sizes = {name: len(split) for name, split in data.splits().items()}
     return {"name": task.name, "images": sizes, "digest": task.digest, "preprocessing": task.preprocessing}
 
 

@@ -99,6 +99,17 @@ def test_skip_damaged_is_for_folders_only(pixelbench: Pixelbench, data: Path):
     assert (code, err) == (2, "--skip-damaged is for image folders; 'cifar10' is published as a whole.\n")
 
 
+def test_prepared_images_that_were_changed_on_the_disk_are_noticed(pixelbench: Pixelbench, tmp_path: Path, data: Path):
+    task = f"folder:{usual(tmp_path / 'birds')}"
+    assert pixelbench("fetch", task)[0] == 0
+    (array,) = (data / "prepared").glob("folder-birds-*/train.npy")
+    content = array.read_bytes()
+    array.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    code, _, err = pixelbench("fetch", task)
+    assert code == 2
+    assert err.startswith("The prepared images of 'folder-birds' were changed on the disk; remove them from ")
+
+
 def test_run_downloads_what_it_needs(pixelbench: Pixelbench, tmp_path: Path, data: Path, published: LocalServer):
     (tmp_path / "mine.toml").write_text(SUITE.replace("NAME", "mnist"))
     assert "missing data" in pixelbench("plan", "--suite", "mine.toml")[1]
