@@ -1,16 +1,22 @@
-"""`pixelbench list suites|ablations|tasks|models`."""
+"""`pixelbench list suites|ablations|tasks|models|figures`."""
 
 import json
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pixelbench.cli.options import DataOption, JsonOption
 from pixelbench.cli.output import print_json, print_table, say, stdout
-from pixelbench.errors import unknown
+from pixelbench.errors import NothingMatched, UserError, nearest, unknown
+
+if TYPE_CHECKING:
+    from pixelbench.reports.figures import Figure
 
 Entry = dict[str, Any]
+
+#: So many names fit into a sentence.
+_FEW = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -19,9 +25,14 @@ def register(app: typer.Typer) -> None:
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="suites, ablations, tasks or models.")], data: DataOption = None, as_json: JsonOption = False
+    kind: Annotated[str, typer.Argument(help="suites, ablations, tasks, models or figures.")],
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Only figures of this data set, or task: CIFAR-10, mnist-fixed.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Only figures of this model, as its paper calls it, or variant.")] = None,
+    source: Annotated[str | None, typer.Option("--kind", help="Only figures that are: paper, context or reproduction.")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Lists what there is to run: suites, ablations, tasks, or models. --json has every detail."""
+    """Lists what there is to run: suites, ablations, tasks, models; or the published figures to compare with. --json has every detail."""
     from pixelbench.data.folder import use_data_folder
 
     kinds: dict[str, tuple[Callable[[], list[Entry]], Callable[[list[Entry]], None]]] = {
@@ -29,9 +40,12 @@ def list_names(
         "ablations": (_ablations, _print_ablations),
         "tasks": (_tasks, _print_tasks),
         "models": (_models, _print_models),
+        "figures": (lambda: _figures(dataset, model, source), _print_figures),
     }
     if kind not in kinds:
         raise unknown("list", kind, kinds)
+    if kind != "figures" and not dataset is model is source is None:
+        raise UserError(f"--dataset, --model and --kind choose among figures; `pixelbench list {kind}` has none, so leave them out.")
     use_data_folder(data)
     entries_of, show = kinds[kind]
     entries = entries_of()
@@ -140,6 +154,67 @@ def _print_models(entries: list[Entry]) -> None:
         settings = ", ".join(f"{name} = {json.dumps(value)}" for name, value in entry["settings"].items()) or "none"
         sizes = [f"{found['parameters']:,} weights at {found['where']}" for found in entry["published"]]
         _print_block(entry["name"], f"{entry['title']} ({entry['paper']})", f"settings: {settings}", *sizes)
+
+
+def _figures(dataset: str | None, model: str | None, kind: str | None) -> list[Entry]:
+    """The published figures that the filters let through: every field, and the `band`.
+
+    Raises:
+        UserError: a filter that no figure answers to. NothingMatched: only together they leave none.
+    """
+    from dataclasses import asdict
+
+    from pixelbench.reports.figures import load_figures
+
+    figures = load_figures()
+    kept = [
+        _answering(figures, "data set", dataset, lambda figure: (figure.dataset, figure.task)),
+        _answering(figures, "model", model, lambda figure: (figure.model, figure.variant)),
+        _answering(figures, "kind of figure", kind, lambda figure: (figure.kind,)),
+    ]
+    entries = [{**asdict(figure), "band": figure.band} for figure in figures if all(figure in some for some in kept)]
+    if not entries:
+        raise NothingMatched("There are such data sets, models and kinds, but no figure is of all of them; leave one filter out.")
+    return entries
+
+
+def _answering(
+    figures: "Sequence[Figure]", what: str, asked: str | None, names_of: "Callable[[Figure], tuple[str | None, ...]]"
+) -> "Sequence[Figure]":
+    """The figures of that name, however it is written: `cifar10` is CIFAR-10."""
+    if asked is None:
+        return figures
+    found = [figure for figure in figures if _letters(asked) in {_letters(name) for name in names_of(figure) if name}]
+    if found:
+        return found
+    known = {name for figure in figures for name in names_of(figure) if name}
+    if len(known) <= _FEW:
+        raise unknown(what, asked, known)
+    near = nearest(asked, known)
+    hint = f" Did you mean '{near}'?" if near else ""
+    raise UserError(f"Unknown {what} '{asked}'.{hint} `pixelbench list figures` names them all.")
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum() or letter == "+")
+
+
+def _print_figures(entries: list[Entry]) -> None:
+    """A block a figure. One that nobody has seen in its source says so."""
+    for entry in entries:
+        value = f"{'<= ' if entry['bound'] else ''}{entry['printed']} {entry['unit']}"
+        images = " ".join(filter(None, (entry["dataset"], entry["split"])))
+        about = [_joined(entry["model"], entry["config_name"]), _joined(images, entry["preprocessing"], entry["estimator"])]
+        lines = [f"{value}: {_joined(entry['paper'], entry['locator'])} ({entry['kind']})", *filter(None, about)]
+        if entry["task"]:
+            lines.append(f"held against {entry['task']}/{entry['variant']}, equal within {entry['band']:g} {entry['unit']}")
+        if not entry["verified"]:
+            lines.append("unverified: from memory, not verified")
+        _print_block(entry["id"], *lines)
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(filter(None, parts))
 
 
 def _print_block(name: str, *lines: str) -> None:
