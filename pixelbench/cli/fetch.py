@@ -65,7 +65,8 @@ def _verified(task: "Task") -> dict[str, Any]:
         raise UserError(missing)
     data = task.load()
     if task.mapped and data_digest(data) != task.digest:  # all others are verified by `load`
-        raise UserError(f"The prepared images of '{task.name}' were changed on the disk; remove them from '{prepared_root()}' and try again.")
+        where = prepared_root()
+        raise UserError(f"The prepared images of '{task.name}' were changed on the disk; remove them from '{where}' and try again.")
     sizes = {name: len(split) for name, split in data.splits().items()}
     return {"name": task.name, "images": sizes, "digest": task.digest, "preprocessing": task.preprocessing}
 
