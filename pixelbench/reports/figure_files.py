@@ -92,7 +92,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise UserError(f"Figures '{path}' are not UTF-8 text; save the file as UTF-8.") from None
     except OSError as error:
-        raise UserError(f"Figures '{path}' cannot be read: {error.strerror}; mend its permissions.") from None
+        raise UserError(f"Figures '{path}' cannot be read: {error.strerror}; make it a readable file.") from None
 
 
 def _figure(path: Path, name: str, header: dict[str, Any], given: dict[str, Any], called: str) -> Figure:
