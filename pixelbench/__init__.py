@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pixelbench.causality import check_causality as check_causality
     from pixelbench.models.families import create_model as create_model
+    from pixelbench.reports.published import compare_with_published as compare_with_published
     from pixelbench.store.frame import load_results as load_results
     from pixelbench.units import bits_per_dim as bits_per_dim
 
 _HOME = {
     "bits_per_dim": "pixelbench.units",
     "check_causality": "pixelbench.causality",
+    "compare_with_published": "pixelbench.reports.published",
     "create_model": "pixelbench.models.families",
     "load_results": "pixelbench.store.frame",
 }
 
-__all__ = ["bits_per_dim", "check_causality", "create_model", "load_results"]
+__all__ = ["bits_per_dim", "check_causality", "compare_with_published", "create_model", "load_results"]
 
 
 def __getattr__(name: str) -> Any:

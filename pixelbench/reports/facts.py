@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from pixelbench.store.record import is_bound
+
 Binarisation = Literal["fixed", "dynamic", "threshold"]
 
 #: An interval that ends where the band ends is inside; so much is rounding.
@@ -105,13 +107,13 @@ def estimators(figure: FigureFacts, measured: Measured) -> str:
 def same_estimator(figure: FigureFacts, measured: Measured) -> bool:
     """Also where the paper does not say which, or not which bound."""
     if is_vague(figure):
-        return _samples(measured.estimator) is not None and measured.estimator != "exact"
+        return is_bound(measured.estimator) and not (figure.estimator == "iwae" and measured.estimator == "elbo")
     return figure.estimator == measured.estimator or (figure.estimator == "" and _samples(measured.estimator) is not None)
 
 
 def is_vague(figure: FigureFacts) -> bool:
-    """Whether it is a bound, and no more is known of it."""
-    return figure.estimator == "bound" or (figure.bound and figure.estimator in ("", "exact"))
+    """Whether it is a bound, and it is not known by which estimator, or by how many importance samples."""
+    return figure.estimator in ("bound", "iwae") or (figure.bound and figure.estimator in ("", "exact"))
 
 
 def _better_all_the_same(figure: FigureFacts, measured: Measured) -> bool:
@@ -136,7 +138,12 @@ def estimator_in_words(name: str) -> str:
     """`a bound (ELBO)`"""
     if name.startswith("iwae-"):
         return f"a bound by {name.removeprefix('iwae-')} importance samples"
-    return {"": "of an unknown estimator", "elbo": "a bound (ELBO)", "code-length": "a code length"}.get(name, name)
+    return {
+        "": "of an unknown estimator",
+        "iwae": "a bound by importance samples",
+        "elbo": "a bound (ELBO)",
+        "code-length": "a code length",
+    }.get(name, name)
 
 
 def seeds_in_words(n: int) -> str:
