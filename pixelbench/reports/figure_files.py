@@ -125,7 +125,7 @@ def _is(value: Any, kind: type) -> bool:
     if kind is list:
         return isinstance(value, list) and all(isinstance(text, str) and text for text in value)
     if kind in (int, float):
-        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+        return isinstance(value, (int, kind)) and not isinstance(value, bool) and not (isinstance(value, int) and abs(value) >= 2**63)
     return isinstance(value, kind)
 
 

@@ -181,6 +181,7 @@ def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
         ({"value": "nan", "printed": None}, "figure 'a-figure': value: expected a finite number, got nan."),
         ({"value": "inf", "printed": None}, "figure 'a-figure': value: expected a finite number, got inf."),
         ({"value": '"81.3"'}, "figure 'a-figure': value: expected a number, got '81.3'."),
+        ({"value": "1" + 400 * "0"}, "figure 'a-figure': value: expected a number, got 1000"),
         ({"value": "true"}, "figure 'a-figure': value: expected a number, got True."),
         ({"printed": '"81.03"'}, "figure 'a-figure': printed: '81.03' is not the value 81.3."),
         ({"printed": '"about 81.30"'}, "figure 'a-figure': printed: 'about 81.30' is not the value 81.3."),
