@@ -1,7 +1,7 @@
 """`pixelbench …`: the commands, and what becomes of mistakes.
 
 Exit codes: 0 fine (also when nothing is left to do), 1 some run failed or diverged, or a leak that the suite does not declare, 2 wrong use,
-3 nothing matched, 130 interrupted with Ctrl-C.
+3 nothing matched, 4 a regression, 130 interrupted with Ctrl-C.
 """
 
 import errno
@@ -12,7 +12,7 @@ from typing import cast
 
 import typer
 
-from pixelbench.cli import ablate, check, doctor, fetch, list, plan, report, run, sample, show, status
+from pixelbench.cli import ablate, check, compare, doctor, fetch, list, plan, report, run, sample, show, status
 from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE
 from pixelbench.errors import NothingMatched, UserError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, ablate, plan, report, check, list, show, fetch, status, doctor, sample):
+for command in (run, ablate, plan, report, compare, check, list, show, fetch, status, doctor, sample):
     command.register(app)
 
 #: click's base of everything wrong with a command line; typer carries its own copy of click, so it is reached through typer.

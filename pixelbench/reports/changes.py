@@ -1,0 +1,272 @@
+"""Two stores side by side: what became better, worse, or not causal any more, and what differs by no more than noise.
+
+Cells are matched by everything that was asked for but the seed, whatever suites call them. Likelihoods are compared over the seeds that
+both stores have, where there are any. The noise of a difference has two sources, whose variances add:
+
+- the images: the paired difference over test images, by region where images are cut from one photograph;
+- the seeds: the spread within each cell, pooled over both stores. Where neither has a second seed, the noise of training is not known; then
+  a difference below the tolerance that published figures get (0.02 bits/dim; 0.5 nats an image of two levels) counts as noise.
+
+A difference counts where its 95 % interval by Student's t, with degrees of freedom after Welch and Satterthwaite, does not hold 0.
+"""
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import stdtrit
+
+from pixelbench.reports.figures import TOLERANCE_BITS, TOLERANCE_NATS
+from pixelbench.reports.runs import Cell, Run, cells_of, load_runs
+from pixelbench.reports.statistics import contrast_cells
+from pixelbench.store.scan import require_store, scan
+from pixelbench.units import bits_per_dim, bits_to_nats
+
+Kind = Literal[
+    "causality changed", "no longer done", "now done", "worse", "improved", "unchanged", "identical", "no number", "only in A", "only in B"
+]
+#: How a list of changes begins: with what matters most.
+ORDER: tuple[Kind, ...] = (
+    "causality changed",
+    "no longer done",
+    "worse",
+    "improved",
+    "now done",
+    "unchanged",
+    "no number",
+    "only in A",
+    "only in B",
+    "identical",
+)
+#: Bits/dim by which the same computation may differ on another machine.
+_ROUNDING = 1e-6
+_CERTAINTY = ("leaky", "unchecked", "partial", "complete")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell in both stores, or in one of them.
+
+    `before`, `after`, `difference` (after minus before, above 0 where more is needed) and `noise` (half of the 95 % interval) are in
+    `unit`: nats/image for images of two levels, else bits/dim; None where there is nothing to compare, as of a leak. `seeds`: how many were
+    compared in A and in B, or are in the only one. `causal`: in A and in B. `regression`: a leak that was not there, a run that is not done any more, or worse
+    beyond noise.
+    """
+
+    task: str
+    label: str
+    kind: Kind
+    regression: bool
+    sentence: str
+    unit: str
+    before: float | None = None
+    after: float | None = None
+    difference: float | None = None
+    noise: float | None = None
+    seeds: tuple[int, int] = (0, 0)
+    causal: tuple[str | None, str | None] = (None, None)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """All cells of two stores, what matters most first. `problems`: a sentence for each record that could not be used."""
+
+    first: Path
+    second: Path
+    changes: tuple[Change, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def regressions(self) -> list[Change]:
+        return [change for change in self.changes if change.regression]
+
+    @property
+    def in_both(self) -> list[Change]:
+        return [change for change in self.changes if not change.kind.startswith("only in")]
+
+    def count(self, kind: Kind) -> int:
+        """How many cells are of a kind."""
+        return sum(change.kind == kind for change in self.changes)
+
+    @property
+    def summary(self) -> str:
+        """`2 cells: 1 worse, 1 identical.`"""
+        counts = [f"{self.count(kind)} {kind}" for kind in ORDER if self.count(kind)]
+        return f"{len(self.changes)} cell{'' if len(self.changes) == 1 else 's'}: {', '.join(counts)}."
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "a": self.first.as_posix(),
+            "b": self.second.as_posix(),
+            "changes": [dataclasses.asdict(change) for change in self.changes],
+            "regressions": len(self.regressions),
+            "summary": self.summary,
+            "problems": list(self.problems),
+        }
+
+
+def compare_stores(first: Path, second: Path) -> Changes:
+    """What changed from store `first` (A) to store `second` (B).
+
+    Raises:
+        UserError: one of them is no folder that can be read.
+    """
+    found = [scan(require_store(store)) for store in (first, second)]
+    a, b = (_by_question(cells_of(load_runs(one))) for one in found)
+    changes = [_change(a[asked], b[asked]) for asked in a if asked in b]
+    changes += [_only(a[asked], "only in A") for asked in a if asked not in b]
+    changes += [_only(b[asked], "only in B") for asked in b if asked not in a]
+    changes.sort(key=lambda change: (not change.regression, ORDER.index(change.kind), change.task, change.label))
+    return Changes(first, second, tuple(changes), tuple(problem for one in found for problem in one.problems))
+
+
+def _by_question(cells: list[Cell]) -> dict[str, Cell]:
+    """What was asked for but the seed, without the names that suites give it → the cell."""
+    found: dict[str, Cell] = {}
+    for cell in cells:
+        record = cell.runs[0].record
+        network = {name: value for name, value in record["variant"].items() if name != "name"}
+        asked = [record["task"], network, record["recipe"], record["evaluation"], cell.runs[0].updates]
+        key = json.dumps(asked, sort_keys=True)
+        namesake = found.get(key)
+        runs = cell.runs if namesake is None else tuple(sorted((*namesake.runs, *cell.runs), key=lambda run: run.seed))
+        found[key] = dataclasses.replace(namesake or cell, runs=runs)
+    return found
+
+
+def _only(cell: Cell, kind: Kind) -> Change:
+    n, status = len(cell.runs), _causality(cell)
+    seeds, causal = ((n, 0), (status, None)) if kind == "only in A" else ((0, n), (None, status))
+    sentence = f"{_seeds(n)} {kind.removeprefix('only ')}, none in the other."
+    return Change(cell.task, cell.label, kind, False, sentence, _unit(cell), seeds=seeds, causal=causal)
+
+
+def _change(a: Cell, b: Cell) -> Change:
+    before, after = _compared(a, b)
+    causal = (_causality(a), _causality(b))
+    lost, gained = _ended_otherwise(a, b)
+    leaked = causal[1] == "leaky" and causal[0] != "leaky"
+    kind, said, numbers = _likelihood(before, after, a, b)
+    regression = leaked or bool(lost) or kind == "worse"
+    if lost or gained:
+        said = said if numbers else []
+        said = [*_ends(gained, "is done now, {} before"), *_ends(lost, "was done before, {} now"), *said]
+        kind = "no longer done" if lost else "now done"
+    if leaked or (causal[0] != causal[1] and before.scored and after.scored):
+        kind, said = "causality changed", [f"{_CAUSAL[causal[0]]} before, {_CAUSAL[causal[1]]} now.", *said]
+    seeds = (len(before.scored), len(after.scored))
+    return Change(a.task, a.label, kind, regression, " ".join(said), _unit(a), seeds=seeds, causal=causal, **numbers)
+
+
+_CAUSAL = {
+    "leaky": "not causal",
+    "unchecked": "not checked for leaks",
+    "partial": "no leak found (partial map)",
+    "complete": "no leak found",
+}
+
+
+def _compared(a: Cell, b: Cell) -> tuple[Cell, Cell]:
+    """Both with the seeds that both have a number of; with all where there is no such seed."""
+    common = {run.key for run in a.scored} & {run.key for run in b.scored}
+    if not common:
+        return a, b
+    first, second = (tuple(run for run in cell.runs if run.key in common) for cell in (a, b))
+    return dataclasses.replace(a, runs=first), dataclasses.replace(b, runs=second)
+
+
+def _causality(cell: Cell) -> str:
+    """A cell is no better certified than its worst run."""
+    statuses = {run.record["causality"]["status"] for run in (cell.scored or cell.runs)}
+    return "leaky" if cell.leaky else next((status for status in _CERTAINTY if status in statuses), "unchecked")
+
+
+def _ended_otherwise(a: Cell, b: Cell) -> tuple[list[Run], list[Run]]:
+    """Of the seeds in both: those done in A alone, as they are in B; and those done in B alone, as they are in A."""
+    before, after = ({run.key: run for run in cell.runs} for cell in (a, b))
+    both = [key for key in before if key in after]
+    lost = [after[key] for key in both if before[key].done and not after[key].done]
+    return lost, [before[key] for key in both if after[key].done and not before[key].done]
+
+
+def _likelihood(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[Kind, list[str], dict[str, float | None]]:
+    """What became of the numbers: kind, sentences, and the fields of `Change`; `a` and `b` have all seeds, for the noise."""
+    if not (before.scored and after.scored):
+        ends = [cell.runs[-1].record["status"] for cell in (before, after)]
+        return "no number", [f"Nothing to compare: {ends[0]} in A, {ends[1]} in B."], {}
+    same = [(one.key, one.record["likelihood"]) for one in before.scored] == [(one.key, one.record["likelihood"]) for one in after.scored]
+    if before.leaky or after.leaky:
+        return "identical" if same else "unchanged", ["A leak's likelihood means nothing and is not compared."], {}
+    values = [
+        _in_unit(float(np.mean([run.record["likelihood"]["bits_per_dim"] for run in cell.scored])), before) for cell in (before, after)
+    ]
+    difference = values[1] - values[0]
+    noise, source = (0.0, "") if same else _noise(before, after, a, b)
+    numbers: dict[str, float | None] = {"before": values[0], "after": values[1], "difference": difference, "noise": noise}
+    if same:
+        return "identical", [f"The same numbers ({_seeds(len(after.scored))})."], numbers
+    within = abs(difference) <= max(noise, _in_unit(_ROUNDING, before))
+    kind: Kind = "unchanged" if within else "worse" if difference > 0 else "improved"
+    decimals = 2 if before.levels == 2 else 4
+    amount = f"{difference:+.{decimals}f} {_unit(before)}"
+    said = f"{amount}, {'within' if within else 'beyond'} the noise of ± {noise:.{decimals}f} ({source})."
+    return kind, [said], numbers
+
+
+def _noise(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[float, str]:
+    """Half of the 95 % interval of the difference, in the cell's unit, and what it is made of."""
+    parts: list[tuple[float, int]] = []  # variance of the difference, degrees of freedom
+    sources = []
+    contrast = contrast_cells(before, after)
+    if contrast is not None:
+        paired = contrast.difference
+        freedom = paired.n_clusters - 1
+        parts.append((((paired.high - paired.low) / 2 / float(stdtrit(freedom, 0.975))) ** 2, freedom))
+        sources.append(paired.pairing)
+    seeds = [np.array([run.record["likelihood"]["bits_per_dim"] for run in cell.scored]) for cell in (a, b)]
+    freedom = sum(len(values) - 1 for values in seeds)
+    if freedom > 0:
+        spread = sum(float(np.square(values - values.mean()).sum()) for values in seeds) / freedom
+        parts.append((spread * (1 / len(before.scored) + 1 / len(after.scored)), freedom))
+        sources.append(f"spread of {len(seeds[0])} and {len(seeds[1])} seeds")
+    half = _half_interval(parts)
+    if freedom == 0 and before.runs[0].updates > 0:
+        half = max(half, _tolerance(before))
+        sources.append("1 seed each, so that the noise of training is not known")
+    return _in_unit(half, before), "; ".join(sources) or "a computation without chance"
+
+
+def _half_interval(parts: list[tuple[float, int]]) -> float:
+    """Of a sum of independent errors: t with the degrees of freedom of Welch and Satterthwaite."""
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return 0.0
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    return float(stdtrit(freedom, 0.975)) * math.sqrt(variance)
+
+
+def _tolerance(cell: Cell) -> float:
+    """In bits/dim."""
+    return bits_per_dim(TOLERANCE_NATS, cell.shape) if cell.levels == 2 else TOLERANCE_BITS
+
+
+def _unit(cell: Cell) -> str:
+    return "nats/image" if cell.levels == 2 else "bits/dim"
+
+
+def _in_unit(bits: float, cell: Cell) -> float:
+    """Bits/dim in the unit of the cell."""
+    return bits_to_nats(bits * math.prod(cell.shape)) if cell.levels == 2 else bits
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'' if n == 1 else 's'}"
+
+
+def _ends(runs: list[Run], words: str) -> list[str]:
+    return [f"Seed {run.seed} {words.format(run.record['status'])}." for run in runs]
