@@ -26,7 +26,7 @@ def write_html(report: Report, out: Path | None = None, commands: Mapping[str, s
     Args:
         report: what to show.
         out: where the page goes; `report.html` in the store if left out.
-        commands: run key → the command that makes the run again, where it is known.
+        commands: run key → the command that makes the run again but for its `--seeds`, where it is known.
     """
     path = out or report.store / "report.html"
     write_text(path, html_of(report, commands or {}))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pixelbench.reports.figures import Figure
+from pixelbench.reports.published import Comparison, compare_cells_with_figures, foremost
 from pixelbench.reports.report import Report
 
 #: A sign for each verdict, so that none is told by its colour alone.
@@ -22,8 +24,8 @@ class Compared:
     """A cell beside one published figure, in the figure's `unit`.
 
     `label` and `task` are the cell's. `printed` is the value as the paper prints it, `where` its table and row. `band` is None where the
-    metric has no tolerance, `measured` where nothing was measured, `interval` where one seed gives none. A third party's `reproduction` is
-    shown and not judged: its `verdict` is empty. `cautions` are what is assumed because the paper does not state it.
+    metric has no tolerance, `measured` where nothing was measured, `interval` where one seed gives none. A `reproduction`, or what another
+    paper quotes, is shown and not judged: its `verdict` is empty. `cautions` are what is assumed because the paper does not state it.
     """
 
     label: str
@@ -54,5 +56,46 @@ class Compared:
 
 
 def comparisons_of(report: Report) -> tuple[Compared, ...]:
-    """Every cell of the report that a published figure is about, once a figure."""
-    return ()
+    """Every cell of the report that a published figure is about, once a figure; of a cell's figures the one that a table has room for is
+    its first.
+
+    Raises:
+        UserError: the published figures that ship cannot be read.
+    """
+    groups: dict[tuple[str, str], list[Comparison]] = {}
+    for one in compare_cells_with_figures(report.cells):
+        groups.setdefault((one.cell.task, one.cell.label), []).append(one)
+    ordered = []
+    for group in groups.values():
+        first = foremost(group)
+        ordered += sorted(group, key=lambda one: one is not first)
+    return tuple(_compared(one, one.figure) for one in ordered if one.figure is not None)
+
+
+def _compared(one: Comparison, figure: Figure) -> Compared:
+    verdict = one.verdict
+    difference = verdict.difference if verdict else None
+    if difference is None and verdict is None and one.measured is not None:
+        difference = one.measured - figure.value  # beside a reproduction: a distance, not a judgement
+    return Compared(
+        label=one.cell.label,
+        task=one.cell.task,
+        figure=figure.id,
+        paper=figure.paper,
+        where=figure.locator,
+        unit=figure.unit,
+        printed=figure.printed,
+        published=figure.value,
+        band=figure.band,
+        bound=figure.bound,
+        verified=figure.verified,
+        reproduction=figure.kind != "paper",
+        measured=one.measured,
+        measured_bound=one.measured_bound,
+        difference=difference,
+        interval=verdict.interval if verdict else None,
+        verdict=verdict.name if verdict else "",
+        sentence=verdict.sentence if verdict else "",
+        suspicious=verdict.suspicious if verdict else False,
+        cautions=verdict.assumed if verdict else (),
+    )

@@ -1,9 +1,8 @@
 """Learning curves as vector drawings that take the page's colours."""
 
-import math
 from dataclasses import dataclass
 
-from pixelbench.reports.html_axis import Axis
+from pixelbench.reports.html_axis import Axis, axis_around
 from pixelbench.reports.plots import Curve, read_curve
 from pixelbench.reports.runs import Cell
 
@@ -11,6 +10,8 @@ from pixelbench.reports.runs import Cell
 WIDTH, HEIGHT = 560, 240
 #: A line has no more points than anybody can see.
 _POINTS = 300
+#: The steep beginning of a curve, as a part of the updates, which would flatten the rest; it is cut off where it leaves the drawing.
+_FALL = 0.1
 #: Tones told apart with any colour vision; further curves are dashed as well.
 TONES = 7
 
@@ -46,13 +47,11 @@ def draw_lines(cells: list[Cell]) -> CurveChart | None:
     curves = [(cell, curve) for cell in cells if (curve := _curve_of(cell))]
     if not curves:
         return None
-    values = [value for _, curve in curves for _, *pair in curve for value in pair if value is not None]
-    if not values:
+    longest = max(update for _, curve in curves for update, *_ in curve)
+    settled = [value for _, curve in curves for update, *pair in curve for value in pair if value is not None and update >= _FALL * longest]
+    if not settled:
         return None
-    top = max(min(max(values), 1.05 * math.log2(cells[0].levels)), 1.02 * min(values))
-    bottom = min(values) - 0.05 * (top - min(values))
-    across = Axis(0, max(update for _, curve in curves for update, *_ in curve) or 1, WIDTH)
-    upwards = Axis(bottom, top if top > bottom else bottom + 1, HEIGHT)
+    across, upwards = Axis(0, longest or 1, WIDTH), axis_around(settled, HEIGHT, 0.06)
     lines = tuple(_line(cell, curve, index, across, upwards) for index, (cell, curve) in enumerate(curves))
     said = "; ".join(f"{line.label}{f' ({line.note})' if line.note else ''} ends at {line.last} bits/dim" for line in lines)
     marks = tuple((round(HEIGHT - place, 2), label) for place, label in upwards.marks())
@@ -70,8 +69,8 @@ def _curve_of(cell: Cell) -> Curve:
 
 
 def _line(cell: Cell, curve: Curve, index: int, across: Axis, upwards: Axis) -> Line:
-    train = [(update, bits) for update, bits, _ in curve if bits is not None]
-    validation = [(update, bits) for update, _, bits in curve if bits is not None]
+    train = [(update, bits) for update, bits, _ in curve if bits is not None and bits <= upwards.high]
+    validation = [(update, bits) for update, _, bits in curve if bits is not None and bits <= upwards.high]
     last = (validation or train)[-1:]
     return Line(
         label=cell.label,

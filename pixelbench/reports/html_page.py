@@ -137,7 +137,7 @@ def _task(
         lessons=tuple((lesson.title, " ".join(lesson.sentences)) for lesson in lessons),
         curves=draw_lines([cells[label] for label in drawn]),
         variants=tuple(
-            variant_of(shown.anchors[row.label], cells[row.label], row, shown.groups.get(row.label), pictures, commands)
+            variant_of(shown.anchors[row.label], cells[row.label], row, compared, shown.groups.get(row.label), pictures, commands)
             for row in table.rows
         ),
     )
@@ -158,7 +158,7 @@ def _published(compared: list[Compared]) -> list[Extra]:
         if one is None or one.difference is None:
             return Field(words.NONE)
         sign = "+" if one.difference >= 0 else "−"
-        return Field(f"{sign}{number(abs(one.difference), one.unit)}", one.unit, repr(one.difference))
+        return Field(f"{sign}{number(abs(one.difference), one.unit)}", order=repr(one.difference))
 
     def verdict(row: Row) -> Field:
         one = judged.get(row.label)

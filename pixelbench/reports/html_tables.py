@@ -123,6 +123,8 @@ def _field(column: Column, row: Row, anchors: dict[str, str]) -> Field:
     if column is columns.VARIANT:
         return Field(row.label, order=row.label.lower(), target=anchors.get(row.label, ""))
     text, note = split(column.cell(row)) if column.right or column is columns.CAUSAL else (column.cell(row), "")
+    if column is columns.LATENTS:
+        text, _, note = text.partition(", ")
     if column is columns.SCORE:
         said = "not causal" if row.standing == "leaking" else words.estimated(row)
         note = "; ".join(part for part in (said, note) if part)

@@ -1,11 +1,12 @@
 """A section a variant: what was drawn, what it can see, how it was made, and the command that makes it again."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pixelbench.reports import words
+from pixelbench.reports.html_comparisons import Compared
 from pixelbench.reports.html_curves import CurveChart, draw_lines
 from pixelbench.reports.html_pictures import Picture, Pictures
 from pixelbench.reports.maps import MapGroup
@@ -37,6 +38,7 @@ class Variant:
 
     anchor: str
     row: Row
+    compared: tuple[Compared, ...]
     samples: Picture | None
     curve: CurveChart | None
     map: Picture | None
@@ -51,16 +53,23 @@ class Variant:
 
 
 def variant_of(
-    anchor: str, cell: Cell, row: Row, group: tuple[MapGroup, Picture | None] | None, pictures: Pictures, commands: Mapping[str, str]
+    anchor: str,
+    cell: Cell,
+    row: Row,
+    compared: Iterable[Compared],
+    group: tuple[MapGroup, Picture | None] | None,
+    pictures: Pictures,
+    commands: Mapping[str, str],
 ) -> Variant:
     """The section of a cell.
 
     Args:
         anchor: its id.
         cell, row: the runs, and their line in the table of the task.
+        compared: what was published of the tasks' variants.
         group: what its network sees, and the drawing of it; None where no certificate says.
         pictures: gets its sample grid.
-        commands: run key → the command that makes it.
+        commands: run key → the command that makes it, but for its seed.
     """
     first = cell.runs[0].record
     shown = next((run for run in cell.runs if (run.folder / "samples.png").is_file()), cell.runs[0])
@@ -68,18 +77,28 @@ def variant_of(
     return Variant(
         anchor=anchor,
         row=row,
+        compared=tuple(one for one in compared if (one.task, one.label) == (cell.task, cell.label)),
         samples=pictures.add_file(shown.folder / "samples.png", f"Samples of {cell.label} beside real test images"),
         curve=draw_lines([cell]),
         map=group[1] if group else None,
         seen=group[0].sentences if group else "",
-        causality=tuple(dict.fromkeys(_causality(run) for run in cell.runs)),
+        causality=(*dict.fromkeys(_causality(run) for run in cell.runs), *_probed(cell)),
         diagnoses=tuple(found.get("sentence", found["name"]) for found in shown.record["diagnoses"]),
         settings=(("family", cell.family), *_pairs(cell.settings)),
         recipe=_pairs(first["recipe"]),
         protocol=(("budget", budget["name"]), ("updates", words.whole(budget["updates"])), *_pairs(first["evaluation"])),
         seeds=tuple(_seed(run) for run in cell.runs),
-        commands=tuple(dict.fromkeys(commands[run.key] for run in cell.runs if run.key in commands)),
+        commands=_with_seeds(cell, commands),
     )
+
+
+def _with_seeds(cell: Cell, commands: Mapping[str, str]) -> tuple[str, ...]:
+    """Each command once, with all seeds that it is for."""
+    seeds: dict[str, list[int]] = {}
+    for run in cell.runs:
+        if run.key in commands:
+            seeds.setdefault(commands[run.key], []).append(run.seed)
+    return tuple(f"{command} --seeds {','.join(map(str, numbers))}" for command, numbers in seeds.items())
 
 
 def _causality(run: Run) -> str:
@@ -93,9 +112,15 @@ def _causality(run: Run) -> str:
         said += f": {example}"
     if tolerance is not None:
         said += f", tolerance {tolerance:g}"
-    said += f". Measured: {probes}." if probes else "."
-    trained = found.get("trained_positions")
-    return f"{said} The trained model itself was probed at {trained} positions." if trained else said
+    return f"{said}. Measured: {probes}." if probes else f"{said}."
+
+
+def _probed(cell: Cell) -> tuple[str, ...]:
+    counts = [count for run in cell.runs if (count := run.record["causality"].get("trained_positions"))]
+    if not counts:
+        return ()
+    number = f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+    return (f"Of the trained weights themselves the outputs were probed at {number} sub-pixels.",)
 
 
 def _seed(run: Run) -> SeedLine:

@@ -50,19 +50,28 @@ def test_report_prints_writes_and_exports(pixelbench: Pixelbench, store: Path) -
     assert code == 0
     assert "gated-pixelcnn" in out
     assert "not causal" in out
-    assert err == "Report: runs/report.md\nTable: table.csv\n"
+    assert err == "Report: runs/report.md\nPage: runs/report.html\nTable: table.csv\n"
     assert (store / "report.md").exists()
+    assert (store / "report.html").exists()
     with Path("table.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert {row["variant"] for row in rows} >= {"uniform", "pixelcnn", "gated-pixelcnn"}
 
 
 def test_report_elsewhere_links_back_into_the_store(pixelbench: Pixelbench, store: Path, tmp_path: Path) -> None:
-    assert pixelbench("report", "--format", "markdown", "--out", "pages/mine.md")[:2] == (0, "")
-    page = (tmp_path / "pages" / "mine.md").read_text(encoding="utf-8")
+    assert pixelbench("report", "--format", "markdown", "--out", "pages")[:2] == (0, "")
+    page = (tmp_path / "pages" / "report.md").read_text(encoding="utf-8")
     link = next(part.split(")")[0] for part in page.split("](")[1:] if "samples.png" in part)
     assert (tmp_path / "pages" / link).exists()
     assert not (store / "report.md").exists()
+    assert not (tmp_path / "pages" / "report.html").exists()
+
+
+def test_report_page_names_the_command_that_makes_a_run_again(pixelbench: Pixelbench, store: Path, tmp_path: Path) -> None:
+    assert pixelbench("report", "--format", "html", "--out", "pages")[:2] == (0, "")
+    page = (tmp_path / "pages" / "report.html").read_text(encoding="utf-8")
+    assert "pixelbench run --suite quick --only digits/gated-no-gates --seeds 0<" in page
+    assert not (tmp_path / "pages" / "report.md").exists()
 
 
 def test_report_json_is_all_there_is_on_stdout(pixelbench: Pixelbench, store: Path) -> None:

@@ -99,6 +99,16 @@ function makeOpener(button) {
   button.hidden = false;
 }
 
+// A table that goes on to the right fades there; one that does not is no stop for the keyboard.
+function hintAtMore(box) {
+  const look = () => {
+    box.toggleAttribute("data-more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+    box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1;
+  };
+  box.addEventListener("scroll", look, { passive: true });
+  new ResizeObserver(look).observe(box);
+}
+
 // The section in view is marked in the bar.
 function followSections() {
   const links = new Map([...document.querySelectorAll(".bar nav a")].map((link) => [link.getAttribute("href").slice(1), link]));
@@ -114,6 +124,7 @@ document.querySelectorAll("table[data-sortable]").forEach(makeSortable);
 document.querySelectorAll(".controls").forEach(makeFilterable);
 document.querySelectorAll(".themes").forEach(makeThemes);
 document.querySelectorAll("button[data-open]").forEach(makeOpener);
+document.querySelectorAll(".scroll").forEach(hintAtMore);
 followSections();
 addEventListener("hashchange", openTarget);
 if (location.hash) openTarget();
