@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pixelbench.data import Task, get_task
 from pixelbench.errors import UserError, unknown
-from pixelbench.experiments.grid import Ablation, Suite, SuiteTask, SuiteVariant
+from pixelbench.experiments.grid import Ablation, OnTask, Suite, SuiteTask, SuiteVariant
 from pixelbench.experiments.resolve import find_mistakes, pairs
 from pixelbench.experiments.suite import ablation_names, is_path, load_suite
 
@@ -51,13 +51,18 @@ def on_task(suite: Suite, ablation: Ablation, name: str | None = None) -> tuple[
     alone = replace(
         suite,
         tasks=(replace(like, name=name),),
-        variants=tuple(replace(variant, tasks=None) for variant in variants),
+        variants=tuple(replace(variant, tasks=None, on=_moved(variant, like.name, name)) for variant in variants),
         ablation=replace(ablation, task=name),
     )
     mistakes = find_mistakes(alone)
     if mistakes:
         raise UserError(f"Ablation '{suite.name}' cannot be made on '{name}': {mistakes[0].removesuffix('.')}.")
     return alone, None if own else f"Ablation '{suite.name}' has no settings for '{name}'; it takes those for '{like.name}'."
+
+
+def _moved(variant: SuiteVariant, like: str, name: str) -> dict[str, OnTask]:
+    """What the variant has for the task `like` alone, for another one."""
+    return {name: variant.on[like]} if like in variant.on else {}
 
 
 def _variants_on(suite: Suite, chosen: SuiteTask) -> list[SuiteVariant]:

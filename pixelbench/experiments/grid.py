@@ -33,12 +33,16 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Budget:
-    """How long, in updates. `settings` may shrink the networks and `evaluation` limit the images: the record holds what was used."""
+    """How long, in updates. `settings` may shrink the networks, `recipe` suit a short training and `evaluation` limit the images.
+
+    The record holds what was used.
+    """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
     updates: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,8 +64,26 @@ class SuiteTask:
 
 
 @dataclass(frozen=True)
+class OnTask:
+    """What is different for a variant on one task. `assumed` and `deviations` are added to the variant's own."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    budgets: Annotated[dict[str, Budget], Field(alias="budget")] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SuiteVariant:
-    """A family with settings. `tasks = None`: on every task. `expect = "leaky"` declares a planted fault."""
+    """A family with settings. `tasks = None`: on every task. `expect = "leaky"` declares a planted fault.
+
+    `assumed`: what a paper leaves unsaid and was chosen here, with the reason; `deviations`: where this differs from what it says. These
+    are texts for people, a sentence each, and no part of what a run is.
+    """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
@@ -69,8 +91,18 @@ class SuiteVariant:
     family: str
     settings: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    budgets: Annotated[dict[str, Budget], Field(alias="budget")] = field(default_factory=dict)
+    on: dict[str, OnTask] = field(default_factory=dict)
     tasks: tuple[str, ...] | None = None
     expect: Literal["causal", "leaky"] = "causal"
+    assumed: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
+
+    def texts(self, task: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """`assumed` and `deviations` on a task, the variant's own first."""
+        there = self.on.get(task, OnTask())
+        return (*self.assumed, *there.assumed), (*self.deviations, *there.deviations)
 
 
 @dataclass(frozen=True)

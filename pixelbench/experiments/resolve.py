@@ -3,12 +3,13 @@
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pixelbench.data import Task, get_task, task_names
 from pixelbench.errors import UserError, unknown
-from pixelbench.experiments.grid import Budget, Evaluation, Suite, SuiteTask, SuiteVariant
+from pixelbench.experiments.grid import Evaluation, Suite, SuiteTask, SuiteVariant
+from pixelbench.experiments.layers import layers_of, setting_names
 from pixelbench.experiments.mistakes import parse
 from pixelbench.models.families import FAMILIES, Family
 from pixelbench.models.settings.common import Settings
@@ -26,48 +27,21 @@ class Resolved:
 
 
 def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, mistakes: list[str]) -> Resolved | None:
-    """What the cell asks for, or None after adding its mistakes.
-
-    Settings: the family's defaults, then the task's, the variant's, the budget's (which may shrink), the task's own for that budget. A
-    task and a budget speak to many families, so each takes what it knows; a variant's settings must all be its family's.
-    """
-    family = FAMILIES[variant.family]
-    general, special = suite.budgets[budget], task.budgets.get(budget, Budget())
-    at_task, at_budget, at_variant = f"task.{task.name}", f"budget.{budget}", f"variant.{variant.name}"
-    settings = parse(
-        family.settings,
-        [
-            (f"{at_task}.settings", _known(family, task.settings)),
-            (f"{at_variant}.settings", variant.settings),
-            (f"{at_budget}.settings", _known(family, general.settings)),
-            (f"{at_task}.{at_budget}.settings", _known(family, special.settings)),
-        ],
-        mistakes,
-    )
-    recipe = parse(
-        Recipe,
-        [("recipe", suite.recipe), (f"{at_task}.recipe", task.recipe), (f"{at_variant}.recipe", variant.recipe)],
-        mistakes,
-    )
-    evaluation = parse(
-        Evaluation,
-        [
-            ("evaluation", suite.evaluation),
-            (f"{at_task}.evaluation", task.evaluation),
-            (f"{at_budget}.evaluation", general.evaluation),
-            (f"{at_task}.{at_budget}.evaluation", special.evaluation),
-        ],
-        mistakes,
-    )
-    updates = special.updates or general.updates
+    """What the cell asks for, or None after adding its mistakes. Which place of the suite wins: see `layers_of`."""
+    family, layers = FAMILIES[variant.family], layers_of(suite, task, variant, budget)
+    settings = parse(family.settings, layers.settings, mistakes)
+    recipe = parse(Recipe, layers.recipe, mistakes)
+    evaluation = parse(Evaluation, layers.evaluation, mistakes)
+    updates = layers.updates[-1][1] if layers.updates else None
+    at_task = f"task.{task.name}"
     if updates is None:
-        mistakes.append(f"{at_budget}.updates: is missing, and so is {at_task}.{at_budget}.updates")
+        mistakes.append(f"budget.{budget}.updates: is missing, and so is {at_task}.budget.{budget}.updates")
     if settings is None or recipe is None or evaluation is None or updates is None:
         return None
     images = _task(task.name)
     misfit = None if isinstance(images, str) else _misfit(family, settings, images)  # an unknown task is a mistake of its own
     if misfit:
-        mistakes.append(f"{at_variant}.settings: on {at_task}, {misfit}")
+        mistakes.append(f"variant.{variant.name}.settings: on {at_task}, {misfit}")
         return None
     trained = family.kind == "network"
     return Resolved(settings.as_dict(), recipe if trained else None, evaluation, updates if trained else 0)
@@ -108,7 +82,8 @@ def find_mistakes(suite: Suite) -> list[str]:
 
 def _along_axes(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> Iterator[SuiteVariant]:
     family = FAMILIES.get(variant.family)
-    own = [name for name in axes if family and name in _setting_names(family) and name not in variant.settings]
+    fixed = {*variant.settings, *(name for there in variant.on.values() for name in there.settings)}
+    own = [name for name in axes if family and name in setting_names(family) and name not in fixed]
     for values in itertools.product(*(axes[name] for name in own)):
         chosen = dict(zip(own, values, strict=True))
         suffix = "".join(f"+{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items())
@@ -123,14 +98,22 @@ def _unknown_names(suite: Suite) -> list[str]:
         if variant.family not in FAMILIES:
             found.append(f"{at}.family: {unknown('model', variant.family, FAMILIES)}")
         found += [f"{at}.tasks: {unknown('task of this suite', name, own_tasks)}" for name in variant.tasks or () if name not in own_tasks]
-    for task in suite.tasks:
-        strange = [name for name in task.budgets if name not in suite.budgets]
-        found += [f"task.{task.name}.budget: {unknown('budget', name, suite.budgets)}" for name in strange]
+        elsewhere = variant.tasks or own_tasks
+        found += [f"{at}.on: {unknown('task of this variant', name, elsewhere)}" for name in variant.on if name not in elsewhere]
+    found += [f"{at}.budget: {unknown('budget', name, suite.budgets)}" for at, name in _budgets(suite) if name not in suite.budgets]
     if suite.default_budget not in suite.budgets:
         found.append(f"default_budget: {unknown('budget', suite.default_budget, suite.budgets)}")
     for kind, names in (("task", own_tasks), ("variant", [variant.name for variant in suite.variants])):
         found += [f"{kind}.{name}: there are two of this name" for name in dict.fromkeys(names) if names.count(name) > 1]
     return found + _ablation_mistakes(suite)
+
+
+def _budgets(suite: Suite) -> Iterator[tuple[str, str]]:
+    """What names a budget to say something of its own about it, and the budget's name."""
+    yield from ((f"task.{task.name}", name) for task in suite.tasks for name in task.budgets)
+    for variant in suite.variants:
+        yield from ((f"variant.{variant.name}", name) for name in variant.budgets)
+        yield from ((f"variant.{variant.name}.on.{task}", name) for task, there in variant.on.items() for name in there.budgets)
 
 
 def _ablation_mistakes(suite: Suite) -> list[str]:
@@ -158,12 +141,18 @@ def _settings_of_nobody(suite: Suite) -> list[str]:
     return found + [
         f"variant.{variant.name}.recipe: {variant.family} is not trained, so it has no recipe"
         for variant in suite.variants
-        if variant.recipe and FAMILIES[variant.family].kind != "network"
+        if any(_recipes(variant)) and FAMILIES[variant.family].kind != "network"
     ]
 
 
+def _recipes(variant: SuiteVariant) -> Iterator[dict[str, Any]]:
+    for place in (variant, *variant.on.values()):
+        yield place.recipe
+        yield from (budget.recipe for budget in place.budgets.values())
+
+
 def _all_setting_names(suite: Suite) -> list[str]:
-    return sorted({name for variant in suite.variants if variant.family in FAMILIES for name in _setting_names(FAMILIES[variant.family])})
+    return sorted({name for variant in suite.variants if variant.family in FAMILIES for name in setting_names(FAMILIES[variant.family])})
 
 
 def _misfit(family: Family, settings: Settings, task: Task) -> str | None:
@@ -188,12 +177,3 @@ def _task(name: str) -> Task | str:
         return get_task(name)
     except UserError as error:
         return str(error)
-
-
-def _known(family: Family, given: dict[str, Any]) -> dict[str, Any]:
-    names = _setting_names(family)
-    return {name: value for name, value in given.items() if name in names}
-
-
-def _setting_names(family: Family) -> list[str]:
-    return [field.name for field in fields(family.settings)]

@@ -9,13 +9,16 @@ learning_rate = 4e-3
 [evaluation]                   # fields of Evaluation
 [budget.cpu]
 updates = 400
+                               # also settings, recipe, evaluation: what is different in a training so short
 [[task]]
 name = "digits"
-settings = { maps = 24 }       # for the families that have such a setting; also recipe, evaluation, budget.cpu.updates
+settings = { maps = 24 }       # for the families that have such a setting; also recipe, evaluation, budget.cpu
 [[variant]]
 name = "gated-no-gates"
 family = "gated-pixelcnn"
-settings = { gates = false }   # also recipe, tasks = ["digits"], expect = "leaky"
+settings = { gates = false }   # also recipe, evaluation, budget.cpu, tasks = ["digits"], expect = "leaky"
+on.digits.settings.maps = 32   # on this task alone; also recipe, evaluation, budget.cpu, assumed, deviations
+assumed = ["…"]                # what a paper leaves unsaid and is chosen here; a sentence each, also deviations
 [axes]
 layers = [3, 4]                # a product over the variants that have the setting and do not fix it themselves
 [ablation]                     # where the suite is one, for `ablate`
@@ -24,10 +27,12 @@ baseline = "gated-pixelcnn"    # one of the variants; the others are it with one
 task = "digits"                # one of the tasks, the one to begin with
 ```
 
-`extends = "quick"` (a name, or a path from this file) starts from another suite: tables are merged, tasks and variants by their name.
-A task may also be a folder of images, `folder:PATH`.
+`extends = "quick"` (a name, or a path from this file) starts from another suite: tables are merged, tasks and variants by their name. With
+`tasks = ["digits"]` beside it, the other tasks of that suite are left out, and the variants that are on none but them. A task may also be a
+folder of images, `folder:PATH`. What wins where several places speak of a setting: see `layers_of`, and `pixelbench show SUITE --resolved`.
 """
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -116,6 +121,7 @@ def _read_extended(path: Path) -> dict[str, Any]:
     extends = values.pop("extends", None)
     if extends is None:
         return values
+    kept = values.pop("tasks", None)
     if not isinstance(extends, str):
         raise UserError(f"{path}: extends: expected the name or path of a suite in quotes.")
     base_path = _find(extends, path.parent)
@@ -124,7 +130,32 @@ def _read_extended(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: extends: '{extends}' itself extends '{base['extends']}'; extend that one instead.")
     for own in ("name", "description"):
         base.pop(own, None)
-    return _merged(base, values)
+    return _merged(base if kept is None else _on_tasks(path, base, kept), values)
+
+
+def _on_tasks(path: Path, base: dict[str, Any], kept: Any) -> dict[str, Any]:
+    """The suite without its other tasks, and without the variants that are on none of these."""
+    tasks, variants = _tables(base, "task"), _tables(base, "variant")
+    known = [task.get("name") for task in tasks]
+    if not isinstance(kept, list) or not kept:
+        raise UserError(f"{path}: tasks: expected a list of those tasks of the extended suite that stay, such as {json.dumps(known[:1])}.")
+    for name in kept:
+        if name not in known:
+            raise UserError(f"{path}: tasks: {unknown('task of the extended suite', str(name), [str(name) for name in known])}")
+    there = [{key: _only(kept, value) if key in ("tasks", "on") else value for key, value in variant.items()} for variant in variants]
+    stay = [variant for variant in there if variant.get("tasks") != []]
+    return base | {"task": [task for task in tasks if task.get("name") in kept], "variant": stay}
+
+
+def _only(kept: list[Any], names: Any) -> Any:
+    """A list or a table without the names of other tasks; anything else is left to whoever looks at the whole."""
+    if isinstance(names, dict):
+        return {name: value for name, value in names.items() if name in kept}
+    return [name for name in names if name in kept] if isinstance(names, list) else names
+
+
+def _tables(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return values[name] if _is_table_list(values.get(name)) else []
 
 
 def _read(path: Path) -> dict[str, Any]:

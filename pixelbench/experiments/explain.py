@@ -1,0 +1,60 @@
+"""Every setting of a run with its value and where that comes from. No torch."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pixelbench.experiments.grid import Suite, SuiteTask, SuiteVariant
+from pixelbench.experiments.layers import layers_of, origin
+from pixelbench.experiments.mistakes import Layer
+from pixelbench.experiments.resolve import resolve
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value, and the dotted name of the place in the suite that decides it, or `default of gated-pixelcnn`, `default`."""
+
+    value: Any
+    origin: str
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A cell of a suite at a budget. `updates` is None and `recipe` empty where nothing is trained; texts as in `SuiteVariant`."""
+
+    task: str
+    variant: str
+    family: str
+    budget: str
+    expect: str
+    updates: Choice | None
+    settings: dict[str, Choice]
+    recipe: dict[str, Choice]
+    evaluation: dict[str, Choice]
+    assumed: tuple[str, ...]
+    deviations: tuple[str, ...]
+
+
+def explain(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str) -> Explained:
+    """What a cell of a suite that `load_suite` gave asks for, and why."""
+    layers, resolved = layers_of(suite, task, variant, budget), resolve(suite, task, variant, budget, [])
+    assert resolved is not None, "load_suite has resolved every cell"
+    recipe = resolved.recipe.as_dict() if resolved.recipe else {}
+    place, updates = layers.updates[-1]
+    assumed, deviations = variant.texts(task.name)
+    return Explained(
+        task=task.name,
+        variant=variant.name,
+        family=variant.family,
+        budget=budget,
+        expect=variant.expect,
+        updates=Choice(updates, place.removesuffix(".updates")) if recipe else None,
+        settings=_choices(resolved.settings, layers.settings, f"default of {variant.family}"),
+        recipe=_choices(recipe, layers.recipe, "default"),
+        evaluation=_choices(asdict(resolved.evaluation), layers.evaluation, "default"),
+        assumed=assumed,
+        deviations=deviations,
+    )
+
+
+def _choices(values: dict[str, Any], layers: list[Layer], default: str) -> dict[str, Choice]:
+    return {name: Choice(value, origin(layers, name) or default) for name, value in values.items()}
