@@ -44,6 +44,8 @@ ORDER: tuple[Kind, ...] = (
 )
 #: Bits/dim by which the same computation may differ on another machine.
 _ROUNDING = 1e-6
+_Numbers = tuple[float | None, float | None, float | None, float | None]
+_NOTHING: _Numbers = (None, None, None, None)
 _CERTAINTY = ("leaky", "unchecked", "partial", "complete")
 
 
@@ -52,9 +54,9 @@ class Change:
     """One cell in both stores, or in one of them.
 
     `before`, `after`, `difference` (after minus before, above 0 where more is needed) and `noise` (half of the 95 % interval) are in
-    `unit`: nats/image for images of two levels, else bits/dim; None where there is nothing to compare, as of a leak. `seeds`: how many were
-    compared in A and in B, or are in the only one. `causal`: in A and in B. `regression`: a leak that was not there, a run that is not done any more, or worse
-    beyond noise.
+    `unit`: nats/image for images of two levels, else bits/dim; None where there is nothing to compare, as of a leak. `seeds`: how many
+    were compared in A and in B, or are in the only one. `causal`: in A and in B. `regression`: a leak that was not there, a run that is
+    not done any more, or worse beyond noise. `otherwise`: of a cell that is only in A, what B's cells of that name were asked otherwise.
     """
 
     task: str
@@ -69,6 +71,7 @@ class Change:
     noise: float | None = None
     seeds: tuple[int, int] = (0, 0)
     causal: tuple[str | None, str | None] = (None, None)
+    otherwise: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,8 +122,9 @@ def compare_stores(first: Path, second: Path) -> Changes:
     found = [scan(require_store(store)) for store in (first, second)]
     a, b = (_by_question(cells_of(load_runs(one))) for one in found)
     changes = [_change(a[asked], b[asked]) for asked in a if asked in b]
-    changes += [_only(a[asked], "only in A") for asked in a if asked not in b]
-    changes += [_only(b[asked], "only in B") for asked in b if asked not in a]
+    lone_b = [b[asked] for asked in b if asked not in a]
+    changes += [_only(a[asked], "only in A", lone_b) for asked in a if asked not in b]
+    changes += [_only(cell, "only in B", []) for cell in lone_b]
     changes.sort(key=lambda change: (not change.regression, ORDER.index(change.kind), change.task, change.label))
     return Changes(first, second, tuple(changes), tuple(problem for one in found for problem in one.problems))
 
@@ -139,11 +143,26 @@ def _by_question(cells: list[Cell]) -> dict[str, Cell]:
     return found
 
 
-def _only(cell: Cell, kind: Kind) -> Change:
+def _only(cell: Cell, kind: Kind, others: list[Cell]) -> Change:
+    """`others`: where a cell of the same name is among them, it is said in what it was asked for otherwise."""
     n, status = len(cell.runs), _causality(cell)
     seeds, causal = ((n, 0), (status, None)) if kind == "only in A" else ((0, n), (None, status))
-    sentence = f"{_seeds(n)} {kind.removeprefix('only ')}, none in the other."
-    return Change(cell.task, cell.label, kind, False, sentence, _unit(cell), seeds=seeds, causal=causal)
+    namesakes = [other for other in others if (other.runs[0].task, other.runs[0].variant) == (cell.runs[0].task, cell.runs[0].variant)]
+    asked = tuple(_differing(cell.runs[0].record, other.runs[0].record) for other in namesakes)
+    sentence = f"{_seeds(n)} {kind.removeprefix('only ')}" + "".join(f", asked for otherwise in B: {one}" for one in asked) + "."
+    return Change(cell.task, cell.label, kind, False, sentence, _unit(cell), seeds=seeds, causal=causal, otherwise=asked)
+
+
+def _differing(mine: dict[str, Any], other: dict[str, Any]) -> str:
+    """`updates 10 instead of 2500`: what the other was asked otherwise."""
+    own, its = _asked(mine), _asked(other)
+    return ", ".join(f"{name} {its.get(name)} instead of {own.get(name)}" for name in own | its if own.get(name) != its.get(name))
+
+
+def _asked(record: dict[str, Any]) -> dict[str, Any]:
+    variant = record["variant"]
+    network = {"family": variant["family"], "model_version": variant["model_version"], "updates": record["budget"]["updates"]}
+    return {**record["task"], **network, **variant["settings"], **record["recipe"], **record["evaluation"]}
 
 
 def _change(a: Cell, b: Cell) -> Change:
@@ -154,13 +173,13 @@ def _change(a: Cell, b: Cell) -> Change:
     kind, said, numbers = _likelihood(before, after, a, b)
     regression = leaked or bool(lost) or kind == "worse"
     if lost or gained:
-        said = said if numbers else []
+        said = [] if kind == "no number" else said
         said = [*_ends(gained, "is done now, {} before"), *_ends(lost, "was done before, {} now"), *said]
         kind = "no longer done" if lost else "now done"
     if leaked or (causal[0] != causal[1] and before.scored and after.scored):
         kind, said = "causality changed", [f"{_CAUSAL[causal[0]]} before, {_CAUSAL[causal[1]]} now.", *said]
     seeds = (len(before.scored), len(after.scored))
-    return Change(a.task, a.label, kind, regression, " ".join(said), _unit(a), seeds=seeds, causal=causal, **numbers)
+    return Change(a.task, a.label, kind, regression, " ".join(said), _unit(a), *numbers, seeds=seeds, causal=causal)
 
 
 _CAUSAL = {
@@ -194,20 +213,20 @@ def _ended_otherwise(a: Cell, b: Cell) -> tuple[list[Run], list[Run]]:
     return lost, [before[key] for key in both if after[key].done and not before[key].done]
 
 
-def _likelihood(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[Kind, list[str], dict[str, float | None]]:
-    """What became of the numbers: kind, sentences, and the fields of `Change`; `a` and `b` have all seeds, for the noise."""
+def _likelihood(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[Kind, list[str], _Numbers]:
+    """What became of the numbers: kind, sentences, and the four numbers of `Change`; `a` and `b` have all seeds, for the noise."""
     if not (before.scored and after.scored):
         ends = [cell.runs[-1].record["status"] for cell in (before, after)]
-        return "no number", [f"Nothing to compare: {ends[0]} in A, {ends[1]} in B."], {}
+        return "no number", [f"Nothing to compare: {ends[0]} in A, {ends[1]} in B."], _NOTHING
     same = [(one.key, one.record["likelihood"]) for one in before.scored] == [(one.key, one.record["likelihood"]) for one in after.scored]
-    if before.leaky or after.leaky:
-        return "identical" if same else "unchanged", ["A leak's likelihood means nothing and is not compared."], {}
+    if a.leaky or b.leaky:
+        return "identical" if same else "unchanged", ["A leak's likelihood means nothing and is not compared."], _NOTHING
     values = [
         _in_unit(float(np.mean([run.record["likelihood"]["bits_per_dim"] for run in cell.scored])), before) for cell in (before, after)
     ]
     difference = values[1] - values[0]
     noise, source = (0.0, "") if same else _noise(before, after, a, b)
-    numbers: dict[str, float | None] = {"before": values[0], "after": values[1], "difference": difference, "noise": noise}
+    numbers: _Numbers = (values[0], values[1], difference, noise)
     if same:
         return "identical", [f"The same numbers ({_seeds(len(after.scored))})."], numbers
     within = abs(difference) <= max(noise, _in_unit(_ROUNDING, before))

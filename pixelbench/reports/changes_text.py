@@ -29,9 +29,10 @@ def row(change: Change) -> list[str]:
 
 
 def sentences(changes: Changes) -> list[str]:
-    """One for each cell that changed, after its name; nothing of those that did not, or that only one store has."""
+    """What is to say of a cell, after its name; nothing of those that did not change, nor of a name that only one store has."""
     silent = ("identical", "unchanged", "no number", "only in A", "only in B")
-    return [f"{change.task}/{change.label}: {change.sentence}" for change in changes.changes if change.kind not in silent]
+    told = [change for change in changes.changes if change.kind not in silent or change.otherwise]
+    return [f"{change.task}/{change.label}: {change.sentence}" for change in told]
 
 
 def legend(changes: Changes) -> str:
