@@ -21,6 +21,7 @@ class FigureFacts:
     `printed`: the value as the paper prints it. `estimator`: `exact`, `elbo`, `iwae-K`, `bound` where the paper does not say by which
     estimator, other words for what none of our runs has, or empty where nothing is known. `split`: the paper's words. `binarisation`: None
     for images of many levels, or where it is not stated. `conditional`: the class of each image is given. `updates`: of its training.
+    `n_images`: of the published split, where known.
     """
 
     value: float
@@ -36,6 +37,7 @@ class FigureFacts:
     assumed: tuple[str, ...] = ()
     verified: bool = True
     updates: int | None = None
+    n_images: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,9 @@ def reasons_against(figure: FigureFacts, measured: Measured) -> list[str]:
         "images that were trained or selected on are no test": bool({"selection", "train"} & {published, ours}),
         f"the published images are '{figure.split}', ours '{measured.split}'": published not in (None, ours),
         f"the published images are task {figure.task}, ours {measured.task}": figure.task != measured.task,
+        f"the published split has {figure.n_images or 0:,} images, ours {measured.n_images:,}": (
+            figure.n_images is not None and measured.n_images > figure.n_images
+        ),
         f"the published binarisation is {figure.binarisation}, ours {measured.binarisation or 'none'}": (
             figure.binarisation is not None and figure.binarisation != measured.binarisation
         ),

@@ -16,6 +16,8 @@ from pixelbench.units import bits_per_dim
 
 #: What the papers call our test images, where it is not the test split: the small ImageNets have no other than a published validation set.
 _SPLITS = {"imagenet32": "validation", "imagenet64": "validation"}
+#: Images of the split that the papers score. The other small ImageNet of that name has 50,000.
+_IMAGES = {**dict.fromkeys(("mnist-fixed", "mnist-dynamic", "mnist", "cifar10"), 10_000), "imagenet32": 49_999, "imagenet64": 49_999}
 _BINARISED: dict[str, Binarisation] = {"mnist-fixed": "fixed", "mnist-dynamic": "dynamic", "mnist-threshold": "threshold"}
 #: Words of a paper → how its pixels were binarised. The first that is found counts.
 _BINARISATIONS: tuple[tuple[str, Binarisation], ...] = (
@@ -170,6 +172,7 @@ def _facts(figure: Figure) -> FigureFacts:
         assumed=figure.assumed,
         verified=figure.verified,
         updates=figure.updates,
+        n_images=_IMAGES.get(figure.task or ""),
     )
 
 

@@ -61,8 +61,8 @@ def judge(figure: FigureFacts | None, measured: Measured) -> Verdict:
     1. `not causal`: some run leaks; its likelihood means nothing, whatever else is true.
     2. `no figure`: nothing was published.
     3. `incomplete`: no run came to a number.
-    4. `not comparable`: unit, split, binarisation, task, what is given to the model or estimator are known to differ, the images were
-       trained or selected on, or the figure has no band. One exception: an estimator that can only be too high, and is lower than the
+    4. `not comparable`: unit, split, images, binarisation, task, estimator, or what is given to the model are known to differ, the images
+       were trained or selected on, or the figure has no band. One exception: an estimator that can only be too high, and is lower than the
        band nevertheless.
     5. `incomplete`: fewer than 3 seeds, not all images, another budget than `paper`, a map that is not complete, or a trained model that
        was not probed. The sentence says where the mean lies.
@@ -92,7 +92,7 @@ def _not_comparable(figure: FigureFacts, measured: Measured, reasons: list[str])
 def _compared(figure: FigureFacts, measured: Measured, band: float) -> Verdict:
     n, difference = len(measured.values), measured.mean - figure.value
     interval = clustered_interval(np.array(measured.values), np.arange(n), CONFIDENCE) if n > 1 else None
-    waiting = _reasons_to_wait(measured)
+    waiting = _reasons_to_wait(figure, measured)
     if waiting or interval is None:
         name, said = "incomplete", [f"Incomplete: {', '.join(waiting)}.", f"So far {_where(figure, measured, band)}."]
     else:
@@ -125,18 +125,22 @@ def _place(value: float, band: float, interval: tuple[float, float]) -> Name:
     return "worse" if low > band + ROUNDING else "inconclusive"
 
 
-def _reasons_to_wait(measured: Measured) -> list[str]:
+def _reasons_to_wait(figure: FigureFacts, measured: Measured) -> list[str]:
     """What is missing until a verdict can fall."""
     n = len(measured.values)
     reasons = {
         f"{seeds_in_words(n)} of at least {LEAST_SEEDS}": n < LEAST_SEEDS,
-        f"only {measured.n_images:,} images of the split": measured.limited,
+        f"only {measured.n_images:,} images of the split": measured.limited or _too_few(figure, measured),
         f"budget {measured.budget} instead of {WHOLE_BUDGET}": measured.budget != WHOLE_BUDGET,
         f"causality {measured.causality}": measured.causality == "unchecked",
         "only a partial map of what the model sees": measured.causality == "partial",
         "the trained model was not probed for leaks": measured.causality != "unchecked" and not measured.probed,
     }
     return [reason for reason, holds in reasons.items() if holds]
+
+
+def _too_few(figure: FigureFacts, measured: Measured) -> bool:
+    return figure.n_images is not None and measured.n_images < figure.n_images
 
 
 def _assumed(figure: FigureFacts) -> tuple[str, ...]:
@@ -171,7 +175,9 @@ def _checks(figure: FigureFacts, measured: Measured) -> str:
         measured.causality, "no map (unchecked"
     )
     probed = f"the trained model probed at {measured.probed} sub-pixels" if measured.probed else "the trained model not probed"
-    images = f"{'only ' if measured.limited else 'all '}{measured.n_images:,} images of the {measured.split} split"
+    images = (
+        f"{'only' if measured.limited or _too_few(figure, measured) else 'all'} {measured.n_images:,} images of the {measured.split} split"
+    )
     binarisation = f"{measured.binarisation}, published {figure.binarisation or 'not stated'}" if measured.binarisation else "none"
     said = f"Causality: {causality}, {probed}). Split: {images}. Binarisation: {binarisation}."
     ratio, too_often = measured.mean / figure.value, nats_to_bits(1.0)

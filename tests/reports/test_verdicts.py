@@ -76,6 +76,9 @@ def test_three_seeds_are_needed(n: int, name: str) -> None:
     ("figure", "runs", "name", "said"),
     [
         ({}, {"limited": True, "n_images": 16}, "incomplete", "only 16 images"),
+        ({"n_images": 10_000}, {}, "reproduced", ""),
+        ({"n_images": 10_000}, {"n_images": 9_999}, "incomplete", "only 9,999 images"),  # although no limit was asked for
+        ({"n_images": 49_999}, {"n_images": 50_000}, "not comparable", "split has 49,999 images, ours 50,000"),
         ({}, {"budget": "cpu"}, "incomplete", "budget cpu instead of paper"),
         ({}, {"budget": "smoke"}, "incomplete", "budget smoke"),
         ({}, {"causality": "partial"}, "incomplete", "partial map"),
