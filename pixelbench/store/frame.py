@@ -1,5 +1,7 @@
 """The tidy table of a store: one row a record, columns that others build on."""
 
+import hashlib
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,10 @@ COLUMNS: dict[str, str] = {
     "colour_coherence": "float64",
     "schema": "int64",
     "folder": "object",
+    "cell": "object",
+    "test_images": "Int64",
+    "trained_positions": "Int64",
+    "condition": "object",
 }
 
 
@@ -92,4 +98,19 @@ def _row(run: StoredRun, store: Path) -> dict[str, Any]:
         "colour_coherence": statistics.get("colour_coherence"),
         "schema": record["schema"],
         "folder": run.folder.relative_to(store).as_posix(),
+        "cell": _cell(record),
+        "test_images": _whole(record["evaluation"].get("test_images")),
+        "trained_positions": _whole(record["causality"].get("trained_positions")),
+        "condition": record["variant"]["settings"].get("condition"),
     }
+
+
+def _cell(record: dict[str, Any]) -> str:
+    """12 hex digits, the same for runs that differ in nothing but the seed."""
+    asked = [record[name] for name in ("task", "variant", "recipe", "evaluation", "expect")]
+    return hashlib.sha256(json.dumps([*asked, record["budget"]["updates"]], sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _whole(value: object) -> int | None:
+    """None also for what a foreign record may hold in its place."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -11,7 +11,7 @@ from pixelbench.cli.options import parse_seeds
 from pixelbench.errors import UserError
 from pixelbench.store.spec import RunSpec
 
-COMMANDS = ("run", "ablate", "fetch", "check", "plan", "report", "list", "show", "status", "doctor", "sample")
+COMMANDS = ("run", "ablate", "fetch", "compare", "check", "plan", "report", "list", "show", "status", "doctor", "sample")
 HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "skimage", "sklearn", "PIL")
 
 
