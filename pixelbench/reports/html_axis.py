@@ -25,7 +25,7 @@ class Axis:
         """Places and labels of about so many round values."""
         raw = (self.high - self.low) / about
         power = 10.0 ** math.floor(math.log10(raw))
-        step = next(one * power for one in _STEPS if one * power >= raw * 0.999)
+        step = min((one * power for one in _STEPS), key=lambda one: abs(math.log(one / raw)))
         decimals = max(0, -math.floor(math.log10(step) + 1e-9))
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return [(self.at(number * step), f"{number * step:,.{decimals}f}") for number in range(first, last + 1)]

@@ -9,7 +9,9 @@ from pixelbench.reports.runs import Cell
 #: Of the drawing, in its own units.
 WIDTH, HEIGHT = 560, 240
 #: A line has no more points than anybody can see.
-_POINTS = 300
+_POINTS = 120
+#: More dots run into one another.
+_DOTS = 40
 #: The steep beginning of a curve, as a part of the updates, which would flatten the rest; it is cut off where it leaves the drawing.
 _FALL = 0.1
 #: Tones told apart with any colour vision; further curves are dashed as well.
@@ -18,9 +20,8 @@ TONES = 7
 
 @dataclass(frozen=True)
 class Line:
-    """Of one variant: places `x,y x,y …` in the drawing. `tone` 0 to 6 and `dash`, `dash0` to `dash3`, tell it from others,
-    `dotted` from likelihoods; `note` is `not causal`, `a bound`
-    or nothing."""
+    """Of one variant: places `x,y x,y …` in the drawing, `dots` as a path. `tone` 0 to 6 and `dash` (`dash0` to `dash3`) tell it from
+    others, `dotted` from likelihoods. `note` is `not causal`, `a bound` or nothing."""
 
     label: str
     note: str
@@ -28,7 +29,7 @@ class Line:
     dash: str
     train: str
     validation: str
-    dots: tuple[tuple[float, float], ...]
+    dots: str
     last: str
 
 
@@ -79,7 +80,7 @@ def _line(cell: Cell, curve: Curve, index: int, across: Axis, upwards: Axis) -> 
         dash="dotted" if cell.leaky else f"dash{index // TONES % 4}",
         train=_path(train, across, upwards),
         validation=_path(validation, across, upwards),
-        dots=tuple(_place(point, across, upwards) for point in validation) if len(validation) <= 40 else (),
+        dots=" ".join(f"M{x:g} {y:g}h0" for x, y in _places(validation, across, upwards)) if len(validation) <= _DOTS else "",
         last=f"{last[0][1]:.3f}" if last else "–",
     )
 
@@ -87,8 +88,8 @@ def _line(cell: Cell, curve: Curve, index: int, across: Axis, upwards: Axis) -> 
 def _path(points: list[tuple[int, float]], across: Axis, upwards: Axis) -> str:
     step = max(1, -(-len(points) // _POINTS))
     kept = [*points[::step], *(points[-1:] if (len(points) - 1) % step else [])]
-    return " ".join(f"{x:g},{y:g}" for x, y in (_place(point, across, upwards) for point in kept))
+    return " ".join(f"{x:g},{y:g}" for x, y in _places(kept, across, upwards))
 
 
-def _place(point: tuple[int, float], across: Axis, upwards: Axis) -> tuple[float, float]:
-    return across.at(point[0]), round(HEIGHT - upwards.at(point[1]), 2)
+def _places(points: list[tuple[int, float]], across: Axis, upwards: Axis) -> list[tuple[float, float]]:
+    return [(round(across.at(update), 1), round(HEIGHT - upwards.at(bits), 1)) for update, bits in points]

@@ -13,8 +13,6 @@ from pixelbench.reports.maps import MapGroup
 from pixelbench.reports.runs import Cell, Run
 from pixelbench.reports.tables import Row
 
-Pairs = tuple[tuple[str, str], ...]
-
 
 @dataclass(frozen=True)
 class SeedLine:
@@ -34,7 +32,8 @@ class SeedLine:
 
 @dataclass(frozen=True)
 class Variant:
-    """What the section shows. `anchor` is its id. Of several seeds, pictures and curve are the lowest's that has them."""
+    """What the section shows. `anchor` is its id. Of several seeds, pictures and curve are the lowest's that has them. `settings`, `recipe`
+    and `protocol` are lines of names and values."""
 
     anchor: str
     row: Row
@@ -45,9 +44,9 @@ class Variant:
     seen: str
     causality: tuple[str, ...]
     diagnoses: tuple[str, ...]
-    settings: Pairs
-    recipe: Pairs
-    protocol: Pairs
+    settings: str
+    recipe: str
+    protocol: str
     seeds: tuple[SeedLine, ...]
     commands: tuple[str, ...]
 
@@ -84,9 +83,9 @@ def variant_of(
         seen=group[0].sentences if group else "",
         causality=(*dict.fromkeys(_causality(run) for run in cell.runs), *_probed(cell)),
         diagnoses=tuple(found.get("sentence", found["name"]) for found in shown.record["diagnoses"]),
-        settings=(("family", cell.family), *_pairs(cell.settings)),
-        recipe=_pairs(first["recipe"]),
-        protocol=(("budget", budget["name"]), ("updates", words.whole(budget["updates"])), *_pairs(first["evaluation"])),
+        settings=_listing({"family": cell.family, **cell.settings}),
+        recipe=_listing(first["recipe"]),
+        protocol=_listing({"budget": budget["name"], "updates": budget["updates"], **first["evaluation"]}),
         seeds=tuple(_seed(run) for run in cell.runs),
         commands=_with_seeds(cell, commands),
     )
@@ -150,12 +149,19 @@ def _made(provenance: dict[str, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _pairs(values: Mapping[str, Any], prefix: str = "") -> Pairs:
-    """Names and values as text, nested ones as `constants.beta1`."""
+def _listing(values: Mapping[str, Any]) -> str:
+    """A line each, the values below one another; nested ones as `constants.beta1`."""
+    pairs = _pairs(values)
+    width = min(24, max((len(name) for name, _ in pairs), default=0))
+    return "\n".join(f"{name:{width}}  {value}" for name, value in pairs)
+
+
+def _pairs(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """What is None was not asked for."""
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
         if isinstance(value, dict):
             pairs += _pairs(value, f"{prefix}{name}.")
         elif value is not None:
             pairs.append((prefix + name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
-    return tuple(pairs)
+    return pairs

@@ -1,0 +1,204 @@
+"""The HTML page in a real browser: sorting, filtering, colours, keyboard, paper, narrow screens, and names that mean harm."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browser_page import Open
+from record_factory import add_digits, add_photos, add_run  # type: ignore[import-not-found]
+
+from pixelbench.reports.html import write_html
+from pixelbench.reports.report import build_report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+HOSTILE = "<script>alert(1)</script>\"'{{ 7*7 }}{% x %}</style><img src=x onerror=alert(2)>" + "W" * 300
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("store")
+    add_photos(folder)
+    add_digits(folder)
+    add_run(folder, "gated-pixelcnn", 0.1611, task="mnist-fixed", budget="cpu")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page_file(store: Path) -> Path:
+    return write_html(build_report(store))
+
+
+def column(page: "Page", title: str, table: int = 0) -> list[str]:
+    """The texts of a column, in the order in which they stand."""
+    return page.evaluate(
+        """([title, number]) => {
+            const table = document.querySelectorAll("table[data-sortable]")[number];
+            const index = [...table.tHead.rows[0].cells].findIndex((cell) => cell.textContent.trim() === title);
+            return [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[index].textContent.trim());
+        }""",
+        [title, table],
+    )
+
+
+def photos(page: "Page") -> "Locator":
+    return page.locator("section.task", has=page.get_by_role("heading", name="photos", exact=True))
+
+
+def test_a_heading_sorts_by_number_and_leaks_never_come_first(open_page: Open, page_file: Path) -> None:
+    page = open_page(page_file)
+    heading = photos(page).get_by_role("button", name="bits/dim")
+    position = page.locator("table[data-sortable]").count() - 1
+    heading.click()
+    names = column(page, "variant", position)
+    assert names == ["gated-pixelcnn", "pixelcnn", "gated-no-colour", "png", "histogram", "uniform", "gated-residual"]
+    assert photos(page).locator("th[aria-sort=ascending]").text_content() == "bits/dim"
+    heading.click()
+    assert column(page, "variant", position) == [*reversed(names[:-1]), "gated-residual"]
+    assert photos(page).locator("tfoot").inner_text().split("\t")[1] == "real test images"
+
+
+def test_numbers_are_not_sorted_as_texts(open_page: Open, page_file: Path) -> None:
+    page = open_page(page_file)
+    position = page.locator("table[data-sortable]").count() - 1
+    photos(page).get_by_role("button", name="seconds").click()
+    seconds = [float(text) for text in column(page, "seconds", position)]
+    assert seconds == sorted(seconds)
+
+
+def test_rows_are_filtered_by_words_and_by_kind(open_page: Open, page_file: Path) -> None:
+    page = open_page(page_file)
+    task, position = photos(page), page.locator("table[data-sortable]").count() - 1
+    task.get_by_label("Filter").fill("GATED no")
+    assert column(page, "variant", position) == ["gated-pixelcnn", "gated-no-colour", "gated-residual"]
+    assert task.locator("output").text_content() == "3 of 7 rows"
+    task.get_by_label("Show").select_option(label="not causal")
+    assert column(page, "variant", position) == ["gated-residual"]
+    task.get_by_label("Filter").fill("")
+    task.get_by_label("Show").select_option(label="everything")
+    assert task.locator("output").text_content() == "7 rows"
+
+
+def test_colours_follow_the_system_until_the_switch_says_otherwise(open_page: Open, page_file: Path) -> None:
+    def ground(page: "Page") -> str:
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    light, dark = open_page(page_file, color_scheme="light"), open_page(page_file, color_scheme="dark")
+    assert ground(light) != ground(dark)
+    light.get_by_role("button", name="Dark").click()
+    assert ground(light) == ground(dark)
+    assert light.get_by_role("button", name="Dark").get_attribute("aria-pressed") == "true"
+    light.get_by_role("button", name="Auto").click()
+    assert ground(light) != ground(dark)
+
+
+def test_text_can_be_read_in_both_colours(open_page: Open, page_file: Path) -> None:
+    contrast = """() => {
+        const straight = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        const numbers = (colour) => {
+            const canvas = document.createElement("canvas").getContext("2d");
+            canvas.fillStyle = colour;
+            canvas.fillRect(0, 0, 1, 1);
+            return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((part) => straight(part / 255));
+        };
+        const light = (colour) => { const [r, g, b] = numbers(colour); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+        const ground = (element) => { for (; element; element = element.parentElement) {
+            const colour = getComputedStyle(element).backgroundColor; if (colour !== "rgba(0, 0, 0, 0)") return colour; } };
+        const names = ["h1", "p", "td", "td small", "thead th", "a[href]", ".badge.sound", ".leak", ".verdict", "figcaption", ".quiet"];
+        return names.map((name) => {
+            const element = document.querySelector("main " + name);
+            const [a, b] = [light(getComputedStyle(element).color), light(ground(element))].sort((x, y) => y - x);
+            return [name, (a + 0.05) / (b + 0.05)]; });
+    }"""
+    for scheme in ("light", "dark"):
+        measured = open_page(page_file, color_scheme=scheme).evaluate(contrast)
+        assert [name for name, ratio in measured if ratio < 4.5] == []
+
+
+def test_everything_can_be_reached_with_the_keyboard(open_page: Open, page_file: Path) -> None:
+    page = open_page(page_file)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the results"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    position = page.locator("table[data-sortable]").count() - 1
+    photos(page).get_by_role("button", name="variant").focus()
+    page.keyboard.press("Enter")
+    assert column(page, "variant", position)[0] == "gated-no-colour"
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    photos(page).get_by_role("link", name="gated-residual").press("Enter")
+    opened = photos(page).locator("details.variant[open]")
+    assert opened.count() == 1
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.keyboard.press("Space")
+    assert photos(page).locator("details.variant[open]").count() == 0
+
+
+def test_tables_and_drawings_speak(open_page: Open, page_file: Path) -> None:
+    page = open_page(page_file)
+    mute = page.evaluate(
+        """() => [
+            ...[...document.querySelectorAll("svg")].filter((one) => !one.closest("[aria-hidden]") && !one.getAttribute("aria-label")),
+            ...[...document.querySelectorAll("thead th")].filter((one) => one.scope !== "col"),
+            ...[...document.querySelectorAll("tbody th")].filter((one) => one.scope !== "row"),
+            ...[...document.querySelectorAll("input, select")].filter((one) => !one.closest("label")),
+        ].map((one) => one.outerHTML.slice(0, 120))"""
+    )
+    assert mute == []
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+    assert len(ids) == len(set(ids))
+    targets = page.evaluate("[...document.querySelectorAll('a[href], use')].map((one) => one.getAttribute('href'))")
+    broken = [target for target in targets if target[:1] != "#" or target[1:] not in ids]
+    assert broken == []
+
+
+def test_published_figures_stand_beside_what_was_measured(open_page: Open, page_file: Path) -> None:
+    published = open_page(page_file).locator("#published")
+    row = published.locator("tbody tr", has_text="80.10").first
+    assert "incomplete" in row.inner_text()
+    said = row.get_by_role("img").get_attribute("aria-label") or ""
+    assert said.startswith("published 80.10, tolerance ± 0.505, measured 87.5")
+
+
+def test_a_narrow_screen_scrolls_down_only(open_page: Open, page_file: Path) -> None:
+    page = open_page(page_file, width=360)
+    page.get_by_role("button", name="Open all").first.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_paper_shows_what_is_folded_away(open_page: Open, page_file: Path) -> None:
+    page = open_page(page_file)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details[open]").count() == 0
+
+
+def test_the_page_is_read_without_its_script(open_page: Open, page_file: Path) -> None:
+    page = open_page(page_file, java_script_enabled=False)
+    assert photos(page).get_by_role("link", name="gated-pixelcnn").is_visible()
+    assert not page.get_by_label("Filter").first.is_visible()
+    assert not page.get_by_role("button", name="Dark").is_visible()
+
+
+def test_names_that_mean_harm_are_only_text(open_page: Open, tmp_path: Path) -> None:
+    error = {"type": HOSTILE, "message": HOSTILE, "log": [HOSTILE]}
+    add_run(tmp_path, "uniform", 4.0, noise=0.0)
+    evil = add_run(tmp_path, "evil", 1.0, settings={HOSTILE: HOSTILE})
+    failed = add_run(tmp_path, "failed", error=error, status="failed")
+    for record, name in ((evil, "evil"), (failed, "failed")):
+        path = tmp_path / "photos" / name / record["run_key"] / "record.json"
+        record["variant"]["name"] = record["task"]["name"] = record["task"]["preprocessing"] = HOSTILE
+        record["diagnoses"] = [{"name": HOSTILE, "sentence": HOSTILE}]
+        record["provenance"]["versions"] = {HOSTILE: HOSTILE}
+        record["budget"]["name"] = HOSTILE
+        path.write_text(json.dumps(record), encoding="utf-8")
+    page = open_page(write_html(build_report(tmp_path)), width=390)
+    page.get_by_role("button", name="Open all").first.click()
+    assert page.locator("main script, main img, main style").count() == 0
+    assert page.get_by_role("link", name=HOSTILE).count() >= 1
+    assert HOSTILE in page.locator("h2").all_text_contents()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

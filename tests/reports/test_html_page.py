@@ -1,0 +1,142 @@
+"""The HTML page as a file: whole, by itself, the same bytes each time, and of whatever a store holds."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from record_factory import add_digits, add_photos, add_run
+
+from pixelbench.reports.html import write_html
+from pixelbench.reports.html_axis import Axis, axis_around
+from pixelbench.reports.html_pictures import Pictures
+from pixelbench.reports.report import build_report
+
+ROOT = Path(__file__).parents[2]
+
+
+def write_page(store: Path, out: Path | None = None, commands: dict[str, str] | None = None) -> str:
+    return write_html(build_report(store), out, commands).read_text(encoding="utf-8")
+
+
+def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
+    add_photos(tmp_path)
+    page = write_page(tmp_path)
+    assert set(re.findall(r'(?:href|src)="([^"]{0,5})', page)) <= {"data:", *(found for found in re.findall(r'href="(#[^"]{0,4})', page))}
+    assert "http:" not in page.replace("http-equiv", "")
+    assert "https:" not in page
+    assert not (tmp_path / "report-files").exists()
+
+
+def test_the_page_is_the_same_bytes_again(tmp_path: Path) -> None:
+    add_photos(tmp_path)
+    add_digits(tmp_path)
+    assert write_page(tmp_path) == write_page(tmp_path, tmp_path / "elsewhere" / "page.html")
+
+
+def test_each_picture_is_inside_once_however_often_it_is_shown(tmp_path: Path) -> None:
+    add_photos(tmp_path)
+    page = write_page(tmp_path)
+    kept = re.findall(r'<image id="(picture-[0-9a-f]+)" href="data:image/png;base64,', page)
+    shown = re.findall(r'<use href="#(picture-[0-9a-f]+)"', page)
+    assert len(kept) == len(set(kept))
+    assert set(shown) == set(kept)
+    assert len(shown) > len(kept)
+
+
+def test_a_leak_is_struck_out_and_never_sorted_as_a_likelihood(tmp_path: Path) -> None:
+    add_photos(tmp_path)
+    row = re.search(r'<tr data-standing="leaking">.*?</tr>', write_page(tmp_path), re.DOTALL)
+    assert row is not None
+    assert 'data-order=""><s>0.0005</s><small class="leak">not causal</small>' in row[0]
+
+
+def test_a_store_of_damage_still_gives_a_page_that_names_what_it_left_out(tmp_path: Path) -> None:
+    add_run(tmp_path, "uniform", 4.0)
+    keys = {"torn": '{"schema": 1, "run', "foreign": '{"name": "package", "version": "1"}', "old": json.dumps({"schema": 0})}
+    for name, text in keys.items():
+        folder = tmp_path / "photos" / name / "0123456789ab"
+        folder.mkdir(parents=True)
+        (folder / "record.json").write_text(text, encoding="utf-8")
+    page = write_page(tmp_path)
+    problems = page.split('<section id="problems">')[1].split("</section>")[0]
+    assert all(f"photos/{name}/0123456789ab/record.json" in problems for name in keys)
+    assert problems.count("<li>") == 3
+    assert "<strong>3</strong> records not used" in page
+
+
+def test_damaged_companions_cost_only_themselves(tmp_path: Path) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0)
+    folder = tmp_path / "photos" / "pixelcnn" / record["run_key"]
+    (folder / "samples.png").write_bytes(b"no picture")
+    (folder / "curve.csv").write_text("update,train_bits_per_dim,validation_bits_per_dim\nsoon,,\n", encoding="utf-8")
+    (folder / "nats.npz").write_bytes(b"")
+    (folder / "certificate.json").write_text("{", encoding="utf-8")
+    page = write_page(tmp_path)
+    assert "1.000" in page
+    assert "<image" not in page
+    assert "<polyline" not in page
+
+
+def test_an_empty_store_says_so(tmp_path: Path) -> None:
+    assert "No runs are stored here yet." in write_page(tmp_path)
+
+
+def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
+    add_run(tmp_path, "uniform", 4.0, settings=None, budget="<b>{{ 6 * 7 }}</b>")
+    page = write_page(tmp_path)
+    assert "&lt;b&gt;{{ 6 * 7 }}&lt;/b&gt;" in page
+    assert "<b>" not in page
+
+
+def test_the_command_has_all_seeds_of_a_variant(tmp_path: Path) -> None:
+    keys = [add_run(tmp_path, "pixelcnn", 1.0, seed=seed)["run_key"] for seed in (0, 1, 2)]
+    page = write_page(tmp_path, commands=dict.fromkeys(keys, "pixelbench run --suite quick --only photos/pixelcnn"))
+    assert "<code>pixelbench run --suite quick --only photos/pixelcnn --seeds 0,1,2</code>" in page
+    assert "No suite that ships" in write_page(tmp_path)
+
+
+def test_ablations_have_a_forest_plot_and_leaks_no_place_in_it(tmp_path: Path) -> None:
+    add_photos(tmp_path)
+    page = write_page(tmp_path)
+    colours = page.split('<section id="ablation-colour-conditioning"')[1].split("</section>")[0]
+    assert re.search(r'<svg class="whisker more" role="img" aria-label="Difference to the baseline \+0\.123', colours)
+    leak = page.split('<section id="ablation-first-layer-residual"')[1].split("</section>")[0]
+    assert "whisker more" not in leak
+    assert "whisker fewer" not in leak
+
+
+def test_marks_of_an_axis_are_round_and_inside() -> None:
+    assert Axis(0, 10).marks() == [(0.0, "0"), (50.0, "5"), (100.0, "10")]
+    assert Axis(0.17, 0.43, 200).marks(3) == [(23.08, "0.2"), (100.0, "0.3"), (176.92, "0.4")]
+    assert [label for _, label in Axis(-1500, 2600).marks()] == ["-1,000", "0", "1,000", "2,000"]
+    alone = axis_around([80.0])
+    assert alone.low < 80 < alone.high
+    assert Axis(0, 1).at(7) == 100
+
+
+def test_pictures_are_told_from_other_files(tmp_path: Path) -> None:
+    pictures = Pictures()
+    assert pictures.add(b"GIF89a" + bytes(40), "") is None
+    assert pictures.add_file(tmp_path / "nothing.png", "") is None
+    assert pictures.held == []
+
+
+def test_the_page_loads_no_torch(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 0.16, task="mnist-fixed")
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from pixelbench.reports.report import build_report\n"
+        "from pixelbench.reports.html import write_html\n"
+        f"write_html(build_report(Path({str(tmp_path)!r})))\n"
+        "print([name for name in ('torch', 'torchvision') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_page_of_the_committed_results_stays_small(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(ROOT / "results", tmp_path / "results", ignore=shutil.ignore_patterns("work")))
+    assert len(write_page(copy)) < 4_000_000
