@@ -109,7 +109,7 @@ def test_ablations_have_a_forest_plot_and_leaks_no_place_in_it(tmp_path: Path) -
 
 
 def test_marks_of_an_axis_are_round_and_inside() -> None:
-    assert Axis(0, 10).marks() == [(0.0, "0"), (50.0, "5"), (100.0, "10")]
+    assert Axis(0, 20).marks() == [(0.0, "0"), (25.0, "5"), (50.0, "10"), (75.0, "15"), (100.0, "20")]
     assert Axis(0.17, 0.43, 200).marks(3) == [(23.08, "0.2"), (100.0, "0.3"), (176.92, "0.4")]
     assert [label for _, label in Axis(-1500, 2600).marks()] == ["-1,000", "0", "1,000", "2,000"]
     alone = axis_around([80.0])
