@@ -21,7 +21,7 @@ class Dots:
     def alt(self) -> str:
         """The line in words."""
         one = self.compared
-        said = f"published {one.printed}"
+        said = f"published {'at most ' if one.bound else ''}{one.printed}"
         if one.band is not None:
             said += f", tolerance ± {one.band:.3g}"
         if one.measured is None:
@@ -60,7 +60,7 @@ def _panel(task: str, unit: str, members: list[Compared]) -> Panel:
 
 def _place(members: list[Compared]) -> Callable[[Compared], tuple[float, str, bool, str]]:
     best = {label: min(one.published for one in members if one.label == label) for label in {one.label for one in members}}
-    return lambda one: (best[one.label], one.label, one.reproduction, one.figure)
+    return lambda one: (best[one.label], one.label, bool(one.aside), one.figure)
 
 
 def _extent(one: Compared) -> list[float]:

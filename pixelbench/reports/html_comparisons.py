@@ -18,14 +18,18 @@ SIGNS = {
     "no figure": "–",
 }
 
+#: What is shown beside the papers' own numbers and not judged.
+ASIDES = {"reproduction": "a third party's reproduction", "context": "quoted for context"}
+
 
 @dataclass(frozen=True)
 class Compared:
     """A cell beside one published figure, in the figure's `unit`.
 
-    `label` and `task` are the cell's. `printed` is the value as the paper prints it, `where` its table and row. `band` is None where the
-    metric has no tolerance, `measured` where nothing was measured, `interval` where one seed gives none. A `reproduction`, or what another
-    paper quotes, is shown and not judged: its `verdict` is empty. `cautions` are what is assumed because the paper does not state it.
+    `label` and `task` are the cell's. `printed` is the value as the paper prints it, `where` its table and row. `band` is None where
+    the metric has no tolerance, `measured` where nothing was measured, `interval` where one seed gives none. `aside` says what a figure
+    is that is not the paper's own: it is shown and not judged, so its `verdict` is empty. `cautions` are what is assumed because the
+    paper does not state it.
     """
 
     label: str
@@ -39,7 +43,7 @@ class Compared:
     band: float | None
     bound: bool
     verified: bool
-    reproduction: bool
+    aside: str
     measured: float | None
     measured_bound: bool
     difference: float | None
@@ -89,7 +93,7 @@ def _compared(one: Comparison, figure: Figure) -> Compared:
         band=figure.band,
         bound=figure.bound,
         verified=figure.verified,
-        reproduction=figure.kind != "paper",
+        aside=ASIDES.get(figure.kind, ""),
         measured=one.measured,
         measured_bound=one.measured_bound,
         difference=difference,

@@ -145,7 +145,7 @@ def _task(
 
 def _published(compared: list[Compared]) -> list[Extra]:
     """Columns for what was published of a task's variants, where anything was: of several figures the first that is judged."""
-    judged = {one.label: one for one in reversed(compared) if not one.reproduction}
+    judged = {one.label: one for one in reversed(compared) if not one.aside}
     if not judged:
         return []
 
