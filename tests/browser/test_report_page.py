@@ -130,9 +130,8 @@ def test_everything_can_be_reached_with_the_keyboard(open_page: Open, page_file:
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     photos(page).get_by_role("link", name="gated-residual").press("Enter")
-    opened = photos(page).locator("details.variant[open]")
-    assert opened.count() == 1
-    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    page.wait_for_function("document.activeElement.tagName === 'SUMMARY'")
+    assert photos(page).locator("details.variant[open] .name").all_inner_texts() == ["gated-residual"]
     page.keyboard.press("Space")
     assert photos(page).locator("details.variant[open]").count() == 0
 
@@ -175,6 +174,21 @@ def test_paper_shows_what_is_folded_away(open_page: Open, page_file: Path) -> No
     assert page.locator("details:not([open])").count() == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details[open]").count() == 0
+
+
+def test_very_many_variants_open_one_by_one_and_all_on_paper(open_page: Open, tmp_path: Path) -> None:
+    for layers in range(61):
+        add_run(
+            tmp_path, f"</script><b>{layers}".replace("/", "|"), 1.0 + layers / 100, settings={"layers": layers, "note": "</script><b>"}
+        )
+    page = open_page(write_html(build_report(tmp_path)))
+    assert page.locator("details.variant .body").count() == 0
+    page.locator("details.variant summary").first.click()
+    page.wait_for_selector("details.variant .body")
+    assert "</script><b>" in page.locator("details.variant .listing").first.inner_text()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details.variant .body").count() == 61
+    assert page.locator("main b").count() == 0
 
 
 def test_the_page_is_read_without_its_script(open_page: Open, page_file: Path) -> None:

@@ -89,6 +89,17 @@ function openTarget() {
   }
 }
 
+// Where there are very many variants, what stands in one is made when it opens.
+function unfold(details) {
+  const kept = details.querySelector(":scope > script");
+  if (!kept) return;
+  const body = document.createElement("div");
+  body.className = "body";
+  body.innerHTML = kept.textContent;
+  kept.replaceWith(body);
+  body.querySelectorAll(".scroll").forEach(hintAtMore);
+}
+
 function makeOpener(button) {
   const all = [...document.getElementById(button.dataset.open).querySelectorAll("details.variant")];
   button.addEventListener("click", () => {
@@ -126,12 +137,16 @@ document.querySelectorAll(".themes").forEach(makeThemes);
 document.querySelectorAll("button[data-open]").forEach(makeOpener);
 document.querySelectorAll(".scroll").forEach(hintAtMore);
 followSections();
+document.addEventListener("toggle", (event) => unfold(event.target), true);
 addEventListener("hashchange", openTarget);
 if (location.hash) openTarget();
 // Paper cannot be clicked.
 let closed = [];
 addEventListener("beforeprint", () => {
   closed = [...document.querySelectorAll("details:not([open])")];
-  for (const one of closed) one.open = true;
+  for (const one of closed) {
+    one.open = true;
+    unfold(one);
+  }
 });
 addEventListener("afterprint", () => closed.forEach((one) => (one.open = false)));
