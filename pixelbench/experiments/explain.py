@@ -19,7 +19,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Explained:
-    """A cell of a suite at a budget. `updates` is None and `recipe` empty where nothing is trained; texts as in `SuiteVariant`."""
+    """A cell of a suite at a budget. `updates` is None and `recipe` and texts empty where nothing is trained."""
 
     task: str
     variant: str
@@ -40,7 +40,8 @@ def explain(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str) -
     assert resolved is not None, "load_suite has resolved every cell"
     recipe = resolved.recipe.as_dict() if resolved.recipe else {}
     place, updates = layers.updates[-1]
-    assumed, deviations = variant.texts(task.name)
+    on = [variant.on[task.name]] if task.name in variant.on else []
+    speakers = [task, variant, *on] if recipe else []
     return Explained(
         task=task.name,
         variant=variant.name,
@@ -51,8 +52,8 @@ def explain(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str) -
         settings=_choices(resolved.settings, layers.settings, f"default of {variant.family}"),
         recipe=_choices(recipe, layers.recipe, "default"),
         evaluation=_choices(asdict(resolved.evaluation), layers.evaluation, "default"),
-        assumed=assumed,
-        deviations=deviations,
+        assumed=tuple(said for speaker in speakers for said in speaker.assumed),
+        deviations=tuple(said for speaker in speakers for said in speaker.deviations),
     )
 
 

@@ -52,7 +52,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class SuiteTask:
-    """A task of the suite and what is different for it."""
+    """A task of the suite and what is different for it. `assumed` and `deviations` hold for every trained variant, see `SuiteVariant`."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
@@ -61,6 +61,8 @@ class SuiteTask:
     recipe: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
     budgets: Annotated[dict[str, Budget], Field(alias="budget")] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,6 @@ class SuiteVariant:
     expect: Literal["causal", "leaky"] = "causal"
     assumed: tuple[str, ...] = ()
     deviations: tuple[str, ...] = ()
-
-    def texts(self, task: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """`assumed` and `deviations` on a task, the variant's own first."""
-        there = self.on.get(task, OnTask())
-        return (*self.assumed, *there.assumed), (*self.deviations, *there.deviations)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ updates = 400
 [[task]]
 name = "digits"
 settings = { maps = 24 }       # for the families that have such a setting; also recipe, evaluation, budget.cpu
+assumed = ["…"]                # of all trained variants on it: what a paper leaves unsaid and is chosen here; also deviations
 [[variant]]
 name = "gated-no-gates"
 family = "gated-pixelcnn"
 settings = { gates = false }   # also recipe, evaluation, budget.cpu, tasks = ["digits"], expect = "leaky"
 on.digits.settings.maps = 32   # on this task alone; also recipe, evaluation, budget.cpu, assumed, deviations
-assumed = ["…"]                # what a paper leaves unsaid and is chosen here; a sentence each, also deviations
+assumed = ["…"]                # of this variant; also deviations: texts, a sentence each, for `show --resolved`
 [axes]
 layers = [3, 4]                # a product over the variants that have the setting and do not fix it themselves
 [ablation]                     # where the suite is one, for `ablate`
