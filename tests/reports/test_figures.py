@@ -8,6 +8,7 @@ import pytest
 
 from pixelbench.data import task_names
 from pixelbench.errors import UserError
+from pixelbench.experiments.suite import load_suite
 from pixelbench.reports.figures import Figure, figures_about, load_figures, reference_folder
 
 HEADER = 'paper = "Author 2016"\nyear = 2016\narxiv = "1601.00001"\nsources = ["the paper"]\n'
@@ -143,6 +144,16 @@ def test_figures_with_a_task_can_be_judged_on_it() -> None:
     assert {figure.task for figure in about} == set(tasks) <= set(task_names())
     assert all((figure.unit, figure.split) == tasks[figure.task or ""] for figure in about)
     assert all(figure.band for figure in about)
+
+
+def test_figures_name_the_cells_of_the_suite_paper() -> None:
+    suite = load_suite("paper")
+    tasks = [task.name for task in suite.tasks]
+    cells = {(task, variant.name) for variant in suite.variants for task in variant.tasks or tasks}
+    about = {(figure.task, figure.variant) for figure in load_figures() if figure.task}
+    baselines = {(task, name) for task in tasks for name in ("uniform", "histogram", "png", "webp")}
+    assert about - cells == {("cifar10", "pixelcnn-pp-class")}  # there is no class-conditional PixelCNN++
+    assert cells - about - baselines == {("cifar10", "pixelcnn-pp-softmax")}  # published as a curve alone
 
 
 def test_the_band_is_the_tolerance_and_half_of_the_last_digit(tmp_path: Path) -> None:
