@@ -71,7 +71,7 @@ def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str
     from pixelbench.reports.report import build_report
 
     built = build_report(plan.store, {cell.spec.key for cell in plan.cells})
-    page = _write_page(plan, outcome)
+    page = _write_pages(plan, outcome)
     faults = _faults(built)
     if about is not None:
         print_json({**about, **_document(plan, built, page, faults)})
@@ -83,18 +83,22 @@ def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str
         say(outcome.advice)
     for fault in faults:
         say(fault)
-    say(f"Report: {page}")
+    say(f"Report: {page} and {page.with_suffix('.html')}")
     return FAILED if faults or (outcome is not None and outcome.remaining) else FINE
 
 
-def _write_page(plan: "Plan", outcome: "Outcome | None") -> Path:
-    """`report.md` of everything in the store; left as it is where nothing was made."""
+def _write_pages(plan: "Plan", outcome: "Outcome | None") -> Path:
+    """`report.md` and `report.html` of everything in the store; left as they are where nothing was made. Returns the first one's path."""
     page = plan.store / "report.md"
-    if outcome is not None or not page.exists():
+    if outcome is not None or not (page.exists() and page.with_suffix(".html").exists()):
+        from pixelbench.cli.reproducing import commands_of
+        from pixelbench.reports.html import write_html
         from pixelbench.reports.markdown import write_markdown
         from pixelbench.reports.report import build_report
 
-        write_markdown(build_report(plan.store))
+        built = build_report(plan.store)
+        write_markdown(built)
+        write_html(built, commands=commands_of(built))
     return page
 
 

@@ -75,12 +75,23 @@ def _as_dict(entry: AblationRow) -> dict[str, Any]:
 
 def find_ablations(cells: list[Cell], lessons: list[Lesson]) -> list[Ablation]:
     """All that the store allows: by axis, then by task. What a lesson says of a variant is what its row says."""
-    tasks: dict[str, list[Cell]] = {}
-    for cell in sorted(cells, key=lambda cell: cell.task):
-        tasks.setdefault(cell.task, []).append(cell)
-    pairs = [(baseline, neighbours) for neighbours in tasks.values() for baseline in neighbours]
-    found = [(axis, group) for axis in AXES for baseline, neighbours in pairs for group in _groups(axis, baseline, neighbours)]
+    ordered = sorted(cells, key=lambda cell: cell.task)
+    found: list[tuple[Axis, list[Cell]]] = []
+    for axis in AXES:
+        kin: dict[str, list[Cell]] = {}
+        for cell in ordered:
+            kin.setdefault(_but_for(axis, cell), []).append(cell)
+        found += [(axis, group) for baseline in ordered for group in _groups(axis, baseline, kin[_but_for(axis, baseline)])]
     return [_ablation(axis, group, lessons) for axis, group in found if len(group) > 1]
+
+
+def _but_for(axis: Axis, cell: Cell) -> str:
+    """The same for all cells that can be of one ablation, so that each is held against few: what was asked for but for the axis's setting,
+    and for decoders, whose baseline is of another family, but for the network."""
+    asked = [cell.runs[0].data, cell.runs[0].updates, *(cell.runs[0].record[name] for name in ("recipe", "evaluation"))]
+    if axis.setting != DECODER:
+        asked += [cell.family, {name: value for name, value in cell.settings.items() if name != axis.setting}]
+    return json.dumps(asked, sort_keys=True)
 
 
 def _groups(axis: Axis, baseline: Cell, cells: list[Cell]) -> Iterator[list[Cell]]:

@@ -38,7 +38,7 @@ def test_baseline_and_variants_are_made_once_and_a_planted_leak_is_a_success(pix
     assert made == ["digits/gated-pixelcnn seed 0", "digits/gated-residual seed 0"]
     assert "gated-residual" in out
     assert "not causal" in out
-    assert err.endswith("Report: runs/report.md\n")
+    assert err.endswith("Report: runs/report.md and runs/report.html\n")
     assert "gated-residual" in Path("runs/report.md").read_text(encoding="utf-8")
     code, out, err = pixelbench(*LEAK)
     assert (code, len(made)) == (0, 2)

@@ -42,7 +42,7 @@ def test_first_run_makes_all_and_reports(pixelbench: Pixelbench, made: list[dict
     assert "Ablation: A residual connection around the first layer" in out
     assert "digits/gated-pixelcnn seed 0: started" in err
     assert "digits/gated-residual seed 0: done, 1.500 bits/dim (not causal), 12 s" in err
-    assert err.endswith("Report: runs/report.md\n")
+    assert err.endswith("Report: runs/report.md and runs/report.html\n")
     assert (tmp_path / "runs" / "report.md").read_text(encoding="utf-8").startswith("# PixelBench report")
 
 
