@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.options import JsonOption
+from pixelbench.cli.options import BudgetOption, JsonOption, OnlyOption
 from pixelbench.cli.output import print_json, print_table, stdout
 from pixelbench.errors import UserError
 
 if TYPE_CHECKING:
-    from pixelbench.experiments.suite import Suite
+    from pixelbench.experiments.grid import Suite, SuiteVariant
 
 
 _EXAMPLES = """Example: pixelbench show quick
+
+Example: pixelbench show paper --resolved --only 'cifar10/pixelcnn'
 
 Example: pixelbench show blind-spot --toml > mine.toml"""
 
@@ -27,18 +29,29 @@ def register(app: typer.Typer) -> None:
 def show(
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite's or an ablation's name, or a path.")],
     toml: Annotated[bool, typer.Option("--toml", help="The file itself, to copy and change.")] = False,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Every setting of every run, where it comes from, what is assumed, and what deviates.")
+    ] = False,
+    only: OnlyOption = None,
+    budget: BudgetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Shows what a suite asks for: tasks, variants with their settings, budgets, seeds, recipe."""
+    from pixelbench.cli.resolved import print_runs, resolved_runs, runs_json
     from pixelbench.experiments.suite import load_suite, suite_text
 
-    if toml and as_json:
-        raise UserError("--toml is the file as it is written and --json what it comes to; leave one of the two out.")
+    if toml and (as_json or resolved):
+        raise UserError("--toml is the file as it is written, --json and --resolved what it comes to; leave one of the two out.")
+    if (only or budget) and not resolved:
+        raise UserError("--only and --budget choose runs, which --resolved shows; add it, or leave them out.")
     if toml:
         sys.stdout.write(suite_text(suite))
         return
     loaded = load_suite(suite)
-    if as_json:
+    if resolved:
+        runs = resolved_runs(loaded, only or (), budget)
+        print_json(runs_json(loaded, runs)) if as_json else print_runs(loaded, runs)
+    elif as_json:
         print_json(dataclasses.asdict(loaded))
     else:
         _print(loaded)
@@ -52,12 +65,12 @@ def _print(suite: "Suite") -> None:
         asked = suite.ablation
         stdout().print(Text(f"{asked.question} Compared with {asked.baseline}, on {asked.task} unless another task is named."))
     budgets = [
-        (f"{name} (default)" if name == suite.default_budget else name, str(budget.updates or ""), _settings(budget.settings))
+        (f"{name} (default)" if name == suite.default_budget else name, str(budget.updates or ""), _lines(budget.settings))
         for name, budget in suite.budgets.items()
     ]
     print_table(("budget", "updates", "settings"), budgets, right=("updates",))
     tasks = [
-        (task.name, _settings(task.settings), _settings(task.recipe), _settings({n: b.updates for n, b in task.budgets.items()}))
+        (task.name, _lines(task.settings), _lines(task.recipe), _lines({n: b.updates for n, b in task.budgets.items() if b.updates}))
         for task in suite.tasks
     ]
     print_table(("task", "settings", "recipe", "updates by budget"), tasks)
@@ -65,9 +78,9 @@ def _print(suite: "Suite") -> None:
         (
             variant.name,
             variant.family,
-            _settings(variant.settings),
-            _settings(variant.recipe),
-            ", ".join(variant.tasks) if variant.tasks else "all",
+            "\n".join([*_pairs(variant.settings), *_elsewhere(variant)]),
+            _lines(variant.recipe),
+            "\n".join(variant.tasks) if variant.tasks else "all",
             "a leak, planted" if variant.expect == "leaky" else "no leak",
         )
         for variant in suite.variants
@@ -77,7 +90,29 @@ def _print(suite: "Suite") -> None:
     for title, values in (("recipe", suite.recipe), ("evaluation", suite.evaluation)):
         if values:
             stdout().print(Text(f"{title}: {_settings(values)}"))
+    if any(place.assumed or place.deviations for place in (*suite.tasks, *suite.variants)):
+        stdout().print(Text(f"What is assumed and what deviates, run by run: pixelbench show {suite.name} --resolved"))
+
+
+def _elsewhere(variant: "SuiteVariant") -> list[str]:
+    """The settings that it has on one task alone, a line a task."""
+    return [f"on {task}: {_settings(there.settings)}" for task, there in variant.on.items() if there.settings]
+
+
+def _lines(values: dict[str, Any]) -> str:
+    """A setting a line, so that a narrow table breaks no name."""
+    return "\n".join(_pairs(values))
 
 
 def _settings(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} = {str(value).lower() if isinstance(value, bool) else value}" for name, value in values.items())
+    return ", ".join(_pairs(values))
+
+
+def _pairs(values: dict[str, Any]) -> list[str]:
+    return [f"{name} = {_value(value)}" for name, value in values.items()]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ {_settings(value)} }}"
+    return str(value).lower() if isinstance(value, bool) else str(value)

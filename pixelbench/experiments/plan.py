@@ -115,9 +115,7 @@ def make_plan(
     """
     budget = budget or suite.default_budget
     _check_choices(suite, budget, rerun, limit, precision, shard)
-    chosen = [pair for pair in pairs(suite) if _matches(only, *pair)]
-    if not chosen:
-        raise _nothing_matched(suite, only)
+    chosen = choose(suite, only)
     specs = [
         _spec(task, variant, resolved, seed, budget, limit, device, precision)
         for task, variant in chosen
@@ -136,6 +134,18 @@ def make_plan(
     cells = [replace(cell, state="missing data", runs=False) if cell.runs and cell.spec.task["name"] in absent else cell for cell in cells]
     sentences = tuple(said for _, said in absent.values())
     return Plan(suite.name, store, tuple(cells), (*found.problems, *problems), sentences, tuple(task for task, _ in absent.values()))
+
+
+def choose(suite: Suite, only: Sequence[str]) -> list[tuple[SuiteTask, SuiteVariant]]:
+    """The suite's cells that one of the glob patterns `only` matches, all without any.
+
+    Raises:
+        NothingMatched: there is none.
+    """
+    chosen = [pair for pair in pairs(suite) if _matches(only, *pair)]
+    if not chosen:
+        raise _nothing_matched(suite, only)
+    return chosen
 
 
 def resolve_precision(asked: str, of_recipe: str, device: str) -> str:
