@@ -1,0 +1,152 @@
+"""The suite `paper`: every cell that a figure names, what is chosen said beside it, and runs shared with the suites made of it."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from pixelbench.experiments.ablation import load_ablation, on_task
+from pixelbench.experiments.explain import Explained, explain
+from pixelbench.experiments.grid import Suite
+from pixelbench.experiments.plan import make_plan
+from pixelbench.experiments.resolve import pairs
+from pixelbench.experiments.suite import ablation_names, load_suite, suite_names
+from pixelbench.models.families import FAMILIES, Published, get_family
+from pixelbench.reports.figures import load_figures
+
+#: Families without training, which no paper is about.
+BASELINES = {"uniform", "histogram", "png", "webp"}
+#: A figure of the class-conditional PixelCNN++, which no family here can be.
+NOT_HERE = {("cifar10", "pixelcnn-pp-class")}
+#: In the suite although no number was published: a curve only.
+CURVES = {("cifar10", "pixelcnn-pp-softmax")}
+
+
+@pytest.fixture(scope="module")
+def paper() -> Suite:
+    return load_suite("paper")
+
+
+@pytest.fixture(scope="module")
+def runs(paper: Suite) -> dict[tuple[str, str], Explained]:
+    return {(task.name, variant.name): explain(paper, task, variant, "paper") for task, variant in pairs(paper)}
+
+
+def keys(suite: Suite, budget: str | None = None, only: tuple[str, ...] = ()) -> dict[str, str]:
+    plan = make_plan(suite, Path("none"), budget=budget, only=only)
+    assert not plan.problems
+    return {f"{cell.spec.task['name']}/{cell.spec.variant}": cell.spec.key for cell in plan.cells}
+
+
+def plain(run: Explained) -> dict[str, object]:
+    return {name: choice.value for name, choice in run.settings.items()}
+
+
+def test_it_has_every_cell_that_a_figure_names_and_no_other(runs: dict[tuple[str, str], Explained]) -> None:
+    named = {(figure.task, figure.variant) for figure in load_figures() if figure.task}
+    trained = {cell for cell, run in runs.items() if run.recipe}
+    assert named - NOT_HERE == trained - CURVES
+    assert {variant for _, variant in runs} >= BASELINES
+    assert len({task for task, variant in runs if variant == "png"}) == 4
+
+
+@pytest.mark.parametrize(
+    "entry", [(name, entry) for name, family in FAMILIES.items() for entry in family.published], ids=lambda e: e[1].where
+)
+def test_settings_that_a_paper_states_are_taken(runs: dict[tuple[str, str], Explained], entry: tuple[str, Published]) -> None:
+    """Some network of the suite, on images of that shape, has every setting that the paper states for it."""
+    family, stated = entry
+    get_family(family).parse(stated.settings)
+    sides = {"mnist-fixed": (1, 28, 28), "cifar10": (3, 32, 32), "imagenet32": (3, 32, 32), "imagenet64": (3, 64, 64)}
+    alike = [plain(run) for (task, _), run in runs.items() if run.family == family and sides[task] == stated.shape]
+    assert any(stated.settings.items() <= settings.items() for settings in alike)
+
+
+def test_optimisers_batches_and_updates_of_the_papers(runs: dict[tuple[str, str], Explained]) -> None:
+    stated = {
+        ("cifar10", "pixelcnn"): {"optimiser": "rmsprop", "batch": 16},
+        ("imagenet32", "row-lstm"): {"optimiser": "rmsprop", "batch": 64},
+        ("imagenet64", "row-lstm"): {"optimiser": "rmsprop", "batch": 32},
+        ("imagenet32", "gated-pixelcnn"): {"batch": 128},
+        ("mnist-fixed", "pixelvae"): {"optimiser": "adam", "learning_rate": 1e-3, "batch": 100},
+        ("cifar10", "pixelcnn-pp"): {"optimiser": "adam", "learning_rate": 1e-3, "decay": 0.999995, "ema": 0.9995, "batch": 128},
+        ("cifar10", "pixelsnail"): {"learning_rate": 1e-3, "decay": 0.999998, "ema": 0.9995},
+        ("imagenet32", "pixelsnail"): {"ema": 0.9997},
+    }
+    for cell, recipe in stated.items():
+        assert recipe == {name: runs[cell].recipe[name].value for name in recipe}, cell
+    for cell in (("imagenet32", "gated-pixelcnn"), ("imagenet64", "gated-pixelcnn"), ("mnist-fixed", "pixelvae")):
+        updates = runs[cell].updates
+        assert updates is not None
+        assert updates.value == 200_000, cell
+    assert plain(runs["imagenet64", "row-lstm"])["residual"] is False
+    assert (plain(runs["imagenet32", "pixelsnail"])["components"], plain(runs["imagenet32", "pixelsnail"])["dropout"]) == (32, 0.0)
+
+
+def test_all_that_is_trained_says_what_is_assumed_and_nothing_else_does(runs: dict[tuple[str, str], Explained]) -> None:
+    for cell, run in runs.items():
+        assert bool(run.assumed) == bool(run.recipe), cell
+        sentences = (*run.assumed, *run.deviations)
+        assert all(sentence.endswith(".") and (sentence[0].isalnum() or sentence[0] == '"') for sentence in sentences), cell
+        assert len(set(sentences)) == len(sentences), cell
+
+
+def test_every_budget_makes_every_cell_and_shrinks(paper: Suite) -> None:
+    cells = {budget: keys(paper, budget) for budget in paper.budgets}
+    assert set(cells) == {"smoke", "cpu", "short", "paper"}
+    assert len({frozenset(made) for made in cells.values()}) == 1
+    for task, variant in pairs(paper):
+        whole, small = (explain(paper, task, variant, budget) for budget in ("paper", "smoke"))
+        if whole.updates and small.updates:
+            assert small.updates.value < whole.updates.value
+            assert plain(small)["maps"] <= plain(whole)["maps"]  # type: ignore[operator]
+
+
+def test_on_fixed_mnist_the_cpu_budget_is_the_mnist_suite(paper: Suite) -> None:
+    mine, theirs = keys(paper, "cpu", ("mnist-fixed",)), keys(load_suite("mnist"))
+    assert set(theirs) < set(mine)
+    assert {cell: mine[cell] for cell in theirs} == theirs
+
+
+def test_runs_of_the_mnist_suite_that_are_stored_keep_their_keys() -> None:
+    kept = {"gated-pixelcnn": "4d27884852e8", "pixelvae": "8500e6eb5ace", "uniform": "c252db1d70b0", "histogram": "254a832ce874"}
+    made = keys(load_suite("mnist"))
+    assert {name: made[f"mnist-fixed/{name}"] for name in kept} == kept
+    stored = Path(__file__).parents[2] / "results" / "mnist-fixed"
+    assert all((stored / name / key / "record.json").is_file() for name, key in kept.items())
+
+
+def test_the_suite_cifar10_is_its_part_of_the_paper_suite(paper: Suite) -> None:
+    for budget in paper.budgets:
+        assert keys(load_suite("cifar10"), budget) == keys(paper, budget, ("cifar10",))
+    assert load_suite("cifar10").default_budget == "cpu"
+
+
+def test_the_suite_ablations_is_all_ablations_on_their_own_tasks() -> None:
+    suite = load_suite("ablations")
+    for budget in ("smoke", "cpu", "short"):
+        parts: set[str] = set()
+        for name in ablation_names():
+            whole, asked = load_ablation(name)
+            alone, _ = on_task(whole, asked)
+            parts |= set(keys(alone, budget).values())
+        plan = make_plan(suite, Path("none"), budget=budget)
+        assert {cell.spec.key for cell in plan.cells} == parts, budget
+        assert not plan.problems
+
+
+def test_main_suites_ship() -> None:
+    assert {"paper", "cifar10", "ablations", "mnist", "quick", "zoo"} == set(suite_names())
+
+
+def test_where_a_setting_comes_from(paper: Suite) -> None:
+    task = next(task for task in paper.tasks if task.name == "mnist-fixed")
+    variant = next(variant for variant in paper.variants if variant.name == "pixelcnn")
+    settings = explain(paper, task, variant, "cpu").settings
+    assert asdict(settings["layers"]) == {"value": 6, "origin": "variant.pixelcnn.on.mnist-fixed.budget.cpu.settings"}
+    assert asdict(settings["skip"]) == {"value": False, "origin": "task.mnist-fixed.budget.cpu.settings"}
+    assert asdict(settings["head"]) == {"value": "bernoulli", "origin": "task.mnist-fixed.settings"}
+    assert asdict(settings["residual"]) == {"value": True, "origin": "default of pixelcnn"}
+    settings = explain(paper, task, variant, "paper").settings
+    assert settings["layers"].origin == "variant.pixelcnn.on.mnist-fixed.settings"
+    assert settings["skip"].origin == "variant.pixelcnn.settings"
