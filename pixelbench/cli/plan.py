@@ -40,7 +40,10 @@ def plan(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Shows what `run` would do: which runs are stored, missing, stale, failed or without data, and what those to make may cost."""
+    """Shows what `run` would do: which runs are stored, missing, stale, failed or without data, and what those to make may cost.
+
+    The cost is estimated by stored runs on the same kind of device, and said to be unknown where there are none.
+    """
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
 

@@ -8,8 +8,11 @@ from pixelbench.cli.options import Rerun, parse_seeds, parse_shard
 from pixelbench.cli.output import print_table, say
 
 if TYPE_CHECKING:
+    from pixelbench.data import Task
     from pixelbench.experiments.grid import Suite
     from pixelbench.experiments.plan import Cell, Plan
+
+_SIZES = ("train", "validation", "test", "decoded")
 
 
 def plan_suite(
@@ -69,14 +72,17 @@ def plan_json(plan: "Plan") -> dict[str, Any]:
         "suite": plan.suite,
         "runs": [_cell_json(cell) for cell in plan.cells],
         "to_run": len(plan.to_run),
+        "device": plan.device,
         "estimated_seconds": plan.seconds,
+        "estimated_runs": len(plan.known_seconds),
+        "data": [_data_json(plan, task) for task in plan.tasks],
         "problems": list(plan.problems),
         "missing_data": list(plan.missing_data),
     }
 
 
 def print_plan(plan: "Plan") -> None:
-    """A plan as a table, with one sentence of what it comes to."""
+    """A plan as a table, the images that it is of, and in sentences what is missing and what it costs."""
     rows = [
         (
             cell.spec.key,
@@ -90,10 +96,43 @@ def print_plan(plan: "Plan") -> None:
     ]
     titles = ("run", "task/variant", "seed", "updates", "state", "seconds")
     print_table(titles, rows, right=("seed", "updates", "seconds"), whole=2)
+    print_table(("task", "train", "validation", "test", "decoded", "images"), [_data_row(plan, task) for task in plan.tasks], right=_SIZES)
     for sentence in (*plan.problems, *plan.missing_data):
         say(sentence)
-    cost = "" if plan.seconds is None or not plan.to_run else f", about {plan.seconds:.0f} seconds of computing"
-    say(f"{len(plan.to_run)} of {len(plan.cells)} runs to make{cost}.")
+    if plan.to_run:
+        say(_cost(plan))
+    say(f"{len(plan.to_run)} of {len(plan.cells)} runs to make.")
+
+
+def _cost(plan: "Plan") -> str:
+    """What is known of the cost of what is to be made, and of what not."""
+    known, whole = plan.known_seconds, len(plan.to_run)
+    if not known:
+        return f"What that costs is unknown: no run like these, on {plan.device}, is stored in '{plan.store}'."
+    said = f"About {_duration(sum(known))} of computing on {plan.device}, by runs like these that are stored in '{plan.store}'"
+    return f"{said}." if len(known) == whole else f"{said}, for {len(known)} of the {whole}; of the others nothing is known."
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def _data_json(plan: "Plan", task: "Task") -> dict[str, Any]:
+    """`bytes`: of the decoded images; it and `images` are None before an image folder was prepared."""
+    images = None if task.sizes is None else dict(zip(("train", "validation", "test"), task.sizes, strict=True))
+    decoded = None if task.sizes is None else sum(task.sizes) * task.dimensions
+    needed = any(cell.spec.task["name"] == task.name and (cell.runs or cell.state == "missing data") for cell in plan.cells)
+    return {"task": task.name, "needed": needed, "missing": task.missing(), "images": images, "bytes": decoded}
+
+
+def _data_row(plan: "Plan", task: "Task") -> tuple[str, ...]:
+    data = _data_json(plan, task)
+    sizes = ["unknown"] * 3 if data["images"] is None else [f"{count:,}" for count in data["images"].values()]
+    decoded = "unknown" if data["bytes"] is None else f"{data['bytes'] / 1e6:,.1f} MB"
+    state = "missing" if data["missing"] else "here"
+    return task.name, *sizes, decoded, state if data["needed"] else f"{state}, not needed"
 
 
 def _cell_json(cell: "Cell") -> dict[str, Any]:

@@ -1,16 +1,16 @@
 """What a suite asks for against what a store has: which runs are stored, missing, stale or failed, and which will be made. No torch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from pixelbench.data import Task, get_task
 from pixelbench.errors import NothingMatched, UserError, nearest, unknown
+from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.grid import Evaluation, Suite, SuiteTask, SuiteVariant
-from pixelbench.experiments.provenance import source_digest
+from pixelbench.experiments.provenance import device_title, source_digest
 from pixelbench.experiments.resolve import Resolved, pairs, resolve
 from pixelbench.models.families import get_family
 from pixelbench.store.record import fingerprint, run_folder
@@ -38,7 +38,7 @@ class Cell:
         state: `stored` (done), `missing` (never begun, or interrupted), `stale` (done by other source code), `failed` (failed, diverged,
             timed out, or a damaged record), `missing data` (would be made if the task's images were there).
         runs: whether this plan makes it.
-        seconds: what it took before, or another seed of it did; None where nothing is known.
+        seconds: what it took before on such a device, or by what others like it took (see `Costs`); None where nothing is known.
         seen: fingerprint of the record that this plan found; a record that differs later was made by somebody else.
     """
 
@@ -55,7 +55,8 @@ class Plan:
     """The cells in the order of the suite.
 
     `problems`: one sentence for each record of no use and each run asked for twice. `absent`: the tasks whose images are missing;
-    `missing_data`: a sentence for each, with what to do.
+    `missing_data`: a sentence for each, with what to do. `tasks`: all that the cells are of. `device`: the kind that estimates are for,
+    `cpu` or `cuda (NVIDIA H100 80GB HBM3)`.
     """
 
     suite: str
@@ -64,6 +65,8 @@ class Plan:
     problems: tuple[str, ...]
     missing_data: tuple[str, ...] = ()
     absent: tuple[Task, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    device: str = "cpu"
 
     @property
     def impossible(self) -> bool:
@@ -77,9 +80,13 @@ class Plan:
 
     @property
     def seconds(self) -> float | None:
-        """Estimated processor time of what is to be made; None unless all of it was made before."""
-        known = [cell.seconds for cell in self.to_run if cell.seconds is not None]
-        return sum(known) if len(known) == len(self.to_run) else None
+        """Estimated time of what is to be made; None unless something is known of all of it."""
+        return sum(self.known_seconds) if len(self.known_seconds) == len(self.to_run) else None
+
+    @property
+    def known_seconds(self) -> list[float]:
+        """Estimates of those runs to make of which something is known."""
+        return [cell.seconds for cell in self.to_run if cell.seconds is not None]
 
 
 def make_plan(
@@ -126,14 +133,15 @@ def make_plan(
     if shard is not None:
         specs = specs[shard[0] - 1 :: shard[1]]
     found = scan(store)
-    times = _times(found.values())
-    cells = [_cell(spec, store, found, times, _MADE[rerun]) for spec in specs]
+    kind = device_kind(device_title(device))
+    costs = Costs((run.record for run in found.values()), kind)
+    cells = [_cell(spec, store, found, costs, _MADE[rerun]) for spec in specs]
     needed = {cell.spec.task["name"] for cell in cells if cell.runs}
     tasks = {(task := get_task(suite_task.name)).name: task for suite_task, _ in chosen}
     absent = {name: (task, said) for name, task in tasks.items() if name in needed and (said := task.missing())}
     cells = [replace(cell, state="missing data", runs=False) if cell.runs and cell.spec.task["name"] in absent else cell for cell in cells]
-    sentences = tuple(said for _, said in absent.values())
-    return Plan(suite.name, store, tuple(cells), (*found.problems, *problems), sentences, tuple(task for task, _ in absent.values()))
+    sentences, without = tuple(said for _, said in absent.values()), tuple(task for task, _ in absent.values())
+    return Plan(suite.name, store, tuple(cells), (*found.problems, *problems), sentences, without, tuple(tasks.values()), kind)
 
 
 def choose(suite: Suite, only: Sequence[str]) -> list[tuple[SuiteTask, SuiteVariant]]:
@@ -220,14 +228,13 @@ def _without_twins(specs: Sequence[RunSpec]) -> tuple[list[RunSpec], list[str]]:
     return list(first.values()), problems
 
 
-def _cell(spec: RunSpec, store: Path, found: Scan, times: dict[tuple[Any, ...], float], made: tuple[State, ...]) -> Cell:
+def _cell(spec: RunSpec, store: Path, found: Scan, costs: Costs, made: tuple[State, ...]) -> Cell:
     stored = found.get(spec.key)
     folder = stored.folder if stored else run_folder(store, spec)
     unusable = folder in found.unusable
     state: State = _state(stored) if not unusable else "failed"
     seen = fingerprint(stored.record) if stored else "damaged" if unusable else None
-    seconds = times.get((spec.key,), times.get(_cell_name(spec.task["name"], spec.variant, spec.updates)))
-    return Cell(spec, folder, state, state in made and not found.unusable.get(folder, False), seconds, seen)
+    return Cell(spec, folder, state, state in made and not found.unusable.get(folder, False), costs.of(spec), seen)
 
 
 def _state(stored: StoredRun | None) -> State:
@@ -237,21 +244,3 @@ def _state(stored: StoredRun | None) -> State:
         return "failed"
     current = source_digest(get_family(stored.record["variant"]["family"]).source_modules())
     return "stored" if stored.record["provenance"]["source_digest"] == current else "stale"
-
-
-def _times(runs: Iterable[StoredRun]) -> dict[tuple[Any, ...], float]:
-    """Run key, and task with variant and updates → the mean of the seconds that finished runs took."""
-    taken: dict[tuple[Any, ...], list[float]] = {}
-    for name, seconds in _named_times(runs):
-        taken.setdefault(name, []).append(seconds)
-    return {name: fmean(seconds) for name, seconds in taken.items()}
-
-
-def _named_times(runs: Iterable[StoredRun]) -> Iterator[tuple[tuple[Any, ...], float]]:
-    for record in (run.record for run in runs if run.record["status"] == "done"):
-        yield (record["run_key"],), record["cost"]["seconds"]
-        yield _cell_name(record["task"]["name"], record["variant"]["name"], record["budget"]["updates"]), record["cost"]["seconds"]
-
-
-def _cell_name(task: str, variant: str, updates: int) -> tuple[str, str, int]:
-    return task, variant, updates

@@ -33,7 +33,7 @@ def provenance(family: Family, *, device: str, precision: str, threads: int) -> 
         "git_dirty": dirty,
         "source_digest": source_digest(family.source_modules()),
         "versions": versions(),
-        "device": _device_title(device),
+        "device": device_title(device),
         "threads": threads,
         "precision": precision,
         "deterministic": _is_deterministic(device),
@@ -46,6 +46,12 @@ def source_digest(modules: Iterable[str]) -> str:
     for name in modules:
         digest.update(name.encode() + b"\0" + _source(name) + b"\0")
     return digest.hexdigest()
+
+
+def device_title(device: str) -> str:
+    """`cpu`, or `cuda (NVIDIA H100 80GB HBM3)`. A process that uses CUDA has loaded torch already."""
+    torch = sys.modules.get("torch")
+    return f"{device} ({torch.cuda.get_device_name(device)})" if torch and device.startswith("cuda") else device
 
 
 @cache
@@ -88,12 +94,6 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):  # no git here, or a checkout of somebody else
         return None
     return done.stdout.strip()
-
-
-def _device_title(device: str) -> str:
-    """`cpu`, or `cuda (NVIDIA H100 80GB HBM3)`. A process that uses CUDA has loaded torch already."""
-    torch = sys.modules.get("torch")
-    return f"{device} ({torch.cuda.get_device_name(device)})" if torch and device.startswith("cuda") else device
 
 
 def _is_deterministic(device: str) -> bool:

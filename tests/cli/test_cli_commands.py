@@ -42,7 +42,7 @@ def test_plan_table(pixelbench: Pixelbench) -> None:
     code, out, err = pixelbench("plan", "--suite", "quick", "--seeds", "0-1", "--only", "gated-no-gates")
     assert code == 0
     assert out.count("gated-no-gates") == 2
-    assert err == "2 of 2 runs to make.\n"
+    assert err == "What that costs is unknown: no run like these, on cpu, is stored in 'runs'.\n2 of 2 runs to make.\n"
 
 
 def test_report_prints_writes_and_exports(pixelbench: Pixelbench, store: Path) -> None:
