@@ -119,10 +119,11 @@ def _find(name_or_path: str, beside: Path) -> Path:
 
 def _read_extended(path: Path) -> dict[str, Any]:
     values = _read(path)
-    extends = values.pop("extends", None)
+    extends, kept = values.pop("extends", None), values.pop("tasks", None)
     if extends is None:
+        if kept is not None:
+            raise UserError(f"{path}: tasks: says which tasks of an extended suite stay, and this one extends none; leave it out.")
         return values
-    kept = values.pop("tasks", None)
     if not isinstance(extends, str):
         raise UserError(f"{path}: extends: expected the name or path of a suite in quotes.")
     base_path = _find(extends, path.parent)

@@ -1,5 +1,6 @@
 """Plans: every state of a cell, every selection."""
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from suite_file import TEXT, tiny_plan, write_suite
 
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.experiments import plan as planning
+from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.failure import failed_record
 from pixelbench.experiments.plan import Cell, Plan, make_plan, resolve_precision
 from pixelbench.experiments.suite import Suite, load_suite
@@ -146,6 +148,32 @@ def test_cost_comes_from_stored_runs(tmp_path: Path) -> None:
     plan = tiny_plan(tmp_path, [0, 1, 2, 3])
     assert [cell.seconds for cell in plan.cells] == [4.0, 6.0, 5.0, 5.0]
     assert plan.seconds == 10.0
+
+
+def test_runs_on_another_kind_of_device_tell_nothing(tmp_path: Path) -> None:
+    for cell in tiny_plan(tmp_path, [0, 1]).cells:
+        end(cell, "done", seconds=4.0)
+    record = json.loads((tiny_plan(tmp_path, [1]).cells[0].folder / "record.json").read_text())
+    record["provenance"]["device"] = "cuda:1 (NVIDIA H100 80GB HBM3)"
+    write_record(tiny_plan(tmp_path, [1]).cells[0].folder, record | {"cost": record["cost"] | {"seconds": 1.0}})
+    plan = tiny_plan(tmp_path, [0, 1, 2])
+    assert (plan.device, [cell.seconds for cell in plan.cells]) == ("cpu", [4.0, 4.0, 4.0])
+    plan = tiny_plan(tmp_path, [2], device="cuda")  # of a name that is not known without torch
+    assert (plan.device, plan.seconds) == ("cuda", None)
+    costs = Costs([record], "cuda (NVIDIA H100 80GB HBM3)")
+    assert costs.of(plan.cells[0].spec) == 4.0
+    assert [device_kind(title) for title in ("cpu", "cuda:3 (A B)", "cuda (A B)")] == ["cpu", "cuda (A B)", "cuda (A B)"]
+
+
+def test_a_longer_training_costs_by_its_updates(tmp_path: Path, suite: Suite) -> None:
+    cell = make_plan(suite, tmp_path / "runs", only=["gated-pixelcnn"], seeds=[0]).cells[0]
+    record = failed_record(cell.spec, {"type": "x", "message": "x"}, device="cpu", threads=1, seconds=30.0)
+    cost = record["cost"] | {"train_seconds": 20.0, "updates": 10}
+    write_record(cell.folder, record | {"status": "done", "error": None, "cost": cost})
+    longer = load_suite(write_suite(tmp_path, TEXT.replace("updates = 10", "updates = 40")))
+    assert make_plan(longer, tmp_path / "runs", only=["gated-pixelcnn"], seeds=[5]).seconds == 10.0 + 4 * 20.0
+    wider = load_suite(write_suite(tmp_path, TEXT.replace("maps = 8", "maps = 9")))
+    assert make_plan(wider, tmp_path / "runs", only=["gated-pixelcnn"], seeds=[0]).seconds is None
 
 
 def test_stale_follows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

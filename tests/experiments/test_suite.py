@@ -9,6 +9,7 @@ from PIL import Image
 from suite_file import TEXT, write_suite
 
 from pixelbench.errors import UserError
+from pixelbench.experiments.plan import make_plan
 from pixelbench.experiments.resolve import pairs, resolve
 from pixelbench.experiments.suite import load_suite, suite_names
 
@@ -75,6 +76,98 @@ def test_extends_merges_by_name(tmp_path: Path) -> None:
     (tmp_path / "grandchild.toml").write_text('name = "g"\nextends = "child.toml"\n')
     with pytest.raises(UserError, match=r"itself extends 'tiny\.toml'"):
         load_suite(str(tmp_path / "grandchild.toml"))
+
+
+def test_extends_can_keep_some_tasks(tmp_path: Path) -> None:
+    more = '[[task]]\nname = "photos"\nsettings = { maps = 9 }\n'
+    more += '[[variant]]\nname = "there"\nfamily = "histogram"\ntasks = ["photos"]\n'
+    more += '[[variant]]\nname = "both"\nfamily = "gated-pixelcnn"\ntasks = ["digits", "photos"]\non.photos.settings.maps = 10\n'
+    write_suite(tmp_path, TEXT + more)
+    child = tmp_path / "child.toml"
+    child.write_text('name = "child"\nextends = "tiny.toml"\ntasks = ["digits"]\n')
+    suite = load_suite(str(child))
+    assert [task.name for task in suite.tasks] == ["digits"]
+    assert [variant.name for variant in suite.variants] == ["uniform", "gated-pixelcnn", "both"]
+    assert (suite.variants[2].tasks, suite.variants[2].on) == (("digits",), {})
+    for tasks, said in [
+        ('["digit"]', "tasks: Unknown task of the extended suite 'digit'. Did you mean 'digits'?"),
+        ("[]", "tasks: expected a list"),
+        ('"digits"', "tasks: expected a list"),
+    ]:
+        child.write_text(f'name = "child"\nextends = "tiny.toml"\ntasks = {tasks}\n')
+        with pytest.raises(UserError) as caught:
+            load_suite(str(child))
+        assert said in str(caught.value)
+    assert "and this one extends none; leave it out." in complaint(tmp_path, 'tasks = ["digits"]\n' + TEXT)
+
+
+def test_the_more_special_place_wins(tmp_path: Path) -> None:
+    """Task, variant, variant on the task, budget, and what each of the first three says of the budget."""
+    places = [
+        ("task", "settings.maps = 11"),
+        ("variant", "settings.maps = 12"),
+        ("variant", "on.digits.settings.maps = 13"),
+        ("budget", "settings.maps = 14"),
+        ("task", "budget.cpu.settings.maps = 15"),
+        ("variant", "budget.cpu.settings.maps = 16"),
+        ("variant", "on.digits.budget.cpu.settings.maps = 17"),
+    ]
+    for count in range(1, len(places) + 1):
+        said = {home: "\n".join(line for at, line in places[:count] if at == home) for home, _ in places}
+        text = (
+            f'name = "s"\ndefault_budget = "cpu"\n[budget.cpu]\nupdates = 1\n{said["budget"]}\n[[task]]\nname = "digits"\n{said["task"]}\n'
+        )
+        text += f'[[variant]]\nname = "v"\nfamily = "gated-pixelcnn"\n{said["variant"]}\n'
+        assert settings_of(write_suite(tmp_path, text), "v")["maps"] == 10 + count
+
+
+def test_recipe_evaluation_and_updates_of_a_budget_and_a_variant(tmp_path: Path) -> None:
+    text = TEXT.replace("updates = 10", "updates = 10\nrecipe = { batch = 3 }\nevaluation = { samples = 5 }")
+    text += "recipe = { batch = 16 }\nevaluation = { importance_samples = 9, samples = 6 }\nbudget.cpu.updates = 70\n"
+    suite = load_suite(write_suite(tmp_path, text + "on.digits.budget.smoke = { updates = 3, recipe = { clip = 2.0 } }\n"))
+    cpu, smoke = (resolve(suite, suite.tasks[0], suite.variants[1], budget, []) for budget in ("cpu", "smoke"))
+    assert cpu is not None
+    assert smoke is not None
+    assert cpu.recipe is not None
+    assert smoke.recipe is not None
+    assert (cpu.updates, cpu.recipe.batch, cpu.evaluation.samples, cpu.evaluation.importance_samples) == (70, 3, 5, 9)
+    assert (smoke.updates, smoke.recipe.batch, smoke.recipe.clip, smoke.evaluation.samples) == (3, 16, 2.0, 6)
+
+
+def test_texts_are_no_part_of_a_run(tmp_path: Path) -> None:
+    plain = make_plan(load_suite(write_suite(tmp_path)), tmp_path)
+    told = make_plan(
+        load_suite(write_suite(tmp_path, TEXT + 'assumed = ["A."]\ndeviations = ["B."]\non.digits.assumed = ["C."]\n')), tmp_path
+    )
+    assert [cell.spec for cell in plain.cells] == [cell.spec for cell in told.cells]
+
+
+def test_an_axis_does_not_touch_what_a_variant_fixes_on_a_task(tmp_path: Path) -> None:
+    path = write_suite(tmp_path, TEXT + "on.digits.settings.gates = true\n[axes]\ngates = [true, false]\n")
+    assert [variant.name for variant in load_suite(path).variants] == ["uniform", "gated-pixelcnn"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("on.digit.settings.maps = 4", "variant.gated-pixelcnn.on: Unknown task of this variant 'digit'. Did you mean 'digits'?"),
+        ("on.digits.settings.mapps = 4", "variant.gated-pixelcnn.on.digits.settings.mapps: there is no such setting; did you mean 'maps'?"),
+        ("on.digits.setting.maps = 4", "variant.gated-pixelcnn.on.digits.setting: there is no such setting; did you mean 'settings'?"),
+        ("budget.cpuu.updates = 4", "variant.gated-pixelcnn.budget: Unknown budget 'cpuu'. Did you mean 'cpu'?"),
+        ("on.digits.budget.cpuu.updates = 4", "variant.gated-pixelcnn.on.digits.budget: Unknown budget 'cpuu'"),
+        ("budget.cpu.updates = 0", "updates must be at least 1, got 0"),
+        ("budget.cpu.recipe.batch = 0", "variant.gated-pixelcnn.budget.cpu.recipe: batch must be at least 1, got 0"),
+        ('assumed = "A."', 'variant.gated-pixelcnn.assumed: expected a list, got "A."'),
+    ],
+)
+def test_mistakes_of_a_variant_on_a_task_or_budget(tmp_path: Path, more: str, said: str) -> None:
+    assert said in complaint(tmp_path, f"{TEXT}{more}\n")
+
+
+def test_a_recipe_of_what_is_not_trained_is_a_mistake_anywhere(tmp_path: Path) -> None:
+    for more in ("recipe.batch = 4", "on.digits.recipe.batch = 4", "budget.cpu.recipe.batch = 4"):
+        text = TEXT.replace('family = "uniform"\n', f'family = "uniform"\n{more}\n')
+        assert "variant.uniform.recipe: uniform is not trained, so it has no recipe" in complaint(tmp_path, text)
 
 
 def test_mistakes_of_shape_come_all_at_once(tmp_path: Path) -> None:
