@@ -8,8 +8,7 @@ seeds = [0, 1]
 learning_rate = 4e-3
 [evaluation]                   # fields of Evaluation
 [budget.cpu]
-updates = 400
-                               # also settings, recipe, evaluation: what is different in a training so short
+updates = 400                  # also settings, recipe, evaluation: what is different in a training so short
 [[task]]
 name = "digits"
 settings = { maps = 24 }       # for the families that have such a setting; also recipe, evaluation, budget.cpu
