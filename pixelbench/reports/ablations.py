@@ -68,7 +68,7 @@ class Ablation:
 
 
 def _as_dict(entry: AblationRow) -> dict[str, Any]:
-    row = {name: value for name, value in dataclasses.asdict(entry.row).items() if name not in ("rank", "behind")}
+    row = {name: value for name, value in dataclasses.asdict(entry.row).items() if name not in ("rank", "behind", "published")}
     contrast = None if entry.contrast is None else {"of": entry.contrast.of, **vars(entry.contrast.difference)}
     return {**row, "value": entry.value, "difference": contrast, "sentences": list(entry.sentences)}
 

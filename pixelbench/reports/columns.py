@@ -10,8 +10,8 @@ from pixelbench.reports.tables import Row, TaskTable
 
 @dataclass(frozen=True)
 class Column:
-    """`weight` says how dearly a narrow terminal holds on to it: 0 always, higher goes first (a status
-    column that says nothing but `done` before all others). `real` fills the row of real images."""
+    """`weight` says how dearly a narrow terminal holds on to it: 0 always, 1 unless its words do not fit even with lines broken, of more
+    the highest goes first; see `weight_of`. `real` fills the row of real images."""
 
     title: str
     cell: Callable[[Row], str]
@@ -22,36 +22,42 @@ class Column:
 
 RANK = Column("#", lambda row: str(row.rank or ""))
 VARIANT = Column("variant", lambda row: row.label, lambda table: "real test images", right=False)
-SCORE = Column("bits/dim", words.score)
-NATS = Column("nats/image", words.nats, weight=2)
-LATENTS = Column("latents used", words.latents, weight=3)
+SCORE = Column("bits/dim", words.mean)
+NATS = Column("nats/image", words.nats)
+PUBLISHED = Column("published", words.published)
+DIFFERENCE = Column("difference", words.difference, weight=1)
+VERDICT = Column("verdict", words.verdict, right=False)
+SEEDS = Column("n", lambda row: str(row.seeds), weight=1)
+LATENTS = Column("latents used", words.latents, weight=4)
 CAUSAL = Column("causal", words.causal, right=False)
-SEQUENTIAL = Column("sequential score", words.sequential, weight=3)
-BEHIND = Column("behind the best (95 %)", lambda row: words.behind(row.behind), weight=6)
-ZEROS = Column("zeros", lambda row: words.share(row.zeros), lambda table: words.share(table.real["zeros"]), weight=1)
+SEQUENTIAL = Column("sequential score", words.sequential, weight=4)
+BEHIND = Column("behind the best (95 %)", lambda row: words.behind(row.behind), weight=7)
+ZEROS = Column("zeros", lambda row: words.share(row.zeros), lambda table: words.share(table.real["zeros"]), weight=2)
 COHERENCE = Column(
-    "colour coherence", lambda row: words.ratio(row.colour_coherence), lambda table: words.ratio(table.real["colour_coherence"]), weight=2
+    "colour coherence", lambda row: words.ratio(row.colour_coherence), lambda table: words.ratio(table.real["colour_coherence"]), weight=3
 )
-UPDATES = Column("updates", lambda row: words.whole(row.updates), weight=7)
-PARAMETERS = Column("parameters", lambda row: words.whole(row.parameters), weight=5)
-SECONDS = Column("seconds", lambda row: words.seconds(row.seconds), weight=4)
+UPDATES = Column("updates", lambda row: words.whole(row.updates), weight=8)
+PARAMETERS = Column("parameters", lambda row: words.whole(row.parameters), weight=6)
+SECONDS = Column("seconds", lambda row: words.seconds(row.seconds), weight=5)
 STATUS = Column("status", lambda row: row.status, right=False)
 
 
 def columns_of(table: TaskTable) -> list[Column]:
     """The columns that say something of a task's rows.
 
-    Grey images have no colour coherence; nats per image are for images of two levels; without a leak there is no sequential score.
+    Grey images have no colour coherence; nats per image are for images of two levels; without a leak there is no sequential score, without
+    a paper's figure no verdict.
     """
-    columns = [RANK, VARIANT, SCORE, NATS, BEHIND, CAUSAL, SEQUENTIAL, LATENTS, ZEROS, COHERENCE, UPDATES, PARAMETERS, SECONDS, STATUS]
-    return _speaking(columns, table)
+    judged = [PUBLISHED, DIFFERENCE, VERDICT] if any(row.published for row in table.rows) else []
+    columns = [RANK, VARIANT, SCORE, NATS, *judged, SEEDS, BEHIND, CAUSAL, SEQUENTIAL, LATENTS, ZEROS, COHERENCE]
+    return _speaking([*columns, UPDATES, PARAMETERS, SECONDS, STATUS], table)
 
 
 def columns_of_ablation(ablation: Ablation) -> list[Column]:
     """Likewise of an ablation's rows: what differs, and the difference that it makes."""
     value = Column("what differs", lambda row: ablation.of(row.label).value, right=False, weight=5)
     against = Column("difference (95 %)", lambda row: words.against(ablation.of(row.label).contrast))
-    columns = [VARIANT, value, SCORE, NATS, against, CAUSAL, SEQUENTIAL, LATENTS, ZEROS, COHERENCE]
+    columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, LATENTS, ZEROS, COHERENCE]
     if all(entry.contrast is None for entry in ablation.rows):
         columns.remove(against)
     if any(row.status != "done" for row in ablation.table.rows):
@@ -67,6 +73,14 @@ def _speaking(columns: list[Column], table: TaskTable) -> list[Column]:
         SEQUENTIAL: all(row.sequential_bits_per_dim is None for row in table.rows),
     }
     return [column for column in columns if not silent.get(column, False)]
+
+
+def weight_of(column: Column, table: TaskTable) -> int:
+    """A column's weight among those of a table: of images of two levels bits/dim says what nats say; a status column that says nothing but
+    `done` goes before all others."""
+    if column is STATUS and all(row.status == "done" for row in table.rows):
+        return 9
+    return 1 if column is SCORE and table.binary else column.weight
 
 
 def caption(table: TaskTable) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pixelbench.reports import words
+from pixelbench.reports.comparisons import Compared
 from pixelbench.reports.html_axis import Axis, axis_around
-from pixelbench.reports.html_comparisons import Compared
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Dots:
             said += f", tolerance ± {one.band:.3g}"
         if one.measured is None:
             return f"{said}, nothing measured"
-        said += f", measured {'at most ' if one.measured_bound else ''}{number(one.measured, one.unit)}"
+        said += f", measured {'at most ' if one.measured_bound else ''}{words.in_unit(one.measured, one.unit)}"
         return said if one.interval is None else f"{said}, 90 % interval {one.interval[0]:.3f} to {one.interval[1]:.3f}"
 
 
@@ -46,11 +47,6 @@ def panels_of(compared: tuple[Compared, ...]) -> list[Panel]:
     for one in compared:
         groups.setdefault((one.task, one.unit), []).append(one)
     return [_panel(task, unit, members) for (task, unit), members in sorted(groups.items())]
-
-
-def number(value: float, unit: str) -> str:
-    """A measured value as it is read: nats with two decimals, bits/dim with three."""
-    return f"{value:.2f}" if unit == "nats/image" else f"{value:.3f}"
 
 
 def _panel(task: str, unit: str, members: list[Compared]) -> Panel:

@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pixelbench.reports import dotplot, words
+from pixelbench.reports import words
 from pixelbench.reports.html_about import how_to_read, provenance
 from pixelbench.reports.html_page import Page, page_of
 from pixelbench.reports.report import Report
@@ -60,7 +60,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, number=dotplot.number)
+    environment.globals.update(words=words)
     return environment
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from pixelbench.reports import words
-from pixelbench.reports.markdown import ABLATIONS, BOUNDS, HOW_TO_READ, NATS, TOLD
+from pixelbench.reports.explained import explanations
 from pixelbench.reports.report import Report
 
 #: Explained here because only a page draws them.
@@ -18,13 +18,7 @@ _TERM = re.compile(r"\*\*(.+?)\*\*")
 
 def how_to_read(report: Report) -> list[tuple[str, str]]:
     """Terms with their explanations, those that the page has."""
-    rows = [row for table in report.tables for row in table.rows]
-    texts = [HOW_TO_READ]
-    texts += [ABLATIONS] if report.ablations else []
-    texts += [TOLD] if any(row.standing == "told" for row in rows) else []
-    texts += [BOUNDS] if any(row.standing == "bound" or row.kl is not None for row in rows) else []
-    texts += [NATS] if any(table.binary for table in report.tables) else []
-    items = re.split(r"^- ", "\n".join([*texts, DRAWINGS]), flags=re.MULTILINE)
+    items = re.split(r"^- ", "\n".join([*explanations(report), DRAWINGS]), flags=re.MULTILINE)
     return [_explained(" ".join(item.split())) for item in items if item.strip()]
 
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pixelbench.causality.picture import map_png
-from pixelbench.reports import columns, escape, words
-from pixelbench.reports.dotplot import Panel, number, panels_of
+from pixelbench.reports import columns, escape
+from pixelbench.reports.comparisons import Compared
+from pixelbench.reports.dotplot import Panel, panels_of
 from pixelbench.reports.html_ablations import AxisSection, forest_of
-from pixelbench.reports.html_comparisons import Compared, comparisons_of
 from pixelbench.reports.html_curves import CurveChart, draw_lines
 from pixelbench.reports.html_pictures import Picture, Pictures
-from pixelbench.reports.html_tables import Extra, Field, Grid, Heading, grid_of
+from pixelbench.reports.html_tables import Grid, grid_of
 from pixelbench.reports.html_variants import Variant, variant_of
 from pixelbench.reports.maps import MapGroup, map_groups
 from pixelbench.reports.report import Report
@@ -60,12 +60,11 @@ class _Shown:
 
 def page_of(report: Report, commands: Mapping[str, str]) -> Page:
     """The parts for a report; `commands` as in `write_html`."""
-    pictures, compared = Pictures(), comparisons_of(report)
-    tasks, axes, shown = [], {}, {}
+    pictures, tasks, axes, shown = Pictures(), [], {}, {}
     for index, table in enumerate(report.tables):
         cells = {cell.label: cell for cell in report.cells if cell.task == table.task}
         shown[table.task] = _shown(index, table, cells, pictures)
-        tasks.append(_task(report, index, table, cells, shown[table.task], compared, pictures, commands))
+        tasks.append(_task(report, index, table, cells, shown[table.task], pictures, commands))
     samples = {task.table.task: {one.row.label: one.samples for one in task.variants if one.samples} for task in tasks}
     for one in report.ablations:
         about = shown[one.task]
@@ -75,7 +74,7 @@ def page_of(report: Report, commands: Mapping[str, str]) -> Page:
         )
     sections = [AxisSection(f"ablation-{name}", axis.title, axis.question, tuple(forests)) for name, (axis, forests) in axes.items()]
     failures = tuple(run for cell in report.cells for run in cell.runs if run.record["error"])
-    return Page(_counts(report), tuple(panels_of(compared)), tuple(tasks), tuple(sections), failures, pictures.held)
+    return Page(_counts(report), tuple(panels_of(report.compared)), tuple(tasks), tuple(sections), failures, pictures.held)
 
 
 def _counts(report: Report) -> tuple[tuple[str, str, str], ...]:
@@ -114,15 +113,16 @@ def _task(
     table: TaskTable,
     cells: dict[str, Cell],
     shown: _Shown,
-    compared: tuple[Compared, ...],
     pictures: Pictures,
     commands: Mapping[str, str],
 ) -> TaskSection:
     caption = columns.caption(table)
-    extra = _published([one for one in compared if one.task == table.task])
     finished = all(row.status == "done" for row in table.rows)
     chosen = [column for column in columns.columns_of(table) if not (finished and column is columns.STATUS)]
-    grid = grid_of(f"Results on {table.task}, {caption}", table, chosen, shown.anchors, extra)
+    grid = grid_of(f"Results on {table.task}, {caption}", table, chosen, shown.anchors)
+    compared: dict[str, list[Compared]] = {}
+    for one in report.compared_of(table.task):
+        compared.setdefault(one.label, []).append(one)
     lessons = report.lessons_of(table.task)
     ranked = [row for row in table.rows if row.standing == "ranked"]
     drawn = [row.label for row in table.rows if row.standing in ("ranked", "told", "bound", "leaking")][:MOST_CURVES]
@@ -137,35 +137,15 @@ def _task(
         lessons=tuple((lesson.title, " ".join(lesson.sentences)) for lesson in lessons),
         curves=draw_lines([cells[label] for label in drawn]),
         variants=tuple(
-            variant_of(shown.anchors[row.label], cells[row.label], row, compared, shown.groups.get(row.label), pictures, commands)
+            variant_of(
+                shown.anchors[row.label],
+                cells[row.label],
+                row,
+                compared.get(row.label, []),
+                shown.groups.get(row.label),
+                pictures,
+                commands,
+            )
             for row in table.rows
         ),
     )
-
-
-def _published(compared: list[Compared]) -> list[Extra]:
-    """Columns for what was published of a task's variants, where anything was: of several figures the first that is judged."""
-    judged = {one.label: one for one in reversed(compared) if not one.aside}
-    if not judged:
-        return []
-
-    def published(row: Row) -> Field:
-        one = judged.get(row.label)
-        return Field(words.NONE) if one is None else Field(one.printed, one.unit, repr(one.published))
-
-    def difference(row: Row) -> Field:
-        one = judged.get(row.label)
-        if one is None or one.difference is None:
-            return Field(words.NONE)
-        sign = "+" if one.difference >= 0 else "−"
-        return Field(f"{sign}{number(abs(one.difference), one.unit)}", order=repr(one.difference))
-
-    def verdict(row: Row) -> Field:
-        one = judged.get(row.label)
-        return Field(words.NONE) if one is None else Field(f"{one.sign} {one.verdict}", order=one.verdict, mark=f"verdict {_class(one)}")
-
-    return [(Heading("published", True), published), (Heading("difference", True), difference), (Heading("verdict", False), verdict)]
-
-
-def _class(one: Compared) -> str:
-    return one.verdict.replace(" ", "-")

@@ -25,6 +25,8 @@ _EXACT: dict[str, Callable[[Row], float | None]] = {
     columns.SEQUENTIAL.title: lambda row: row.sequential_bits_per_dim,
     columns.SECONDS.title: lambda row: row.seconds,
     columns.BEHIND.title: lambda row: None if row.behind is None else row.behind.mean,
+    columns.PUBLISHED.title: lambda row: None if row.published is None else row.published.published,
+    columns.DIFFERENCE.title: lambda row: None if row.published is None else row.published.difference,
 }
 #: What says nothing of a model that leaks, so that it never comes first.
 _LIKELIHOODS = (columns.SCORE.title, columns.NATS.title)
@@ -75,11 +77,7 @@ class Grid:
         return [(name, said) for name, said in STANDINGS.items() if name in present]
 
 
-#: Further columns of a page: a heading and what stands in it.
-Extra = tuple[Heading, Callable[[Row], Field]]
-
-
-def grid_of(caption: str, table: TaskTable, chosen: list[Column], anchors: dict[str, str], extra: list[Extra]) -> Grid:
+def grid_of(caption: str, table: TaskTable, chosen: list[Column], anchors: dict[str, str]) -> Grid:
     """A result table.
 
     Args:
@@ -87,48 +85,39 @@ def grid_of(caption: str, table: TaskTable, chosen: list[Column], anchors: dict[
         table: the rows.
         chosen: its columns.
         anchors: label of a variant → id of its section.
-        extra: columns that stand behind the scores.
     """
-    behind = max((index for index, column in enumerate(chosen) if column in (columns.SCORE, columns.NATS)), default=-1) + 1
-    before, after = chosen[:behind], chosen[behind:]
-    more = [heading for heading, _ in extra]
-    headings = [*map(_heading, before), *more, *map(_heading, after)]
-    lines = [
-        Line(
-            row.standing,
-            STANDINGS[row.standing],
-            (
-                *(_field(column, row, anchors) for column in before),
-                *(fill(row) for _, fill in extra),
-                *(_field(column, row, anchors) for column in after),
-            ),
-        )
-        for row in table.rows
-    ]
-    foot = [column.real(table) for column in before] + [""] * len(extra) + [column.real(table) for column in after]
-    return Grid(caption, tuple(headings), tuple(lines), tuple(foot) if table.real["zeros"] is not None else ())
+    headings = tuple(Heading(column.title, column.right) for column in chosen)
+    lines = [Line(row.standing, STANDINGS[row.standing], tuple(_field(column, row, anchors) for column in chosen)) for row in table.rows]
+    foot = tuple(column.real(table) for column in chosen)
+    return Grid(caption, headings, tuple(lines), foot if table.real["zeros"] is not None else ())
 
 
 def split(text: str) -> tuple[str, str]:
-    """A number, and what stands in parentheses behind it: `1.935 ± 0.055 (3 seeds, sd 0.000)`."""
+    """A number, and what stands in parentheses behind it: `1.935 ± 0.055 (sd 0.000)`."""
     head, bracket, rest = text.partition(" (")
     return (head, rest.removesuffix(")").replace(") (", "; ")) if bracket else (text, "")
-
-
-def _heading(column: Column) -> Heading:
-    return Heading(column.title, column.right)
 
 
 def _field(column: Column, row: Row, anchors: dict[str, str]) -> Field:
     if column is columns.VARIANT:
         return Field(row.label, order=row.label.lower(), target=anchors.get(row.label, ""))
-    text, note = split(column.cell(row)) if column.right or column is columns.CAUSAL else (column.cell(row), "")
+    text, note = _parts(column, row)
+    sign = f"{row.published.sign} " if column is columns.VERDICT and row.published is not None else ""
+    return Field(sign + text, note, _order(column, row, text), _mark(column, row))
+
+
+def _parts(column: Column, row: Row) -> tuple[str, str]:
+    """What stands in a cell, and what small below it."""
+    text, note = split(column.cell(row)) if column.right or column in (columns.CAUSAL, columns.VERDICT) else (column.cell(row), "")
     if column is columns.LATENTS:
         text, _, note = text.partition(", ")
+    if column is columns.PUBLISHED and row.published is not None:
+        text, _, unit = text.rpartition(" ")
+        note = "; ".join(part for part in (unit, note) if part)
     if column is columns.SCORE:
         said = "not causal" if row.standing == "leaking" else words.estimated(row)
         note = "; ".join(part for part in (said, note) if part)
-    return Field(text, note, _order(column, row, text), _mark(column, row))
+    return text, note
 
 
 def _order(column: Column, row: Row, text: str) -> str:
@@ -148,6 +137,8 @@ def _mark(column: Column, row: Row) -> str:
         return "struck"
     if column is columns.CAUSAL and row.causal == "leaky":
         return "leak"
+    if column is columns.VERDICT and row.published is not None:
+        return f"verdict {row.published.verdict.replace(' ', '-')}"
     if column is columns.STATUS and row.status != "done":
         return "alarm"
     return ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pixelbench.reports import words
-from pixelbench.reports.html_comparisons import Compared
+from pixelbench.reports.comparisons import Compared
 from pixelbench.reports.html_curves import CurveChart, draw_lines
 from pixelbench.reports.html_pictures import Picture, Pictures
 from pixelbench.reports.maps import MapGroup
@@ -65,7 +65,7 @@ def variant_of(
     Args:
         anchor: its id.
         cell, row: the runs, and their line in the table of the task.
-        compared: what was published of the tasks' variants.
+        compared: what was published of it.
         group: what its network sees, and the drawing of it; None where no certificate says.
         pictures: gets its sample grid.
         commands: run key → the command that makes it, but for its seed.
@@ -76,7 +76,7 @@ def variant_of(
     return Variant(
         anchor=anchor,
         row=row,
-        compared=tuple(one for one in compared if (one.task, one.label) == (cell.task, cell.label)),
+        compared=tuple(compared),
         samples=pictures.add_file(shown.folder / "samples.png", f"Samples of {cell.label} beside real test images"),
         curve=draw_lines([cell]),
         map=group[1] if group else None,

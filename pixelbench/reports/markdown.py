@@ -5,6 +5,8 @@ from typing import Any
 
 from pixelbench.reports import columns, escape, words
 from pixelbench.reports.ablations import Ablation
+from pixelbench.reports.comparisons import Compared
+from pixelbench.reports.explained import explanations
 from pixelbench.reports.gallery import FILES, Gallery
 from pixelbench.reports.lessons import Lesson
 from pixelbench.reports.plots import draw_curves
@@ -12,38 +14,6 @@ from pixelbench.reports.report import Report
 from pixelbench.reports.runs import Run
 from pixelbench.reports.tables import Row, TaskTable
 from pixelbench.store.atomic import write_bytes, write_text
-
-HOW_TO_READ = """\
-- **bits/dim ± se**: how many bits the model needs for one sub-pixel of an unseen test image, fewer being better; exact, over the whole test
-  split. The standard error is over groups of test images that are not independent: those of one region of a photograph, or of one form of
-  handwriting. Over several seeds: the mean, and the standard deviation over seeds.
-- **behind the best**: paired difference to rank 1 on the same images, with a 95 % interval by Student's t over groups. Other test
-  images are what it allows for, not other seeds.
-- **no leak found**: no output distribution changed when its own or a later sub-pixel was changed, for every sub-pixel of the map. A finite
-  probe can prove a leak, never its absence.
-- **not causal**: the model sees what it predicts. Its bits/dim (struck through) is not a likelihood and has no rank; the **sequential
-  score** is the likelihood of the process its sampler really follows, each sub-pixel predicted from a canvas of earlier ones only.
-- **code length**: the bytes of all test images as one mosaic in an image format. It makes a number readable; it is no model's likelihood.
-- **zeros**, **colour coherence**: the share of values 0, and the correlation between the colour channels, in samples; hold them against the
-  row of real test images."""
-
-BOUNDS = """\
-- **≤**: the likelihood of a model with latents is only bounded, by the ELBO or, tighter, by importance samples: it needs so much at most. A
-  bound has no rank beside exact values.
-- **latents used**: how many latents have a posterior mean that differs between test images (variance above 0.01), and how many nats an
-  image are spent on all of them (KL). None and 0 nats: the decoder ignores them."""
-
-TOLD = """\
-- **given the class**: exact, but of an image whose class the model is told; no rank beside models that are told nothing."""
-
-NATS = """\
-- **nats/image**: the same likelihood as bits/dim, in nats for a whole image, as papers give it for binarised digits."""
-
-ABLATIONS = """\
-- **difference**, in an ablation: to the baseline in its first row, paired on the same images like *behind the best*, positive where the
-  variant needs more bits. The variant differs from the baseline in what the section is about and in nothing else: not in recipe, updates,
-  evaluation or another setting. *Of bounds*: it orders two bounds, and not surely the likelihoods. **≤** before it: a bound beside an
-  exact value, so the true difference is no larger."""
 
 
 def write_markdown(report: Report, out: Path | None = None) -> Path:
@@ -65,21 +35,9 @@ def write_markdown(report: Report, out: Path | None = None) -> Path:
     if report.problems:
         parts += ["## Records that could not be used", "\n".join(f"- {escape.text(problem)}" for problem in report.problems)]
     if report.tables:
-        parts += ["## How to read this", _how_to_read(report), "## Where it comes from", _provenance(report)]
+        parts += ["## How to read this", "\n".join(explanations(report)), "## Where it comes from", _provenance(report)]
     write_text(path, "\n\n".join(parts) + "\n")
     return path
-
-
-def _how_to_read(report: Report) -> str:
-    """What the columns of its tables mean."""
-    rows = [row for table in report.tables for row in table.rows]
-    optional = {
-        ABLATIONS: bool(report.ablations),
-        TOLD: any(row.standing == "told" for row in rows),
-        BOUNDS: any(row.standing == "bound" or row.kl is not None for row in rows),
-        NATS: any(table.binary for table in report.tables),
-    }
-    return "\n".join([HOW_TO_READ, *(text for text, needed in optional.items() if needed)])
 
 
 def result_table(table: TaskTable, chosen: list[columns.Column]) -> str:
@@ -108,6 +66,7 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     steps = report.order_of(table.task)
     if steps:
         parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]
+    parts += _published(table, report.compared_of(table.task))
     parts += _ablations(report.ablations_of(table.task), gallery)
     parts += _lessons(report.lessons_of(table.task), gallery)
     parts += [*gallery.other_grids(), *gallery.other_maps()]
@@ -121,6 +80,26 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
             f"![Learning curves of {escape.text(table.task)}]({escape.link(name)})",
         ]
     return parts
+
+
+def _published(table: TaskTable, compared: list[Compared]) -> list[str]:
+    """A line for each figure about a variant, in the order of the table."""
+    members: dict[str, list[Compared]] = {}
+    for one in compared:
+        members.setdefault(one.label, []).append(one)
+    lines = [_figure(one) for row in table.rows for one in members.get(row.label, [])]
+    return ["### Beside published figures", "\n".join(lines)] if lines else []
+
+
+def _figure(one: Compared) -> str:
+    """The figure with its place, then the verdict and what it assumes; of others than the paper's own, what they are."""
+    source = "; ".join(
+        [one.paper, one.where, *([one.aside] if one.aside else []), *([] if one.verified else ["from memory, not verified"])]
+    )
+    printed = f"{words.AT_MOST if one.bound else ''}{one.printed} {one.unit}"
+    said = [one.sentence or "Shown beside, not judged.", *(["Assumed:", *one.cautions] if one.cautions else [])]
+    sign = f"{one.sign} " if one.sign else ""
+    return f"- {sign}**{escape.text(one.label)}** beside {escape.text(f'{printed} ({source})')}. {escape.text(' '.join(said))}"
 
 
 def _position(table: TaskTable):

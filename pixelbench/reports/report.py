@@ -1,4 +1,4 @@
-"""What every renderer shows: tables, the expected order, ablations, lessons. A pure function of the store."""
+"""What every renderer shows: tables, published figures, the expected order, ablations, lessons. A pure function of store and figures."""
 
 import dataclasses
 from collections.abc import Collection
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelbench.reports.ablations import Ablation, find_ablations
+from pixelbench.reports.comparisons import Compared, comparisons_of
 from pixelbench.reports.lessons import Lesson, find_lessons
 from pixelbench.reports.ordering import Step, expected_order
 from pixelbench.reports.runs import Cell, cells_of, load_runs
@@ -19,7 +20,7 @@ class Report:
     """Everything a renderer needs; `store` is only for the companions (grids, curves) and for where to write.
 
     `problems` holds a sentence for each record that could not be used. `lessons` are all that the store teaches, also those that an
-    ablation tells.
+    ablation tells. `compared`: the cells beside the published figures about them, which `tables` show the foremost of.
     """
 
     store: Path
@@ -29,6 +30,7 @@ class Report:
     lessons: tuple[Lesson, ...]
     ablations: tuple[Ablation, ...] = ()
     problems: tuple[str, ...] = ()
+    compared: tuple[Compared, ...] = ()
 
     @property
     def untold(self) -> list[Lesson]:
@@ -44,6 +46,10 @@ class Report:
         """The ablations on a task, those of one axis after each other."""
         return [ablation for ablation in self.ablations if ablation.task == task]
 
+    def compared_of(self, task: str) -> list[Compared]:
+        """The published figures about a task's variants, those of one variant after each other, its foremost first."""
+        return [one for one in self.compared if one.task == task]
+
     def order_of(self, task: str) -> list[Step]:
         """The pairs of the expected order on a task."""
         return [step for step in self.order if step.task == task]
@@ -52,6 +58,7 @@ class Report:
         """Plain values for `--json`."""
         return {
             "tasks": [dataclasses.asdict(table) for table in self.tables],
+            "published": [dataclasses.asdict(one) for one in self.compared],
             "order": [step.as_dict() for step in self.order],
             "ablations": [ablation.as_dict() for ablation in self.ablations],
             "lessons": [lesson.as_dict() for lesson in self.lessons],
@@ -63,12 +70,13 @@ def build_report(store: Path, keys: Collection[str] | None = None) -> Report:
     """Reads a store, or the runs of `keys` in it. A store without runs gives a report without tables.
 
     Raises:
-        UserError: `store` is a file or cannot be listed.
+        UserError: `store` is a file or cannot be listed, or the published figures that ship cannot be read.
     """
     found = scan(store)
     cells = cells_of(load_runs(found, keys))
-    tables = build_tables(cells)
+    compared = comparisons_of(cells)
+    tables = build_tables(cells, compared)
     order = [step for table in tables for step in expected_order(cells, table.task)]
     lessons = find_lessons(cells)
     ablations = find_ablations(cells, lessons)
-    return Report(store, tuple(cells), tuple(tables), tuple(order), tuple(lessons), tuple(ablations), tuple(found.problems))
+    return Report(store, tuple(cells), tuple(tables), tuple(order), tuple(lessons), tuple(ablations), tuple(found.problems), compared)

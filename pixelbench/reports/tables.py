@@ -1,11 +1,13 @@
 """One table a task: ranked causal variants, those that are told the class, bounds, code lengths, leaks, and what has no number."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from pixelbench.reports.comparisons import Compared, foremost_of
 from pixelbench.reports.runs import Cell
 from pixelbench.reports.statistics import PairedDifference, compare_cells
 from pixelbench.units import bits_to_nats
@@ -24,7 +26,8 @@ class Row:
     `bits_per_dim_se` is the standard error over test images (clustered by region), `spread` the standard deviation over seeds.
     `behind` is the paired difference to the best ranked variant, positive where this one needs more bits. `estimator` is `exact`, `elbo`,
     `iwae-K` or `code-length`; of a bound, bits and nats are at most what stands here. `active_units` of `latent_dimensions` latents differ
-    from image to image, and `kl` nats an image are spent on them.
+    from image to image, and `kl` nats an image are spent on them. `published`: the foremost figure of a paper about this cell, and what
+    comes of it.
     """
 
     label: str
@@ -56,6 +59,7 @@ class Row:
     seconds: float | None
     status: str
     diagnoses: tuple[str, ...]
+    published: Compared | None = None
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,12 @@ class TaskTable:
         return self.levels == 2
 
 
-def build_tables(cells: list[Cell]) -> list[TaskTable]:
-    """Tables of all tasks by name."""
-    tables = []
+def build_tables(cells: list[Cell], compared: Iterable[Compared] = ()) -> list[TaskTable]:
+    """Tables of all tasks by name; `compared`: the cells beside published figures, of which each row shows the foremost."""
+    published, tables = foremost_of(compared), []
     for task in sorted({cell.task for cell in cells}):
         members = [cell for cell in cells if cell.task == task]
-        tables.append(table_of(members, _ranked_rows(members)))
+        tables.append(table_of(members, _ranked_rows(members, published)))
     return tables
 
 
@@ -117,7 +121,7 @@ def standing_of(cell: Cell) -> Standing:
     return "ranked" if cell.comparable else "reference"
 
 
-def _ranked_rows(cells: list[Cell]) -> list[Row]:
+def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], Compared]) -> list[Row]:
     def place(cell: Cell) -> tuple[int, float, str]:
         bits = cell.mean("likelihood", "bits_per_dim")
         return ORDER.index(standing_of(cell)), float("inf") if bits is None else bits, cell.label
@@ -125,12 +129,17 @@ def _ranked_rows(cells: list[Cell]) -> list[Row]:
     ordered = sorted(cells, key=place)
     best = ordered[0] if standing_of(ordered[0]) == "ranked" else None
     return [
-        row_of(cell, rank if standing_of(cell) == "ranked" else None, compare_cells(best, cell) if best and best is not cell else None)
+        row_of(
+            cell,
+            rank if standing_of(cell) == "ranked" else None,
+            compare_cells(best, cell) if best and best is not cell else None,
+            published.get((cell.task, cell.label)),
+        )
         for rank, cell in enumerate(ordered, start=1)
     ]
 
 
-def row_of(cell: Cell, rank: int | None = None, behind: PairedDifference | None = None) -> Row:
+def row_of(cell: Cell, rank: int | None = None, behind: PairedDifference | None = None, published: Compared | None = None) -> Row:
     """A cell's row."""
     standing = standing_of(cell)
     last = cell.scored[-1] if cell.scored else cell.runs[-1]
@@ -168,6 +177,7 @@ def row_of(cell: Cell, rank: int | None = None, behind: PairedDifference | None 
         seconds=float(np.mean(seconds)) if seconds else None,
         status=_status(cell),
         diagnoses=tuple(sorted({found["name"] for run in cell.scored for found in run.record["diagnoses"]})),
+        published=published,
     )
 
 

@@ -1,5 +1,7 @@
 """The report on a terminal, by rich: the same tables and sentences as `report.md`, as many columns as fit."""
 
+from textwrap import wrap
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -8,9 +10,12 @@ from pixelbench.reports import columns, words
 from pixelbench.reports.report import Report
 from pixelbench.reports.tables import Row, TaskTable
 
+#: Where a terminal is narrow, a longer name is broken, and words from this length on.
+MOST_OF_A_NAME, LEAST_OF_WORDS = 20, 10
+
 
 def print_report(report: Report, console: Console) -> None:
-    """Tables, order, ablations and lessons; colours only where the console has them (NO_COLOR is rich's own business)."""
+    """Tables with order and verdicts, ablations and lessons; colours only where the console has them (NO_COLOR is rich's own business)."""
     if not report.tables:
         console.print("No runs are stored here yet.")
     for table in report.tables:
@@ -18,6 +23,9 @@ def print_report(report: Report, console: Console) -> None:
         console.print(_table(table, columns.columns_of(table), title, console))
         for step in report.order_of(table.task):
             console.print(Text(f"  {'✓' if step.holds else '?'} {step.sentence}"))
+        for row in table.rows:
+            if row.published is not None:
+                console.print(Text(f"  {row.published.sign} {row.label}: {row.published.sentence} ({row.published.paper})"))
         console.print()
     ablations = [(f"Ablation: {one.axis.title}", one.task, one.sentences) for one in report.ablations]
     lessons = [(f"Lesson: {one.title}", one.task, [" ".join(one.sentences)]) for one in report.untold]
@@ -54,33 +62,40 @@ def _print_problems(report: Report, console: Console) -> None:
 
 
 def _table(table: TaskTable, shown: list[columns.Column], title: str, console: Console) -> Table:
-    """With as many of the columns as fit."""
-    all_done = all(row.status == "done" for row in table.rows)
+    """With as many of the columns as fit: where what matters does not, it stands closer, and then its lines are broken."""
 
-    def weight(column: columns.Column) -> int:
-        return 9 if all_done and column is columns.STATUS else column.weight
+    def without_heaviest() -> list[columns.Column]:
+        heaviest = max(shown, key=lambda column: columns.weight_of(column, table))
+        return [column for column in shown if column is not heaviest]
 
-    grid = _grid(table, shown, title)
-    while console.measure(grid).minimum > console.width or _natural_width(grid, console) > console.width:
-        first_to_go = max(shown, key=weight)
-        if weight(first_to_go) == 0:
-            break
-        shown = [column for column in shown if column is not first_to_go]
-        grid = _grid(table, shown, title)
+    def most() -> int:
+        return max(columns.weight_of(column, table) for column in shown)
+
+    while most() > 1 and _width(_grid(table, shown, title), console) > console.width:
+        shown = without_heaviest()
+    if _width(grid := _grid(table, shown, title), console) <= console.width:
+        return grid
+    while _width(grid := _grid(table, shown, title, close=True), console) > console.width:
+        if most() == 0:
+            return grid  # no more can go: rich breaks the lines wherever it must
+        shown = without_heaviest()
     return grid
 
 
-def _natural_width(grid: Table, console: Console) -> int:
+def _width(grid: Table, console: Console) -> int:
     """How wide the table would be on endless paper."""
     return console.measure(grid, options=console.options.update(max_width=1000)).maximum
 
 
-def _grid(table: TaskTable, shown: list[columns.Column], title: str) -> Table:
-    grid = Table(title=Text(title), title_justify="left", title_style="bold")
+def _grid(table: TaskTable, shown: list[columns.Column], title: str, *, close: bool = False) -> Table:
+    """`close`: without space around the words, and with lines broken."""
+    grid = Table(title=Text(title), title_justify="left", title_style="bold", padding=(0, 0) if close else (0, 1))
     for column in shown:
-        grid.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+        heading = _broken(column, column.title) if close else column.title
+        grid.add_column(heading, justify="right" if column.right else "left", overflow="fold")
     for row in table.rows:
-        grid.add_row(*(_cell(column, row) for column in shown), style="dim" if row.standing in ("reference", "unscored") else None)
+        cells = (_cell(column, row, close) for column in shown)
+        grid.add_row(*cells, style="dim" if row.standing in ("reference", "unscored") else None)
     measured = any(column.real(table) for column in shown if column is not columns.VARIANT)
     if measured and table.real["zeros"] is not None:
         grid.add_section()
@@ -88,12 +103,22 @@ def _grid(table: TaskTable, shown: list[columns.Column], title: str) -> Table:
     return grid
 
 
-def _cell(column: columns.Column, row: Row) -> Text:
-    text = column.cell(row)
+def _broken(column: columns.Column, text: str) -> str:
+    """In lines: a number only before what stands in parentheses, a name only where it is very long, other words anywhere."""
+    if column.right and column is not columns.PUBLISHED:
+        return text.replace(" (", "\n(")
+    if column is columns.VARIANT:
+        return "\n".join(wrap(text, MOST_OF_A_NAME))
+    return "\n".join(wrap(text, max([LEAST_OF_WORDS, *map(len, text.split())]))) if text else text
+
+
+def _cell(column: columns.Column, row: Row, broken: bool) -> Text:
+    text = _broken(column, column.cell(row)) if broken else column.cell(row)
+    between = "\n" if broken else " "
     if row.standing == "leaking" and column is columns.SCORE:
-        return Text.assemble((text, "strike"), (" not causal", "red"))  # in words too: not every terminal strikes through
+        return Text.assemble((text, "strike"), (f"{between}not causal", "red"))  # in words too: not every terminal strikes through
     if column is columns.CAUSAL and row.causal == "leaky":
         return Text(text, style="bold red")
     if column is columns.SCORE and words.estimated(row):
-        return Text(f"{text} ({words.estimated(row)})")
+        return Text(f"{text}{between}({words.estimated(row)})")
     return Text(text, style="red" if column is columns.STATUS and row.status != "done" else "")

@@ -31,12 +31,14 @@ def measured(value: float | None, estimator: str | None) -> str:
 
 
 def score(row: Row) -> str:
-    """`1.121 ± 0.045`; over several seeds `1.121 ± 0.045 (3 seeds, sd 0.002)`; of a bound `≤ 1.121 ± 0.045`.
+    """`1.121 ± 0.045`; over several seeds `1.121 ± 0.045 (3 seeds, sd 0.002)`; of a bound `≤ 1.121 ± 0.045`."""
+    return mean(row).replace(" (sd ", f" ({row.seeds} seeds, sd ")
 
-    No ± on what is no likelihood.
-    """
+
+def mean(row: Row) -> str:
+    """`score` without the number of seeds, where that stands beside it. No ± on what is no likelihood."""
     error = "" if row.bits_per_dim_se is None or row.standing == "leaking" else f" ± {row.bits_per_dim_se:.3f}"
-    seeds = f" ({row.seeds} seeds, sd {row.spread:.3f})" if row.spread is not None else ""
+    seeds = f" (sd {row.spread:.3f})" if row.spread is not None else ""
     return measured(row.bits_per_dim, row.estimator) + error + seeds
 
 
@@ -46,6 +48,37 @@ def nats(row: Row) -> str:
         return NONE
     error = "" if row.nats_per_image_se is None else f" ± {row.nats_per_image_se:.2f}"
     return f"{AT_MOST if is_bound(row.estimator) else ''}{row.nats_per_image:.2f}{error}"
+
+
+def published(row: Row) -> str:
+    """`80.10 nats`, `≤ 3.14 bits/dim (from memory)`: the foremost figure of a paper as printed, marked where nobody has checked it."""
+    one = row.published
+    if one is None:
+        return NONE
+    unit = "nats" if one.unit == "nats/image" else one.unit
+    return f"{AT_MOST if one.bound else ''}{one.printed} {unit}{'' if one.verified else ' (from memory)'}"
+
+
+def difference(row: Row) -> str:
+    """`+7.43`: how many more nats or bits than published; nothing where the two are not held against each other."""
+    one = row.published
+    return NONE if one is None or one.difference is None else distance(one.difference, one.unit)
+
+
+def verdict(row: Row) -> str:
+    """`incomplete`, `better (suspicious)`"""
+    one = row.published
+    return NONE if one is None else f"{one.verdict}{' (suspicious)' if one.suspicious else ''}"
+
+
+def in_unit(value: float, unit: str) -> str:
+    """A value as it is read beside a published one: nats with two decimals, bits/dim with three."""
+    return f"{value:.2f}" if unit == "nats/image" else f"{value:.3f}"
+
+
+def distance(value: float, unit: str) -> str:
+    """`in_unit` with its sign."""
+    return f"{'+' if value >= 0 else '-'}{in_unit(abs(value), unit)}"
 
 
 def latents(row: Row) -> str:

@@ -1,10 +1,11 @@
-"""Published figures as a page shows them beside the variants that they are about."""
+"""Published figures as every renderer shows them beside the variants that they are about."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pixelbench.reports.figures import Figure
 from pixelbench.reports.published import Comparison, compare_cells_with_figures, foremost
-from pixelbench.reports.report import Report
+from pixelbench.reports.runs import Cell
 
 #: A sign for each verdict, so that none is told by its colour alone.
 SIGNS = {
@@ -59,21 +60,25 @@ class Compared:
         return SIGNS.get(self.verdict, "")
 
 
-def comparisons_of(report: Report) -> tuple[Compared, ...]:
-    """Every cell of the report that a published figure is about, once a figure; of a cell's figures the one that a table has room for is
-    its first.
+def comparisons_of(cells: Iterable[Cell]) -> tuple[Compared, ...]:
+    """Every cell that a published figure is about, once a figure; of a cell's figures the one that a table has room for is its first.
 
     Raises:
         UserError: the published figures that ship cannot be read.
     """
     groups: dict[tuple[str, str], list[Comparison]] = {}
-    for one in compare_cells_with_figures(report.cells):
+    for one in compare_cells_with_figures(cells):
         groups.setdefault((one.cell.task, one.cell.label), []).append(one)
     ordered = []
     for group in groups.values():
         first = foremost(group)
         ordered += sorted(group, key=lambda one: one is not first)
     return tuple(_compared(one, one.figure) for one in ordered if one.figure is not None)
+
+
+def foremost_of(compared: Iterable[Compared]) -> dict[tuple[str, str], Compared]:
+    """By task and label of a variant what a table has room for; a variant that no paper has a figure for has none."""
+    return {(one.task, one.label): one for one in reversed(tuple(compared)) if not one.aside}
 
 
 def _compared(one: Comparison, figure: Figure) -> Compared:

@@ -1,0 +1,54 @@
+"""How to read a report: what its columns and verdicts mean, as a Markdown list that each renderer sets out in its way."""
+
+from pixelbench.reports.report import Report
+
+HOW_TO_READ = """\
+- **bits/dim ± se**: how many bits the model needs for one sub-pixel of an unseen test image, fewer being better; exact, over the whole test
+  split. The standard error is over groups of test images that are not independent: those of one region of a photograph, or of one form of
+  handwriting. Over several seeds: the mean, and the standard deviation over seeds. **n**: how many seeds.
+- **behind the best**: paired difference to rank 1 on the same images, with a 95 % interval by Student's t over groups. Other test
+  images are what it allows for, not other seeds.
+- **no leak found**: no output distribution changed when its own or a later sub-pixel was changed, for every sub-pixel of the map. A finite
+  probe can prove a leak, never its absence.
+- **not causal**: the model sees what it predicts. Its bits/dim (struck through) is not a likelihood and has no rank; the **sequential
+  score** is the likelihood of the process its sampler really follows, each sub-pixel predicted from a canvas of earlier ones only.
+- **code length**: the bytes of all test images as one mosaic in an image format. It makes a number readable; it is no model's likelihood.
+- **zeros**, **colour coherence**: the share of values 0, and the correlation between the colour channels, in samples; hold them against the
+  row of real test images."""
+
+BOUNDS = """\
+- **≤**: the likelihood of a model with latents is only bounded, by the ELBO or, tighter, by importance samples: it needs so much at most. A
+  bound has no rank beside exact values.
+- **latents used**: how many latents have a posterior mean that differs between test images (variance above 0.01), and how many nats an
+  image are spent on all of them (KL). None and 0 nats: the decoder ignores them."""
+
+TOLD = """\
+- **given the class**: exact, but of an image whose class the model is told; no rank beside models that are told nothing."""
+
+NATS = """\
+- **nats/image**: the same likelihood as bits/dim, in nats for a whole image, as papers give it for binarised digits."""
+
+VERDICTS = """\
+- **published**: the foremost figure that a paper prints for this variant on these test images.
+- **verdict**: *reproduced* only where the 90 % interval over at least three seeds of the whole training lies wholly within the tolerance
+  around it, a complete map shows no leak, and images, estimator and unit agree; *incomplete* until there is all of that. *Suspicious*:
+  better than can be believed unchecked."""
+
+ABLATIONS = """\
+- **difference**, in an ablation: to the baseline in its first row, paired on the same images like *behind the best*, positive where the
+  variant needs more bits. The variant differs from the baseline in what the section is about and in nothing else: not in recipe, updates,
+  evaluation or another setting. *Of bounds*: it orders two bounds, and not surely the likelihoods. **≤** before it: a bound beside an
+  exact value, so the true difference is no larger."""
+
+
+def explanations(report: Report) -> list[str]:
+    """What the columns of its tables mean, those that it has."""
+    rows = [row for table in report.tables for row in table.rows]
+    optional = {
+        VERDICTS: any(row.published for row in rows),
+        ABLATIONS: bool(report.ablations),
+        TOLD: any(row.standing == "told" for row in rows),
+        BOUNDS: any(row.standing == "bound" or row.kl is not None for row in rows),
+        NATS: any(table.binary for table in report.tables),
+    }
+    return [HOW_TO_READ, *(text for text, needed in optional.items() if needed)]
