@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
@@ -59,7 +60,11 @@ class Ablation:
 
     def of(self, label: str) -> AblationRow:
         """The entry of a row."""
-        return self.rows[self.labels.index(label)]
+        return self._entries[label]
+
+    @cached_property
+    def _entries(self) -> dict[str, AblationRow]:
+        return {entry.row.label: entry for entry in self.rows}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -78,10 +83,11 @@ def find_ablations(cells: list[Cell], lessons: list[Lesson]) -> list[Ablation]:
     ordered = sorted(cells, key=lambda cell: cell.task)
     found: list[tuple[Axis, list[Cell]]] = []
     for axis in AXES:
-        kin: dict[str, list[Cell]] = {}
-        for cell in ordered:
-            kin.setdefault(_but_for(axis, cell), []).append(cell)
-        found += [(axis, group) for baseline in ordered for group in _groups(axis, baseline, kin[_but_for(axis, baseline)])]
+        kin: dict[str, dict[str, list[Cell]]] = {}
+        asked = [_but_for(axis, cell) for cell in ordered]
+        for cell, same in zip(ordered, asked, strict=True):
+            kin.setdefault(same, {}).setdefault(json.dumps(cell.settings.get(axis.setting)), []).append(cell)
+        found += [(axis, group) for cell, same in zip(ordered, asked, strict=True) for group in _groups(axis, cell, kin[same])]
     return [_ablation(axis, group, lessons) for axis, group in found if len(group) > 1]
 
 
@@ -94,34 +100,39 @@ def _but_for(axis: Axis, cell: Cell) -> str:
     return json.dumps(asked, sort_keys=True)
 
 
-def _groups(axis: Axis, baseline: Cell, cells: list[Cell]) -> Iterator[list[Cell]]:
-    """The baseline and its variants, in order; for decoders, a group for each way in which all else about z is the same."""
+def _groups(axis: Axis, baseline: Cell, kin: dict[str, list[Cell]]) -> Iterator[list[Cell]]:
+    """The baseline and its variants, in order; for decoders, a group for each way in which all else about z is the same. `kin`: what can
+    be of one ablation with it, by the axis's setting in JSON."""
+    if axis.setting == DEPTH:
+        yield [baseline, *_depths(baseline, kin)]
+        return
+    valued = [(value, cell) for value in axis.values for cell in kin.get(json.dumps(value), ())]
     if axis.setting == DECODER:
-        for variants in _decoders(axis, baseline, cells):
+        for variants in _decoders(baseline, [cell for _, cell in valued]):
             yield [baseline, *variants]
-    elif axis.setting == DEPTH:
-        yield [baseline, *_depths(baseline, cells)]
     elif baseline.settings.get(axis.setting) == axis.baseline:
-        variants = [(value, cell) for value in axis.values for cell in cells if baseline.differs_only_in(cell, axis.setting, value)]
-        yield [baseline, *(cell for _, cell in variants)]
+        yield [baseline, *(cell for value, cell in valued if baseline.differs_only_in(cell, axis.setting, value))]
 
 
-def _depths(baseline: Cell, cells: list[Cell]) -> list[Cell]:
-    """Shallow first; none where the baseline is not the network that is called like its family."""
+def _depths(baseline: Cell, kin: dict[str, list[Cell]]) -> list[Cell]:
+    """Shallow first; none where the baseline is not the network that is called like its family, the shallowest of those that are."""
     if baseline.runs[0].variant != baseline.family or DEPTH not in baseline.settings:
+        return []
+    cells = [cell for members in kin.values() for cell in members]
+    named = (cell for cell in cells if cell.runs[0].variant == cell.family and DEPTH in cell.settings)
+    if any(cell.settings[DEPTH] < baseline.settings[DEPTH] for cell in named):
         return []
     others = [cell for cell in cells if DEPTH in cell.settings and baseline.differs_only_in(cell, DEPTH, cell.settings[DEPTH])]
     return sorted(others, key=lambda cell: cell.settings[DEPTH])
 
 
-def _decoders(axis: Axis, baseline: Cell, cells: list[Cell]) -> Iterator[list[Cell]]:
+def _decoders(baseline: Cell, cells: list[Cell]) -> Iterator[list[Cell]]:
     """The PixelVAEs of one level whose decoder is the baseline but for z."""
     groups: dict[str, list[Cell]] = {}
-    for value in axis.values:
-        for cell in cells:
-            if cell.settings.get(DECODER) == value and baseline.asked_as(cell) and _is_decoder_of(baseline, cell):
-                of_z = {name: kept for name, kept in cell.settings.items() if name != DECODER}
-                groups.setdefault(json.dumps(of_z, sort_keys=True), []).append(cell)
+    for cell in cells:
+        if baseline.asked_as(cell) and _is_decoder_of(baseline, cell):
+            of_z = {name: kept for name, kept in cell.settings.items() if name != DECODER}
+            groups.setdefault(json.dumps(of_z, sort_keys=True), []).append(cell)
     yield from groups.values()
 
 

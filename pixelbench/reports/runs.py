@@ -1,6 +1,7 @@
 """Stored runs as a report sees them, and the cells they form: what was asked for, but for the seed."""
 
 import json
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
@@ -181,9 +182,12 @@ def cells_of(runs: list[Run]) -> list[Cell]:
     for run in runs:
         asked = {name: run.record[name] for name in ("task", "variant", "recipe", "evaluation", "expect")}
         groups.setdefault(json.dumps({**asked, "updates": run.updates}, sort_keys=True), []).append(run)
-    members = list(groups.values())
-    data = {group[0].data for group in members}
-    return [Cell(_label(group, members), _task(group[0], data), tuple(group)) for group in members]
+    kin: dict[tuple[Any, ...], list[Run]] = {}
+    for first, *_ in groups.values():
+        kin.setdefault((first.data, first.variant), []).append(first)
+    labels = {first.key: label for namesakes in kin.values() for first, label in zip(namesakes, _labels(namesakes), strict=True)}
+    data = {of_run for of_run, _ in kin}
+    return [Cell(labels[group[0].key], _task(group[0], data), tuple(group)) for group in groups.values()]
 
 
 def _task(run: Run, data: set[tuple[Any, ...]]) -> str:
@@ -191,36 +195,41 @@ def _task(run: Run, data: set[tuple[Any, ...]]) -> str:
     return run.task if len(namesakes) == 1 else f"{run.task} (digest {run.record['task']['digest'][:12]})"
 
 
-def _label(group: list[Run], groups: list[list[Run]]) -> str:
-    first = group[0]
-    namesakes = [other[0] for other in groups if (other[0].data, other[0].variant) == (first.data, first.variant)]
+def _labels(namesakes: list[Run]) -> list[str]:
+    """A label for each of the cells that these runs are the first of, by what tells it from all others of its variant's name."""
     if len(namesakes) == 1:
-        return first.variant
-    for differing in (_budget, _settings, _recipe, _evaluation):
-        said = [differing(run, namesakes) for run in namesakes]
-        mine = differing(first, namesakes)
-        if mine and said.count(mine) == 1:
-            return f"{first.variant} ({mine})"
-    return f"{first.variant} ({first.record['budget']['name']}, {first.key[:6]})"
+        return [namesakes[0].variant]
+    labels: dict[int, str] = {}
+    for differing in (_budgets, _settings, _recipes, _evaluations):
+        said = differing(namesakes)
+        counts = Counter(said)
+        for index, (run, words) in enumerate(zip(namesakes, said, strict=True)):
+            if words and counts[words] == 1:
+                labels.setdefault(index, f"{run.variant} ({words})")
+    for index, run in enumerate(namesakes):
+        labels.setdefault(index, f"{run.variant} ({run.record['budget']['name']}, {run.key[:6]})")
+    return [labels[index] for index in range(len(namesakes))]
 
 
-def _budget(run: Run, namesakes: list[Run]) -> str:
-    return run.record["budget"]["name"] if any(other.updates != run.updates for other in namesakes) else ""
+def _budgets(runs: list[Run]) -> list[str]:
+    same = len({run.updates for run in runs}) == 1
+    return ["" if same else run.record["budget"]["name"] for run in runs]
 
 
-def _settings(run: Run, namesakes: list[Run]) -> str:
-    return _differing([other.record["variant"]["settings"] for other in namesakes], run.record["variant"]["settings"])
+def _settings(runs: list[Run]) -> list[str]:
+    return _differing([run.record["variant"]["settings"] for run in runs])
 
 
-def _recipe(run: Run, namesakes: list[Run]) -> str:
-    return _differing([other.record["recipe"] for other in namesakes], run.record["recipe"])
+def _recipes(runs: list[Run]) -> list[str]:
+    return _differing([run.record["recipe"] for run in runs])
 
 
-def _evaluation(run: Run, namesakes: list[Run]) -> str:
-    return _differing([other.record["evaluation"] for other in namesakes], run.record["evaluation"])
+def _evaluations(runs: list[Run]) -> list[str]:
+    return _differing([run.record["evaluation"] for run in runs])
 
 
-def _differing(all_of_them: list[dict[str, Any]], mine: dict[str, Any]) -> str:
-    """`learning_rate 0.002`: the entries in which not all agree."""
-    names = [name for name, value in mine.items() if any(other.get(name) != value for other in all_of_them)]
-    return ", ".join(f"{name} {mine[name]}" for name in names)
+def _differing(given: list[dict[str, Any]]) -> list[str]:
+    """`learning_rate 0.002`: of each the entries in which not all agree."""
+    names = dict.fromkeys(name for values in given for name in values)
+    differing = {name for name in names if any(values.get(name) != given[0].get(name) for values in given)}
+    return [", ".join(f"{name} {value}" for name, value in values.items() if name in differing) for values in given]

@@ -220,3 +220,19 @@ def test_ablations_are_plain_json(tmp_path: Path) -> None:
     assert variant["difference"]["mean"] == pytest.approx(0.123, abs=1e-6)
     assert variant["sentences"]
     assert "rank" not in variant
+
+
+def test_of_several_networks_called_like_their_family_the_shallowest_is_the_baseline_of_depth(tmp_path: Path) -> None:
+    for layers in (5, 2, 3):
+        add_run(tmp_path, "pixelcnn", 1.0 - layers / 100, settings={"layers": layers})
+    (found,) = [one for one in build_report(tmp_path).ablations if one.axis.name == "depth"]
+    assert [entry.value for entry in found.rows] == ["2 layers", "3 layers", "5 layers"]
+
+
+def test_cells_that_share_a_name_are_told_apart_by_what_only_they_have(tmp_path: Path) -> None:
+    for rate in (0.1, 0.2):
+        add_run(tmp_path, "pixelcnn", 1.0, recipe={"learning_rate": rate, "batch": 8})
+    add_run(tmp_path, "pixelcnn", 1.0, recipe={"learning_rate": 0.1, "batch": 8}, evaluation={"samples": 3})
+    labels = {cell.label for cell in build_report(tmp_path).cells}
+    assert {"pixelcnn (learning_rate 0.2)", "pixelcnn (samples 3)"} < labels
+    assert len(labels) == 3
