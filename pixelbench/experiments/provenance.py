@@ -51,7 +51,8 @@ def source_digest(modules: Iterable[str]) -> str:
 def device_title(device: str) -> str:
     """`cpu`, or `cuda (NVIDIA H100 80GB HBM3)`. A process that uses CUDA has loaded torch already."""
     torch = sys.modules.get("torch")
-    return f"{device} ({torch.cuda.get_device_name(device)})" if torch and device.startswith("cuda") else device
+    named = device.startswith("cuda") and torch is not None and torch.cuda.is_available()
+    return f"{device} ({torch.cuda.get_device_name(device)})" if named else device
 
 
 @cache

@@ -24,7 +24,7 @@ def test_training_step(benchmark, family: str):
     images = torch.randint(16, (128, 1, 8, 8), dtype=torch.uint8)
     trainer = Trainer(small(family), images, images[:1], Recipe(batch=64, precision="fp32"), Plan(1000, 0))
     benchmark.pedantic(trainer._step, **ROUNDS)
-    assert trainer.update == 4
+    assert trainer.update in (1, 4)  # one round where tests run side by side, since times mean nothing there
 
 
 @pytest.mark.parametrize("method", ["cached", "naive"])

@@ -15,6 +15,7 @@ from pixelbench.data.download import MIRROR
 from pixelbench.data.folder import VARIABLE
 from pixelbench.data.idx import COUNTS, IdxSet
 from pixelbench.data.mnist import DRAWN_WITH, MNIST_FILES, drawn_once
+from pixelbench.data.task import _verified
 from pixelbench.data.vision import torchvision
 from pixelbench.errors import UserError
 
@@ -40,6 +41,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     monkeypatch.setitem(COUNTS, "train", 600)
     monkeypatch.setitem(COUNTS, "test", 100)
+    _verified.cache_clear()  # what this process read from another folder
     return tmp_path
 
 

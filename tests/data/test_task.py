@@ -12,9 +12,17 @@ from pixelbench.data import Split, Task, TaskData, get_task, task_names
 from pixelbench.data.task import data_digest
 from pixelbench.errors import UserError
 
+#: A second copy of each pin, so that a slip in one of them is noticed.
 DIGESTS = {
+    "cifar10": "3066a0753067bc7946e0a49abf5433efc5eec294ec6407e58d96bff05ad580a6",
+    "cifar10-16": "c7a14830d4aeeaef206ccd91d33134da35f545daae8d4a0b0f942fb0d3f6d3ca",
+    "cifar10-grey": "611b819a8c66e38adb9b8b6b56bba5d2c78a9ac36ace66f2499f7ba405466e1f",
     "digits": "ed56e733481fc1bc8807ef6a046e422e261c1716d35224fd294873e86aaee6ef",
+    "fashion-mnist": "7e9ba1895ce9b718417be608d5e6d975b9508cd7c2fc5b1ca1bdfcf77d3f9613",
+    "mnist": "1c1c4e741ba863f2d4c8fcc2929ffe6e8a193abd87116c846365d2e533bda8a9",
+    "mnist-dynamic": "6f3c04cfdce0587a1cf748df49cf422cf5fe6d9d42792731f343db606e8f70a3",
     "mnist-fixed": "76ae3102193f875d9fdcfb6c3761b2596da67cd8c5029d79c8afdd260e8b5821",
+    "mnist-threshold": "05578adf5063a330f32341e836241df10535f571710c42ce5a2c3d82fa622327",
     "photos": "822a5622d9209b305675c25373f292603c74f13b8af8d6eb847ba1f4c7368c5a",
     "photos-8bit": "a5efece4ebc663e9db88b2c1a8427b0f5a7101dfc20313af2a1bc30d542213cd",
 }
@@ -37,13 +45,18 @@ def test_digests_are_the_published_ones_and_hold_for_the_images(task: Task) -> N
 
 
 def test_images_have_the_promised_shape_type_and_levels(task: Task) -> None:
-    for split in task.load().splits().values():
+    for name, split in task.load().splits().items():
         assert split.images.shape[1:] == task.shape
         assert split.images.dtype == np.uint8
         assert split.images.flags.c_contiguous
         assert split.images.min() == 0
-        assert split.images.max() == task.levels - 1
+        assert split.images.max() == (255 if task.redrawn and name == "train" else task.levels - 1)
+    assert tuple(map(len, task.load().splits().values())) == task.sizes
     assert task.dimensions == task.channels * task.height * task.width
+
+
+def test_every_pin_is_listed_here() -> None:
+    assert {name: get_task(name).digest for name in task_names() if not get_task(name).mapped} == DIGESTS
 
 
 def test_splits_share_no_cluster(task: Task) -> None:
@@ -88,8 +101,8 @@ def test_mismatch_without_another_version_asks_for_a_reinstall(task: Task) -> No
 
 
 def test_a_caller_may_change_what_it_loaded(task: Task) -> None:
-    task.load().train.images[:] = 0
-    assert task.load().train.images.max() == task.levels - 1
+    task.load().test.images[:] = 0
+    assert task.load().test.images.max() == task.levels - 1
 
 
 def test_digest_tells_splits_and_fields_apart() -> None:
