@@ -51,8 +51,9 @@ def source_digest(modules: Iterable[str]) -> str:
 def device_title(device: str) -> str:
     """`cpu`, or `cuda (NVIDIA H100 80GB HBM3)`. A process that uses CUDA has loaded torch already."""
     torch = sys.modules.get("torch")
-    named = device.startswith("cuda") and torch is not None and torch.cuda.is_available()
-    return f"{device} ({torch.cuda.get_device_name(device)})" if named else device
+    if not device.startswith("cuda") or torch is None or not torch.cuda.is_available():
+        return device
+    return f"{device} ({torch.cuda.get_device_name(device)})"
 
 
 @cache
