@@ -23,6 +23,7 @@ from pixelbench.data.prepare_splits import Names, spaced, split_names
 from pixelbench.data.prepare_store import LISTING, SPLIT_NAMES, VARIABLE, Manifest, map_images, prepared_root, read_manifest, write_manifest
 from pixelbench.data.progress import Report, Step
 from pixelbench.data.task import data_digest
+from pixelbench.data.whole import to_disk
 from pixelbench.errors import UserError, first_line
 
 #: So many files, evenly spaced, say which shape the images have.
@@ -96,7 +97,7 @@ def _replacing(where: Path) -> Iterator[Path]:
         if where.exists():
             where.rename(old)
         made.rename(where)
-        _sync(where.parent)
+        to_disk(where.parent)
     finally:
         shutil.rmtree(made, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
@@ -162,7 +163,7 @@ def _write_manifest(
     made: Path, folder: Path, contents: Contents, shape: Shape, arrays: dict[str, Array], grey: int, found: list[Refused]
 ) -> None:
     for name in (LISTING, *(f"{split}.npy" for split in SPLIT_NAMES)):
-        _sync(made / name)
+        to_disk(made / name)
     manifest = Manifest(
         source=os.path.abspath(folder),
         listing=contents.digest,
@@ -178,12 +179,4 @@ def _write_manifest(
         pillow=PIL.__version__,
     )
     write_manifest(made, replace(manifest, digest=data_digest(map_images(made, manifest))))
-    _sync(made)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    to_disk(made)

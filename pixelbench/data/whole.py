@@ -62,10 +62,19 @@ def place(finished: Path, target: Path) -> None:
     Raises:
         OSError: something is in the way.
     """
-    _to_disk(finished)
+    to_disk(finished)
     os.replace(finished, target)
     if os.name == "posix":  # elsewhere a folder cannot be opened
-        _to_disk(target.parent)
+        to_disk(target.parent)
+
+
+def to_disk(path: Path) -> None:
+    """Waits until a file or a folder's list of names has reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def md5_of(path: Path) -> str:
@@ -85,11 +94,3 @@ def _acquired(lock: FileLock) -> bool:
     except Timeout:
         return False
     return True
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
