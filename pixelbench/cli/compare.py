@@ -6,10 +6,8 @@ from typing import Annotated
 import typer
 
 from pixelbench.cli.options import JsonOption
-from pixelbench.cli.output import NOTHING, print_json, print_table, say, stdout
+from pixelbench.cli.output import NOTHING, REGRESSION, print_json, print_table, say, stdout
 
-#: The exit code of a regression.
-REGRESSION = 4
 #: A name of so many letters still leaves room for the numbers at 80 columns; longer ones are broken.
 LONGEST = 32
 

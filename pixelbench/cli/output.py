@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-FINE, FAILED, WRONG_USE, NOTHING = 0, 1, 2, 3
+FINE, FAILED, WRONG_USE, NOTHING, REGRESSION = 0, 1, 2, 3, 4
 INTERRUPTED = 130
 
 

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbench.data.download import Remote, download
 from pixelbench.data.folder import VARIABLE, data_folder
 from pixelbench.data.progress import Report
+from pixelbench.data.remote import Remote
 from pixelbench.data.task import Split, Task, TaskData
-from pixelbench.data.unpack import extract
 from pixelbench.data.whole import alone, said
 from pixelbench.errors import UserError
 
@@ -72,6 +71,9 @@ def missing_cifar10(task: str) -> str | None:
 
 def obtain_cifar10(report: Report, *, skip_damaged: bool = False) -> None:
     """Downloads the archive and takes the missing batches out of it; `skip_damaged` has no meaning here."""
+    from pixelbench.data.download import download  # not for planning: network and archives
+    from pixelbench.data.unpack import extract
+
     with alone(data_folder() / FOLDER, report):
         absent = _absent()
         if absent:

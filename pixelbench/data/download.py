@@ -3,10 +3,10 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pixelbench.data.progress import Report
+from pixelbench.data.remote import Remote
 from pixelbench.data.transfer import Part, TransferError, transfer
 from pixelbench.data.whole import alone, md5_of, place, writing
 from pixelbench.errors import UserError
@@ -20,15 +20,6 @@ PAUSE = 1.0
 
 #: Why the contents of a file are not the published ones, as a part of a sentence; None where they are.
 Verify = Callable[[Path], str | None]
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A published file: its name, the addresses to try in turn, and its MD5 as 32 hex digits where the publisher states it."""
-
-    name: str
-    urls: tuple[str, ...]
-    md5: str | None = None
 
 
 def download(remote: Remote, target: Path, report: Report, *, verify: Verify | None = None) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbench.data.download import Remote, download
 from pixelbench.data.folder import VARIABLE, data_folder
 from pixelbench.data.progress import Report
-from pixelbench.data.unpack import gunzip
+from pixelbench.data.remote import Remote
 from pixelbench.data.whole import alone, said
 from pixelbench.errors import UserError
 
@@ -50,6 +49,9 @@ class IdxSet:
 
     def obtain(self, report: Report, *, skip_damaged: bool = False) -> None:
         """Downloads what is missing and unpacks it; `skip_damaged` has no meaning here."""
+        from pixelbench.data.download import download  # not for planning: network and archives
+        from pixelbench.data.unpack import gunzip
+
         with alone(self.folder, report):
             for name in self._absent():
                 packed = self.folder / f"{name}.gz"

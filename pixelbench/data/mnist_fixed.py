@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbench.data.download import Remote, download
 from pixelbench.data.folder import VARIABLE, data_folder
 from pixelbench.data.progress import Report
+from pixelbench.data.remote import Remote
 from pixelbench.data.task import Split, Task, TaskData
 from pixelbench.data.whole import said
 from pixelbench.errors import UserError
@@ -64,6 +64,8 @@ def build_mnist_fixed() -> TaskData:
 
 def obtain_mnist_fixed(report: Report, *, skip_damaged: bool = False) -> None:
     """Downloads the published files, each kept only with the published pixels; `skip_damaged` has no meaning here."""
+    from pixelbench.data.download import download  # not for planning: the network
+
     if missing_mnist_fixed():
         for name, published in PUBLISHED.items():
             remote = Remote(text_name(name), (f"{ORIGIN}{text_name(name)}",))

@@ -23,7 +23,7 @@ from pixelbench.data.prepare_splits import Names, spaced, split_names
 from pixelbench.data.prepare_store import LISTING, SPLIT_NAMES, VARIABLE, Manifest, map_images, prepared_root, read_manifest, write_manifest
 from pixelbench.data.progress import Report, Step
 from pixelbench.data.task import data_digest
-from pixelbench.data.whole import to_disk
+from pixelbench.disk import to_disk
 from pixelbench.errors import UserError, first_line
 
 #: So many files, evenly spaced, say which shape the images have.

@@ -16,6 +16,7 @@ import numpy as np
 
 from pixelbench.data.folder import data_folder
 from pixelbench.data.task import Split, TaskData
+from pixelbench.disk import to_disk
 from pixelbench.errors import UserError
 
 VARIABLE = "PIXELBENCH_CACHE"
@@ -85,10 +86,8 @@ def read_manifest(where: Path) -> Manifest | None:
 
 def write_manifest(where: Path, manifest: Manifest) -> None:
     """Last of all files, and on the disk when this returns."""
-    with (where / MANIFEST).open("w") as file:
-        file.write(json.dumps(asdict(manifest), sort_keys=True, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    (where / MANIFEST).write_text(json.dumps(asdict(manifest), sort_keys=True, indent=1) + "\n")
+    to_disk(where / MANIFEST)
 
 
 def map_images(where: Path, manifest: Manifest) -> TaskData:

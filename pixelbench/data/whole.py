@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING
 
 from pixelbench.data.progress import Report, Step
+from pixelbench.disk import to_disk
 from pixelbench.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 LOCK = ".pixelbench.lock"
 #: Seconds between two looks at a lock that another process holds.
@@ -28,6 +31,8 @@ def alone(folder: Path, report: Report | None = None) -> Iterator[None]:
     Raises:
         UserError: the folder cannot be made or written.
     """
+    from filelock import FileLock  # not for planning
+
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.resolve() / LOCK, is_singleton=True)
@@ -68,15 +73,6 @@ def place(finished: Path, target: Path) -> None:
         to_disk(target.parent)
 
 
-def to_disk(path: Path) -> None:
-    """Waits until a file or a folder's list of names has reached the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def md5_of(path: Path) -> str:
     """The MD5 of a file, as the publishers of data sets state it, read a block at a time."""
     with path.open("rb") as file:
@@ -88,7 +84,9 @@ def said(error: BaseException) -> str:
     return getattr(error, "strerror", None) or first_line(error)
 
 
-def _acquired(lock: FileLock) -> bool:
+def _acquired(lock: "FileLock") -> bool:
+    from filelock import Timeout
+
     try:
         lock.acquire(timeout=LOOK)
     except Timeout:

@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from pixelbench.disk import to_disk
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Replaces `path` by `data` in one step that survives a crash: temporary file in the same folder, fsync, rename, fsync of the folder.
@@ -28,7 +30,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    _fsync_folder(path.parent)
+    to_disk(path.parent)  # the new name too: without it a power cut can bring the old one back
 
 
 def write_text(path: Path, text: str) -> None:
@@ -49,12 +51,3 @@ def sweep_temporaries(folder: Path) -> None:
     """Removes the temporary files that a killed process left in `folder` and below. Only whoever holds the run's lock may."""
     for path in folder.rglob(".*.tmp"):
         path.unlink(missing_ok=True)
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Makes the rename itself durable: without it a power cut can bring the old name back."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
