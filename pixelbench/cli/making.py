@@ -91,14 +91,14 @@ def _write_pages(plan: "Plan", outcome: "Outcome | None") -> Path:
     """`report.md` and `report.html` of everything in the store; left as they are where nothing was made. Returns the first one's path."""
     page = plan.store / "report.md"
     if outcome is not None or not (page.exists() and page.with_suffix(".html").exists()):
-        from pixelbench.cli.reproducing import commands_of
+        from pixelbench.cli.reproducing import asked_of
         from pixelbench.reports.html import write_html
         from pixelbench.reports.markdown import write_markdown
         from pixelbench.reports.report import build_report
 
         built = build_report(plan.store)
         write_markdown(built)
-        write_html(built, commands=commands_of(built))
+        write_html(built, asked=asked_of(built))
     return page
 
 

@@ -1,5 +1,6 @@
-"""The command that makes a stored run again, for the pages that show it."""
+"""What suites that ship say of stored runs, for the pages that show it: the command that makes one again, and what was chosen for it."""
 
+import dataclasses
 import itertools
 import shlex
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixelbench.errors import UserError
+from pixelbench.reports.html_variants import Asked
 
 if TYPE_CHECKING:
     from pixelbench.experiments.grid import Suite
@@ -19,22 +21,23 @@ _PRECISIONS = ("auto", "fp32", "bf16")
 _NOWHERE = Path("no store")
 
 
-def commands_of(report: "Report") -> dict[str, str]:
-    """Run key → the `run` command of a suite that ships which asks for exactly this run, without its `--seeds`. Runs of other suites are
-    left out."""
+def asked_of(report: "Report") -> dict[str, Asked]:
+    """Run key → what the suites that ship say of exactly this run; of several that ask for it the first names the command, and the first
+    that has something to say of the paper is quoted. Runs of other suites are left out."""
     runs = {run.key: run for cell in report.cells for run in cell.runs}
-    found: dict[str, str] = {}
+    found: dict[str, Asked] = {}
     budgets = {run.record["budget"]["name"] for run in runs.values()}
+    only = tuple(sorted({f"{run.task}/*" for run in runs.values()}))
     seeds = sorted({run.seed for run in runs.values()})
     limits = sorted({run.record["evaluation"].get("test_images") or 0 for run in runs.values()} | {0})
     for suite in _suites():
         asked = itertools.product((name for name in suite.budgets if name in budgets), limits, _PRECISIONS)
         for budget, limit, precision in asked:
-            if runs.keys() <= found.keys():
-                return found
-            for spec in _specs(suite, budget, limit, precision, seeds):
+            for spec in _specs(suite, budget, limit, precision, seeds, only):
                 if spec.key in runs:
-                    found.setdefault(spec.key, _command(suite, spec, limit, precision))
+                    known = found.setdefault(spec.key, Asked(_command(suite, spec, limit, precision)))
+                    if not known.assumed and not known.deviations:
+                        found[spec.key] = _with_remarks(known, suite, spec)
     return found
 
 
@@ -49,15 +52,26 @@ def _suites() -> "Iterator[Suite]":
             continue  # a page can do without
 
 
-def _specs(suite: "Suite", budget: str, limit: int, precision: str, seeds: list[int]) -> "list[RunSpec]":
-    """What the suite asks for; `limit` 0 is none."""
+def _specs(suite: "Suite", budget: str, limit: int, precision: str, seeds: list[int], only: tuple[str, ...]) -> "list[RunSpec]":
+    """What the suite asks for on tasks that match; `limit` 0 is none."""
     from pixelbench.experiments.plan import make_plan
 
     try:
-        plan = make_plan(suite, _NOWHERE, seeds=seeds, budget=budget, limit=limit or None, precision=precision)
+        plan = make_plan(suite, _NOWHERE, seeds=seeds, budget=budget, only=only, limit=limit or None, precision=precision)
     except UserError:
         return []
     return [cell.spec for cell in plan.cells]
+
+
+def _with_remarks(asked: Asked, suite: "Suite", spec: "RunSpec") -> Asked:
+    """With what the suite says of the cell: what the paper leaves unsaid and is chosen, and what differs from it."""
+    from pixelbench.experiments.explain import explain
+    from pixelbench.experiments.resolve import pairs
+
+    cell = spec.task["name"], spec.variant
+    task, variant = next((task, variant) for task, variant in pairs(suite) if (task.name, variant.name) == cell)
+    explained = explain(suite, task, variant, spec.budget)
+    return dataclasses.replace(asked, assumed=explained.assumed, deviations=explained.deviations)
 
 
 def _command(suite: "Suite", spec: "RunSpec", limit: int, precision: str) -> str:

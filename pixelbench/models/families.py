@@ -199,7 +199,7 @@ FAMILIES: dict[str, Family] = {
             "network",
             PixelCNNPPSettings,
             "pixelbench.models.pixelcnn_pp",
-            uses=("pixelbench.models.shifted", "pixelbench.models.shifted_faces"),
+            uses=("pixelbench.models.conditions", "pixelbench.models.shifted", "pixelbench.models.shifted_faces"),
             published=(Published("CIFAR-10, the authors' code", (3, 32, 32), 256, {"layers": 5, "maps": 160, "scales": 3}),),
             small=(4, 8),
         ),

@@ -13,6 +13,7 @@ couples the colours of a pixel (section 2.2); the network sees whole earlier pix
 | initialisation | from the first batch, as the code, but without dropout; a map that is constant in that batch is centred and not scaled |
 | without a first batch | gain 1 (0.1 for the last layer of a block), bias 0 |
 | dropout | 0.5 inside each block; `dropout` |
+| where a class enters (section 3.2) | a bias to the gate of every block of both streams, as the code; `condition = "class"` |
 | colour conditioning off | the form of the head that gives each colour outputs of its own |
 | averaged weights for evaluation | a matter of the recipe |
 
@@ -22,6 +23,7 @@ above from 2 + 2n columns to the left to 1 + 2n to the right: `layers = 1` is 12
 and 15x8 is not said; its variants with inserted 1x1 blocks ("NIN") and an autoregressive channel are not here.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -29,8 +31,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelbench.models.base import AutoregressiveModel, InputEncoding
+from pixelbench.models.base import AutoregressiveModel, Bound, InputEncoding
+from pixelbench.models.conditions import ConditionInput
 from pixelbench.models.heads import make_output
+from pixelbench.models.settings.gated import GatedPixelCNNSettings
 from pixelbench.models.settings.pixelcnn_pp import PixelCNNPPSettings
 from pixelbench.models.shifted import (
     Expand2d,
@@ -48,7 +52,7 @@ from pixelbench.models.shifted_faces import Cursor, PixelFaces, PixelPointwise, 
 
 
 class PixelCNNPP(AutoregressiveModel):
-    """See the module. `forward`: integer images (B, C, H, W) → raw outputs of the head."""
+    """See the module. `forward`: integer images (B, C, H, W), with classes (B,) where there are some → raw outputs of the head."""
 
     settings: PixelCNNPPSettings
 
@@ -63,20 +67,40 @@ class PixelCNNPP(AutoregressiveModel):
         self.down, self.down_right = Stream(s, right=False), Stream(s, right=True)
         self.output = make_output(s.head, channels, levels, coupled=s.colour_conditioning, components=s.components)
         self.head = Pointwise(s.maps, self.output.maps)
+        self.conditional = s.condition != "none"
+        # A class as numbers is the same here as in Gated PixelCNN.
+        as_gated = GatedPixelCNNSettings(condition=s.condition, classes=s.classes)
+        self.condition_input = ConditionInput(as_gated, height, width) if self.conditional else None
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         x = with_ones(self.encoding.images(images, self.head.bias.dtype))
-        rows = self.down.parts().reached(down_shift(self.first_down(x)))
+        given = conditioned(self.encoded(condition, len(images)))
+        rows = self.down.parts(given).reached(down_shift(self.first_down(x)))
         h = down_shift(self.first_above(x)) + right_shift(self.first_left(x))
-        parts = self.down_right.parts()
+        parts = self.down_right.parts(given)
         h = parts.reached(h, rows.get)[parts.last(0)]
         return self.output.raw(self.head(F.elu(h)))
 
     def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
-        initialise_from(self, images)
+        initialise_from(self, images, condition)
+
+    def encoded(self, condition: Tensor | None, batch: int) -> Tensor | None:
+        """The classes as numbers (B, classes), checked; see `ConditionInput`."""
+        if condition is None or self.condition_input is None:
+            return None
+        return self.condition_input(condition, batch, self.head.bias.dtype)
+
+    def certifiable(self) -> "PixelCNNPP | Bound":
+        """Bound to class 0 where there are classes."""
+        return self.bound(torch.zeros(1, dtype=torch.long, device=self.device)) if self.conditional else self
 
     def stepper(self, batch: int, condition: Tensor | None = None) -> "PixelCNNPPStepper":
-        return PixelCNNPPStepper(self, batch)
+        return PixelCNNPPStepper(self, batch, self.encoded(condition, batch))
+
+
+def conditioned(condition: Tensor | None) -> Callable[[nn.Module, int], Any]:
+    """The face of whole images, for `Stream.parts`: blocks are given this condition (B, n)."""
+    return lambda layer, scale: functools.partial(layer, condition=condition) if isinstance(layer, GatedBlock) else layer
 
 
 #: Which block of a stream: on the way `down` or `up`, at which scale, which one there.
@@ -94,7 +118,7 @@ class Stream(nn.Module):
             return ShiftedConv2d(inputs, outputs, kernel, right=right, scale=scale)
 
         def blocks(number: int, extra: int) -> nn.ModuleList:
-            return nn.ModuleList(GatedBlock(maps, extra, layer, concat_elu, s.dropout) for _ in range(number))
+            return nn.ModuleList(GatedBlock(maps, extra, layer, concat_elu, s.dropout, s.classes) for _ in range(number))
 
         extra, changes = maps if right else 0, range(s.scales - 1)
         self.down = nn.ModuleList(blocks(s.layers, extra) for _ in range(s.scales))
@@ -102,7 +126,7 @@ class Stream(nn.Module):
         self.expand = nn.ModuleList(Expand2d(maps, right=right) for _ in changes)
         self.up = nn.ModuleList(blocks(s.layers + (scale < s.scales - 1), extra + maps * s.skip) for scale in range(s.scales))
 
-    def parts(self, face: Callable[[Any, int], Any] = lambda layer, scale: layer) -> "Parts":
+    def parts(self, face: Callable[[nn.Module, int], Any]) -> "Parts":
         """The blocks and changes of resolution, or their faces: `face` gets each and the scale of its finer side."""
         down, up = (
             [[face(block, scale) for block in cast("nn.ModuleList", at)] for scale, at in enumerate(way)] for way in (self.down, self.up)
@@ -163,16 +187,16 @@ class PixelCNNPPStepper:
     A coarse scale moves on only in every second row and column of the finer one; in between its last features stay as they are.
     """
 
-    def __init__(self, model: PixelCNNPP, batch: int):
+    def __init__(self, model: PixelCNNPP, batch: int, condition: Tensor | None):
         self.output, self.cursor, scales = model.output, Cursor(), model.settings.scales
-        self.faces = PixelFaces(batch, model.width, scales, self.cursor)
+        self.faces = PixelFaces(batch, model.width, scales, self.cursor, condition)
         self.pixels = PixelRow(model.encoding, batch, model.width, model.head.bias)
         self.first_down, self.first_above, self.first_left = (
             RowConv(model.first_down),
             RowConv(model.first_above),
             self.faces(model.first_left),
         )
-        self.down, self.down_right = model.down.parts(RowFaces(self.cursor)), model.down_right.parts(self.faces)
+        self.down, self.down_right = model.down.parts(RowFaces(self.cursor, condition)), model.down_right.parts(self.faces)
         self.head = PixelPointwise(model.head)
         self.rows: dict[Place, Tensor] = {}  # the newest row of each block of the down stream
         self.coarse: list[dict[int, Tensor]] = [{} for _ in range(scales)]  # the newest row of the other one's last block at each scale

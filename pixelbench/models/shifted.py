@@ -130,9 +130,18 @@ class GatedBlock(nn.Module):
         layer: makes the two layers from inputs, outputs and scale: shifted convolutions or 1x1.
         activation: `concat_elu` or an ELU.
         dropout: probability that a value is left out in training.
+        condition: numbers of a condition, which add a bias to a and b; 0 for none (2017, section 3.2).
     """
 
-    def __init__(self, maps: int, extra: int, layer: Callable[[int, int, float], Normed], activation: Activation, dropout: float):
+    def __init__(
+        self,
+        maps: int,
+        extra: int,
+        layer: Callable[[int, int, float], Normed],
+        activation: Activation,
+        dropout: float,
+        condition: int = 0,
+    ):
         super().__init__()
         wider = 2 if activation is concat_elu else 1
         self.activation = activation
@@ -141,21 +150,32 @@ class GatedBlock(nn.Module):
         self.drop = nn.Dropout(dropout)
         # A block starts near the identity, as in the authors' code.
         self.leave = layer(wider * maps, 2 * maps, 0.1)
+        self.conditional = nn.Linear(condition, 2 * maps, bias=False) if condition else None
+        if self.conditional is not None:
+            nn.init.normal_(self.conditional.weight, std=0.05)  # as the code's, which leaves it so whatever the first batch is
 
-    def forward(self, x: Tensor, extra: Tensor | None = None) -> Tensor:
-        """(B, maps, H, W), (B, extra, H, W) → (B, maps, H, W)."""
-        return self.through(x, extra, self.enter, self.mix, self.leave)
+    def forward(self, x: Tensor, extra: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
+        """(B, maps, H, W), (B, extra, H, W), (B, condition) → (B, maps, H, W)."""
+        bias = self.bias(condition)
+        return self.through(x, extra, None if bias is None else bias[..., None, None], self.enter, self.mix, self.leave)
 
-    def through(self, x: Tensor, extra: Tensor | None, enter: Activation, mix: Activation | None, leave: Activation) -> Tensor:
-        """The block with these faces of its layers."""
+    def bias(self, condition: Tensor | None) -> Tensor | None:
+        """(B, 2 * maps) of a condition (B, n), to be added at every position."""
+        return None if self.conditional is None or condition is None else self.conditional(condition)
+
+    def through(
+        self, x: Tensor, extra: Tensor | None, bias: Tensor | None, enter: Activation, mix: Activation | None, leave: Activation
+    ) -> Tensor:
+        """The block with these faces of its layers, and a condition's bias that fits their outputs."""
         h = enter(self.activation(x))
         if mix is not None and extra is not None:
             h = h + mix(self.activation(extra))
-        value, switch = leave(self.drop(self.activation(h))).chunk(2, 1)
+        both = leave(self.drop(self.activation(h)))
+        value, switch = (both if bias is None else both + bias).chunk(2, 1)
         return x + value * torch.sigmoid(switch)
 
 
-def initialise_from(model: nn.Module, images: Tensor) -> None:
+def initialise_from(model: nn.Module, images: Tensor, condition: Tensor | None = None) -> None:
     """Gives each `Normed` layer, one after the other, outputs of mean 0 and its standard deviation over these images; without dropout."""
     layers = [layer for layer in model.modules() if isinstance(layer, Normed)]
     was_training = model.training
@@ -164,7 +184,7 @@ def initialise_from(model: nn.Module, images: Tensor) -> None:
         layer.initialising = True
     try:
         with torch.no_grad():
-            model(images)
+            model(images) if condition is None else model(images, condition)
     finally:
         for layer in layers:
             layer.initialising = False

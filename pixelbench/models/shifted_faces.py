@@ -111,25 +111,30 @@ class PixelExpand:
 
 
 class BlockFace:
-    """A `GatedBlock` in raster order; `face` makes the faces of its layers."""
+    """A `GatedBlock` in raster order; `face` makes the faces of its layers, `bias` is that of a condition in the shape of their outputs."""
 
-    def __init__(self, block: GatedBlock, face: Callable[[Normed], Activation]):
-        self.block, self.enter, self.leave = block, face(block.enter), face(block.leave)
+    def __init__(self, block: GatedBlock, face: Callable[[Normed], Activation], bias: Tensor | None):
+        self.block, self.enter, self.leave, self.bias = block, face(block.enter), face(block.leave), bias
         self.mix = None if block.mix is None else face(block.mix)
 
     def __call__(self, x: Tensor, extra: Tensor | None = None) -> Tensor:
-        return self.block.through(x, extra, self.enter, self.mix, self.leave)
+        return self.block.through(x, extra, self.bias, self.enter, self.mix, self.leave)
 
 
 class RowFaces:
-    """Makes the row faces of a down stream: called with a layer or block, and the scale of its finer side."""
+    """Makes the row faces of a down stream: called with a layer or block, and the scale of its finer side.
 
-    def __init__(self, cursor: Cursor):
-        self.cursor = cursor
+    Args:
+        condition: (B, n) numbers, for blocks that take them.
+    """
+
+    def __init__(self, cursor: Cursor, condition: Tensor | None = None):
+        self.cursor, self.condition = cursor, condition
 
     def __call__(self, layer: nn.Module, scale: int) -> Any:
         if isinstance(layer, GatedBlock):
-            return BlockFace(layer, lambda inner: self(inner, scale))
+            bias = layer.bias(self.condition)
+            return BlockFace(layer, lambda inner: self(inner, scale), None if bias is None else bias[..., None, None])
         if isinstance(layer, Expand2d):
             return RowExpand(layer, self.cursor, scale)
         return RowConv(layer) if isinstance(layer, ShiftedConv2d) else layer
@@ -138,13 +143,13 @@ class RowFaces:
 class PixelFaces:
     """Makes the pixel faces of a down-right stream, as `RowFaces` does, and moves those with a row of their own on."""
 
-    def __init__(self, batch: int, width: int, scales: int, cursor: Cursor):
-        self.batch, self.width, self.cursor = batch, width, cursor
+    def __init__(self, batch: int, width: int, scales: int, cursor: Cursor, condition: Tensor | None = None):
+        self.batch, self.width, self.cursor, self.condition = batch, width, cursor, condition
         self.convs: list[list[PixelConv]] = [[] for _ in range(scales)]
 
     def __call__(self, layer: nn.Module, scale: int = 0) -> Any:
         if isinstance(layer, GatedBlock):
-            return BlockFace(layer, lambda inner: self(inner, scale))
+            return BlockFace(layer, lambda inner: self(inner, scale), layer.bias(self.condition))
         if isinstance(layer, Expand2d):
             return PixelExpand(layer, self.cursor, scale)
         if isinstance(layer, Pointwise):

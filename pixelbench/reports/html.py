@@ -13,6 +13,7 @@ from markupsafe import Markup
 from pixelbench.reports import words
 from pixelbench.reports.html_about import how_to_read, provenance
 from pixelbench.reports.html_page import Page, page_of
+from pixelbench.reports.html_variants import Asked
 from pixelbench.reports.report import Report
 from pixelbench.store.atomic import write_text
 
@@ -20,22 +21,22 @@ from pixelbench.store.atomic import write_text
 _STYLE, _SCRIPT = "page.css", "page.js"
 
 
-def write_html(report: Report, out: Path | None = None, commands: Mapping[str, str] | None = None) -> Path:
+def write_html(report: Report, out: Path | None = None, asked: Mapping[str, Asked] | None = None) -> Path:
     """Writes the page, whole or not at all; returns its path.
 
     Args:
         report: what to show.
         out: where the page goes; `report.html` in the store if left out.
-        commands: run key → the command that makes the run again but for its `--seeds`, where it is known.
+        asked: run key → what a suite says of the run, where one is known.
     """
     path = out or report.store / "report.html"
-    write_text(path, html_of(report, commands or {}))
+    write_text(path, html_of(report, asked or {}))
     return path
 
 
-def html_of(report: Report, commands: Mapping[str, str]) -> str:
+def html_of(report: Report, asked: Mapping[str, Asked]) -> str:
     """The page. Whatever a record says appears as text: everything is escaped, and the page may run no script but its own."""
-    page: Page = page_of(report, commands)
+    page: Page = page_of(report, asked)
     template = _environment().get_template("report.html.j2")
     style, script = _inside(_STYLE), _inside(_SCRIPT)
     return template.render(

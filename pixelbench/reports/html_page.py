@@ -11,14 +11,12 @@ from pixelbench.reports.html_ablations import AxisSection, forest_of
 from pixelbench.reports.html_curves import CurveChart, draw_lines
 from pixelbench.reports.html_pictures import Picture, Pictures
 from pixelbench.reports.html_tables import Grid, grid_of
-from pixelbench.reports.html_variants import Variant, variant_of
+from pixelbench.reports.html_variants import Asked, Variant, variant_of
 from pixelbench.reports.maps import MapGroup, map_groups
+from pixelbench.reports.plots import MOST_CURVES
 from pixelbench.reports.report import Report
 from pixelbench.reports.runs import Cell, Run
 from pixelbench.reports.tables import Row, TaskTable
-
-#: More curves in one drawing cannot be told apart.
-MOST_CURVES = 12
 
 
 @dataclass(frozen=True)
@@ -58,13 +56,13 @@ class _Shown:
     leaking: set[str]
 
 
-def page_of(report: Report, commands: Mapping[str, str]) -> Page:
-    """The parts for a report; `commands` as in `write_html`."""
+def page_of(report: Report, asked: Mapping[str, Asked]) -> Page:
+    """The parts for a report; `asked` as in `write_html`."""
     pictures, tasks, axes, shown = Pictures(), [], {}, {}
     for index, table in enumerate(report.tables):
         cells = {cell.label: cell for cell in report.cells if cell.task == table.task}
         shown[table.task] = _shown(index, table, cells, pictures)
-        tasks.append(_task(report, index, table, cells, shown[table.task], pictures, commands))
+        tasks.append(_task(report, index, table, cells, shown[table.task], pictures, asked))
     samples = {task.table.task: {one.row.label: one.samples for one in task.variants if one.samples} for task in tasks}
     for one in report.ablations:
         about = shown[one.task]
@@ -114,7 +112,7 @@ def _task(
     cells: dict[str, Cell],
     shown: _Shown,
     pictures: Pictures,
-    commands: Mapping[str, str],
+    asked: Mapping[str, Asked],
 ) -> TaskSection:
     caption = columns.caption(table)
     finished = all(row.status == "done" for row in table.rows)
@@ -144,7 +142,7 @@ def _task(
                 compared.get(row.label, []),
                 shown.groups.get(row.label),
                 pictures,
-                commands,
+                asked,
             )
             for row in table.rows
         ),

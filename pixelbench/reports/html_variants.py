@@ -15,6 +15,16 @@ from pixelbench.reports.tables import Row
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a suite says of a run: the `command` that makes it again but for its `--seeds`, what the paper leaves unsaid and the suite has
+    `assumed`, and its `deviations` from the paper."""
+
+    command: str
+    assumed: tuple[str, ...] = ()
+    deviations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SeedLine:
     """One run of a variant, in words."""
 
@@ -49,6 +59,8 @@ class Variant:
     protocol: str
     seeds: tuple[SeedLine, ...]
     commands: tuple[str, ...]
+    assumed: tuple[str, ...]
+    deviations: tuple[str, ...]
 
 
 def variant_of(
@@ -58,7 +70,7 @@ def variant_of(
     compared: Iterable[Compared],
     group: tuple[MapGroup, Picture | None] | None,
     pictures: Pictures,
-    commands: Mapping[str, str],
+    asked: Mapping[str, Asked],
 ) -> Variant:
     """The section of a cell.
 
@@ -68,7 +80,7 @@ def variant_of(
         compared: what was published of it.
         group: what its network sees, and the drawing of it; None where no certificate says.
         pictures: gets its sample grid.
-        commands: run key → the command that makes it, but for its seed.
+        asked: run key → what a suite says of the run, where one is known.
     """
     first = cell.runs[0].record
     shown = next((run for run in cell.runs if (run.folder / "samples.png").is_file()), cell.runs[0])
@@ -87,16 +99,23 @@ def variant_of(
         recipe=_listing(first["recipe"]),
         protocol=_listing({"budget": budget["name"], "updates": budget["updates"], **first["evaluation"]}),
         seeds=tuple(_seed(run) for run in cell.runs),
-        commands=_with_seeds(cell, commands),
+        commands=_with_seeds(cell, asked),
+        assumed=_said(asked[run.key].assumed for run in cell.runs if run.key in asked),
+        deviations=_said(asked[run.key].deviations for run in cell.runs if run.key in asked),
     )
 
 
-def _with_seeds(cell: Cell, commands: Mapping[str, str]) -> tuple[str, ...]:
+def _said(remarks: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Each remark once."""
+    return tuple(dict.fromkeys(said for of_run in remarks for said in of_run))
+
+
+def _with_seeds(cell: Cell, asked: Mapping[str, Asked]) -> tuple[str, ...]:
     """Each command once, with all seeds that it is for."""
     seeds: dict[str, list[int]] = {}
     for run in cell.runs:
-        if run.key in commands:
-            seeds.setdefault(commands[run.key], []).append(run.seed)
+        if run.key in asked:
+            seeds.setdefault(asked[run.key].command, []).append(run.seed)
     return tuple(f"{command} --seeds {','.join(map(str, numbers))}" for command, numbers in seeds.items())
 
 

@@ -9,9 +9,9 @@ from pixelbench.reports.comparisons import Compared
 from pixelbench.reports.explained import explanations
 from pixelbench.reports.gallery import FILES, Gallery
 from pixelbench.reports.lessons import Lesson
-from pixelbench.reports.plots import draw_curves
+from pixelbench.reports.plots import MOST_CURVES, draw_curves
 from pixelbench.reports.report import Report
-from pixelbench.reports.runs import Run
+from pixelbench.reports.runs import Cell, Run
 from pixelbench.reports.tables import Row, TaskTable
 from pixelbench.store.atomic import write_bytes, write_text
 
@@ -76,10 +76,16 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
         write_bytes(beside / name, curves)
         parts += [
             "### Learning curves",
-            "Dashed: not causal, so not a likelihood.",
+            _which_curves(cells),
             f"![Learning curves of {escape.text(table.task)}]({escape.link(name)})",
         ]
     return parts
+
+
+def _which_curves(cells: list[Cell]) -> str:
+    trained = sum((cell.runs[0].folder / "curve.csv").is_file() for cell in cells)
+    first = f"Of {trained} trained variants the first {MOST_CURVES} in the table's order. " if trained > MOST_CURVES else ""
+    return f"{first}Dashed: not causal, so not a likelihood."
 
 
 def _published(table: TaskTable, compared: list[Compared]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import math
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from pixelbench.reports.runs import Cell
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 #: One after the other where there are more curves than colours.
 MARKERS = ("o", "s", "^", "D", "v")
+#: More in one drawing cannot be told apart.
+MOST_CURVES = 12
 #: Baselines without training are lines to hold the curves against.
 LEVEL_LINES = ("uniform", "histogram")
 
@@ -27,11 +30,12 @@ def read_curve(path: Path) -> Curve:
 
 
 def draw_curves(cells: list[Cell]) -> bytes | None:
-    """A PNG of the curves of a task's cells, the same bytes for the same store; None where nothing was trained.
+    """A PNG of the curves of a task's cells, the first `MOST_CURVES` that have one, the same bytes for the same store; None without any.
 
     Of several seeds the lowest is drawn. Thin: training; thick with dots: validation; dashed: leaking, so not a likelihood.
     """
-    curves = [(cell, curve) for cell in cells if (curve := read_curve(cell.runs[0].folder / "curve.csv"))]
+    read = ((cell, curve) for cell in cells if (curve := read_curve(cell.runs[0].folder / "curve.csv")))
+    curves = list(itertools.islice(read, MOST_CURVES))
     if not curves:
         return None
     from matplotlib.backends.backend_agg import FigureCanvasAgg

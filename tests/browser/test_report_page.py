@@ -81,6 +81,33 @@ def test_rows_are_filtered_by_words_and_by_kind(open_page: Open, page_file: Path
     assert task.locator("output").text_content() == "7 rows"
 
 
+def test_of_very_many_rows_the_first_are_shown_until_all_are_asked_for(open_page: Open, tmp_path: Path) -> None:
+    for i in range(210):
+        add_run(tmp_path, f"net-{i}", 3 - i / 100)
+    file = write_html(build_report(tmp_path))
+    page = open_page(file)
+
+    def shown(page: "Page") -> int:
+        return page.locator("table[data-sortable] tbody tr:visible").count()
+
+    output = page.locator("output")
+    assert (shown(page), output.text_content()) == (200, "200 of 210 rows")
+    page.get_by_role("button", name="bits/dim").click()
+    page.get_by_role("button", name="bits/dim").click()
+    assert page.locator("table[data-sortable] tbody tr:visible th").first.inner_text() == "net-0"  # the worst, which was not shown
+    page.get_by_label("Filter").fill("net-20")
+    assert (shown(page), output.text_content()) == (11, "11 of 210 rows")
+    page.get_by_label("Filter").fill("")
+    assert shown(page) == 200
+    page.emulate_media(media="print")
+    assert shown(page) == 210
+    page.emulate_media(media="screen")
+    page.get_by_role("button", name="Show all 210 rows").click()
+    assert (shown(page), output.text_content()) == (210, "210 rows")
+    assert page.get_by_role("button", name="Show all").count() == 0
+    assert shown(open_page(file, java_script_enabled=False)) == 210
+
+
 def test_colours_follow_the_system_until_the_switch_says_otherwise(open_page: Open, page_file: Path) -> None:
     def ground(page: "Page") -> str:
         return page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -64,6 +64,7 @@ CONDITIONED: dict[str, Variant] = {
     "map": ("gated-pixelcnn", {"condition": "map", "condition_size": 2}),
     "map-first": ("gated-pixelcnn", {"condition": "map", "condition_size": 2, "condition_at": "first"}),
     "map-one-stack": ("gated-pixelcnn", {"condition": "map", "condition_size": 2, "stacks": "one"}),
+    "pp-class": ("pixelcnn-pp", PP | {"condition": "class", "classes": 3}),
 }
 LEAKY: dict[str, Variant] = {
     f"{family}-{first}": (family, {"first_layer": first}) for family in ("pixelcnn", "gated-pixelcnn") for first in ("residual", "mask-b")

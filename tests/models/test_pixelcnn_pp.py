@@ -15,7 +15,7 @@ from pixelbench.models.base import count_parameters
 from pixelbench.models.families import create_model, get_family
 from pixelbench.models.pixelcnn_pp import PixelCNNPP
 from pixelbench.models.sampling import cached_log_probs
-from pixelbench.models.shifted import Normed
+from pixelbench.models.shifted import GatedBlock, Normed
 
 Shape = tuple[int, int, int]
 CASES: list[tuple[Shape, dict[str, Any]]] = [
@@ -188,6 +188,9 @@ def test_a_stream_without_its_shift_is_found(shift: str, monkeypatch: pytest.Mon
         ((1, 4, 4), {"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1"),
         ((1, 4, 4), {"head": "bernoulli"}, "head = 'bernoulli' is for images of 2 levels, these have 4"),
         ((1, 4, 4), {"kernel": 3}, "kernel"),
+        ((1, 4, 4), {"condition": "class"}, "classes must be at least 2 with condition = 'class', got 0"),
+        ((1, 4, 4), {"classes": 3}, "classes = 3 has no meaning with condition = 'none'"),
+        ((1, 4, 4), {"condition": "vector"}, "condition"),
     ],
 )
 def test_what_cannot_be_built_gets_one_sentence(shape: Shape, settings: dict[str, Any], sentence: str):
@@ -196,6 +199,39 @@ def test_what_cannot_be_built_gets_one_sentence(shape: Shape, settings: dict[str
         create_model("pixelcnn-pp", channels=channels, height=height, width=width, levels=4, **settings)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scales", [1, 2])
+def test_with_classes_both_faces_are_the_same_function_in_every_class(scales: int):
+    model = model_of((3, 4, 6), scales=scales, condition="class", classes=4)
+    images, classes = images_of(model), torch.arange(4)
+    with torch.inference_mode():
+        full = model.conditionals(images, classes)
+        assert (full - cached_log_probs(model, images, classes)).abs().max() <= 1e-10 * full.abs().max()
+        same = model.conditionals(images[:1].expand(4, -1, -1, -1), classes)
+    assert len({round(float(of_class[0, 0, 0, 0]), 6) for of_class in same}) == 4
+
+
+def test_a_class_is_a_bias_of_every_block_and_the_first_batch_does_not_rescale_it():
+    torch.manual_seed(0)
+    model = model_of((3, 8, 8), scales=2, condition="class", classes=4)
+    blocks = [module for module in model.modules() if isinstance(module, GatedBlock)]
+    before = [block.conditional.weight.clone() for block in blocks if block.conditional is not None]
+    assert len(before) == len(blocks) == 2 * (2 + 3)
+    images = images_of(model, 32)
+    model.train().prepare(images, torch.arange(32) % 4)
+    assert all(torch.equal(a, b.conditional.weight) for a, b in zip(before, blocks, strict=True) if b.conditional is not None)
+    spread = [layer.gain.std() for layer in model.modules() if isinstance(layer, Normed) and len(layer.gain) > 1]
+    assert min(spread) > 0  # the first batch was seen
+
+
+def test_of_ten_classes_the_published_network_has_a_bias_for_every_block_more():
+    (published,) = get_family("pixelcnn-pp").published
+    channels, height, width = published.shape
+    settings = published.settings | {"condition": "class", "classes": 10}
+    with torch.device("meta"):
+        model = create_model("pixelcnn-pp", channels=channels, height=height, width=width, levels=published.levels, **settings)
+    assert count_parameters(model) == authors_weights(160) + 2 * (15 + 17) * 10 * 2 * 160
 
 
 def authors_weights(f: int) -> int:

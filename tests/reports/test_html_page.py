@@ -9,16 +9,18 @@ from pathlib import Path
 
 from record_factory import add_digits, add_photos, add_run
 
+from pixelbench.cli.reproducing import asked_of
 from pixelbench.reports.html import write_html
 from pixelbench.reports.html_axis import Axis, axis_around
 from pixelbench.reports.html_pictures import Pictures
+from pixelbench.reports.html_variants import Asked
 from pixelbench.reports.report import build_report
 
 ROOT = Path(__file__).parents[2]
 
 
-def write_page(store: Path, out: Path | None = None, commands: dict[str, str] | None = None) -> str:
-    return write_html(build_report(store), out, commands).read_text(encoding="utf-8")
+def write_page(store: Path, out: Path | None = None, asked: dict[str, Asked] | None = None) -> str:
+    return write_html(build_report(store), out, asked).read_text(encoding="utf-8")
 
 
 def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
@@ -93,9 +95,24 @@ def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
 
 def test_the_command_has_all_seeds_of_a_variant(tmp_path: Path) -> None:
     keys = [add_run(tmp_path, "pixelcnn", 1.0, seed=seed)["run_key"] for seed in (0, 1, 2)]
-    page = write_page(tmp_path, commands=dict.fromkeys(keys, "pixelbench run --suite quick --only photos/pixelcnn"))
+    page = write_page(tmp_path, asked=dict.fromkeys(keys, Asked("pixelbench run --suite quick --only photos/pixelcnn")))
     assert "<code>pixelbench run --suite quick --only photos/pixelcnn --seeds 0,1,2</code>" in page
     assert "No suite that ships" in write_page(tmp_path)
+
+
+def test_what_a_suite_assumes_and_where_it_departs_from_the_paper_is_said_once(tmp_path: Path) -> None:
+    keys = [add_run(tmp_path, "pixelcnn", 1.0, seed=seed)["run_key"] for seed in (0, 1)]
+    page = write_page(tmp_path, asked=dict.fromkeys(keys, Asked("pixelbench run", ("Depth: <b>unsaid</b>.",), ("The last weights.",))))
+    assert page.count("<li>Depth: &lt;b&gt;unsaid&lt;/b&gt;.</li>") == page.count("<li>The last weights.</li>") == 1
+    assert "leaves unsaid" not in write_page(tmp_path)
+
+
+def test_of_runs_that_two_suites_share_one_names_the_command_and_the_other_its_choices(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "results" / "mnist-fixed" / "gated-pixelcnn", tmp_path / "mnist-fixed" / "gated-pixelcnn")
+    (asked,) = asked_of(build_report(tmp_path)).values()
+    assert asked.command == "pixelbench run --suite mnist --only mnist-fixed/gated-pixelcnn"
+    assert any("first layer" in said for said in asked.assumed)
+    assert any("best validation score" in said for said in asked.deviations)
 
 
 def test_ablations_have_a_forest_plot_and_leaks_no_place_in_it(tmp_path: Path) -> None:

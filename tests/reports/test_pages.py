@@ -39,6 +39,17 @@ def test_every_link_leads_to_a_picture(tmp_path: Path) -> None:
             picture.verify()
 
 
+def test_of_very_many_curves_the_first_are_drawn(tmp_path: Path) -> None:
+    for i in range(15):
+        add_run(tmp_path, f"net-{i}", 2 + i / 10)
+    assert "Of 15 trained variants the first 12 in the table's order." in write_page(tmp_path)
+    drawn = (tmp_path / "report-files" / "curves-photos.png").read_bytes()
+    for i in (12, 13, 14):
+        shutil.rmtree(tmp_path / "photos" / f"net-{i}")
+    assert "trained variants the first" not in write_page(tmp_path)
+    assert (tmp_path / "report-files" / "curves-photos.png").read_bytes() == drawn
+
+
 def test_page_and_figures_are_the_same_bytes_again(tmp_path: Path) -> None:
     add_photos(tmp_path)
 

@@ -1,6 +1,7 @@
 """Settings of PixelCNN++."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pixelbench.models.settings.common import HeadName, NetworkSettings, check_least
 
@@ -11,6 +12,8 @@ class PixelCNNPPSettings(NetworkSettings):
 
     `scales` is the number of resolutions, each half the one before; 3 is the paper's, 1 its small networks without down-sampling. `skip`
     are the short-cuts from the way down to the way up.
+
+    `condition = "class"` adds a bias of each of so many `classes` to every block (Salimans et al. 2017, section 3.2).
     """
 
     layers: int = 2
@@ -19,6 +22,8 @@ class PixelCNNPPSettings(NetworkSettings):
     dropout: float = 0.5
     skip: bool = True
     head: HeadName = "logistic-mixture"
+    condition: Literal["none", "class"] = "none"
+    classes: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -26,6 +31,11 @@ class PixelCNNPPSettings(NetworkSettings):
         if self.scales > 8:
             raise ValueError(f"scales must be at most 8, got {self.scales}")
         check_dropout(self.dropout)
+        check_least(self, 0, "classes")
+        if self.condition == "class" and self.classes < 2:
+            raise ValueError(f"classes must be at least 2 with condition = 'class', got {self.classes}")
+        if self.condition == "none" and self.classes:
+            raise ValueError(f"classes = {self.classes} has no meaning with condition = 'none'")
 
     def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
         super().check_fit(channels, height, width, levels)

@@ -34,7 +34,9 @@ function makeSortable(table) {
 
 function makeFilterable(controls) {
   const table = document.getElementById(controls.dataset.for);
-  const [input, select, count] = ["input", "select", "output"].map((name) => controls.querySelector(name));
+  const [input, select, count, more] = ["input", "select", "output", "button"].map((name) => controls.querySelector(name));
+  let whole = !more || !matchMedia("(scripting: enabled)").matches; // old browsers show all rows
+  if (more && whole) more.hidden = true;
   const rows = [...table.tBodies[0].rows].map((row) => [row, row.textContent.toLowerCase()]);
   const filter = () => {
     const wanted = input.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -45,12 +47,19 @@ function makeFilterable(controls) {
       row.hidden = !fits;
       shown += fits;
     }
+    const cut = !whole && !wanted.length && !standing;
+    table.classList.toggle("limited", cut);
+    if (cut) shown = Number(more.dataset.shown);
     count.textContent = shown === rows.length ? `${shown} rows` : `${shown} of ${rows.length} rows`;
   };
   input.addEventListener("input", filter);
   if (select) select.addEventListener("change", filter);
+  if (more) more.addEventListener("click", () => {
+    whole = more.hidden = true;
+    filter();
+  });
   controls.hidden = false;
-  if (input.value || (select && select.value)) filter(); // what a reload kept
+  if (more || input.value || (select && select.value)) filter(); // also for what a reload kept
 }
 
 // Files opened from a disk may have no storage; the switch works all the same.
