@@ -12,6 +12,7 @@ from pixelbench.reports.html_pictures import Picture, Pictures
 from pixelbench.reports.maps import MapGroup
 from pixelbench.reports.runs import Cell, Run
 from pixelbench.reports.tables import Row
+from pixelbench.reports.verdicts import WHOLE_BUDGET
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class SeedLine:
 @dataclass(frozen=True)
 class Variant:
     """What the section shows. `anchor` is its id. Of several seeds, pictures and curve are the lowest's that has them. `settings`, `recipe`
-    and `protocol` are lines of names and values."""
+    and `protocol` are lines of names and values. `caveat`: of `assumed` and `deviations`, if they are of
+    another budget."""
 
     anchor: str
     row: Row
@@ -61,6 +63,7 @@ class Variant:
     commands: tuple[str, ...]
     assumed: tuple[str, ...]
     deviations: tuple[str, ...]
+    caveat: str
 
 
 def variant_of(
@@ -102,7 +105,13 @@ def variant_of(
         commands=_with_seeds(cell, asked),
         assumed=_said(asked[run.key].assumed for run in cell.runs if run.key in asked),
         deviations=_said(asked[run.key].deviations for run in cell.runs if run.key in asked),
+        caveat=_caveat(budget["name"]),
     )
+
+
+def _caveat(budget: str) -> str:
+    """What a suite says of its choices is said of the longest budget."""
+    return "" if budget == WHOLE_BUDGET else f"Said of the budget {WHOLE_BUDGET}; this is {budget}, for which the listings above hold."
 
 
 def _said(remarks: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

@@ -104,6 +104,7 @@ def test_what_a_suite_assumes_and_where_it_departs_from_the_paper_is_said_once(t
     keys = [add_run(tmp_path, "pixelcnn", 1.0, seed=seed)["run_key"] for seed in (0, 1)]
     page = write_page(tmp_path, asked=dict.fromkeys(keys, Asked("pixelbench run", ("Depth: <b>unsaid</b>.",), ("The last weights.",))))
     assert page.count("<li>Depth: &lt;b&gt;unsaid&lt;/b&gt;.</li>") == page.count("<li>The last weights.</li>") == 1
+    assert page.count("Said of the budget paper; this is quick") == 2
     assert "leaves unsaid" not in write_page(tmp_path)
 
 
