@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 FINE, FAILED, WRONG_USE, NOTHING, REGRESSION = 0, 1, 2, 3, 4
 INTERRUPTED = 130
+#: Columns of a terminal on which a space beside every cell is too much.
+_NARROW = 100
 
 
 def print_json(value: Any) -> None:
@@ -43,17 +45,19 @@ def stderr() -> "Console":
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), whole: int = 1) -> None:
-    """A plain table on stdout; `right` names the columns of numbers. The first `whole` columns are names
-    to copy, so they are never broken."""
+    """A plain table on stdout; `right` names the columns of numbers. These and the first `whole` columns, names to copy, are never broken.
+    On a narrow terminal the columns move together."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
+    console = stdout()
+    table = Table(padding=(0, 1) if console.width >= _NARROW else (0, 0))
     for index, name in enumerate(titles):
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold", no_wrap=index < whole)
+        number = name in right
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=number or index < whole)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    stdout().print(table)
+    console.print(table)
 
 
 def _piped_width() -> int:

@@ -29,7 +29,7 @@ def test_resolved_is_a_table_a_run_with_what_is_assumed(pixelbench: Pixelbench) 
 def test_resolved_json_has_every_run(pixelbench: Pixelbench) -> None:
     shown = only_json(pixelbench("show", "paper", "--resolved", "--budget", "cpu", "--json")[1])
     runs = {(run["task"], run["variant"]): run for run in shown["runs"]}
-    assert len(runs) == len(shown["runs"]) == 36
+    assert len(runs) == len(shown["runs"]) == 37
     assert runs["mnist-fixed", "pixelvae"]["recipe"]["learning_rate"] == {"value": 0.002, "origin": "variant.pixelvae.budget.cpu.recipe"}
     assert runs["imagenet64", "row-lstm"]["settings"]["residual"] == {"value": False, "origin": "variant.row-lstm.on.imagenet64.settings"}
     assert runs["cifar10", "png"]["recipe"] == {}
