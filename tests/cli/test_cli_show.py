@@ -71,7 +71,7 @@ def test_plan_names_the_images_that_it_needs(pixelbench: Pixelbench, tmp_path: P
     assert code == 0
     for name in ("mnist-fixed", "cifar10", "imagenet32", "imagenet64"):
         assert err.count(f"pixelbench fetch {name}") == 1
-    assert "0 of 36 runs to make." in err
+    assert "0 of 37 runs to make." in err
     assert "costs" not in err
     assert "184.3 MB" in out
     data = {entry["task"]: entry for entry in only_json(pixelbench(*options, "--json")[1])["data"]}
