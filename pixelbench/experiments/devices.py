@@ -49,3 +49,9 @@ def available_cores() -> int:
         return cores if quota == "max" else max(1, min(cores, round(int(quota) / int(period))))
     except (OSError, ValueError):
         return cores
+
+
+def allowed_threads() -> int | None:
+    """How many threads `OMP_NUM_THREADS` allows a program; None where it says nothing."""
+    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(said) or None if said.isdecimal() else None

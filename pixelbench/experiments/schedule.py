@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelbench.errors import UserError
-from pixelbench.experiments.devices import available_cores
+from pixelbench.experiments.devices import allowed_threads, available_cores
 from pixelbench.experiments.failure import died
 from pixelbench.experiments.job import EXECUTOR, Job, made_elsewhere, perform, write_failure
 from pixelbench.experiments.outcome import Outcome
@@ -69,14 +69,15 @@ def _share_out(workers: int | None, cells: int, device: str) -> tuple[int, int]:
     """Workers, and threads of each.
 
     By all cells of the plan, not those still missing: the number of threads decides the last bits of a result, and a command that goes on
-    after a kill must end in the same records as an undisturbed one.
+    after a kill must end in the same records as an undisturbed one. Never more threads than the user allows all programs: on cores that
+    another command uses too, threads that wait for each other make both several times slower.
     """
     if workers is not None and workers < 0:
         raise UserError(f"--workers must be 0 or more, got {workers}.")
     cores = available_cores()
     if workers is None:
         workers = 1 if device.startswith("cuda") else min(cores, cells, _MOST_WORKERS)
-    return workers, max(1, cores // max(1, workers))
+    return workers, max(1, min(cores // max(1, workers), allowed_threads() or cores))
 
 
 @dataclass

@@ -141,6 +141,7 @@ def test_an_unwritable_store_is_said_before_anything_runs(tmp_path: Path) -> Non
 
 def test_what_is_printed_goes_to_the_log_and_threads_are_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "available_cores", lambda: 5)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     outcome, _ = make(tiny_plan(tmp_path, [1]), 2)
     log = (outcome.done[0].folder / "work" / "log").read_text()
     assert log == f"printed below python\nworking on {outcome.done[0].folder} with 2 threads\n"
@@ -148,10 +149,18 @@ def test_what_is_printed_goes_to_the_log_and_threads_are_shared_out(tmp_path: Pa
 
 def test_threads_do_not_follow_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "available_cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert schedule._share_out(None, 100, "cpu") == (8, 1)
     assert schedule._share_out(None, 3, "cpu") == (3, 2)
     assert schedule._share_out(None, 100, "cuda") == (1, 8)
     assert schedule._share_out(0, 100, "cpu") == (0, 8)
+
+
+@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("1", 1), ("2,4", 2), ("64", 8), ("", 8), ("0", 8), ("many", 8)])
+def test_threads_are_never_more_than_the_environment_allows(monkeypatch: pytest.MonkeyPatch, said: str, threads: int) -> None:
+    monkeypatch.setattr(schedule, "available_cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert schedule._share_out(1, 100, "cpu") == (1, threads)
 
 
 def test_longest_first(tmp_path: Path) -> None:
