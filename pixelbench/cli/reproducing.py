@@ -1,5 +1,6 @@
 """What suites that ship say of stored runs, for the pages that show it: the command that makes one again, and what was chosen for it."""
 
+import contextlib
 import dataclasses
 import itertools
 import shlex
@@ -27,29 +28,33 @@ def asked_of(report: "Report") -> dict[str, Asked]:
     runs = {run.key: run for cell in report.cells for run in cell.runs}
     found: dict[str, Asked] = {}
     budgets = {run.record["budget"]["name"] for run in runs.values()}
-    only = tuple(sorted({f"{run.task}/*" for run in runs.values()}))
+    tasks = sorted({run.task for run in runs.values()})
+    only = tuple(f"{task}/*" for task in tasks)
     seeds = sorted({run.seed for run in runs.values()})
     limits = sorted({run.record["evaluation"].get("test_images") or 0 for run in runs.values()} | {0})
-    for suite in _suites():
+    for suite, words in _suites(tasks):
         asked = itertools.product((name for name in suite.budgets if name in budgets), limits, _PRECISIONS)
         for budget, limit, precision in asked:
             for spec in _specs(suite, budget, limit, precision, seeds, only):
                 if spec.key in runs:
-                    known = found.setdefault(spec.key, Asked(_command(suite, spec, limit, precision)))
+                    known = found.setdefault(spec.key, Asked(_command(words, suite, spec, limit, precision)))
                     if not known.assumed and not known.deviations:
                         found[spec.key] = _with_remarks(known, suite, spec)
     return found
 
 
-def _suites() -> "Iterator[Suite]":
-    """Those that ship, ablations last: what a suite and an ablation share is a suite's."""
+def _suites(tasks: list[str]) -> "Iterator[tuple[Suite, list[str]]]":
+    """Those that ship, each with how its command begins; then the ablations on each of the tasks: what both share is a suite's."""
+    from pixelbench.experiments.ablation import load_ablation, on_task
     from pixelbench.experiments.suite import ablation_names, load_suite, suite_names
 
-    for name in (*suite_names(), *ablation_names()):
-        try:
-            yield load_suite(name)
-        except UserError:
-            continue  # a page can do without
+    for name in suite_names():
+        with contextlib.suppress(UserError):  # a page can do without
+            yield load_suite(name), ["run", "--suite", name]
+    for name, task in itertools.product(ablation_names(), tasks):
+        with contextlib.suppress(UserError):
+            suite, ablation = load_ablation(name)
+            yield on_task(suite, ablation, task)[0], ["ablate", name, "--task", task]
 
 
 def _specs(suite: "Suite", budget: str, limit: int, precision: str, seeds: list[int], only: tuple[str, ...]) -> "list[RunSpec]":
@@ -74,8 +79,9 @@ def _with_remarks(asked: Asked, suite: "Suite", spec: "RunSpec") -> Asked:
     return dataclasses.replace(asked, assumed=explained.assumed, deviations=explained.deviations)
 
 
-def _command(suite: "Suite", spec: "RunSpec", limit: int, precision: str) -> str:
-    words = ["pixelbench", "run", "--suite", suite.name, "--only", f"{spec.task['name']}/{spec.variant}"]
+def _command(begin: list[str], suite: "Suite", spec: "RunSpec", limit: int, precision: str) -> str:
+    words = ["pixelbench", *begin]
+    words += ["--only", f"{spec.task['name']}/{spec.variant}"] if "--suite" in begin else []  # an ablation is made as a whole
     words += ["--budget", spec.budget] if spec.budget != suite.default_budget else []
     words += ["--limit", str(limit)] if limit else []
     words += ["--precision", precision] if precision != "auto" else []

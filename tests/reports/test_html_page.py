@@ -116,6 +116,12 @@ def test_of_runs_that_two_suites_share_one_names_the_command_and_the_other_its_c
     assert any("best validation score" in said for said in asked.deviations)
 
 
+def test_a_run_of_an_ablation_on_another_task_is_made_by_ablate(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "results" / "cifar10-16" / "gated-no-colour", tmp_path / "cifar10-16" / "gated-no-colour")
+    (asked,) = asked_of(build_report(tmp_path)).values()
+    assert asked.command == "pixelbench ablate colour-conditioning --task cifar10-16"
+
+
 def test_ablations_have_a_forest_plot_and_leaks_no_place_in_it(tmp_path: Path) -> None:
     add_photos(tmp_path)
     page = write_page(tmp_path)
