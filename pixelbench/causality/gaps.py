@@ -98,6 +98,9 @@ def _pixels(gaps: Gaps) -> Iterator[str]:
         if (len(own) and len(gaps.missing)) or (not len(gaps.missing) and _some_colours_only(gaps)):
             yield "gap-in-context"
         return
+    if width > 2 and holes.tolist() == [[-1, width - 1]] == gaps.missing.tolist():
+        yield "row-end-missing"
+        return
     rows = {int(row): _row(gaps, int(row)) for row in range(-gaps.context.rows_above, 0)}
     if _opens_upwards(rows) and (holes[:, 1] > 0).all():
         yield "blind-spot"

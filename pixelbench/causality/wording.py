@@ -139,6 +139,10 @@ SENTENCES: dict[str, str] = {
         "layers are all strictly above their row (the map is the same for both). Use two stacks, and let every vertical layer after the "
         "first read its own row."
     ),
+    "row-end-missing": (
+        "Only the last pixel of the row above is never seen, by the first pixel of a row: a diagonal recurrence whose pass from the right "
+        "is moved down by a row, as a Diagonal BiLSTM's is, unless the first layer's window reaches that far. It costs little."
+    ),
     "triangular-context": (
         "The context opens like a triangle upwards on both sides, so that near rows are cut off: a Row LSTM, or vertical layers that each"
         " move up a row. That is the architecture's; a diagonal recurrence or a two-stack network sees all."

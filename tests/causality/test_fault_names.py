@@ -75,6 +75,8 @@ GAPS: dict[str, tuple[Any, tuple[int, int, int], list[str]]] = {
     "none": (earlier, (3, 4, 5), []),
     "nothing is seen": (lambda out, into: False, (3, 4, 5), ["nothing-seen"]),
     "blind spot": (minus(lambda r, c, o, i: c > -r), (1, 6, 11), ["blind-spot"]),
+    "the end of the row above": (minus(lambda r, c, o, i: (r, c) == (-1, 10)), (1, 6, 11), ["row-end-missing"]),
+    "two pixels at the end of the row above": (minus(lambda r, c, o, i: r == -1 and c > 8), (1, 6, 11), ["blind-spot"]),
     "triangle": (minus(lambda r, c, o, i: abs(c) > -r and r < 0), (1, 6, 11), ["triangular-context"]),
     "own row only": (minus(lambda r, c, o, i: r < 0), (1, 6, 7), ["vertical-link-missing"]),
     "no own row": (minus(lambda r, c, o, i: r == 0), (1, 6, 7), ["own-row-missing"]),
