@@ -140,8 +140,9 @@ SENTENCES: dict[str, str] = {
         "first read its own row."
     ),
     "row-end-missing": (
-        "Only the last pixel of the row above is never seen, by the first pixel of a row: a diagonal recurrence whose pass from the right "
-        "is moved down by a row, as a Diagonal BiLSTM's is, unless the first layer's window reaches that far. It costs little."
+        "Only the last pixel of the row above is never seen, by the first pixel of a row: a recurrence over features that do not know "
+        "their own pixel, so that no feature of a row knows its last one (a Diagonal BiLSTM's pass from the right, an LSTM along masked "
+        "features). It costs little; a first layer as wide as the image sees it."
     ),
     "triangular-context": (
         "The context opens like a triangle upwards on both sides, so that near rows are cut off: a Row LSTM, or vertical layers that each"

@@ -18,7 +18,7 @@ def test_clean_modules_are_clean(name: str) -> None:
     assert (report.order, report.cycle) == ("raster", None)
     assert report.repeatable != clean.moves
     assert report.colour_conditioning == {out: tuple(range(out)) for out in range(clean.channels)}
-    assert {diagnosis.name for diagnosis in report.diagnosis} <= {"blind-spot", "gap-in-context", "carries-state"}
+    assert {diagnosis.name for diagnosis in report.diagnosis} <= {"blind-spot", "row-end-missing", "gap-in-context", "carries-state"}
     assert not any("x" in row for rows in report.map.pairs.values() for row in rows)
 
 
