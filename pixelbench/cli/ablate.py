@@ -70,7 +70,7 @@ def ablate(
     from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
-    from pixelbench.experiments.ablation import load_ablation, on_task
+    from pixelbench.suites.ablation import load_ablation, on_task
 
     use_data_folder(data)
     whole, asked = load_ablation(name)

@@ -53,7 +53,7 @@ def list_names(
 
 
 def _suites() -> list[Entry]:
-    from pixelbench.experiments.suite import load_suite, suite_names
+    from pixelbench.suites.load import load_suite, suite_names
 
     return [
         {
@@ -69,8 +69,8 @@ def _suites() -> list[Entry]:
 
 
 def _ablations() -> list[Entry]:
-    from pixelbench.experiments.ablation import load_ablation, tasks_of
-    from pixelbench.experiments.suite import ablation_names
+    from pixelbench.suites.ablation import load_ablation, tasks_of
+    from pixelbench.suites.load import ablation_names
 
     return [
         {

@@ -12,9 +12,9 @@ from pixelbench.errors import UserError
 from pixelbench.reports.html_variants import Asked
 
 if TYPE_CHECKING:
-    from pixelbench.experiments.grid import Suite
     from pixelbench.reports.report import Report
     from pixelbench.store.spec import RunSpec
+    from pixelbench.suites.schema import Suite
 
 #: What `auto` becomes depends on the device, so it is tried first and the others by name.
 _PRECISIONS = ("auto", "fp32", "bf16")
@@ -45,8 +45,8 @@ def asked_of(report: "Report") -> dict[str, Asked]:
 
 def _suites(tasks: list[str]) -> "Iterator[tuple[Suite, list[str]]]":
     """Those that ship, each with how its command begins; then the ablations on each of the tasks: what both share is a suite's."""
-    from pixelbench.experiments.ablation import load_ablation, on_task
-    from pixelbench.experiments.suite import ablation_names, load_suite, suite_names
+    from pixelbench.suites.ablation import load_ablation, on_task
+    from pixelbench.suites.load import ablation_names, load_suite, suite_names
 
     for name in suite_names():
         with contextlib.suppress(UserError):  # a page can do without
@@ -70,13 +70,13 @@ def _specs(suite: "Suite", budget: str, limit: int, precision: str, seeds: list[
 
 def _with_remarks(asked: Asked, suite: "Suite", spec: "RunSpec") -> Asked:
     """With what the suite says of the cell: what the paper leaves unsaid and is chosen, and what differs from it."""
-    from pixelbench.experiments.explain import explain
-    from pixelbench.experiments.resolve import pairs
+    from pixelbench.suites.resolve import pairs
+    from pixelbench.suites.setting_origins import setting_origins
 
     cell = spec.task["name"], spec.variant
     task, variant = next((task, variant) for task, variant in pairs(suite) if (task.name, variant.name) == cell)
-    explained = explain(suite, task, variant, spec.budget)
-    return dataclasses.replace(asked, assumed=explained.assumed, deviations=explained.deviations)
+    origins = setting_origins(suite, task, variant, spec.budget)
+    return dataclasses.replace(asked, assumed=origins.assumed, deviations=origins.deviations)
 
 
 def _command(begin: list[str], suite: "Suite", spec: "RunSpec", limit: int, precision: str) -> str:

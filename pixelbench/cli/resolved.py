@@ -8,32 +8,32 @@ from pixelbench.cli.output import print_table, stdout
 from pixelbench.errors import unknown
 
 if TYPE_CHECKING:
-    from pixelbench.experiments.explain import Choice, Explained
-    from pixelbench.experiments.grid import Suite
+    from pixelbench.suites.schema import Suite
+    from pixelbench.suites.setting_origins import Choice, SettingOrigins
 
 
-def resolved_runs(suite: "Suite", only: Sequence[str], budget: str | None) -> "list[Explained]":
+def resolved_runs(suite: "Suite", only: Sequence[str], budget: str | None) -> "list[SettingOrigins]":
     """The cells that `only` matches, at a budget or the suite's default one.
 
     Raises:
         UserError: no such budget.
         NothingMatched: `only` leaves no cell.
     """
-    from pixelbench.experiments.explain import explain
     from pixelbench.experiments.plan import choose
+    from pixelbench.suites.setting_origins import setting_origins
 
     name = budget or suite.default_budget
     if name not in suite.budgets:
         raise unknown("budget", name, suite.budgets)
-    return [explain(suite, task, variant, name) for task, variant in choose(suite, only)]
+    return [setting_origins(suite, task, variant, name) for task, variant in choose(suite, only)]
 
 
-def runs_json(suite: "Suite", runs: "Sequence[Explained]") -> dict[str, Any]:
+def runs_json(suite: "Suite", runs: "Sequence[SettingOrigins]") -> dict[str, Any]:
     """As plain values."""
     return {"suite": suite.name, "seeds": list(suite.seeds), "runs": [dataclasses.asdict(run) for run in runs]}
 
 
-def print_runs(suite: "Suite", runs: "Sequence[Explained]") -> None:
+def print_runs(suite: "Suite", runs: "Sequence[SettingOrigins]") -> None:
     """A table a run, then what is assumed and what deviates, a line each."""
     from rich.padding import Padding
     from rich.text import Text
@@ -51,7 +51,7 @@ def print_runs(suite: "Suite", runs: "Sequence[Explained]") -> None:
     stdout().print(Text(f"seeds: {', '.join(map(str, suite.seeds))}"))
 
 
-def _rows(run: "Explained") -> list[tuple[str, str, str]]:
+def _rows(run: "SettingOrigins") -> list[tuple[str, str, str]]:
     rows = [] if run.updates is None else [_row("updates", run.updates, "updates")]
     rows += [_row(name, choice, "settings") for name, choice in run.settings.items()]
     rows += [_row(f"recipe.{name}", choice, "recipe") for name, choice in run.recipe.items()]

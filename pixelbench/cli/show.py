@@ -11,7 +11,7 @@ from pixelbench.cli.output import print_json, print_table, stdout
 from pixelbench.errors import UserError
 
 if TYPE_CHECKING:
-    from pixelbench.experiments.grid import Suite, SuiteVariant
+    from pixelbench.suites.schema import Suite, SuiteVariant
 
 
 _EXAMPLES = """Example: pixelbench show quick
@@ -38,7 +38,7 @@ def show(
 ) -> None:
     """Shows what a suite asks for: tasks, variants with their settings, budgets, seeds, recipe."""
     from pixelbench.cli.resolved import print_runs, resolved_runs, runs_json
-    from pixelbench.experiments.suite import load_suite, suite_text
+    from pixelbench.suites.load import load_suite, suite_text
 
     if toml and (as_json or resolved):
         raise UserError("--toml is the file as it is written, --json and --resolved what it comes to; leave one of the two out.")

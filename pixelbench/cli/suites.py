@@ -9,8 +9,8 @@ from pixelbench.cli.output import print_table, say
 
 if TYPE_CHECKING:
     from pixelbench.data import Task
-    from pixelbench.experiments.grid import Suite
     from pixelbench.experiments.plan import Cell, Plan
+    from pixelbench.suites.schema import Suite
 
 _SIZES = ("train", "validation", "test", "decoded")
 
@@ -31,7 +31,7 @@ def plan_suite(
     """The plan that the options ask for, and the device that `device` names on this machine. `suite`: its name or path, or loaded."""
     from pixelbench.experiments.devices import resolve_device
     from pixelbench.experiments.plan import make_plan
-    from pixelbench.experiments.suite import load_suite
+    from pixelbench.suites.load import load_suite
 
     chosen, loaded = resolve_device(device), load_suite(suite) if isinstance(suite, str) else suite
     numbers = parse_seeds(seeds)
@@ -53,8 +53,8 @@ def plan_suite(
 def keys_of_suite(name: str, store: Path) -> set[str]:
     """The keys of all runs that a suite can ask for: any of its budgets and precisions, and any seed that the store has."""
     from pixelbench.experiments.plan import make_plan
-    from pixelbench.experiments.suite import load_suite
     from pixelbench.store.scan import scan
+    from pixelbench.suites.load import load_suite
 
     suite = load_suite(name)
     seeds = sorted({*suite.seeds, *(run.record["seed"] for run in scan(store).values())})

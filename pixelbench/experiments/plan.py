@@ -9,13 +9,13 @@ from typing import Literal
 from pixelbench.data import Task, get_task
 from pixelbench.errors import NothingMatched, UserError, nearest, unknown
 from pixelbench.experiments.cost import Costs, device_kind
-from pixelbench.experiments.grid import Evaluation, Suite, SuiteTask, SuiteVariant
 from pixelbench.experiments.provenance import device_title, source_digest
-from pixelbench.experiments.resolve import Resolved, pairs, resolve
 from pixelbench.models.families import get_family
 from pixelbench.store.record import fingerprint, run_folder
 from pixelbench.store.scan import Scan, StoredRun, scan
 from pixelbench.store.spec import RunSpec
+from pixelbench.suites.resolve import Resolved, pairs, resolve
+from pixelbench.suites.schema import Evaluation, Suite, SuiteTask, SuiteVariant
 
 State = Literal["stored", "missing", "stale", "failed", "missing data"]
 Rerun = Literal["missing", "failed", "stale", "all"]

@@ -7,8 +7,8 @@ from cli_stores import Pixelbench
 
 from pixelbench.cli.main import main
 from pixelbench.experiments.plan import make_plan
-from pixelbench.experiments.suite import load_suite
 from pixelbench.store.spec import RunSpec
+from pixelbench.suites.load import load_suite
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from suite_file import TEXT
 
 from pixelbench.experiments.plan import Plan, make_plan
 from pixelbench.experiments.schedule import run_plan
-from pixelbench.experiments.suite import load_suite
+from pixelbench.suites.load import load_suite
 
 
 def plan_in(store: Path) -> Plan:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pixelbench.experiments.plan import Plan, make_plan
-from pixelbench.experiments.suite import load_suite
+from pixelbench.suites.load import load_suite
 
 TEXT = """
 name = "tiny"

@@ -8,11 +8,11 @@ from PIL import Image
 
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
-from pixelbench.experiments.ablation import load_ablation, on_task, tasks_of
 from pixelbench.experiments.plan import Plan, make_plan
-from pixelbench.experiments.resolve import pairs, resolve
-from pixelbench.experiments.suite import ablation_names, load_suite, suite_names, suite_text
 from pixelbench.reports.axes import AXES, Axis
+from pixelbench.suites.ablation import load_ablation, on_task, tasks_of
+from pixelbench.suites.load import ablation_names, load_suite, suite_names, suite_text
+from pixelbench.suites.resolve import pairs, resolve
 
 #: The ablations that change one setting of one family; the decoders belong to another family than their baseline.
 ONE_SETTING = [axis for axis in AXES if axis.name != "vae-decoder"]

@@ -13,9 +13,9 @@ from pixelbench.experiments import stages
 from pixelbench.experiments.certify import certificate_key, certify, certify_trained, companion, narrow
 from pixelbench.experiments.execute import execute
 from pixelbench.experiments.plan import make_plan
-from pixelbench.experiments.suite import load_suite
 from pixelbench.store.record import read_record
 from pixelbench.store.spec import RunSpec
+from pixelbench.suites.load import load_suite
 
 
 def spec_of(cell: str, budget: str = "smoke", **changes: Any) -> RunSpec:

@@ -18,9 +18,9 @@ from pixelbench.experiments import stages
 from pixelbench.experiments.execute import execute
 from pixelbench.experiments.plan import make_plan
 from pixelbench.experiments.stored import load_run
-from pixelbench.experiments.suite import load_suite
 from pixelbench.store.record import read_record
 from pixelbench.store.spec import RunSpec
+from pixelbench.suites.load import load_suite
 from pixelbench.training import loop
 
 

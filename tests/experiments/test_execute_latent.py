@@ -12,10 +12,10 @@ from pixelbench.data import Split, TaskData
 from pixelbench.experiments.execute import execute
 from pixelbench.experiments.plan import make_plan
 from pixelbench.experiments.stages import latent_use
-from pixelbench.experiments.suite import load_suite
 from pixelbench.models.families import get_family
 from pixelbench.store.record import read_record
 from pixelbench.store.spec import RunSpec
+from pixelbench.suites.load import load_suite
 
 TINY = {"layers": 1, "maps": 4, "head_maps": 4, "first_kernel": 3, "latent": 2, "encoder_maps": 4, "kl_warmup": 3}
 

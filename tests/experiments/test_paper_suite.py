@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from pixelbench.experiments.ablation import load_ablation, on_task
-from pixelbench.experiments.explain import Explained, explain
-from pixelbench.experiments.grid import Suite
 from pixelbench.experiments.plan import make_plan
-from pixelbench.experiments.resolve import pairs
-from pixelbench.experiments.suite import ablation_names, load_suite, suite_names
 from pixelbench.models.families import FAMILIES, Published, get_family
 from pixelbench.reports.figures import load_figures
+from pixelbench.suites.ablation import load_ablation, on_task
+from pixelbench.suites.load import ablation_names, load_suite, suite_names
+from pixelbench.suites.resolve import pairs
+from pixelbench.suites.schema import Suite
+from pixelbench.suites.setting_origins import SettingOrigins, setting_origins
 
 #: Families without training, which no paper is about.
 BASELINES = {"uniform", "histogram", "png", "webp"}
@@ -26,8 +26,8 @@ def paper() -> Suite:
 
 
 @pytest.fixture(scope="module")
-def runs(paper: Suite) -> dict[tuple[str, str], Explained]:
-    return {(task.name, variant.name): explain(paper, task, variant, "paper") for task, variant in pairs(paper)}
+def runs(paper: Suite) -> dict[tuple[str, str], SettingOrigins]:
+    return {(task.name, variant.name): setting_origins(paper, task, variant, "paper") for task, variant in pairs(paper)}
 
 
 def keys(suite: Suite, budget: str | None = None, only: tuple[str, ...] = ()) -> dict[str, str]:
@@ -36,11 +36,11 @@ def keys(suite: Suite, budget: str | None = None, only: tuple[str, ...] = ()) ->
     return {f"{cell.spec.task['name']}/{cell.spec.variant}": cell.spec.key for cell in plan.cells}
 
 
-def plain(run: Explained) -> dict[str, object]:
+def plain(run: SettingOrigins) -> dict[str, object]:
     return {name: choice.value for name, choice in run.settings.items()}
 
 
-def test_it_has_every_cell_that_a_figure_names_and_no_other(runs: dict[tuple[str, str], Explained]) -> None:
+def test_it_has_every_cell_that_a_figure_names_and_no_other(runs: dict[tuple[str, str], SettingOrigins]) -> None:
     named = {(figure.task, figure.variant) for figure in load_figures() if figure.task}
     trained = {cell for cell, run in runs.items() if run.recipe}
     assert named == trained - CURVES
@@ -51,7 +51,7 @@ def test_it_has_every_cell_that_a_figure_names_and_no_other(runs: dict[tuple[str
 @pytest.mark.parametrize(
     "entry", [(name, entry) for name, family in FAMILIES.items() for entry in family.published], ids=lambda e: e[1].where
 )
-def test_settings_that_a_paper_states_are_taken(runs: dict[tuple[str, str], Explained], entry: tuple[str, Published]) -> None:
+def test_settings_that_a_paper_states_are_taken(runs: dict[tuple[str, str], SettingOrigins], entry: tuple[str, Published]) -> None:
     """Some network of the suite, on images of that shape, has every setting that the paper states for it."""
     family, stated = entry
     get_family(family).parse(stated.settings)
@@ -60,7 +60,7 @@ def test_settings_that_a_paper_states_are_taken(runs: dict[tuple[str, str], Expl
     assert any(stated.settings.items() <= settings.items() for settings in alike)
 
 
-def test_optimisers_batches_and_updates_of_the_papers(runs: dict[tuple[str, str], Explained]) -> None:
+def test_optimisers_batches_and_updates_of_the_papers(runs: dict[tuple[str, str], SettingOrigins]) -> None:
     stated = {
         ("cifar10", "pixelcnn"): {"optimiser": "rmsprop", "batch": 16},
         ("imagenet32", "row-lstm"): {"optimiser": "rmsprop", "batch": 64},
@@ -81,7 +81,7 @@ def test_optimisers_batches_and_updates_of_the_papers(runs: dict[tuple[str, str]
     assert (plain(runs["imagenet32", "pixelsnail"])["components"], plain(runs["imagenet32", "pixelsnail"])["dropout"]) == (32, 0.0)
 
 
-def test_all_that_is_trained_says_what_is_assumed_and_nothing_else_does(runs: dict[tuple[str, str], Explained]) -> None:
+def test_all_that_is_trained_says_what_is_assumed_and_nothing_else_does(runs: dict[tuple[str, str], SettingOrigins]) -> None:
     for cell, run in runs.items():
         assert bool(run.assumed) == bool(run.recipe), cell
         sentences = (*run.assumed, *run.deviations)
@@ -94,7 +94,7 @@ def test_every_budget_makes_every_cell_and_shrinks(paper: Suite) -> None:
     assert set(cells) == {"smoke", "cpu", "short", "paper"}
     assert len({frozenset(made) for made in cells.values()}) == 1
     for task, variant in pairs(paper):
-        whole, small = (explain(paper, task, variant, budget) for budget in ("paper", "smoke"))
+        whole, small = (setting_origins(paper, task, variant, budget) for budget in ("paper", "smoke"))
         if whole.updates and small.updates:
             assert small.updates.value < whole.updates.value
             assert plain(small)["maps"] <= plain(whole)["maps"]  # type: ignore[operator]
@@ -140,11 +140,11 @@ def test_main_suites_ship() -> None:
 def test_where_a_setting_comes_from(paper: Suite) -> None:
     task = next(task for task in paper.tasks if task.name == "mnist-fixed")
     variant = next(variant for variant in paper.variants if variant.name == "pixelcnn")
-    settings = explain(paper, task, variant, "cpu").settings
+    settings = setting_origins(paper, task, variant, "cpu").settings
     assert asdict(settings["layers"]) == {"value": 6, "origin": "variant.pixelcnn.on.mnist-fixed.budget.cpu.settings"}
     assert asdict(settings["skip"]) == {"value": False, "origin": "task.mnist-fixed.budget.cpu.settings"}
     assert asdict(settings["head"]) == {"value": "bernoulli", "origin": "task.mnist-fixed.settings"}
     assert asdict(settings["residual"]) == {"value": True, "origin": "default of pixelcnn"}
-    settings = explain(paper, task, variant, "paper").settings
+    settings = setting_origins(paper, task, variant, "paper").settings
     assert settings["layers"].origin == "variant.pixelcnn.on.mnist-fixed.settings"
     assert settings["skip"].origin == "variant.pixelcnn.settings"

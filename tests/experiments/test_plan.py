@@ -13,8 +13,8 @@ from pixelbench.experiments import plan as planning
 from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.failure import failed_record
 from pixelbench.experiments.plan import Cell, Plan, make_plan, resolve_precision
-from pixelbench.experiments.suite import Suite, load_suite
 from pixelbench.store import run_folder, write_record
+from pixelbench.suites.load import Suite, load_suite
 
 
 @pytest.fixture

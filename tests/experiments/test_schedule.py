@@ -22,9 +22,9 @@ from pixelbench.experiments import schedule
 from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Plan, make_plan
 from pixelbench.experiments.schedule import run_plan
-from pixelbench.experiments.suite import load_suite
 from pixelbench.store import read_record
 from pixelbench.store.locks import RunLock
+from pixelbench.suites.load import load_suite
 
 PROGRAM = Path(__file__).parent / "run_tiny.py"
 

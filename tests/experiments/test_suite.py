@@ -10,8 +10,8 @@ from suite_file import TEXT, write_suite
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.plan import make_plan
-from pixelbench.experiments.resolve import pairs, resolve
-from pixelbench.experiments.suite import load_suite, suite_names
+from pixelbench.suites.load import load_suite, suite_names
+from pixelbench.suites.resolve import pairs, resolve
 
 _FIXED = '[[variant]]\nname = "fixed"\nfamily = "gated-pixelcnn"\nsettings = { gates = true }\n'
 
@@ -273,7 +273,7 @@ def test_files_that_are_no_suite(tmp_path: Path) -> None:
 
 def test_suites_and_plans_need_no_torch() -> None:
     program = (
-        "import sys, pathlib; from pixelbench.experiments.suite import load_suite; from pixelbench.experiments.plan import make_plan\n"
+        "import sys, pathlib; from pixelbench.suites.load import load_suite; from pixelbench.experiments.plan import make_plan\n"
         "import pixelbench.experiments.schedule\n"
         "make_plan(load_suite('quick'), pathlib.Path('nowhere'))\n"
         "print(sorted({'torch', 'pandas', 'sklearn', 'skimage'} & set(sys.modules)))"

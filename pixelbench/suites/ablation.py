@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from pixelbench.data import Task, get_task
 from pixelbench.errors import UserError, unknown
-from pixelbench.experiments.grid import Ablation, OnTask, Suite, SuiteTask, SuiteVariant
-from pixelbench.experiments.resolve import find_mistakes, pairs
-from pixelbench.experiments.suite import ablation_names, is_path, load_suite
+from pixelbench.suites.load import ablation_names, is_path, load_suite
+from pixelbench.suites.resolve import pairs
+from pixelbench.suites.schema import Ablation, OnTask, Suite, SuiteTask, SuiteVariant
+from pixelbench.suites.validation import find_mistakes
 
 
 def load_ablation(name_or_path: str) -> tuple[Suite, Ablation]:

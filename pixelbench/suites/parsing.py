@@ -15,8 +15,8 @@ from pixelbench.errors import nearest
 
 T = TypeVar("T")
 
-#: A dotted name and the values given under it; a later layer wins.
-Layer = tuple[str, dict[str, Any]]
+#: A dotted name and the values given under it; a later one wins.
+Override = tuple[str, dict[str, Any]]
 
 _EXPECTED = {
     "bool_type": "true or false",
@@ -30,16 +30,16 @@ _EXPECTED = {
 }
 
 
-def parse(kind: type[T], layers: Sequence[Layer], mistakes: list[str]) -> T | None:
-    """The merged layers as a `kind` (a dataclass), or None after adding each mistake under the dotted name of the layer that made it."""
-    values = {name: value for _, given in layers for name, value in given.items()}
+def parse(kind: type[T], overrides: Sequence[Override], mistakes: list[str]) -> T | None:
+    """The merged overrides as a `kind` (a dataclass), or None after adding each mistake under the dotted name of the one that made it."""
+    values = {name: value for _, given in overrides for name, value in given.items()}
     try:
         return _adapter(kind).validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         for entry in error.errors(include_url=False):
             path = _dotted(entry["loc"], values)
             setting = entry["loc"][0] if entry["loc"] else _expectation(entry, kind).split()[0]  # "layers must be at least 0, got -1"
-            owner = next((name for name, given in reversed(layers) if setting in given), layers[0][0])
+            owner = next((name for name, given in reversed(overrides) if setting in given), overrides[0][0])
             mistakes.append(f"{'.'.join(part for part in (owner, path) if part)}: {_expectation(entry, kind)}")
         return None
 

@@ -29,7 +29,8 @@ task = "digits"                # one of the tasks, the one to begin with
 
 `extends = "quick"` (a name, or a path from this file) starts from another suite: tables are merged, tasks and variants by their name. With
 `tasks = ["digits"]` beside it, the other tasks of that suite are left out, and the variants that are on none but them. A task may also be a
-folder of images, `folder:PATH`. What wins where several places speak of a setting: see `layers_of`, and `pixelbench show SUITE --resolved`.
+folder of images, `folder:PATH`. What wins where several places speak of a setting: see `overrides_of` and
+`pixelbench show SUITE --resolved`.
 """
 
 import json
@@ -38,12 +39,13 @@ from pathlib import Path
 from typing import Any
 
 from pixelbench.errors import UserError, nearest, unknown
-from pixelbench.experiments import mistakes as said
-from pixelbench.experiments.grid import Suite
-from pixelbench.experiments.resolve import axis_mistakes, expand_axes, find_mistakes
+from pixelbench.suites import parsing
+from pixelbench.suites.resolve import expand_axes
+from pixelbench.suites.schema import Suite
+from pixelbench.suites.validation import axis_mistakes, find_mistakes
 from pixelbench.training.recipe import Recipe
 
-_SHIPPED = Path(__file__).parent / "suites"
+_SHIPPED = Path(__file__).parent / "shipped"
 _ABLATIONS = _SHIPPED / "ablations"
 #: What shipped suites have in common; to extend, or to look at.
 _PARTS = _SHIPPED / "parts"
@@ -67,11 +69,11 @@ def load_suite(name_or_path: str) -> Suite:
     """
     path = _find(name_or_path, Path())
     values = _read_extended(path)
-    mistakes = list(said.infinities(values))
-    suite = said.parse(Suite, [("", values)], mistakes)
+    mistakes = list(parsing.infinities(values))
+    suite = parsing.parse(Suite, [("", values)], mistakes)
     if suite is None:
         recipe = values.get("recipe")  # can be judged although the rest has no shape
-        said.parse(Recipe, [("recipe", recipe if isinstance(recipe, dict) else {})], mistakes)
+        parsing.parse(Recipe, [("recipe", recipe if isinstance(recipe, dict) else {})], mistakes)
     elif not mistakes:
         mistakes = axis_mistakes(suite)
         try:
@@ -163,14 +165,14 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(_text(path))
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"Suite file '{path}' is not valid TOML: {error}; mend it there.") from None
+        raise UserError(f"Suite file '{path}' is not valid TOML: {error}; fix it there.") from None
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"Suite file '{path}' cannot be read: {error.strerror}; mend its permissions or name another.") from None
+        raise UserError(f"Suite file '{path}' cannot be read: {error.strerror}; fix its permissions or name another.") from None
     except UnicodeDecodeError:
         raise UserError(f"Suite file '{path}' is not UTF-8 text; save it as UTF-8.") from None
 

@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pixelbench.experiments.grid import Suite, SuiteTask, SuiteVariant
-from pixelbench.experiments.layers import layers_of, origin
-from pixelbench.experiments.mistakes import Layer
-from pixelbench.experiments.resolve import resolve
+from pixelbench.suites.overrides import origin, overrides_of
+from pixelbench.suites.parsing import Override
+from pixelbench.suites.resolve import resolve
+from pixelbench.suites.schema import Suite, SuiteTask, SuiteVariant
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Explained:
+class SettingOrigins:
     """A cell of a suite at a budget. `updates` is None and `recipe` and texts empty where nothing is trained."""
 
     task: str
@@ -34,28 +34,28 @@ class Explained:
     deviations: tuple[str, ...]
 
 
-def explain(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str) -> Explained:
+def setting_origins(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str) -> SettingOrigins:
     """What a cell of a suite that `load_suite` gave asks for, and why."""
-    layers, resolved = layers_of(suite, task, variant, budget), resolve(suite, task, variant, budget, [])
+    overrides, resolved = overrides_of(suite, task, variant, budget), resolve(suite, task, variant, budget, [])
     assert resolved is not None, "load_suite has resolved every cell"
     recipe = resolved.recipe.as_dict() if resolved.recipe else {}
-    place, updates = layers.updates[-1]
+    place, updates = overrides.updates[-1]
     on = [variant.on[task.name]] if task.name in variant.on else []
     speakers = [task, variant, *on] if recipe else []
-    return Explained(
+    return SettingOrigins(
         task=task.name,
         variant=variant.name,
         family=variant.family,
         budget=budget,
         expect=variant.expect,
         updates=Choice(updates, place.removesuffix(".updates")) if recipe else None,
-        settings=_choices(resolved.settings, layers.settings, f"default of {variant.family}"),
-        recipe=_choices(recipe, layers.recipe, "default"),
-        evaluation=_choices(asdict(resolved.evaluation), layers.evaluation, "default"),
+        settings=_choices(resolved.settings, overrides.settings, f"default of {variant.family}"),
+        recipe=_choices(recipe, overrides.recipe, "default"),
+        evaluation=_choices(asdict(resolved.evaluation), overrides.evaluation, "default"),
         assumed=tuple(said for speaker in speakers for said in speaker.assumed),
         deviations=tuple(said for speaker in speakers for said in speaker.deviations),
     )
 
 
-def _choices(values: dict[str, Any], layers: list[Layer], default: str) -> dict[str, Choice]:
-    return {name: Choice(value, origin(layers, name) or default) for name, value in values.items()}
+def _choices(values: dict[str, Any], overrides: list[Override], default: str) -> dict[str, Choice]:
+    return {name: Choice(value, origin(overrides, name) or default) for name, value in values.items()}

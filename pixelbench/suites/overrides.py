@@ -4,22 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
-from pixelbench.experiments.grid import Budget, OnTask, Suite, SuiteTask, SuiteVariant
-from pixelbench.experiments.mistakes import Layer
 from pixelbench.models.families import FAMILIES, Family
+from pixelbench.suites.parsing import Override
+from pixelbench.suites.schema import Budget, OnTask, Suite, SuiteTask, SuiteVariant
 
 
 @dataclass(frozen=True)
-class Layers:
+class Overrides:
     """For each part of a run the places that speak of it, each with its dotted name; a later one wins. So do later `updates`."""
 
-    settings: list[Layer]
-    recipe: list[Layer]
-    evaluation: list[Layer]
+    settings: list[Override]
+    recipe: list[Override]
+    evaluation: list[Override]
     updates: list[tuple[str, int]]
 
 
-def layers_of(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str) -> Layers:
+def overrides_of(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str) -> Overrides:
     """The places that speak of a cell.
 
     First the suite's (recipe and evaluation), the task's, the variant's, the variant's on this task; then what each of the four says of the
@@ -35,7 +35,7 @@ def layers_of(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str)
         (f"{name}.settings", dict(place.settings) if name.startswith(own) else known_settings(family, place.settings))
         for name, place in places
     ]
-    return Layers(
+    return Overrides(
         settings,
         [("recipe", suite.recipe), *((f"{name}.recipe", place.recipe) for name, place in places)],
         [("evaluation", suite.evaluation), *((f"{name}.evaluation", place.evaluation) for name, place in places)],
@@ -43,9 +43,9 @@ def layers_of(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str)
     )
 
 
-def origin(layers: list[Layer], name: str) -> str | None:
+def origin(overrides: list[Override], name: str) -> str | None:
     """The dotted name of the place that decides the setting `name`; None where none speaks of it, so that its default holds."""
-    return next((place for place, given in reversed(layers) if name in given), None)
+    return next((place for place, given in reversed(overrides) if name in given), None)
 
 
 def known_settings(family: Family, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,95 @@
+"""One cell of a suite: what task, variant and budget together come to. No torch."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pixelbench.data import Task, get_task, task_names
+from pixelbench.errors import UserError
+from pixelbench.models.families import FAMILIES, Family
+from pixelbench.models.settings.common import Settings
+from pixelbench.suites.overrides import overrides_of, setting_names
+from pixelbench.suites.parsing import parse
+from pixelbench.suites.schema import Evaluation, Suite, SuiteTask, SuiteVariant
+from pixelbench.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Everything of a run but seed, precision and limit. `recipe` is None and `updates` 0 where nothing is trained."""
+
+    settings: dict[str, Any]
+    recipe: Recipe | None
+    evaluation: Evaluation
+    updates: int
+
+
+def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, mistakes: list[str]) -> Resolved | None:
+    """What the cell asks for, or None after adding its mistakes. Which place of the suite wins: see `overrides_of`."""
+    family, overrides = FAMILIES[variant.family], overrides_of(suite, task, variant, budget)
+    settings = parse(family.settings, overrides.settings, mistakes)
+    recipe = parse(Recipe, overrides.recipe, mistakes)
+    evaluation = parse(Evaluation, overrides.evaluation, mistakes)
+    updates = overrides.updates[-1][1] if overrides.updates else None
+    at_task = f"task.{task.name}"
+    if updates is None:
+        mistakes.append(f"budget.{budget}.updates: is missing, and so is {at_task}.budget.{budget}.updates")
+    if settings is None or recipe is None or evaluation is None or updates is None:
+        return None
+    images = task_or_mistake(task.name)
+    misfit = None if isinstance(images, str) else _misfit(family, settings, images)  # an unknown task is a mistake of its own
+    if misfit:
+        mistakes.append(f"variant.{variant.name}.settings: on {at_task}, {misfit}")
+        return None
+    trained = family.kind == "network"
+    return Resolved(settings.as_dict(), recipe if trained else None, evaluation, updates if trained else 0)
+
+
+def pairs(suite: Suite) -> Iterator[tuple[SuiteTask, SuiteVariant]]:
+    """The suite's tasks and variants, in its order."""
+    for task in suite.tasks:
+        for variant in suite.variants:
+            if variant.tasks is None or task.name in variant.tasks:
+                yield task, variant
+
+
+def expand_axes(suite: Suite) -> Suite:
+    """Multiplies the axes out: `x` becomes `x+gates=true` and `x+gates=false`; a variant that fixes a setting itself keeps it."""
+    variants = [made for variant in suite.variants for made in _along_axes(variant, suite.axes)]
+    return replace(suite, variants=tuple(variants), axes={})
+
+
+def task_or_mistake(name: str) -> Task | str:
+    """The task, or why there is none of this name or in that folder."""
+    try:
+        return get_task(name)
+    except UserError as error:
+        return str(error)
+
+
+def _along_axes(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> Iterator[SuiteVariant]:
+    family = FAMILIES.get(variant.family)
+    fixed = {*variant.settings, *(name for there in variant.on.values() for name in there.settings)}
+    own = [name for name in axes if family and name in setting_names(family) and name not in fixed]
+    for values in itertools.product(*(axes[name] for name in own)):
+        chosen = dict(zip(own, values, strict=True))
+        suffix = "".join(f"+{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items())
+        yield replace(variant, name=variant.name + suffix, settings={**variant.settings, **chosen})
+
+
+def _misfit(family: Family, settings: Settings, task: Task) -> str | None:
+    """Why the variant cannot be trained on the task's images, or their labels; None where it can."""
+    misfit = family.misfit(settings, *task.shape, task.levels)
+    if misfit:
+        return misfit
+    condition, classes = (settings.as_dict().get(name) for name in ("condition", "classes"))
+    if condition in (None, "none"):
+        return None
+    if condition != "class":
+        return f"condition = '{condition}' has nothing to come from, since tasks have labels only; expected 'none' or 'class'"
+    if not task.classes:
+        labelled = [name for name in task_names() if get_task(name).classes]
+        return f"condition = 'class' needs labels, which these images do not have; tasks with labels: {', '.join(labelled)}"
+    return None if classes == task.classes else f"classes must be {task.classes}, as many as its labels have, got {classes}"
