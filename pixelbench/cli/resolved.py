@@ -19,8 +19,8 @@ def resolved_runs(suite: "Suite", only: Sequence[str], budget: str | None) -> "l
         UserError: no such budget.
         NothingMatched: `only` leaves no cell.
     """
-    from pixelbench.experiments.plan import choose
     from pixelbench.suites.setting_origins import setting_origins
+    from pixelbench.suites.specs import choose
 
     name = budget or suite.default_budget
     if name not in suite.budgets:

@@ -1,21 +1,20 @@
 """What a suite asks for against what a store has: which runs are stored, missing, stale or failed, and which will be made. No torch."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from pixelbench.data import Task, get_task
-from pixelbench.errors import NothingMatched, UserError, nearest, unknown
+from pixelbench.errors import UserError, unknown
 from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.provenance import device_title, source_digest
 from pixelbench.models.families import get_family
 from pixelbench.store.record import fingerprint, run_folder
 from pixelbench.store.scan import Scan, StoredRun, scan
 from pixelbench.store.spec import RunSpec
-from pixelbench.suites.resolve import Resolved, pairs, resolve
-from pixelbench.suites.schema import Evaluation, Suite, SuiteTask, SuiteVariant
+from pixelbench.suites.schema import Suite
+from pixelbench.suites.specs import choose, specs_of, without_twins
 
 State = Literal["stored", "missing", "stale", "failed", "missing data"]
 Rerun = Literal["missing", "failed", "stale", "all"]
@@ -120,16 +119,10 @@ def make_plan(
         UserError: unknown budget, `rerun` or precision, a limit or shard out of range, a store that is no folder.
         NothingMatched: `only` leaves no cell.
     """
-    budget = budget or suite.default_budget
-    _check_choices(suite, budget, rerun, limit, precision, shard)
-    chosen = choose(suite, only)
-    specs = [
-        _spec(task, variant, resolved, seed, budget, limit, device, precision)
-        for task, variant in chosen
-        if (resolved := resolve(suite, task, variant, budget, [])) is not None
-        for seed in seeds or suite.seeds
-    ]
-    specs, problems = _without_twins(specs)
+    _check_choices(rerun, shard)
+    specs, problems = without_twins(
+        specs_of(suite, only=only, seeds=seeds, budget=budget, limit=limit, device=device, precision=precision)
+    )
     if shard is not None:
         specs = specs[shard[0] - 1 :: shard[1]]
     found = scan(store)
@@ -137,95 +130,18 @@ def make_plan(
     costs = Costs((run.record for run in found.values()), kind)
     cells = [_cell(spec, store, found, costs, _MADE[rerun]) for spec in specs]
     needed = {cell.spec.task["name"] for cell in cells if cell.runs}
-    tasks = {(task := get_task(suite_task.name)).name: task for suite_task, _ in chosen}
+    tasks = {(task := get_task(suite_task.name)).name: task for suite_task, _ in choose(suite, only)}
     absent = {name: (task, said) for name, task in tasks.items() if name in needed and (said := task.missing())}
     cells = [replace(cell, state="missing data", runs=False) if cell.runs and cell.spec.task["name"] in absent else cell for cell in cells]
     sentences, without = tuple(said for _, said in absent.values()), tuple(task for task, _ in absent.values())
     return Plan(suite.name, store, tuple(cells), (*found.problems, *problems), sentences, without, tuple(tasks.values()), kind)
 
 
-def choose(suite: Suite, only: Sequence[str]) -> list[tuple[SuiteTask, SuiteVariant]]:
-    """The suite's cells that one of the glob patterns `only` matches, all without any.
-
-    Raises:
-        NothingMatched: there is none.
-    """
-    chosen = [pair for pair in pairs(suite) if _matches(only, *pair)]
-    if not chosen:
-        raise _nothing_matched(suite, only)
-    return chosen
-
-
-def resolve_precision(asked: str, of_recipe: str, device: str) -> str:
-    """`fp32` or `bf16`: what was asked for, else what the recipe says, else bf16 on CUDA and fp32 elsewhere."""
-    wanted = of_recipe if asked == "auto" else asked
-    return ("bf16" if device.startswith("cuda") else "fp32") if wanted == "auto" else wanted
-
-
-def _check_choices(suite: Suite, budget: str, rerun: str, limit: int | None, precision: str, shard: tuple[int, int] | None) -> None:
-    for kind, name, known in (
-        ("budget", budget, list(suite.budgets)),
-        ("choice of --rerun", rerun, list(_MADE)),
-        ("precision", precision, ["auto", "fp32", "bf16"]),
-    ):
-        if name not in known:
-            raise unknown(kind, name, known)
-    if limit is not None and limit < 1:
-        raise UserError(f"--limit must be at least 1, got {limit}.")
+def _check_choices(rerun: str, shard: tuple[int, int] | None) -> None:
+    if rerun not in _MADE:
+        raise unknown("choice of --rerun", rerun, _MADE)
     if shard is not None and not 1 <= shard[0] <= shard[1]:
         raise UserError(f"--shard i/n needs 1 <= i <= n, got {shard[0]}/{shard[1]}.")
-
-
-def _matches(only: Sequence[str], task: SuiteTask, variant: SuiteVariant) -> bool:
-    names = (f"{task.name}/{variant.name}", task.name, variant.name)
-    return not only or any(fnmatchcase(name, pattern) for pattern in only for name in names)
-
-
-def _nothing_matched(suite: Suite, only: Sequence[str]) -> NothingMatched:
-    names = {name for task, variant in pairs(suite) for name in (f"{task.name}/{variant.name}", task.name, variant.name)}
-    near = nearest(only[0] if only else "", names)
-    hint = f"did you mean '{near}'?" if near else f"`pixelbench show {suite.name}` lists its runs."
-    return NothingMatched(f"No run of suite '{suite.name}' matches {', '.join(repr(pattern) for pattern in only)}; {hint}")
-
-
-def _spec(
-    suite_task: SuiteTask, variant: SuiteVariant, resolved: Resolved, seed: int, budget: str, limit: int | None, device: str, precision: str
-) -> RunSpec:
-    task, family, recipe = get_task(suite_task.name), get_family(variant.family), resolved.recipe
-    described = ("name", "digest", "preprocessing", "channels", "height", "width", "levels")
-    if recipe is not None:
-        recipe = replace(recipe, precision=resolve_precision(precision, recipe.precision, device))
-    return RunSpec(
-        task={name: getattr(task, name) for name in described},
-        variant=variant.name,
-        family=family.name,
-        model_version=family.version,
-        settings=resolved.settings,
-        recipe={} if recipe is None else recipe.as_dict(),
-        budget=budget,
-        updates=resolved.updates,
-        evaluation=asdict(_limited(resolved.evaluation, limit)),
-        seed=seed,
-        expect=variant.expect,
-    )
-
-
-def _limited(evaluation: Evaluation, limit: int | None) -> Evaluation:
-    if limit is None:
-        return evaluation
-    images = {name: value for name, value in asdict(evaluation).items() if name != "importance_samples"}
-    return replace(evaluation, **{name: limit if value is None else min(limit, value) for name, value in images.items()})
-
-
-def _without_twins(specs: Sequence[RunSpec]) -> tuple[list[RunSpec], list[str]]:
-    """A run that two variants ask for (a budget that shrinks both to the same) is made once, under the first name."""
-    first: dict[str, RunSpec] = {}
-    problems = []
-    for spec in specs:
-        twin = first.setdefault(spec.key, spec)
-        if twin is not spec:
-            problems.append(f"{spec.label} asks for the same run as {twin.label}; it is made once, under that name.")
-    return list(first.values()), problems
 
 
 def _cell(spec: RunSpec, store: Path, found: Scan, costs: Costs, made: tuple[State, ...]) -> Cell:

@@ -12,9 +12,11 @@ from pixelbench.errors import NothingMatched, UserError
 from pixelbench.experiments import plan as planning
 from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.failure import failed_record
-from pixelbench.experiments.plan import Cell, Plan, make_plan, resolve_precision
+from pixelbench.experiments.plan import Cell, Plan, make_plan
 from pixelbench.store import run_folder, write_record
-from pixelbench.suites.load import Suite, load_suite
+from pixelbench.suites.load import load_suite
+from pixelbench.suites.schema import Suite
+from pixelbench.suites.specs import resolve_precision
 
 
 @pytest.fixture
