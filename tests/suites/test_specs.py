@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from suite_file import TEXT, write_suite
+from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.store.spec import RunSpec

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from suite_file import TEXT, write_suite
+from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.plan import make_plan
