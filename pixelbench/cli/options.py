@@ -44,6 +44,7 @@ FetchOption = Annotated[bool, typer.Option(" /--no-fetch", help="Downloads and p
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 
 DEFAULT_RESULTS = Path("runs")
+_MOST_SEEDS = 10_000
 
 
 def parse_shard(text: str | None) -> tuple[int, int] | None:
@@ -64,14 +65,24 @@ def parse_seeds(text: str | None) -> list[int] | None:
     """`0-2` → [0, 1, 2]; `0,3` → [0, 3]; both can be mixed; None stays None.
 
     Raises:
-        UserError: anything else.
+        UserError: anything else, a seed of more than 63 bits, or more than 10,000 of them.
     """
     if text is None:
         return None
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)) or len(first + last) > 9:
-            raise UserError(f"Seeds are whole numbers from 0 up such as 0-2 or 0,3; got '{text}'.")
-        seeds += range(int(first), int(last or first) + 1)
-    return sorted(set(seeds))
+    ends = [_seed_range(part.strip(), text) for part in text.split(",")]
+    if sum(last - first + 1 for first, last in ends) > _MOST_SEEDS:
+        raise UserError(f"At most {_MOST_SEEDS:,} seeds can be asked for at once; got '{text}'.")
+    return sorted({seed for first, last in ends for seed in range(first, last + 1)})
+
+
+def _seed_range(part: str, text: str) -> tuple[int, int]:
+    """First and last seed of `3` or `0-2`."""
+    first, dash, last = part.partition("-")
+    last = last if dash else first
+    if not (first.isdecimal() and last.isdecimal()):
+        raise UserError(f"Seeds are whole numbers from 0 up such as 0-2 or 0,3; got '{text}'.")
+    if max(len(first), len(last)) > 19 or max(int(first), int(last)) >= 2**63:
+        raise UserError(f"Seeds are whole numbers below 2^63; got '{text}'.")
+    if int(last) < int(first):
+        raise UserError(f"Seeds are whole numbers from 0 up such as 0-2 or 0,3; got '{text}'.")
+    return int(first), int(last)

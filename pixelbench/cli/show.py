@@ -11,7 +11,7 @@ from pixelbench.cli.output import print_json, print_table, stdout
 from pixelbench.errors import UserError
 
 if TYPE_CHECKING:
-    from pixelbench.suites.schema import Suite, SuiteVariant
+    from pixelbench.suites.schema import Claim, Suite, SuiteVariant
 
 
 _EXAMPLES = """Example: pixelbench show quick
@@ -87,11 +87,36 @@ def _print(suite: "Suite") -> None:
     ]
     print_table(("variant", "model", "settings", "recipe", "tasks", "expected"), variants)
     stdout().print(Text(f"seeds: {', '.join(map(str, suite.seeds))}"))
+    for line in (_verdict_seeds(suite), *_kept_weights(suite)):
+        stdout().print(Text(line))
+    if suite.claims:
+        print_table(("claim", "value", "tolerance", "source"), [_claim(claim) for claim in suite.claims], right=("tolerance",))
     for title, values in (("recipe", suite.recipe), ("evaluation", suite.evaluation)):
         if values:
             stdout().print(Text(f"{title}: {_settings(values)}"))
     if any(place.assumed or place.deviations for place in (*suite.tasks, *suite.variants)):
         stdout().print(Text(f"What is assumed and what deviates, run by run: pixelbench show {suite.name} --resolved"))
+
+
+def _verdict_seeds(suite: "Suite") -> str:
+    own = [f"of {variant.name} 0 to {variant.verdict_seeds - 1}" for variant in suite.variants if variant.verdict_seeds]
+    return "; ".join((f"a verdict is by the seeds 0 to {suite.verdict_seeds - 1}", *own))
+
+
+def _kept_weights(suite: "Suite") -> list[str]:
+    """A line for those variants whose weights are always kept, and one for those where they never are."""
+    kept = {variant.name: suite.keep_weights_of(variant) for variant in suite.variants}
+    lines = []
+    for wanted, word in ((True, "always"), (False, "never")):
+        names = [name for name, value in kept.items() if value is wanted]
+        if names:
+            lines.append(f"weights {word} kept: {'all variants' if len(names) == len(kept) else ', '.join(names)}")
+    return lines
+
+
+def _claim(claim: "Claim") -> tuple[str, str, str, str]:
+    tolerance = "usual" if claim.tolerance is None else f"{claim.tolerance:g}"
+    return f"{claim.task}/{claim.variant}", f"{claim.printed} {claim.unit}", tolerance, claim.source
 
 
 def _elsewhere(variant: "SuiteVariant") -> list[str]:

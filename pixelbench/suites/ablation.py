@@ -54,6 +54,7 @@ def on_task(suite: Suite, ablation: Ablation, name: str | None = None) -> tuple[
         tasks=(replace(like, name=name),),
         variants=tuple(replace(variant, tasks=None, on=_moved(variant, like.name, name)) for variant in variants),
         ablation=replace(ablation, task=name),
+        claims=tuple(claim for claim in suite.claims if claim.task == name),
     )
     mistakes = find_mistakes(alone)
     if mistakes:

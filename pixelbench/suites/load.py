@@ -4,6 +4,8 @@
 name = "mine"
 default_budget = "cpu"
 seeds = [0, 1]
+verdict_seeds = 5              # the seeds 0 to 4 decide a verdict, whatever else is stored; at least 3, which is the default
+keep_weights = false           # true: trained weights are always kept beside the record; left out, by their size
 [recipe]                       # fields of Recipe
 learning_rate = 4e-3
 [evaluation]                   # fields of Evaluation
@@ -19,18 +21,26 @@ family = "gated-pixelcnn"
 settings = { gates = false }   # also recipe, evaluation, budget.cpu, tasks = ["digits"], expect = "leaky"
 on.digits.settings.maps = 32   # on this task alone; also recipe, evaluation, budget.cpu, assumed, deviations
 assumed = ["…"]                # of this variant; also deviations: texts, a sentence each, for `show --resolved`
+verdict_seeds = 10             # of this variant; also keep_weights
 [axes]
 layers = [3, 4]                # a product over the variants that have the setting and do not fix it themselves
 [ablation]                     # where the suite is one, for `ablate`
 question = "Are the gates worth their weights?"
 baseline = "gated-pixelcnn"    # one of the variants; the others are it with one thing changed
 task = "digits"                # one of the tasks, the one to begin with
+[[claim]]                      # a number to hold a variant against, as published figures are
+task = "digits"
+variant = "gated-no-gates"
+value = 1.90                   # as it is printed, so 1.90 is not 1.9
+unit = "bits/dim"              # or "nats/image"
+source = "Table 3 of my paper"
+tolerance = 0.01               # may be left out
 ```
 
 `extends = "quick"` (a name, or a path from this file) starts from another suite: tables are merged, tasks and variants by their name. With
-`tasks = ["digits"]` beside it, the other tasks of that suite are left out, and the variants that are on none but them. A task may also be a
-folder of images, `folder:PATH`. What wins where several places speak of a setting: see `overrides_of` and
-`pixelbench show SUITE --resolved`.
+`tasks = ["digits"]` beside it, the other tasks of that suite are left out, and the variants that are on none but them. Claims stay with the
+file that makes them: none is taken over. A task may also be a folder of images, `folder:PATH`. What wins where several places speak of a
+setting: see `overrides_of` and `pixelbench show SUITE --resolved`.
 """
 
 import json
@@ -38,8 +48,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pixelbench.errors import UserError, nearest, unknown
+from pixelbench.errors import UserError, first_line, nearest, unknown
 from pixelbench.suites import parsing
+from pixelbench.suites.claims import WrittenFloat, fill_in_printed
 from pixelbench.suites.resolve import expand_axes
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.validation import axis_mistakes, find_mistakes
@@ -69,7 +80,8 @@ def load_suite(name_or_path: str) -> Suite:
     """
     path = _find(name_or_path, Path())
     values = _read_extended(path)
-    mistakes = list(parsing.infinities(values))
+    mistakes = list(parsing.impossible_numbers(values))
+    mistakes += fill_in_printed(_tables(values, "claim"))
     suite = parsing.parse(Suite, [("", values)], mistakes)
     if suite is None:
         recipe = values.get("recipe")  # can be judged although the rest has no shape
@@ -131,7 +143,7 @@ def _read_extended(path: Path) -> dict[str, Any]:
     base = _read(base_path)
     if "extends" in base:
         raise UserError(f"{path}: extends: '{extends}' itself extends '{base['extends']}'; extend that one instead.")
-    for own in ("name", "description"):
+    for own in ("name", "description", "claim"):
         base.pop(own, None)
     return _merged(base if kept is None else _on_tasks(path, base, kept), values)
 
@@ -163,9 +175,9 @@ def _tables(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"Suite file '{path}' is not valid TOML: {error}; fix it there.") from None
+        return tomllib.loads(_text(path), parse_float=WrittenFloat)
+    except (ValueError, RecursionError) as error:  # beside TOML's own mistakes: whole numbers of thousands of digits, endless nesting
+        raise UserError(f"Suite file '{path}' is not valid TOML: {first_line(error)}; fix it there.") from None
 
 
 def _text(path: Path) -> str:

@@ -44,16 +44,26 @@ def parse(kind: type[T], overrides: Sequence[Override], mistakes: list[str]) -> 
         return None
 
 
-def infinities(values: Any, path: str = "") -> Iterator[str]:
-    """A mistake for each `nan` and `inf`, which TOML has and JSON, so the record, has not."""
+def impossible_numbers(values: Any, path: str = "") -> Iterator[str]:
+    """A mistake for each `nan` and `inf`, which JSON, so the record, has not, and for each whole number of more than 64 bits."""
     if isinstance(values, dict):
         for name, value in values.items():
-            yield from infinities(value, f"{path}.{name}" if path else name)
+            yield from impossible_numbers(value, f"{path}.{name}" if path else name)
     elif isinstance(values, list):
         for index, value in enumerate(values):
-            yield from infinities(value, f"{path}.{_item_name(value, index)}")
+            yield from impossible_numbers(value, f"{path}.{item_name(value, index)}")
     elif isinstance(values, float) and not math.isfinite(values):
         yield f"{path}: expected a finite number, got {values}"
+    elif isinstance(values, int) and not -(2**63) <= values < 2**63:
+        yield f"{path}: expected a whole number of at most 64 bits, so below 2^63, got one of {len(str(abs(values)))} digits"
+
+
+def item_name(value: Any, index: int) -> str:
+    """What an entry of a list is called in a dotted path: by its name, a claim by what it is about, others by their place."""
+    entry = value if isinstance(value, dict) else {}
+    about = [entry[key] for key in ("task", "variant") if isinstance(entry.get(key), str)]
+    name = entry.get("name", "/".join(about) if len(about) == 2 else None)
+    return name if isinstance(name, str) else f"[{index}]"
 
 
 @cache
@@ -66,18 +76,13 @@ def _dotted(location: Sequence[int | str], values: Any) -> str:
     parts = []
     for part in location:
         inside = values[part] if _has(values, part) else None
-        parts.append(_item_name(inside, part) if isinstance(part, int) else part)
+        parts.append(item_name(inside, part) if isinstance(part, int) else part)
         values = inside
     return ".".join(parts)
 
 
 def _has(values: Any, part: int | str) -> bool:
     return (isinstance(values, list) and isinstance(part, int)) or (isinstance(values, dict) and part in values)
-
-
-def _item_name(value: Any, index: int) -> str:
-    name = value.get("name") if isinstance(value, dict) else None
-    return name if isinstance(name, str) else f"[{index}]"
 
 
 def _expectation(entry: Any, kind: type) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 _STRICT = ConfigDict(extra="forbid", strict=True)
+#: With how few seeds a verdict can be given.
+FEWEST_SEEDS = 3
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 
 
@@ -84,7 +86,8 @@ class SuiteVariant:
     """A family with settings. `tasks = None`: on every task. `expect = "leaky"` declares a planted fault.
 
     `assumed`: what a paper leaves unsaid and was chosen here, with the reason; `deviations`: where this differs from what it says. These
-    are texts for people, a sentence each, and no part of what a run is.
+    are texts for people, a sentence each, and no part of what a run is. Nor are `verdict_seeds` and `keep_weights`; None leaves them to the
+    suite.
     """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
@@ -100,6 +103,11 @@ class SuiteVariant:
     expect: Literal["causal", "leaky"] = "causal"
     assumed: tuple[str, ...] = ()
     deviations: tuple[str, ...] = ()
+    verdict_seeds: int | None = None
+    keep_weights: bool | None = None
+
+    def __post_init__(self) -> None:
+        _check_verdict_seeds(self.verdict_seeds)
 
 
 @dataclass(frozen=True)
@@ -114,8 +122,39 @@ class Ablation:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """A number that the suite's author claims, or found somewhere, for a variant on the test images of a task.
+
+    `source`: where it stands, for people. `tolerance`: what a measurement may differ by, in `unit`; None is the usual one. `printed`: the
+    value as the file has it, so that 3.10 has two decimals; `load_suite` fills it in.
+    """
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+
+    task: str
+    variant: str
+    value: float
+    unit: Literal["bits/dim", "nats/image"]
+    source: str
+    tolerance: float | None = None
+    printed: str = ""
+
+    def __post_init__(self) -> None:
+        if self.value < 0:
+            raise ValueError(f"value must be at least 0, got {self.value:g}")
+        if not self.source.strip():
+            raise ValueError("source must say where the value stands, and is empty")
+        if self.tolerance is not None and self.tolerance <= 0:
+            raise ValueError(f"tolerance must be above 0, got {self.tolerance:g}")
+
+
+@dataclass(frozen=True)
 class Suite:
-    """A suite whose every cell is valid. `load_suite` multiplies the `axes` out into `variants`."""
+    """A suite whose every cell is valid. `load_suite` multiplies the `axes` out into `variants`.
+
+    `verdict_seeds`: so many seeds, from 0 on, decide the verdict on a cell. `keep_weights`: whether trained weights are kept beside the
+    record; None is the usual rule, by their size. Neither is part of what a run is.
+    """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
@@ -130,10 +169,27 @@ class Suite:
     evaluation: dict[str, Any] = field(default_factory=dict)
     axes: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     ablation: Ablation | None = None
+    verdict_seeds: int = FEWEST_SEEDS
+    keep_weights: bool | None = None
+    claims: Annotated[tuple[Claim, ...], Field(alias="claim")] = ()
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must be different whole numbers from 0 up, got {list(self.seeds)}")
+        _check_verdict_seeds(self.verdict_seeds)
         for variant in self.variants:
             if not _NAME.fullmatch(variant.name):
                 raise ValueError(f"a variant's name holds letters, digits and . _ + = - only, for its folder; got '{variant.name}'")
+
+    def verdict_seeds_of(self, variant: SuiteVariant) -> int:
+        """How many seeds, from 0 on, decide the verdict on a variant of the suite."""
+        return self.verdict_seeds if variant.verdict_seeds is None else variant.verdict_seeds
+
+    def keep_weights_of(self, variant: SuiteVariant) -> bool | None:
+        """Whether the weights of a variant of the suite are kept; None is the usual rule."""
+        return self.keep_weights if variant.keep_weights is None else variant.keep_weights
+
+
+def _check_verdict_seeds(count: int | None) -> None:
+    if count is not None and count < FEWEST_SEEDS:
+        raise ValueError(f"verdict_seeds must be at least {FEWEST_SEEDS}, since fewer give no interval to rely on, got {count}")

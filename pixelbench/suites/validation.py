@@ -5,6 +5,7 @@ from typing import Any
 
 from pixelbench.errors import unknown
 from pixelbench.models.families import FAMILIES
+from pixelbench.suites.claims import claim_mistakes
 from pixelbench.suites.overrides import setting_names
 from pixelbench.suites.resolve import pairs, resolve, task_or_mistake
 from pixelbench.suites.schema import Suite, SuiteVariant
@@ -44,7 +45,7 @@ def _unknown_names(suite: Suite) -> list[str]:
         found.append(f"default_budget: {unknown('budget', suite.default_budget, suite.budgets)}")
     for kind, names in (("task", own_tasks), ("variant", [variant.name for variant in suite.variants])):
         found += [f"{kind}.{name}: there are two of this name" for name in dict.fromkeys(names) if names.count(name) > 1]
-    return found + _ablation_mistakes(suite)
+    return found + _ablation_mistakes(suite) + list(claim_mistakes(suite))
 
 
 def _budgets(suite: Suite) -> Iterator[tuple[str, str]]:

@@ -1,12 +1,15 @@
 """Mistakes are one sentence with the nearest valid name and exit code 2, never a traceback."""
 
 import errno
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from cli_stores import Pixelbench
+
+from pixelbench.cli.options import parse_seeds
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,10 @@ from cli_stores import Pixelbench
         (["plan", "--suite", "quick", "--shard", "2"], "such as 1/3, the first of three machines; got '2'"),
         (["run", "--suite", "quick", "--shard", "5/2"], "--shard i/n needs 1 <= i <= n, got 5/2"),
         (["plan", "--suite", "quick", "--seeds", "a"], "such as 0-2 or 0,3; got 'a'"),
+        (["plan", "--suite", "quick", "--seeds", str(10**30)], f"Seeds are whole numbers below 2^63; got '{10**30}'."),
+        (["plan", "--suite", "quick", "--seeds", f"0-{2**63}"], "below 2^63"),
+        (["plan", "--suite", "quick", "--seeds", "0-10000"], "At most 10,000 seeds can be asked for at once; got '0-10000'."),
+        (["plan", "--suite", "quick", "--seeds", f"0-{2**63 - 1}"], "At most 10,000 seeds"),
         (["run", "--suite", "quick", "--limit", "0"], "--limit"),
         (["show", "quikc"], "Did you mean 'quick'?"),
         (["list", "task"], "Unknown list 'task'. Did you mean 'tasks'?"),
@@ -48,6 +55,29 @@ def test_nothing_matched_is_3(pixelbench: Pixelbench) -> None:
     code, out, err = pixelbench("run", "--suite", "quick", "--only", "photos/gated-pixelcn")
     assert (code, out) == (3, "")
     assert "did you mean 'photos/gated-pixelcnn'?" in err
+
+
+def test_seeds_at_the_limits_are_taken(pixelbench: Pixelbench) -> None:
+    code, out, _ = pixelbench("plan", "--suite", "quick", "--only", "digits/uniform", "--seeds", f"{2**63 - 1},3-4", "--json")
+    assert code == 0
+    assert [run["seed"] for run in json.loads(out)["runs"]] == [3, 4, 2**63 - 1]
+    assert len(parse_seeds("0-9999") or ()) == 10_000
+
+
+def test_a_mistaken_claim_is_wrong_use_and_touches_nothing(pixelbench: Pixelbench, tmp_path: Path) -> None:
+    suite = tmp_path / "mine.toml"
+    claim = '[[claim]]\ntask = "digits"\nvariant = "uniform"\nvalue = 4.09\nunit = "bits/dim"\nsource = "here"\n'
+    for old, new, said in (
+        ("digits", "digit", "Did you mean 'digits'?"),
+        ("bits/dim", "bits", "did you mean 'bits/dim'?"),
+        ('source = "here"', "", "claim.digits/uniform.source: is missing."),
+    ):
+        suite.write_text('extends = "quick"\nname = "mine"\n' + claim.replace(old, new), encoding="utf-8")
+        for command in (["run", "--suite"], ["plan", "--suite"], ["show"]):
+            code, out, err = pixelbench(*command, str(suite))
+            assert (code, out, err.count("\n")) == (2, "", 1)
+            assert said in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.toml"]
 
 
 def test_toml_mistakes_name_their_place(pixelbench: Pixelbench, tmp_path: Path) -> None:

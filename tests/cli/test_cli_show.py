@@ -38,6 +38,24 @@ def test_resolved_json_has_every_run(pixelbench: Pixelbench) -> None:
     assert runs["cifar10", "pixelcnn-pp"]["deviations"]
 
 
+def test_claims_seeds_of_verdicts_and_weights_are_shown(pixelbench: Pixelbench, tmp_path: Path) -> None:
+    suite = tmp_path / "mine.toml"
+    own = '[[variant]]\nname = "uniform"\nfamily = "uniform"\nverdict_seeds = 5\nkeep_weights = false\n'
+    own += '[[claim]]\ntask = "digits"\nvariant = "uniform"\nvalue = 4.10\nunit = "bits/dim"\nsource = "Table 3"\n'
+    suite.write_text('extends = "quick"\nname = "mine"\n' + own, encoding="utf-8")
+    out = pixelbench("show", str(suite))[1]
+    assert "a verdict is by the seeds 0 to 2; of uniform 0 to 4" in out
+    assert "weights never kept: uniform\n" in out
+    (claim,) = [line for line in out.splitlines() if "4.10" in line]
+    assert [cell.strip() for cell in claim.split("│")[1:-1]] == ["digits/uniform", "4.10 bits/dim", "usual", "Table 3"]
+    shown = only_json(pixelbench("show", str(suite), "--json")[1])
+    assert [claim["printed"] for claim in shown["claims"]] == ["4.10"]
+    plain = pixelbench("show", "quick")[1]
+    assert "a verdict is by the seeds 0 to 2\n" in plain
+    assert "weights" not in plain
+    assert "claim" not in plain
+
+
 def test_planted_leaks_are_named(pixelbench: Pixelbench) -> None:
     assert "gated-residual: gated-pixelcnn, budget cpu, a leak, planted" in pixelbench("show", "first-layer-residual", "--resolved")[1]
 
