@@ -6,8 +6,11 @@ Offsets are (row, column) of the input minus the output; places of sub-pixels ar
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 #: Rises when a field of the certificate changes its name or meaning.
 SCHEMA = 1
@@ -229,7 +232,7 @@ class CausalityReport:
         """The certificate in a file; None where there is none, or it is damaged or of another schema."""
         try:
             return cls.from_json(json.loads(path.read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     @classmethod
@@ -242,22 +245,11 @@ class CausalityReport:
         if document["schema"] != SCHEMA:
             raise ValueError(f"certificate of schema {document['schema']}, not {SCHEMA}")
         values = {name: document[name] for name in (entry.name for entry in dataclasses.fields(cls))}
-        pairs = {_pair(name): tuple(rows) for name, rows in document["map"]["pairs"].items()}
-        values |= {
-            "shape": _place(document["shape"]),
-            "leaks": tuple(_leak(entry) for entry in document["leaks"]),
-            "missing": tuple(Missing(**{**entry, "offset": tuple(entry["offset"])}) for entry in document["missing"]),
-            "example": _example(document["example"]),
-            "coupling": _example(document["coupling"]),
-            "context": Context(**document["context"]),
-            "colour_conditioning": {int(colour): tuple(seen) for colour, seen in document["colour_conditioning"].items()},
-            "order_list": None if document["order_list"] is None else tuple(map(_place, document["order_list"])),
-            "cycle": None if document["cycle"] is None else Cycle(tuple(map(_place, document["cycle"]["places"]))),
-            "diagnosis": tuple(map(Diagnosis, document["faults"], document["diagnosis"])),
-            "map": Map(document["map"]["top"], document["map"]["left"], pairs),
-            "method": Method(**document["method"]),
-        }
-        return cls(**values)
+        values["diagnosis"] = [
+            {"name": name, "sentence": said} for name, said in zip(document["faults"], document["diagnosis"], strict=True)
+        ]
+        values["map"] = {**document["map"], "pairs": {_pair(name): rows for name, rows in document["map"]["pairs"].items()}}
+        return _adapter().validate_python(values)
 
 
 def place_name(place: Place, channels: int) -> str:
@@ -273,22 +265,11 @@ def colour_name(channel: int, channels: int) -> str:
     return "RGB"[channel] if channels == 3 else f"channel {channel}"
 
 
-def _place(entry: Any) -> Place:
-    channel, row, column = entry
-    return int(channel), int(row), int(column)
-
-
-def _example(entry: dict[str, Any] | None) -> Example | None:
-    return None if entry is None else Example(_place(entry["input"]), _place(entry["output"]), entry["effect"])
-
-
-def _leak(entry: dict[str, Any]) -> Leak:
-    example = _example(entry["example"])
-    if example is None:
-        raise ValueError("a leak without an example")
-    return Leak((entry["offset"][0], entry["offset"][1]), entry["input_colour"], entry["output_colour"], entry["count"], example)
-
-
 def _pair(name: str) -> tuple[int, int]:
     out, _, into = name.partition("<")
     return int(out), int(into)
+
+
+@cache
+def _adapter() -> TypeAdapter[CausalityReport]:
+    return TypeAdapter(CausalityReport)

@@ -11,7 +11,7 @@ from pixelbench.cli.output import print_json, print_table, say, stdout
 from pixelbench.errors import NothingMatched, UserError, nearest, unknown
 
 if TYPE_CHECKING:
-    from pixelbench.reports.figures import Figure
+    from pixelbench.published.figures import Figure
 
 Entry = dict[str, Any]
 
@@ -164,7 +164,7 @@ def _figures(dataset: str | None, model: str | None, kind: str | None) -> list[E
     """
     from dataclasses import asdict
 
-    from pixelbench.reports.figures import load_figures
+    from pixelbench.published.figures import load_figures
 
     figures = load_figures()
     kept = [

@@ -108,11 +108,11 @@ def _faults(report: "Report") -> list[str]:
     for run in (run for cell in report.cells for run in cell.runs):
         name, record = f"{run.task}/{run.variant} seed {run.seed}", run.record
         if not run.done:
-            said = f": {record['error']['message']}" if record["error"] else ""
-            sentences.append(f"{name} ended as {record['status']}{said}")
-        elif run.leaky and record["expect"] == "causal":
-            sentences.append(f"{name} is not causal, and the suite does not declare it: {record['causality'].get('counter_example')}")
-        elif not run.leaky and record["expect"] == "leaky":
+            said = f": {record.error.message}" if record.error else ""
+            sentences.append(f"{name} ended as {record.status}{said}")
+        elif run.leaky and record.expect == "causal":
+            sentences.append(f"{name} is not causal, and the suite does not declare it: {record.causality.counter_example}")
+        elif not run.leaky and record.expect == "leaky":
             sentences.append(f"{name} is declared to leak, but no leak was found.")
     return sentences
 
@@ -132,7 +132,7 @@ def _nothing_left(plan: "Plan") -> str:
 
 
 def _document(plan: "Plan", report: "Report", page: Path, faults: list[str]) -> dict[str, Any]:
-    statuses = {run.key: run.record["status"] for cell in report.cells for run in cell.runs}
+    statuses = {run.key: run.record.status for cell in report.cells for run in cell.runs}
     runs = [
         {"run_key": cell.spec.key, "run": cell.spec.label, "status": statuses.get(cell.spec.key, "missing"), "made": cell.runs}
         for cell in plan.cells

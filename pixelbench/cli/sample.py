@@ -90,7 +90,7 @@ def find_run(results: Path, name: str) -> "Run":
     from pixelbench.reports.runs import cells_of, load_runs
     from pixelbench.store.scan import require_store, scan
 
-    runs = load_runs(scan(require_store(results)))
+    runs = load_runs(scan(require_store(results)).examine())
     chosen = [run for run in runs if f"{run.task}/{run.variant}" == name] or [run for run in runs if name and run.key.startswith(name)]
     if not chosen and not runs:
         raise UserError(f"No runs are stored in '{results}'; make them with `pixelbench run --suite quick`.")
@@ -98,7 +98,7 @@ def find_run(results: Path, name: str) -> "Run":
         raise unknown("run", name, {f"{run.task}/{run.variant}" for run in runs})
     finished = [run for run in chosen if run.done]
     if not finished:
-        raise UserError(f"Run '{name}' ended as {chosen[0].record['status']}, so it has no model to draw from; see `pixelbench status`.")
+        raise UserError(f"Run '{name}' ended as {chosen[0].record.status}, so it has no model to draw from; see `pixelbench status`.")
     if len(cells_of(finished)) > 1:
         raise UserError(f"'{name}' names {len(finished)} runs; say which by its key: {', '.join(run.key for run in finished)}.")
     return finished[0]
@@ -110,7 +110,7 @@ def _classes(run: "Run", chosen: str | None, n: int) -> "Classes | None":
     Raises:
         UserError: a class for a model without, or one that there is not.
     """
-    settings = run.record["variant"]["settings"]
+    settings = run.record.variant.settings
     if settings.get("condition") != "class":
         if chosen is not None:
             raise UserError(f"{run.variant} has no classes to choose from; leave --class out.")
@@ -142,7 +142,7 @@ def _draw(
     from pixelbench.experiments.stored import load_run
     from pixelbench.store.atomic import write_bytes
 
-    model = load_run(run.folder)
+    model = load_run(run.stored)
     if method is Method.cached and model.sees_ahead:
         raise UserError(f"{run.variant} is not causal: it sees what it predicts, so only --method naive can draw from it.")
     generator = torch.Generator().manual_seed(seed)
@@ -160,7 +160,7 @@ def _draw(
         by = "approximately completed by" if model.completion == "approximate" else "completed by"
         blocks = [("test images", given.numpy()), ("what is held", (given * known).numpy()), (f"{by} {label}", images.numpy())]
     columns, rows = (None, ()) if classes is None else (classes.columns, classes.rows)
-    write_bytes(path, grid_png(blocks, run.record["task"]["levels"], columns, rows))
+    write_bytes(path, grid_png(blocks, run.record.task.levels, columns, rows))
     return n
 
 

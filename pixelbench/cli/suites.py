@@ -1,5 +1,6 @@
 """What `run`, `ablate`, `plan`, `report` and `status` share: a suite's plan, and which stored runs are a suite's."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from pixelbench.cli.output import print_table, say
 
 if TYPE_CHECKING:
     from pixelbench.data import Task
-    from pixelbench.experiments.plan import Cell, Plan
+    from pixelbench.experiments.plan import Cell, Command, Plan
     from pixelbench.suites.schema import Suite
 
 _SIZES = ("train", "validation", "test", "decoded")
@@ -35,6 +36,7 @@ def plan_suite(
 
     chosen, loaded = resolve_device(device), load_suite(suite) if isinstance(suite, str) else suite
     numbers = parse_seeds(seeds)
+    asked: tuple[Command, str] = ("run", Path(suite).name) if isinstance(suite, str) else ("ablate", suite.name)
     plan = make_plan(
         loaded,
         results,
@@ -46,24 +48,22 @@ def plan_suite(
         device=chosen,
         precision=precision,
         shard=parse_shard(shard),
+        command=asked[0],
+        suite_name=asked[1],
     )
     return plan, chosen
 
 
 def keys_of_suite(name: str, store: Path) -> set[str]:
     """The keys of all runs that a suite can ask for: any of its budgets and precisions, and any seed that the store has."""
-    from pixelbench.experiments.plan import make_plan
     from pixelbench.store.scan import scan
     from pixelbench.suites.load import load_suite
+    from pixelbench.suites.specs import PRECISIONS, specs_of
 
     suite = load_suite(name)
-    seeds = sorted({*suite.seeds, *(run.record["seed"] for run in scan(store).values())})
-    plans = [
-        make_plan(suite, store, seeds=seeds, budget=budget, precision=precision)
-        for budget in suite.budgets
-        for precision in ("auto", "fp32", "bf16")
-    ]
-    return {cell.spec.key for plan in plans for cell in plan.cells}
+    seeds = sorted({*suite.seeds, *(run.record.seed for run in scan(store).values())})
+    choices = itertools.product(suite.budgets, PRECISIONS)
+    return {spec.key for budget, precision in choices for spec in specs_of(suite, seeds=seeds, budget=budget, precision=precision)}
 
 
 def plan_json(plan: "Plan") -> dict[str, Any]:

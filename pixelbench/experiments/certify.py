@@ -84,7 +84,7 @@ def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityRepor
     )
 
 
-def companion(report: CausalityReport) -> bytes:
+def artifact_of(report: CausalityReport) -> bytes:
     """What a run's `certificate.json` holds: the certificate, of its missing positions the blind spots only.
 
     What lies beyond the context follows from the context, and would be most of the file.

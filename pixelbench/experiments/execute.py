@@ -3,12 +3,13 @@
 import contextlib
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,17 +19,20 @@ from pixelbench.data import TaskData, get_task
 from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.experiments import stages
-from pixelbench.experiments.certify import certify, certify_trained, companion
+from pixelbench.experiments.behaviour import present_behaviour
+from pixelbench.experiments.certify import artifact_of, certify, certify_trained
 from pixelbench.experiments.failure import raised
 from pixelbench.experiments.memory import PeakMemory
 from pixelbench.experiments.provenance import provenance
-from pixelbench.experiments.stored import save_weights
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
+from pixelbench.store.artifacts import CERTIFICATE, CURVE, NAMES, NATS, SAMPLES, WEIGHTS
 from pixelbench.store.atomic import write_bytes
-from pixelbench.store.record import UNCHECKED, read_record, spec_fields, write_record
+from pixelbench.store.behaviour import differences
+from pixelbench.store.record import Causality, Cost, Likelihood, Record, Request, RunError, Status, asked_of
+from pixelbench.store.record_file import certificates_folder, read_record, write_record
 from pixelbench.store.spec import RunSpec
-from pixelbench.training.checkpoint import CheckpointError
+from pixelbench.training.checkpoint import CheckpointError, module_tensors, pack
 from pixelbench.training.loop import CurvePoint, Plan, Trainer
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
@@ -41,7 +45,9 @@ Emit = Callable[[dict[str, Any]], None]
 class StoppedError(Exception):
     """The run ended before its record was complete; `status` says how."""
 
-    def __init__(self, status: str):
+    status: Status
+
+    def __init__(self, status: Status):
         super().__init__(status)
         self.status = status
 
@@ -52,18 +58,22 @@ def execute(
     *,
     device: str = "cpu",
     max_seconds: float | None = None,
-    certificates: Path | None = None,
+    store: Path | None = None,
+    request: Request | None = None,
+    most_weights: int = 1 << 20,
     stop: Callable[[], bool] = lambda: False,
     emit: Emit = lambda event: None,
-) -> str:
-    """Does one run and writes its companions, then its record; goes on from the checkpoint of an attempt that was cut off.
+) -> Status:
+    """Does one run and writes its artifacts, then its record; goes on from the checkpoint of an attempt that was cut off.
 
     Args:
         spec: what was asked for.
         folder: the run's folder in the store; the caller holds the run's lock.
         device: `cpu`, `cuda` or `cuda:N`.
         max_seconds: cap on this attempt's training; the run then ends as `timeout` and keeps its checkpoint.
-        certificates: folder in which certificates of narrow copies are kept for other runs; None keeps none.
+        store: where certificates of narrow copies and fingerprints of the code are kept for other runs; None keeps none.
+        request: the command that asks for it, for the record.
+        most_weights: weights of at most so many bytes become an artifact; larger ones stay in `work`.
         stop: asked between updates and between stages; True ends the run as `interrupted`.
         emit: takes progress events, see `Run`.
 
@@ -73,7 +83,8 @@ def execute(
     Raises:
         OSError: not even the record can be written.
     """
-    run = Run(spec, folder, device, max_seconds, certificates, stop, emit)
+    run = Run(spec, folder, device, max_seconds, store, request, most_weights, stop, emit)
+    status: Status
     try:
         run.go()
         status, error = "done", None
@@ -98,22 +109,24 @@ class Run:
         folder: Path,
         device: str,
         max_seconds: float | None,
-        certificates: Path | None,
+        store: Path | None,
+        request: Request | None,
+        most_weights: int,
         stop: Callable[[], bool],
         emit: Emit,
     ):
         self.spec, self.folder, self.device, self.max_seconds, self.stop, self._emit = spec, folder, device, max_seconds, stop, emit
-        self.certificates = certificates
+        self.store, self.request, self.most_weights = store, request, most_weights
         self.work = folder / "work"
         self.checkpoint = self.work / "checkpoint.safetensors"
-        self.companions: dict[str, bytes] = {}
+        self.artifacts: dict[str, bytes] = {}
         self.family = get_family(spec.family)
         precision = spec.recipe.get("precision", "fp32")
         self.provenance = provenance(self.family, device=device, precision=precision, threads=torch.get_num_threads())
         self.began, self.memory = time.monotonic(), PeakMemory(device)
-        self.cost = {"train_seconds": 0.0, "evaluate_seconds": 0.0, "parameters": 0, "updates": 0, "images_seen": 0}
-        self.found: dict[str, Any] = {"likelihood": None, "sequential": None, "latent": None, "samples": None, "diagnoses": []}
-        self.causality: dict[str, Any] = UNCHECKED
+        self.cost: dict[str, Any] = {}
+        self.found: dict[str, Any] = {}
+        self.behaviour: dict[str, Any] | None = None
 
     def go(self) -> None:
         """All stages; raises `StoppedError` where the run ends early."""
@@ -121,25 +134,36 @@ class Run:
         self.task = get_task(self.spec.task["name"])
         if self.task.digest != self.spec.task["digest"]:
             raise UserError(f"Task '{self.task.name}' has another digest than the run asks for; plan the suite anew.")
+        self.behaviour = present_behaviour(self.spec, self.store)
         data = stages.limited(self.task.load(), self.spec)
         if self.family.kind == "codec":
             self._encode(data)
         else:
             self._model(data)
 
-    def finish(self, status: str, error: dict[str, Any] | None) -> None:
-        """Writes the companions, then the record, last of all files; until then an earlier attempt's files are untouched.
+    def finish(self, status: Status, error: RunError | None) -> None:
+        """Writes the artifacts, then the record, last of all files; until then an earlier attempt's files are untouched.
 
-        A finished run that is made anew and interrupted keeps what it had.
+        A finished run that is made again and interrupted keeps what it had.
         """
         if status == "interrupted" and self._stored_status() == "done":
             return
-        for name, content in self.companions.items():
+        for name, content in self.artifacts.items():
             write_bytes(self.folder / name, content)
-        self.cost |= {"seconds": time.monotonic() - self.began, "peak_memory_bytes": self.memory.bytes()}
-        record = spec_fields(self.spec) | self.found
-        record |= {"status": status, "causality": self.causality, "cost": self.cost, "provenance": self.provenance, "error": error}
+        record = Record(
+            **asked_of(self.spec),
+            **self.found,
+            status=status,
+            cost=Cost(seconds=time.monotonic() - self.began, peak_memory_bytes=self.memory.bytes(), **self.cost),
+            provenance=self.provenance,
+            request=self.request,
+            behaviour=self.behaviour,
+            artifacts={name: hashlib.sha256(content).hexdigest() for name, content in self.artifacts.items()},
+            error=error,
+        )
         write_record(self.folder, record)
+        for name in set(NAMES) - set(self.artifacts):  # an earlier attempt's, of which this record does not speak
+            (self.folder / name).unlink(missing_ok=True)
         if status == "done":
             self.checkpoint.unlink(missing_ok=True)
 
@@ -150,26 +174,33 @@ class Run:
         bits = code_length_bits(images, self.spec.task["levels"], self.spec.family) / len(images)
         nats = bits_to_nats(bits)
         shape = images.shape[1:]
-        self.found["likelihood"] = {
-            "bits_per_dim": float(bits_per_dim(nats, shape)),
-            "bits_per_dim_se": None,
-            "nats_per_image": nats,
-            "estimator": "code-length",
-            "n_images": len(images),
-            "n_clusters": len(np.unique(data.test.clusters)),
-            "validation_bits_per_dim": None,
-        }
+        self.found["likelihood"] = Likelihood(
+            bits_per_dim=float(bits_per_dim(nats, shape)),
+            nats_per_image=nats,
+            estimator="code-length",
+            n_images=len(images),
+            n_clusters=len(np.unique(data.test.clusters)),
+        )
 
     def _model(self, data: TaskData) -> None:
         self._stage("check")
-        certificate = certify(self.spec, stages.build, self.certificates)
-        self.causality = _causality_json(certificate, None)
-        self.companions["certificate.json"] = companion(certificate)
+        certificate = certify(self.spec, stages.build, None if self.store is None else certificates_folder(self.store))
+        self.found["causality"] = _causality(certificate, None)
+        self.artifacts[CERTIFICATE] = artifact_of(certificate)
         model = stages.build(self.spec).to(self.device)
         self.cost["parameters"] = count_parameters(model)
         model = self._train(model, data)
-        save_weights(self.folder, model, self.spec.key)
+        self._keep_weights(model)
         self._evaluate(model, data, certificate)
+
+    def _keep_weights(self, model: AutoregressiveModel) -> None:
+        """The weights that are evaluated (the average, where there is one): beside the record where they are small, else in `work`."""
+        packed = pack(module_tensors("model", model), {"run_key": self.spec.key})
+        if len(packed) <= self.most_weights:
+            self.artifacts[WEIGHTS] = packed
+            (self.work / WEIGHTS).unlink(missing_ok=True)
+        else:
+            write_bytes(self.work / WEIGHTS, packed)
 
     def _train(self, model: AutoregressiveModel, data: TaskData) -> AutoregressiveModel:
         """The model to evaluate: fitted, or trained from the checkpoint if there is one."""
@@ -187,9 +218,9 @@ class Run:
             self._event({"event": "progress", "updates": self.spec.updates, "seconds": trainer.seconds, **dataclasses.asdict(point)})
         batch = trainer.recipe.batch
         self.cost |= {"train_seconds": trainer.seconds, "updates": trainer.update, "images_seen": trainer.update * batch}
-        self.companions["curve.csv"] = _curve_csv(trainer.curve).encode()
+        self.artifacts[CURVE] = _curve_csv(trainer.curve).encode()
         if trainer.status != "done":
-            raise StoppedError(trainer.status)
+            raise StoppedError(cast(Status, trainer.status))
         return trainer.evaluated
 
     def _trainer(self, model: AutoregressiveModel, data: TaskData) -> Trainer:
@@ -202,7 +233,8 @@ class Run:
             Plan(self.spec.updates, self.spec.seed, self.max_seconds),
             redrawn=self.task.redrawn,
             conditions=None if train is None or validation is None else (train, validation),
-            identity=f"{self.spec.key} {self.provenance['source_digest']}",
+            identity=json.dumps([self.spec.key, self.behaviour], sort_keys=True),
+            accepts=self._accepts,
             save=lambda blob: write_bytes(self.checkpoint, blob),
             stop=self.stop,
         )
@@ -210,20 +242,27 @@ class Run:
             try:
                 trainer.restore(self.checkpoint.read_bytes())
             except CheckpointError as fault:  # raised before anything was restored
-                self._event({"event": "note", "text": f"starting anew: {fault}"})
+                self._event({"event": "note", "text": f"starting again: {fault}"})
         return trainer
+
+    def _accepts(self, identity: str) -> bool:
+        """Whether a checkpoint is of this run, by code that computes the same."""
+        with contextlib.suppress(ValueError, TypeError):
+            key, behaviour = json.loads(identity)
+            return key == self.spec.key and self.behaviour is not None and not differences(self.behaviour, behaviour)
+        return False
 
     def _evaluate(self, model: AutoregressiveModel, data: TaskData, certificate: CausalityReport) -> None:
         self._stage("evaluate")
         began = time.monotonic()
         trained = certify_trained(model, self.spec)
         evidence = trained if trained.leaky and not certificate.leaky else certificate
-        self.causality = _causality_json(certificate, trained)
+        self.found["causality"] = _causality(certificate, trained)
         leaky = certificate.leaky or trained.leaky
         scores = stages.evaluate(model, data, self.spec, leaky=leaky)
         nats = io.BytesIO()
         np.savez(nats, nats=scores.test.nats.astype(np.float32), clusters=scores.test.clusters)
-        self.companions["nats.npz"] = nats.getvalue()
+        self.artifacts[NATS] = nats.getvalue()
         self.found["likelihood"], self.found["sequential"] = scores.to_record()
         self.found["latent"] = stages.latent_use(model, data)
         self._stage("sample")
@@ -231,7 +270,7 @@ class Run:
         self.found["samples"] = samples.to_record()
         if self.family.kind == "network":  # a baseline's samples are noise by design
             self.found["diagnoses"] = stages.find_faults(evidence, scores, samples)
-        self.companions["samples.png"] = stages.picture(samples, model, data.test, leaky=leaky)
+        self.artifacts[SAMPLES] = stages.picture(samples, model, data.test, leaky=leaky)
         self.cost["evaluate_seconds"] = time.monotonic() - began
 
     def _forget_ended_attempt(self) -> None:
@@ -242,7 +281,7 @@ class Run:
     def _stored_status(self) -> str | None:
         """How the attempt before ended; None where none did, or its record is damaged (its checkpoint may well be sound)."""
         with contextlib.suppress(FileNotFoundError, UserError):
-            return read_record(self.folder)["status"]
+            return read_record(self.folder).status
         return None
 
     def _stage(self, name: str) -> None:
@@ -265,18 +304,18 @@ def _curve_csv(curve: list[CurvePoint]) -> str:
     return text.getvalue()
 
 
-def _causality_json(certificate: CausalityReport, trained: CausalityReport | None) -> dict[str, Any]:
+def _causality(certificate: CausalityReport, trained: CausalityReport | None) -> Causality:
     """The record's field `causality`: the narrow copy's complete map, and the trained model where it was probed.
 
     A leak of either counts; without one, the map that is complete speaks.
     """
     leak = trained if trained is not None and trained.leaky and not certificate.leaky else certificate
-    return {
-        "status": leak.status,
-        "largest_leak": leak.largest_leak,
-        "tolerance": leak.method.tolerance,
-        "counter_example": leak.counter_example,
-        "faults": list(leak.faults),
-        "probes": leak.method.probes,
-        "trained_positions": None if trained is None else trained.positions_probed,
-    }
+    return Causality(
+        status=leak.status,
+        largest_leak=leak.largest_leak,
+        tolerance=leak.method.tolerance,
+        counter_example=leak.counter_example,
+        faults=leak.faults,
+        probes=leak.method.probes,
+        trained_positions=None if trained is None else trained.positions_probed,
+    )

@@ -5,52 +5,39 @@ import signal
 import traceback
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Any
 
 from pixelbench.experiments.provenance import provenance
 from pixelbench.models.families import get_family
-from pixelbench.store.record import UNCHECKED, spec_fields
+from pixelbench.store.record import Cost, Record, Request, RunError, asked_of
 from pixelbench.store.spec import RunSpec
 
 _LOG_LINES = 20
 _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/)])/[^\s\"',:;()<>\[\]]+")
 
 
-def failed_record(spec: RunSpec, error: dict[str, Any], *, device: str, threads: int, seconds: float) -> dict[str, Any]:
+def failed_record(spec: RunSpec, error: RunError, *, request: Request, device: str, threads: int, seconds: float) -> Record:
     """A record with status `failed`; `error` is what `died` or `raised` returns."""
-    family, precision = get_family(spec.family), spec.recipe.get("precision", "fp32")
-    cost = dict.fromkeys(("train_seconds", "evaluate_seconds", "peak_memory_bytes", "parameters", "updates", "images_seen"), 0)
-    return {
-        **spec_fields(spec),
-        "status": "failed",
-        "likelihood": None,
-        "sequential": None,
-        "latent": None,
-        "causality": UNCHECKED,
-        "samples": None,
-        "diagnoses": [],
-        "cost": {**cost, "seconds": seconds},
-        "provenance": provenance(family, device=device, precision=precision, threads=threads),
-        "error": error,
-    }
+    precision = spec.recipe.get("precision", "fp32")
+    made = provenance(get_family(spec.family), device=device, precision=precision, threads=threads)
+    return Record(**asked_of(spec), status="failed", provenance=made, cost=Cost(seconds=seconds), request=request, error=error)
 
 
-def died(exit_code: int, log: Iterable[str]) -> dict[str, Any]:
+def died(exit_code: int, log: Iterable[str]) -> RunError:
     """The error of a worker that ended in the middle of a run. A negative exit code is a signal's."""
     how = f"was ended by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"ended with exit code {exit_code}"
     hint = " (SIGKILL is usually the system running out of memory: use fewer --workers)" if exit_code == -signal.SIGKILL else ""
-    return {"type": "WorkerDied", "message": f"The worker {how}{hint}.", "log": last_lines(log)}
+    return RunError("WorkerDied", f"The worker {how}{hint}.", last_lines(log))
 
 
-def raised(fault: BaseException) -> dict[str, Any]:
+def raised(fault: BaseException) -> RunError:
     """The error of an exception that came out of the executor."""
     lines = "".join(traceback.format_exception(fault)).splitlines()
-    return {"type": type(fault).__name__, "message": without_paths(str(fault)), "log": last_lines(lines)}
+    return RunError(type(fault).__name__, without_paths(str(fault)), last_lines(lines))
 
 
-def last_lines(log: Iterable[str]) -> list[str]:
+def last_lines(log: Iterable[str]) -> tuple[str, ...]:
     """The last lines that are not empty, without the paths of this machine."""
-    return [without_paths(line.rstrip()) for line in log if line.strip()][-_LOG_LINES:]
+    return tuple([without_paths(line.rstrip()) for line in log if line.strip()][-_LOG_LINES:])
 
 
 def without_paths(text: str) -> str:

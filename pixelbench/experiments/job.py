@@ -11,7 +11,8 @@ from pixelbench.errors import UserError
 from pixelbench.experiments.failure import failed_record, raised
 from pixelbench.store.atomic import sweep_temporaries
 from pixelbench.store.locks import RunLock
-from pixelbench.store.record import RecordError, certificates_folder, fingerprint, read_record, write_record
+from pixelbench.store.record import Request, RunError
+from pixelbench.store.record_file import state_of, write_record
 from pixelbench.store.spec import RunSpec
 
 Emit = Callable[[dict[str, Any]], object]
@@ -22,7 +23,7 @@ EXECUTOR = "pixelbench.experiments.execute:execute"
 
 @dataclass(frozen=True)
 class Job:
-    """A run to make. `seen`: the fingerprint of the record that the plan found in `folder`, if any."""
+    """A run to make."""
 
     spec: RunSpec
     store: Path
@@ -31,16 +32,22 @@ class Job:
     threads: int
     max_seconds: float | None
     seen: str | None
+    """The digest of the record that the plan found in `folder`, if any."""
+    request: Request
+    """The command that asks for it, for the record."""
+    most_weights: int
+    """Bytes of weights that are kept beside the record at most."""
 
     def to_json(self) -> dict[str, Any]:
         """As it is sent to a worker."""
-        return {**vars(self), "spec": self.spec.to_json(), "store": str(self.store), "folder": str(self.folder)}
+        plain = {"spec": self.spec.to_json(), "store": str(self.store), "folder": str(self.folder), "request": vars(self.request)}
+        return {**vars(self), **plain}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Job":
         """The inverse of `to_json`."""
-        parsed = {"spec": RunSpec.from_json(values["spec"]), "store": Path(values["store"]), "folder": Path(values["folder"])}
-        return cls(**{**values, **parsed})
+        spec, request = RunSpec.from_json(values["spec"]), Request(**values["request"])
+        return cls(**{**values, "spec": spec, "request": request, "store": Path(values["store"]), "folder": Path(values["folder"])})
 
 
 def perform(job: Job, executor: str, *, stop: Callable[[], bool], emit: Emit, begin: Callable[[], None] = lambda: None) -> None:
@@ -77,13 +84,14 @@ def perform(job: Job, executor: str, *, stop: Callable[[], bool], emit: Emit, be
 
 def made_elsewhere(job: Job) -> str | None:
     """The status of a record that appeared after the plan was made; None where there is none, or it was only interrupted."""
-    now, status = _record_state(job.folder)
+    now, status = state_of(job.folder)
     return None if now == job.seen or status == "interrupted" else status
 
 
-def write_failure(job: Job, error: dict[str, Any], seconds: float) -> None:
+def write_failure(job: Job, error: RunError, seconds: float) -> None:
     """Writes the failed record of a run; the caller holds its lock."""
-    write_record(job.folder, failed_record(job.spec, error, device=job.device, threads=job.threads, seconds=seconds))
+    record = failed_record(job.spec, error, request=job.request, device=job.device, threads=job.threads, seconds=seconds)
+    write_record(job.folder, record)
 
 
 def _execute(job: Job, executor: str, stop: Callable[[], bool], emit: Emit) -> str:
@@ -95,20 +103,10 @@ def _execute(job: Job, executor: str, stop: Callable[[], bool], emit: Emit) -> s
         write_failure(job, raised(fault), time.monotonic() - began)
         return "failed"
     try:
-        limits = {"device": job.device, "max_seconds": job.max_seconds, "certificates": certificates_folder(job.store)}
-        return execute(job.spec, job.folder, **limits, stop=stop, emit=emit)
+        given = {"device": job.device, "max_seconds": job.max_seconds, "request": job.request, "most_weights": job.most_weights}
+        return execute(job.spec, job.folder, **given, store=job.store, stop=stop, emit=emit)
     except OSError:
         raise  # by its contract: the store cannot be written
     except Exception as fault:  # by its contract there is none; if there is, the other runs go on
         write_failure(job, raised(fault), time.monotonic() - began)
         return "failed"
-
-
-def _record_state(folder: Path) -> tuple[str | None, str | None]:
-    try:
-        record = read_record(folder)
-    except FileNotFoundError:
-        return None, None
-    except RecordError:
-        return "damaged", None
-    return fingerprint(record), record["status"]

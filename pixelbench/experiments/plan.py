@@ -3,50 +3,59 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pixelbench.data import Task, get_task
 from pixelbench.errors import UserError, unknown
 from pixelbench.experiments.cost import Costs, device_kind
-from pixelbench.experiments.provenance import device_title, source_digest
-from pixelbench.models.families import get_family
-from pixelbench.store.record import fingerprint, run_folder
+from pixelbench.experiments.provenance import device_title
+from pixelbench.experiments.staleness import KnownCode
+from pixelbench.published.figures import figures_about
+from pixelbench.store.record import Request
+from pixelbench.store.record_file import run_folder
 from pixelbench.store.scan import Scan, StoredRun, scan
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import choose, specs_of, without_twins
 
-State = Literal["stored", "missing", "stale", "failed", "missing data"]
+State = Literal["stored", "missing", "stale", "unverified", "failed", "missing data"]
 Rerun = Literal["missing", "failed", "stale", "all"]
+Command = Literal["run", "ablate"]
+
+#: Weights of at most so many bytes are kept beside every record, so that whoever has the store can score them again.
+ALWAYS_KEPT = 1 << 20
+_ANY_SIZE = 1 << 62
 
 _FAILED = ("failed", "diverged", "timeout")
 #: `--rerun` → the states that are made (again).
 _MADE: dict[str, tuple[State, ...]] = {
     "missing": ("missing",),
     "failed": ("missing", "failed"),
-    "stale": ("missing", "stale"),
-    "all": ("stored", "missing", "stale", "failed"),
+    "stale": ("missing", "stale", "unverified"),
+    "all": ("stored", "missing", "stale", "unverified", "failed"),
 }
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One run of the plan.
-
-    Attributes:
-        state: `stored` (done), `missing` (never begun, or interrupted), `stale` (done by other source code), `failed` (failed, diverged,
-            timed out, or a damaged record), `missing data` (would be made if the task's images were there).
-        runs: whether this plan makes it.
-        seconds: what it took before on such a device, or by what others like it took (see `Costs`); None where nothing is known.
-        seen: fingerprint of the record that this plan found; a record that differs later was made by somebody else.
-    """
+    """One run of the plan."""
 
     spec: RunSpec
     folder: Path
     state: State
+    """`stored` (done), `missing` (never begun, or interrupted), `stale` (done by code that computes something else), `unverified` (done by
+    other code, and nobody has looked yet whether it computes the same), `failed` (failed, diverged, timed out, damaged, or it does not
+    add up), `missing data` (would be run if the task's images were there)."""
     runs: bool
+    """Whether this plan runs it."""
     seconds: float | None
+    """What it took before on such a device, or by what others like it took (see `Costs`); None where nothing is known."""
     seen: str | None
+    """Digest of the record that this plan found; a record that differs later was left by somebody else."""
+    request: Request
+    """The command that asks for it."""
+    most_weights: int
+    """Bytes of weights that are kept beside its record at most."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,8 @@ def make_plan(
     device: str = "cpu",
     precision: str = "auto",
     shard: tuple[int, int] | None = None,
+    command: Command = "run",
+    suite_name: str | None = None,
 ) -> Plan:
     """The suite's cells, each with its state in the store.
 
@@ -114,6 +125,7 @@ def make_plan(
         device: resolved; it decides what the precision `auto` becomes.
         precision: `auto` leaves it to the recipe.
         shard: (i, n), i from 1: every n-th cell, for n machines.
+        command, suite_name: what asks, and what it calls the suite, for the records; by default the suite's own name.
 
     Raises:
         UserError: unknown budget, `rerun` or precision, a limit or shard out of range, a store that is no folder.
@@ -125,10 +137,21 @@ def make_plan(
     )
     if shard is not None:
         specs = specs[shard[0] - 1 :: shard[1]]
-    found = scan(store)
+    found = scan(store).examine({spec.key for spec in specs})
     kind = device_kind(device_title(device))
     costs = Costs((run.record for run in found.values()), kind)
-    cells = [_cell(spec, store, found, costs, _MADE[rerun]) for spec in specs]
+    code, keeping = KnownCode(store), _Keeping(suite)
+    cells = [
+        Cell(
+            spec=spec,
+            folder=found[spec.key].folder if spec.key in found else run_folder(store, spec),
+            **_state_of(spec, store, found, code, _MADE[rerun]),
+            seconds=costs.of(spec),
+            request=Request(command, suite_name or suite.name, spec.task["name"], spec.budget, limit, precision),
+            most_weights=keeping.most(spec),
+        )
+        for spec in specs
+    ]
     needed = {cell.spec.task["name"] for cell in cells if cell.runs}
     tasks = {(task := get_task(suite_task.name)).name: task for suite_task, _ in choose(suite, only)}
     absent = {name: (task, said) for name, task in tasks.items() if name in needed and (said := task.missing())}
@@ -144,19 +167,36 @@ def _check_choices(rerun: str, shard: tuple[int, int] | None) -> None:
         raise UserError(f"--shard i/n needs 1 <= i <= n, got {shard[0]}/{shard[1]}.")
 
 
-def _cell(spec: RunSpec, store: Path, found: Scan, costs: Costs, made: tuple[State, ...]) -> Cell:
+def _state_of(spec: RunSpec, store: Path, found: Scan, code: KnownCode, made: tuple[State, ...]) -> dict[str, Any]:
+    """`state`, `runs` and `seen` of a cell."""
     stored = found.get(spec.key)
     folder = stored.folder if stored else run_folder(store, spec)
-    unusable = folder in found.unusable
-    state: State = _state(stored) if not unusable else "failed"
-    seen = fingerprint(stored.record) if stored else "damaged" if unusable else None
-    return Cell(spec, folder, state, state in made and not found.unusable.get(folder, False), costs.of(spec), seen)
+    if folder in found.unusable:
+        return {"state": "failed", "runs": "failed" in made and not found.unusable[folder], "seen": "damaged"}
+    state = _state(stored, code)
+    return {"state": state, "runs": state in made, "seen": stored.record.digest if stored else None}
 
 
-def _state(stored: StoredRun | None) -> State:
-    if stored is None or stored.record["status"] == "interrupted":
+def _state(stored: StoredRun | None, code: KnownCode) -> State:
+    if stored is None or stored.record.status == "interrupted":
         return "missing"
-    if stored.record["status"] in _FAILED:
+    if stored.record.status in _FAILED or stored.doubts:
         return "failed"
-    current = source_digest(get_family(stored.record["variant"]["family"]).source_modules())
-    return "stored" if stored.record["provenance"]["source_digest"] == current else "stale"
+    verdict = code.verdict(stored.record)
+    return "stored" if verdict == "current" else verdict
+
+
+class _Keeping:
+    """How many bytes of weights are kept beside a record."""
+
+    def __init__(self, suite: Suite):
+        self._of_suite = suite.keep_weights
+        self._of_variant = {variant.name: variant.keep_weights for variant in suite.variants}
+
+    def most(self, spec: RunSpec) -> int:
+        """What the suite says; else 1 MiB, and 4 MiB for seed 0 of a row that a published figure is about."""
+        own = self._of_variant[spec.variant]
+        asked = self._of_suite if own is None else own
+        if asked is not None:
+            return _ANY_SIZE if asked else 0
+        return 4 * ALWAYS_KEPT if spec.seed == 0 and figures_about(spec.task["name"], spec.variant) else ALWAYS_KEPT

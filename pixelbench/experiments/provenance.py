@@ -10,34 +10,35 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
+from pixelbench.experiments.closure import code_digest
 from pixelbench.models.families import Family
+from pixelbench.store.record import Provenance
 
 #: The packages whose version can change a number.
 _PACKAGES = ("pixelbench", "torch", "torchvision", "numpy", "scikit-learn", "scikit-image", "pillow")
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def provenance(family: Family, *, device: str, precision: str, threads: int) -> dict[str, Any]:
+def provenance(family: Family, *, device: str, precision: str, threads: int) -> Provenance:
     """The record's field of that name.
 
     Args:
-        family: its modules' text is digested.
+        family: the code that decides its numbers is digested.
         device, precision: resolved, for example `cuda:1` and `bf16`.
         threads: torch's threads of this process.
     """
     commit, dirty = git_state()
-    return {
-        "git_commit": commit,
-        "git_dirty": dirty,
-        "source_digest": source_digest(family.source_modules()),
-        "versions": versions(),
-        "device": device_title(device),
-        "threads": threads,
-        "precision": precision,
-        "deterministic": _is_deterministic(device),
-    }
+    return Provenance(
+        git_commit=commit,
+        git_dirty=dirty,
+        source_digest=code_digest(family.name),
+        versions=versions(),
+        device=device_title(device),
+        threads=threads,
+        precision=precision,
+        deterministic=_is_deterministic(device),
+    )
 
 
 def source_digest(modules: Iterable[str]) -> str:

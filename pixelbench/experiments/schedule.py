@@ -17,8 +17,9 @@ from pixelbench.experiments.job import EXECUTOR, Job, made_elsewhere, perform, w
 from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Cell, Plan
 from pixelbench.experiments.pool import Inbox, WorkerProcess
-from pixelbench.store import RecordError, ensure_writable, read_record
 from pixelbench.store.locks import RunLock
+from pixelbench.store.record_file import RecordError, read_record
+from pixelbench.store.writable import ensure_writable
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -263,7 +264,17 @@ class _Scheduler:
         self._on_event({**event, "run": cell.spec.label, "key": cell.spec.key})
 
     def _job(self, cell: Cell) -> Job:
-        return Job(cell.spec, self._plan.store, cell.folder, self._device, self._threads, self._max_seconds, cell.seen)
+        return Job(
+            cell.spec,
+            self._plan.store,
+            cell.folder,
+            self._device,
+            self._threads,
+            self._max_seconds,
+            cell.seen,
+            cell.request,
+            cell.most_weights,
+        )
 
     def _outcome(self) -> Outcome:
         def those(*statuses: str) -> tuple[Cell, ...]:
@@ -312,9 +323,9 @@ def _summary(folder: Path) -> dict[str, Any]:
     except (FileNotFoundError, RecordError):
         return dict.fromkeys(("bits_per_dim", "estimator", "causal", "seconds", "error"))
     return {
-        "bits_per_dim": (record["likelihood"] or {}).get("bits_per_dim"),
-        "estimator": (record["likelihood"] or {}).get("estimator"),
-        "causal": record["causality"]["status"],
-        "seconds": record["cost"]["seconds"],
-        "error": (record["error"] or {}).get("message"),
+        "bits_per_dim": record.likelihood.bits_per_dim if record.likelihood else None,
+        "estimator": record.likelihood.estimator if record.likelihood else None,
+        "causal": record.causality.status,
+        "seconds": record.cost.seconds,
+        "error": record.error.message if record.error else None,
     }

@@ -17,6 +17,7 @@ from pixelbench.evaluation.quality import sample_statistics
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import Method
+from pixelbench.store import record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.seeding import generator, seed_everything
 
@@ -40,10 +41,10 @@ class Scores:
     sequential: Likelihood | None
     estimator: str
 
-    def to_record(self) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    def to_record(self) -> tuple[record.Likelihood, record.Likelihood | None]:
         """The record's fields `likelihood` and `sequential`."""
-        test = _likelihood_json(self.test, self.estimator) | {"validation_bits_per_dim": self.validation_bits_per_dim}
-        return test, None if self.sequential is None else _likelihood_json(self.sequential, self.estimator)
+        test = _recorded(self.test, self.estimator, self.validation_bits_per_dim)
+        return test, None if self.sequential is None else _recorded(self.sequential, self.estimator)
 
 
 def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky: bool) -> Scores:
@@ -71,17 +72,15 @@ def classes_in_turn(model: AutoregressiveModel, n: int) -> Tensor | None:
     return torch.arange(n) % model.settings.classes if model.conditional else None
 
 
-def latent_use(model: AutoregressiveModel, data: TaskData) -> dict[str, Any] | None:
+def latent_use(model: AutoregressiveModel, data: TaskData) -> record.LatentUse | None:
     """How much the latents say of the test images, with several levels their sum and under `levels` each; None for a model without any."""
     if not model.latent:
         return None
     found: dict[str, Any] = model.latent_statistics(torch.from_numpy(data.test.images).to(model.device))  # type: ignore[operator]
-    if "kl" in found:
-        return found
-    parts = list(found.values())
-    each = [kl for part in parts for kl in part["kl_per_dimension"]]
+    parts = [found] if "kl" in found else list(found.values())
+    each = tuple(kl for part in parts for kl in part["kl_per_dimension"])
     sums = {name: sum(part[name] for part in parts) for name in ("kl", "active_units", "dimensions")}
-    return {**sums, "kl_per_dimension": each, "levels": found}
+    return record.LatentUse(**sums, kl_per_dimension=each, levels=None if "kl" in found else found)
 
 
 @dataclass(frozen=True)
@@ -95,15 +94,15 @@ class Samples:
     real: dict[str, float | None]
     canvas_agreement: float
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> record.Samples:
         """The record's field `samples`."""
-        return {
-            "method": self.method,
-            "n": len(self.images),
-            "statistics": self.statistics,
-            "real": self.real,
-            "canvas_agreement": self.canvas_agreement,
-        }
+        return record.Samples(
+            method=self.method,
+            n=len(self.images),
+            statistics=self.statistics,
+            real=self.real,
+            canvas_agreement=self.canvas_agreement,
+        )
 
 
 def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, leaky: bool) -> Samples:
@@ -144,7 +143,7 @@ def picture(samples: Samples, model: AutoregressiveModel, test: Split, *, leaky:
     return grid_png(blocks, model.levels, columns)
 
 
-def find_faults(evidence: CausalityReport, scores: Scores, samples: Samples) -> list[dict[str, str]]:
+def find_faults(evidence: CausalityReport, scores: Scores, samples: Samples) -> tuple[record.Diagnosis, ...]:
     """The diagnoses by name, from what was measured: symptoms in the samples, causes in the dependence map that shows them.
 
     Args:
@@ -160,7 +159,7 @@ def find_faults(evidence: CausalityReport, scores: Scores, samples: Samples) -> 
         teacher_bits=scores.test.bits_per_dim,
         sequential_bits=scores.sequential.bits_per_dim if scores.sequential else None,
     )
-    return [{"name": diagnosis.name, "sentence": diagnosis.sentence} for diagnosis in found]
+    return tuple(record.Diagnosis(diagnosis.name, diagnosis.sentence) for diagnosis in found)
 
 
 def limited(data: TaskData, spec: RunSpec) -> TaskData:
@@ -177,12 +176,13 @@ def _score(model: AutoregressiveModel, split: Split, spec: RunSpec, purpose: str
     return score(model, torch.from_numpy(split.images), split.clusters, condition_of(model, split), **estimation)
 
 
-def _likelihood_json(likelihood: Likelihood, estimator: str) -> dict[str, Any]:
-    return {
-        "bits_per_dim": likelihood.bits_per_dim,
-        "bits_per_dim_se": likelihood.bits_per_dim_se,
-        "nats_per_image": likelihood.nats_per_image,
-        "estimator": estimator,
-        "n_images": likelihood.n_images,
-        "n_clusters": likelihood.n_clusters,
-    }
+def _recorded(likelihood: Likelihood, estimator: str, validation: float | None = None) -> record.Likelihood:
+    return record.Likelihood(
+        bits_per_dim=likelihood.bits_per_dim,
+        bits_per_dim_se=likelihood.bits_per_dim_se,
+        nats_per_image=likelihood.nats_per_image,
+        estimator=estimator,
+        n_images=likelihood.n_images,
+        n_clusters=likelihood.n_clusters,
+        validation_bits_per_dim=validation,
+    )

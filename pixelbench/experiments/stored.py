@@ -5,38 +5,39 @@ from pathlib import Path
 from pixelbench.errors import UserError
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model, get_family
-from pixelbench.store.atomic import write_bytes
-from pixelbench.store.record import read_record
-from pixelbench.training.checkpoint import CheckpointError, module_tensors, pack, restore_module, unpack
-
-WEIGHTS = Path("work") / "weights.safetensors"
+from pixelbench.store.artifacts import WEIGHTS
+from pixelbench.store.scan import StoredRun
+from pixelbench.training.checkpoint import CheckpointError, restore_module, unpack
 
 
-def save_weights(folder: Path, model: AutoregressiveModel, run_key: str) -> None:
-    """Writes the weights that were evaluated (the average, where there is one)."""
-    write_bytes(folder / WEIGHTS, pack(module_tensors("model", model), {"run_key": run_key}))
+def weights_path(folder: Path) -> Path:
+    """Where a run's weights lie: beside the record where they are kept, else in `work`, which is not committed."""
+    kept = folder / WEIGHTS
+    return kept if kept.is_file() else folder / "work" / WEIGHTS
 
 
-def load_run(folder: Path) -> AutoregressiveModel:
-    """The evaluated model of the run in `folder`, on the CPU and in eval mode.
+def load_run(run: StoredRun) -> AutoregressiveModel:
+    """The evaluated model of a run, on the CPU and in eval mode.
 
     Raises:
-        UserError: a codec, no weights (they are not committed with a store), or weights that do not fit the record.
+        UserError: a codec, no weights (they are not committed with a store where they are large), damaged, or of another run.
     """
-    record = read_record(folder)
-    task, variant = record["task"], record["variant"]
-    name = f"{task['name']}/{variant['name']}"
-    if get_family(variant["family"]).kind == "codec":
+    record = run.record
+    name = f"{record.task.name}/{record.variant.name}"
+    if get_family(record.variant.family).kind == "codec":
         raise UserError(f"{name} is a lossless image format, which has no model to draw from.")
-    shape = {field: task[field] for field in ("channels", "height", "width", "levels")}
-    model = create_model(variant["family"], **shape, **variant["settings"])
+    if WEIGHTS in run.damaged:
+        raise UserError(f"{run.folder / WEIGHTS} {run.damaged[WEIGHTS]}, so nothing is done with it; run it again with --rerun all.")
+    task = record.task
+    shape = {"channels": task.channels, "height": task.height, "width": task.width, "levels": task.levels}
+    model = create_model(record.variant.family, **shape, **record.variant.settings)
     try:
-        tensors, header = unpack((folder / WEIGHTS).read_bytes())
-        if header.get("run_key") != record["run_key"]:
+        tensors, header = unpack(weights_path(run.folder).read_bytes())
+        if header.get("run_key") != record.run_key:
             raise CheckpointError("they are of another run")
         restore_module("model", model, tensors)
     except FileNotFoundError:
         raise UserError(f"The weights of {name} are not in this results folder; make a run of your own with `pixelbench run`.") from None
     except CheckpointError as fault:
-        raise UserError(f"The weights of {name} cannot be used ({fault}); make them anew with `pixelbench run --rerun all`.") from None
+        raise UserError(f"The weights of {name} cannot be used ({fault}); run it again with `pixelbench run --rerun all`.") from None
     return model.eval()

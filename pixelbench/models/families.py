@@ -38,7 +38,7 @@ class Family:
     `kind`: a `network` is trained by gradient; a `fitted` baseline counts the training images; a `codec` is a lossless image format, no
     module at all. `uses` names modules of other families that this one is built of. `small` is a height and a width that differ, fit the
     default settings, and allow a complete map in seconds. `version` enters the run key: it rises when the function that the settings
-    describe changes.
+    describe changes. `latent`: its likelihood is a bound, by ELBO or importance samples.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Family:
     published: tuple[Published, ...] = ()
     small: tuple[int, int] = (8, 7)
     version: int = 1
+    latent: bool = False
 
     def parse(self, overrides: dict[str, Any]) -> Settings:
         """Overrides on the defaults → all settings.
@@ -191,6 +192,7 @@ FAMILIES: dict[str, Family] = {
                 ),
             ),
             small=(9, 8),
+            latent=True,
         ),
         Family(
             "pixelcnn-pp",

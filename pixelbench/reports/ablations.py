@@ -94,7 +94,8 @@ def find_ablations(cells: list[Cell], lessons: list[Lesson]) -> list[Ablation]:
 def _but_for(axis: Axis, cell: Cell) -> str:
     """The same for all cells that can be of one ablation, so that each is held against few: what was asked for but for the axis's setting,
     and for decoders, whose baseline is of another family, but for the network."""
-    asked = [cell.runs[0].data, cell.runs[0].updates, *(cell.runs[0].record[name] for name in ("recipe", "evaluation"))]
+    spec = cell.runs[0].record.spec
+    asked = [cell.runs[0].data, spec.updates, spec.recipe, spec.evaluation]
     if axis.setting != DECODER:
         asked += [cell.family, {name: value for name, value in cell.settings.items() if name != axis.setting}]
     return json.dumps(asked, sort_keys=True)

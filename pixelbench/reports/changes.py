@@ -11,7 +11,6 @@ A difference counts where its 95 % interval by Student's t, with degrees of free
 """
 
 import dataclasses
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,11 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import stdtrit
 
-from pixelbench.reports.figures import TOLERANCE_BITS, TOLERANCE_NATS
+from pixelbench.published.figures import TOLERANCE_BITS, TOLERANCE_NATS
 from pixelbench.reports.runs import Cell, Run, cells_of, load_runs
 from pixelbench.reports.statistics import contrast_cells
 from pixelbench.store.scan import require_store, scan
+from pixelbench.store.spec import RunSpec
 from pixelbench.units import bits_per_dim, bits_to_nats
 
 Kind = Literal[
@@ -119,7 +119,7 @@ def compare_stores(first: Path, second: Path) -> Changes:
     Raises:
         UserError: one of them is no folder that can be read.
     """
-    found = [scan(require_store(store)) for store in (first, second)]
+    found = [scan(require_store(store)).examine() for store in (first, second)]
     a, b = (_by_question(cells_of(load_runs(one))) for one in found)
     changes = [_change(a[asked], b[asked]) for asked in a if asked in b]
     lone_b = [b[asked] for asked in b if asked not in a]
@@ -130,16 +130,10 @@ def compare_stores(first: Path, second: Path) -> Changes:
 
 
 def _by_question(cells: list[Cell]) -> dict[str, Cell]:
-    """What was asked for but the seed, without the names that suites give it → the cell."""
+    """Cell key → the cell; where its seeds were made by several codes, the one with the most seeds."""
     found: dict[str, Cell] = {}
-    for cell in cells:
-        record = cell.runs[0].record
-        network = {name: value for name, value in record["variant"].items() if name != "name"}
-        asked = [record["task"], network, record["recipe"], record["evaluation"], cell.runs[0].updates]
-        key = json.dumps(asked, sort_keys=True)
-        namesake = found.get(key)
-        runs = cell.runs if namesake is None else tuple(sorted((*namesake.runs, *cell.runs), key=lambda run: run.seed))
-        found[key] = dataclasses.replace(namesake or cell, runs=runs)
+    for cell in sorted(cells, key=lambda cell: len(cell.runs)):
+        found[cell.runs[0].record.spec.cell_key] = cell
     return found
 
 
@@ -148,21 +142,20 @@ def _only(cell: Cell, kind: Kind, others: list[Cell]) -> Change:
     n, status = len(cell.runs), _causality(cell)
     seeds, causal = ((n, 0), (status, None)) if kind == "only in A" else ((0, n), (None, status))
     namesakes = [other for other in others if (other.runs[0].task, other.runs[0].variant) == (cell.runs[0].task, cell.runs[0].variant)]
-    asked = tuple(_differing(cell.runs[0].record, other.runs[0].record) for other in namesakes)
+    asked = tuple(_differing(cell.runs[0].record.spec, other.runs[0].record.spec) for other in namesakes)
     sentence = f"{_seeds(n)} {kind.removeprefix('only ')}" + "".join(f", asked for otherwise in B: {one}" for one in asked) + "."
     return Change(cell.task, cell.label, kind, False, sentence, _unit(cell), seeds=seeds, causal=causal, otherwise=asked)
 
 
-def _differing(mine: dict[str, Any], other: dict[str, Any]) -> str:
+def _differing(mine: RunSpec, other: RunSpec) -> str:
     """`updates 10 instead of 2500`: what the other was asked otherwise."""
     own, its = _asked(mine), _asked(other)
     return ", ".join(f"{name} {its.get(name)} instead of {own.get(name)}" for name in own | its if own.get(name) != its.get(name))
 
 
-def _asked(record: dict[str, Any]) -> dict[str, Any]:
-    variant = record["variant"]
-    network = {"family": variant["family"], "model_version": variant["model_version"], "updates": record["budget"]["updates"]}
-    return {**record["task"], **network, **variant["settings"], **record["recipe"], **record["evaluation"]}
+def _asked(spec: RunSpec) -> dict[str, Any]:
+    network = {"family": spec.family, "model_version": spec.model_version, "updates": spec.updates}
+    return {**spec.task, **network, **spec.settings, **spec.recipe, **spec.evaluation}
 
 
 def _change(a: Cell, b: Cell) -> Change:
@@ -201,7 +194,7 @@ def _compared(a: Cell, b: Cell) -> tuple[Cell, Cell]:
 
 def _causality(cell: Cell) -> str:
     """A cell is no better certified than its worst run."""
-    statuses = {run.record["causality"]["status"] for run in (cell.scored or cell.runs)}
+    statuses = {run.record.causality.status for run in (cell.scored or cell.runs)}
     return "leaky" if cell.leaky else next((status for status in _CERTAINTY if status in statuses), "unchecked")
 
 
@@ -216,13 +209,13 @@ def _ended_otherwise(a: Cell, b: Cell) -> tuple[list[Run], list[Run]]:
 def _likelihood(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[Kind, list[str], _Numbers]:
     """What became of the numbers: kind, sentences, and the four numbers of `Change`; `a` and `b` have all seeds, for the noise."""
     if not (before.scored and after.scored):
-        ends = [cell.runs[-1].record["status"] for cell in (before, after)]
+        ends = [cell.runs[-1].record.status for cell in (before, after)]
         return "no number", [f"Nothing to compare: {ends[0]} in A, {ends[1]} in B."], _NOTHING
-    same = [(one.key, one.record["likelihood"]) for one in before.scored] == [(one.key, one.record["likelihood"]) for one in after.scored]
+    same = [(one.key, one.record.likelihood) for one in before.scored] == [(one.key, one.record.likelihood) for one in after.scored]
     if a.leaky or b.leaky:
         return "identical" if same else "unchanged", ["A leak's likelihood means nothing and is not compared."], _NOTHING
     values = [
-        _in_unit(float(np.mean([run.record["likelihood"]["bits_per_dim"] for run in cell.scored])), before) for cell in (before, after)
+        _in_unit(float(np.mean([score.bits_per_dim for score in cell.likelihoods])), before) for cell in (before, after)
     ]
     difference = values[1] - values[0]
     noise, source = (0.0, "") if same else _noise(before, after, a, b)
@@ -247,7 +240,7 @@ def _noise(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[float, str]:
         freedom = paired.n_clusters - 1
         parts.append((((paired.high - paired.low) / 2 / float(stdtrit(freedom, 0.975))) ** 2, freedom))
         sources.append(paired.pairing)
-    seeds = [np.array([run.record["likelihood"]["bits_per_dim"] for run in cell.scored]) for cell in (a, b)]
+    seeds = [np.array([score.bits_per_dim for score in cell.likelihoods]) for cell in (a, b)]
     freedom = sum(len(values) - 1 for values in seeds)
     if freedom > 0:
         spread = sum(float(np.square(values - values.mean()).sum()) for values in seeds) / freedom
@@ -288,4 +281,4 @@ def _seeds(n: int) -> str:
 
 
 def _ends(runs: list[Run], words: str) -> list[str]:
-    return [f"Seed {run.seed} {words.format(run.record['status'])}." for run in runs]
+    return [f"Seed {run.seed} {words.format(run.record.status)}." for run in runs]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pixelbench.reports.figures import Figure
+from pixelbench.published.figures import Figure
 from pixelbench.reports.published import Comparison, compare_cells_with_figures, foremost
 from pixelbench.reports.runs import Cell
 

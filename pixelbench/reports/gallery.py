@@ -9,6 +9,7 @@ from pixelbench.causality.picture import map_png
 from pixelbench.reports import escape
 from pixelbench.reports.maps import MapGroup, map_groups
 from pixelbench.reports.runs import Cell, Run
+from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.atomic import write_bytes
 
 #: Where the figures of a report lie, beside it; small enough to commit.
@@ -85,8 +86,8 @@ class Gallery:
         return f"{_heading(cell)}{f': {said}' if said else ''}\n\n{picture}"
 
     def _grid(self, cell: Cell) -> str | None:
-        path = _shown_run(cell).folder / "samples.png"
-        if not path.is_file():
+        path = _shown_run(cell).stored.artifact(SAMPLES)
+        if path is None:
             return None
         return _picture(f"Samples of {cell.label}", Path(os.path.relpath(path, self._beside)).as_posix())
 
@@ -108,7 +109,7 @@ class Gallery:
 
 def _shown_run(cell: Cell) -> Run:
     """The lowest seed that has a grid, or the lowest."""
-    return next((run for run in cell.runs if (run.folder / "samples.png").is_file()), cell.runs[0])
+    return next((run for run in cell.runs if run.stored.artifact(SAMPLES)), cell.runs[0])
 
 
 def _caption(labels: Sequence[str], group: MapGroup) -> str:
@@ -128,7 +129,7 @@ def _heading(cell: Cell) -> str:
 
 
 def _diagnoses(cell: Cell) -> str:
-    return escape.text(" ".join(found["sentence"] for found in _shown_run(cell).record["diagnoses"]))
+    return escape.text(" ".join(found.sentence for found in _shown_run(cell).record.diagnoses))
 
 
 def _picture(alt: str, path: str) -> str:

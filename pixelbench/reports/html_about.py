@@ -1,11 +1,11 @@
 """What stands at the end of a page: how to read it, and where it comes from."""
 
 import re
-from typing import Any
 
 from pixelbench.reports import words
 from pixelbench.reports.explained import explanations
 from pixelbench.reports.report import Report
+from pixelbench.store.record import Provenance
 
 #: Explained here because only a page draws them.
 DRAWINGS = """\
@@ -25,17 +25,17 @@ def how_to_read(report: Report) -> list[tuple[str, str]]:
 def provenance(report: Report) -> list[tuple[str, str]]:
     """Code, versions, devices, seeds, budgets and cost of all runs."""
     runs = [run for cell in report.cells for run in cell.runs]
-    given = [run.record["provenance"] for run in runs]
+    given = [run.record.provenance for run in runs]
     known = {
         "code": {_commit(about) for about in given},
-        "versions": {f"{name} {version}" for about in given for name, version in about.get("versions", {}).items()},
-        "device": {about["device"] for about in given},
-        "threads a run": {str(about["threads"]) for about in given if about.get("threads")},
-        "precision": {about["precision"] for about in given if about.get("precision")},
+        "versions": {f"{name} {version}" for about in given for name, version in about.versions.items()},
+        "device": {about.device for about in given},
+        "threads a run": {str(about.threads) for about in given},
+        "precision": {about.precision for about in given},
         "seeds": {str(run.seed) for run in runs},
-        "budgets": {f"{run.record['budget']['name']} ({words.whole(run.updates)} updates)" for run in runs if run.updates},
+        "budgets": {f"{run.record.budget.name} ({words.whole(run.updates)} updates)" for run in runs if run.updates},
     }
-    total = sum(run.record["cost"]["seconds"] or 0 for run in runs)
+    total = sum(run.record.cost.seconds for run in runs)
     lines = [(name, ", ".join(sorted(values, key=_natural))) for name, values in known.items() if values]
     return [*lines, ("computing", f"{words.seconds(total)} seconds for {len(runs):,} run{'' if len(runs) == 1 else 's'}")]
 
@@ -50,9 +50,10 @@ def _plain(text: str) -> str:
     return _TERM.sub(r"\1", text).replace("*", "")
 
 
-def _commit(provenance: dict[str, Any]) -> str:
-    commit = provenance.get("git_commit")
-    return (commit[:12] if commit else "not from a git checkout") + (" with uncommitted changes" if provenance.get("git_dirty") else "")
+def _commit(about: Provenance) -> str:
+    """`0123456789ab with uncommitted changes`"""
+    commit = about.git_commit
+    return (commit[:12] if commit else "not from a git checkout") + (" with uncommitted changes" if about.git_dirty else "")
 
 
 def _natural(text: str) -> tuple[bool, int, str]:

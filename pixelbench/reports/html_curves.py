@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from pixelbench.reports.html_axis import Axis, axis_around
-from pixelbench.reports.plots import Curve, read_curve
+from pixelbench.reports.plots import curve_of
 from pixelbench.reports.runs import Cell
+from pixelbench.store.artifacts import Curve
 
 #: Of the drawing, in its own units.
 WIDTH, HEIGHT = 560, 240
@@ -60,13 +61,7 @@ def draw_lines(cells: list[Cell]) -> CurveChart | None:
 
 
 def _curve_of(cell: Cell) -> Curve:
-    for run in cell.runs:
-        try:
-            if curve := read_curve(run.folder / "curve.csv"):
-                return curve
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # damaged: the record stands without it
-    return []
+    return next((curve for run in cell.runs if (curve := curve_of(run))), [])
 
 
 def _line(cell: Cell, curve: Curve, index: int, across: Axis, upwards: Axis) -> Line:

@@ -71,7 +71,7 @@ def page_of(report: Report, asked: Mapping[str, Asked]) -> Page:
             forest_of(one, about.anchors, samples[one.task], maps, about.leaking),
         )
     sections = [AxisSection(f"ablation-{name}", axis.title, axis.question, tuple(forests)) for name, (axis, forests) in axes.items()]
-    failures = tuple(run for cell in report.cells for run in cell.runs if run.record["error"])
+    failures = tuple(run for cell in report.cells for run in cell.runs if run.record.error)
     return Page(_counts(report), tuple(panels_of(report.compared)), tuple(tasks), tuple(sections), failures, pictures.held)
 
 

@@ -34,10 +34,10 @@ class Pictures:
         self._uris.setdefault(name, (f"data:image/png;base64,{base64.b64encode(data).decode()}", *size))
         return Picture(name, *size, alt)
 
-    def add_file(self, path: Path, alt: str) -> Picture | None:
+    def add_file(self, path: Path | None, alt: str) -> Picture | None:
         """Likewise of a file; None where there is none or it cannot be read: a page without a picture is better than none."""
         try:
-            return self.add(path.read_bytes(), alt)
+            return None if path is None else self.add(path.read_bytes(), alt)
         except OSError:
             return None
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pixelbench.published.verdicts import WHOLE_BUDGET
 from pixelbench.reports import words
 from pixelbench.reports.comparisons import Compared
 from pixelbench.reports.html_curves import CurveChart, draw_lines
@@ -12,7 +13,8 @@ from pixelbench.reports.html_pictures import Picture, Pictures
 from pixelbench.reports.maps import MapGroup
 from pixelbench.reports.runs import Cell, Run
 from pixelbench.reports.tables import Row
-from pixelbench.reports.verdicts import WHOLE_BUDGET
+from pixelbench.store.artifacts import SAMPLES
+from pixelbench.store.record import Provenance
 
 
 @dataclass(frozen=True)
@@ -86,26 +88,25 @@ def variant_of(
         asked: run key → what a suite says of the run, where one is known.
     """
     first = cell.runs[0].record
-    shown = next((run for run in cell.runs if (run.folder / "samples.png").is_file()), cell.runs[0])
-    budget = first["budget"]
+    shown = next((run for run in cell.runs if run.stored.artifact(SAMPLES)), cell.runs[0])
     return Variant(
         anchor=anchor,
         row=row,
         compared=tuple(compared),
-        samples=pictures.add_file(shown.folder / "samples.png", f"Samples of {cell.label} beside real test images"),
+        samples=pictures.add_file(shown.stored.artifact(SAMPLES), f"Samples of {cell.label} beside real test images"),
         curve=draw_lines([cell]),
         map=group[1] if group else None,
         seen=group[0].sentences if group else "",
         causality=(*dict.fromkeys(_causality(run) for run in cell.runs), *_probed(cell)),
-        diagnoses=tuple(found.get("sentence", found["name"]) for found in shown.record["diagnoses"]),
+        diagnoses=tuple(found.sentence or found.name for found in shown.record.diagnoses),
         settings=_listing({"family": cell.family, **cell.settings}),
-        recipe=_listing(first["recipe"]),
-        protocol=_listing({"budget": budget["name"], "updates": budget["updates"], **first["evaluation"]}),
+        recipe=_listing(first.spec.recipe),
+        protocol=_listing({"budget": first.budget.name, "updates": first.budget.updates, **first.spec.evaluation}),
         seeds=tuple(_seed(run) for run in cell.runs),
         commands=_with_seeds(cell, asked),
         assumed=_said(asked[run.key].assumed for run in cell.runs if run.key in asked),
         deviations=_said(asked[run.key].deviations for run in cell.runs if run.key in asked),
-        caveat=_caveat(budget["name"]),
+        caveat=_caveat(first.budget.name),
     )
 
 
@@ -130,20 +131,19 @@ def _with_seeds(cell: Cell, asked: Mapping[str, Asked]) -> tuple[str, ...]:
 
 def _causality(run: Run) -> str:
     """What a run's record says of the check of its own causality."""
-    found = run.record["causality"]
-    if found["status"] == "unchecked":
+    found = run.record.causality
+    if found.status == "unchecked":
         return "Causality was not checked."
-    said = words.CAUSAL.get(found["status"], str(found["status"])).capitalize()
-    tolerance, example, probes = found.get("tolerance"), found.get("counter_example"), found.get("probes")
-    if example:
-        said += f": {example}"
-    if tolerance is not None:
-        said += f", tolerance {tolerance:g}"
-    return f"{said}. Measured: {probes}." if probes else f"{said}."
+    said = words.CAUSAL[found.status].capitalize()
+    if found.counter_example:
+        said += f": {found.counter_example}"
+    if found.tolerance is not None:
+        said += f", tolerance {found.tolerance:g}"
+    return f"{said}. Measured: {found.probes}." if found.probes else f"{said}."
 
 
 def _probed(cell: Cell) -> tuple[str, ...]:
-    counts = [count for run in cell.runs if (count := run.record["causality"].get("trained_positions"))]
+    counts = [count for run in cell.runs if (count := run.record.causality.trained_positions)]
     if not counts:
         return ()
     number = f"{counts[0]}" if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
@@ -152,29 +152,28 @@ def _probed(cell: Cell) -> tuple[str, ...]:
 
 def _seed(run: Run) -> SeedLine:
     record = run.record
-    likelihood, provenance, error = record["likelihood"] or {}, record["provenance"], record["error"] or {}
+    likelihood = record.likelihood
     return SeedLine(
         seed=run.seed,
         key=run.key,
-        status=record["status"],
-        score=words.measured(likelihood.get("bits_per_dim"), likelihood.get("estimator")),
-        validation=words.bits(likelihood.get("validation_bits_per_dim")),
-        updates=words.whole(record["cost"]["updates"]),
-        seconds=words.seconds(record["cost"]["seconds"]),
-        made=_made(provenance),
-        error=error.get("message", ""),
-        log="\n".join(error.get("log") or ()),
+        status="does not add up" if run.doubts else record.status,
+        score=words.NONE if likelihood is None else words.measured(likelihood.bits_per_dim, likelihood.estimator),
+        validation=words.NONE if likelihood is None else words.bits(likelihood.validation_bits_per_dim),
+        updates=words.whole(record.cost.updates),
+        seconds=words.seconds(record.cost.seconds),
+        made=_made(record.provenance),
+        error=record.error.message if record.error else "; ".join(run.doubts),
+        log="\n".join(record.error.log) if record.error else "",
     )
 
 
-def _made(provenance: dict[str, Any]) -> str:
+def _made(provenance: Provenance) -> str:
     """`cpu, fp32, 1 thread, commit 0123456789ab with uncommitted changes`"""
-    commit, threads = provenance.get("git_commit"), provenance.get("threads")
-    changed = " with uncommitted changes" if provenance.get("git_dirty") else ""
-    parts = [provenance["device"], provenance.get("precision")]
-    parts.append(f"{threads} thread{'' if threads == 1 else 's'}" if threads else None)
+    commit, threads = provenance.git_commit, provenance.threads
+    changed = " with uncommitted changes" if provenance.git_dirty else ""
+    parts = [provenance.device, provenance.precision, f"{threads} thread{'' if threads == 1 else 's'}"]
     parts.append(f"commit {commit[:12]}{changed}" if commit else "no git checkout")
-    return ", ".join(part for part in parts if part)
+    return ", ".join(parts)
 
 
 def _listing(values: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pixelbench.causality.report import CausalityReport
 from pixelbench.causality.text import seen_lines
 from pixelbench.reports.runs import Cell
+from pixelbench.store.artifacts import CERTIFICATE
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ def map_groups(cells: list[Cell]) -> list[MapGroup]:
     """The maps of a task's cells in the order of the cells; of several seeds the lowest. Baselines see nothing, so they have none."""
     groups: list[MapGroup] = []
     for cell in cells:
-        report = CausalityReport.read(cell.runs[0].folder / "certificate.json")
+        path = cell.runs[0].stored.artifact(CERTIFICATE)
+        report = None if path is None else CausalityReport.read(path)
         if report is None or not (report.leaky or "#" in _letters(report)):
             continue
         same = next((i for i, group in enumerate(groups) if _says(group.report) == _says(report)), None)

@@ -1,19 +1,21 @@
 """`report.md`: tables, order, ablations, lessons, sample grids, dependence maps, curves, failures and where it all comes from."""
 
 from pathlib import Path
-from typing import Any
 
 from pixelbench.reports import columns, escape, words
 from pixelbench.reports.ablations import Ablation
 from pixelbench.reports.comparisons import Compared
 from pixelbench.reports.explained import explanations
 from pixelbench.reports.gallery import FILES, Gallery
+from pixelbench.reports.html_about import provenance
 from pixelbench.reports.lessons import Lesson
 from pixelbench.reports.plots import MOST_CURVES, draw_curves
 from pixelbench.reports.report import Report
 from pixelbench.reports.runs import Cell, Run
 from pixelbench.reports.tables import Row, TaskTable
+from pixelbench.store.artifacts import CURVE
 from pixelbench.store.atomic import write_bytes, write_text
+from pixelbench.store.record import RunError
 
 
 def write_markdown(report: Report, out: Path | None = None) -> Path:
@@ -29,11 +31,11 @@ def write_markdown(report: Report, out: Path | None = None) -> Path:
         parts.append("No runs are stored here yet.")
     for table in report.tables:
         parts += _task(report, table, path.parent)
-    failed = [run for cell in report.cells for run in cell.runs if run.record["error"]]
+    failed = [(run, error) for cell in report.cells for run in cell.runs if (error := run.record.error)]
     if failed:
-        parts += ["## Runs that did not finish", *(_failure(run) for run in failed)]
+        parts += ["## Runs that did not finish", *(_failure(run, error) for run, error in failed)]
     if report.problems:
-        parts += ["## Records that could not be used", "\n".join(f"- {escape.text(problem)}" for problem in report.problems)]
+        parts += ["## What does not add up, or could not be used", "\n".join(f"- {escape.text(problem)}" for problem in report.problems)]
     if report.tables:
         parts += ["## How to read this", "\n".join(explanations(report)), "## Where it comes from", _provenance(report)]
     write_text(path, "\n\n".join(parts) + "\n")
@@ -83,7 +85,7 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
 
 
 def _which_curves(cells: list[Cell]) -> str:
-    trained = sum((cell.runs[0].folder / "curve.csv").is_file() for cell in cells)
+    trained = sum(cell.runs[0].stored.artifact(CURVE) is not None for cell in cells)
     first = f"Of {trained} trained variants the first {MOST_CURVES} in the table's order. " if trained > MOST_CURVES else ""
     return f"{first}Dashed: not causal, so not a likelihood."
 
@@ -137,33 +139,11 @@ def _lessons(lessons: list[Lesson], gallery: Gallery) -> list[str]:
     return parts
 
 
-def _failure(run: Run) -> str:
-    error = run.record["error"]
-    said = f"- **{escape.text(f'{run.task}/{run.variant}, seed {run.seed}')}** ({run.record['status']}): {escape.text(error['message'])}"
-    log = "\n".join(error.get("log") or [])
+def _failure(run: Run, error: RunError) -> str:
+    said = f"- **{escape.text(f'{run.task}/{run.variant}, seed {run.seed}')}** ({run.record.status}): {escape.text(error.message)}"
+    log = "\n".join(error.log)
     return f"{said}\n\n{escape.block(log)}" if log else said
 
 
 def _provenance(report: Report) -> str:
-    runs = [run for cell in report.cells for run in cell.runs]
-    given = [run.record["provenance"] for run in runs]
-    versions = {f"{name} {version}" for about in given for name, version in about.get("versions", {}).items()}
-    threads = {about["threads"] for about in given if about.get("threads")}
-    lines = {
-        "code": sorted({_commit(about) for about in given}),
-        "versions": sorted(versions),
-        "device": sorted({about["device"] for about in given}),
-        "threads a run": [str(count) for count in sorted(threads)],
-        "precision": sorted({about["precision"] for about in given if about.get("precision")}),
-        "seeds": [str(seed) for seed in sorted({run.seed for run in runs})],
-        "budgets": sorted({f"{run.record['budget']['name']} ({words.whole(run.updates)} updates)" for run in runs if run.updates}),
-    }
-    total = sum(run.record["cost"]["seconds"] or 0 for run in runs)
-    listed = [f"- {name}: {escape.text(', '.join(values))}" for name, values in lines.items() if values]
-    return "\n".join([*listed, f"- {len(runs)} runs, {words.seconds(total)} seconds of computing in all"])
-
-
-def _commit(provenance: dict[str, Any]) -> str:
-    """`0123456789ab with uncommitted changes`"""
-    commit = provenance.get("git_commit")
-    return (commit[:12] if commit else "not from a git checkout") + (" with uncommitted changes" if provenance.get("git_dirty") else "")
+    return "\n".join(f"- {name}: {escape.text(values)}" for name, values in provenance(report))

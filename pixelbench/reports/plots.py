@@ -1,12 +1,11 @@
 """Learning curves: train and validation bits/dim against updates, one figure a task."""
 
-import csv
 import io
 import itertools
 import math
-from pathlib import Path
 
-from pixelbench.reports.runs import Cell
+from pixelbench.reports.runs import Cell, Run
+from pixelbench.store.artifacts import CURVE, Curve, read_curve
 
 #: Okabe and Ito's palette: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -17,24 +16,12 @@ MOST_CURVES = 12
 #: Baselines without training are lines to hold the curves against.
 LEVEL_LINES = ("uniform", "histogram")
 
-Curve = list[tuple[int, float | None, float | None]]
-
-
-def read_curve(path: Path) -> Curve:
-    """Rows of a run's `curve.csv`: update, train and validation bits/dim (None where not measured); empty where there is none."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [(int(row["update"]), _number(row["train_bits_per_dim"]), _number(row["validation_bits_per_dim"])) for row in rows]
-
-
 def draw_curves(cells: list[Cell]) -> bytes | None:
     """A PNG of the curves of a task's cells, the first `MOST_CURVES` that have one, the same bytes for the same store; None without any.
 
     Of several seeds the lowest is drawn. Thin: training; thick with dots: validation; dashed: leaking, so not a likelihood.
     """
-    read = ((cell, curve) for cell in cells if (curve := read_curve(cell.runs[0].folder / "curve.csv")))
+    read = ((cell, curve) for cell in cells if (curve := curve_of(cell.runs[0])))
     curves = list(itertools.islice(read, MOST_CURVES))
     if not curves:
         return None
@@ -76,8 +63,10 @@ def _draw_cell(axes, cell: Cell, curve: Curve, colour: str, marker: str) -> None
     axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, linestyle=style, marker=shown, markersize=3.5, label=label)
 
 
-def _number(text: str) -> float | None:
-    return float(text) if text else None
+def curve_of(run: Run) -> Curve:
+    """Its learning curve; empty where it has none that is whole."""
+    path = run.stored.artifact(CURVE)
+    return [] if path is None else read_curve(path)
 
 
 def _png(figure) -> bytes:

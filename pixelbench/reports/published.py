@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from pixelbench.errors import UserError
-from pixelbench.reports.facts import Binarisation, FigureFacts, Measured
-from pixelbench.reports.figures import Figure, figures_about, load_figures
+from pixelbench.published.facts import Binarisation, FigureFacts, Measured
+from pixelbench.published.figures import Figure, figures_about, load_figures
+from pixelbench.published.verdicts import Verdict, judge
 from pixelbench.reports.runs import Cell, Run
-from pixelbench.reports.verdicts import Verdict, judge
 from pixelbench.units import bits_per_dim
 
 #: What the papers call our test images, where it is not the test split: the small ImageNets have no other than a published validation set.
@@ -178,16 +178,16 @@ def _facts(figure: Figure) -> FigureFacts:
 
 def _row(run: Run) -> dict[str, Any]:
     """A record as a row of the frame, with what the frame may lack."""
-    record, likelihood = run.record, run.record["likelihood"] or {}
+    record, likelihood = run.record, None if run.doubts else run.record.likelihood
     return {
-        "status": record["status"],
-        "budget": record["budget"]["name"],
-        "updates": record["budget"]["updates"],
-        "causal": record["causality"]["status"],
-        **{name: likelihood.get(name) for name in ("bits_per_dim", "nats_per_image", "estimator", "n_images")},
-        "test_images": record["evaluation"].get("test_images"),
-        "trained_positions": record["causality"].get("trained_positions"),
-        "condition": record["variant"]["settings"].get("condition"),
+        "status": record.status,
+        "budget": record.budget.name,
+        "updates": record.budget.updates,
+        "causal": record.causality.status,
+        **{name: getattr(likelihood, name, None) for name in ("bits_per_dim", "nats_per_image", "estimator", "n_images")},
+        "test_images": record.evaluation.test_images,
+        "trained_positions": record.causality.trained_positions,
+        "condition": record.variant.settings.get("condition"),
     }
 
 

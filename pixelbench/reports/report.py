@@ -72,7 +72,7 @@ def build_report(store: Path, keys: Collection[str] | None = None) -> Report:
     Raises:
         UserError: `store` is a file or cannot be listed, or the published figures that ship cannot be read.
     """
-    found = scan(store)
+    found = scan(store).examine(keys)
     cells = cells_of(load_runs(found, keys))
     compared = comparisons_of(cells)
     tables = build_tables(cells, compared)

@@ -1,75 +1,79 @@
 """Stored runs as a report sees them, and the cells they form: what was asked for, but for the seed."""
 
-import json
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
-from pixelbench.store.record import is_bound
-from pixelbench.store.scan import Scan
+from pixelbench.store.record import Likelihood, Record, is_bound
+from pixelbench.store.scan import Scan, StoredRun
 
 
 @dataclass(frozen=True)
 class Run:
-    """One record and the folder of its companions."""
+    """One stored run."""
 
-    folder: Path
-    record: dict[str, Any]
+    stored: StoredRun
+
+    @property
+    def folder(self) -> Path:
+        return self.stored.folder
+
+    @property
+    def record(self) -> Record:
+        return self.stored.record
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why its number is not believed; empty where the run adds up."""
+        return self.stored.doubts
 
     @property
     def key(self) -> str:
-        return self.record["run_key"]
+        return self.record.run_key
 
     @property
     def task(self) -> str:
-        return self.record["task"]["name"]
+        return self.record.task.name
 
     @property
     def data(self) -> tuple[Any, ...]:
         """What tells its images from others of the same name: name, digest, shape and levels."""
-        return tuple(self.record["task"][name] for name in ("name", "digest", "channels", "height", "width", "levels"))
+        task = self.record.task
+        return task.name, task.digest, *task.shape, task.levels
 
     @property
     def variant(self) -> str:
-        return self.record["variant"]["name"]
+        return self.record.variant.name
 
     @property
     def family(self) -> str:
-        return self.record["variant"]["family"]
+        return self.record.variant.family
 
     @property
     def seed(self) -> int:
-        return self.record["seed"]
+        return self.record.seed
 
     @property
     def updates(self) -> int:
-        return self.record["budget"]["updates"]
+        return self.record.budget.updates
 
     @property
     def done(self) -> bool:
-        return self.record["status"] == "done"
+        return self.record.status == "done"
 
     @property
     def leaky(self) -> bool:
-        return self.record["causality"]["status"] == "leaky"
+        return self.record.leaky
 
     @cached_property
     def nats(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Per test image: negative log-likelihood in nats (N,) float64, and the region it was cut from (N,). None where not kept."""
-        path = self.folder / "nats.npz"
-        if not path.is_file():
-            return None
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return arrays["nats"].astype(np.float64), arrays["clusters"]
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
-            return None  # damaged: the record's own mean still stands, only comparisons are lost
+        """Per test image: negative log-likelihood in nats (N,) float64, and the unit it was cut from (N,). None where not kept."""
+        return None if self.doubts else self.stored.nats()
 
 
 @dataclass(frozen=True)
@@ -87,12 +91,11 @@ class Cell:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        task = self.runs[0].record["task"]
-        return task["channels"], task["height"], task["width"]
+        return self.runs[0].record.task.shape
 
     @property
     def levels(self) -> int:
-        return self.runs[0].record["task"]["levels"]
+        return self.runs[0].record.task.levels
 
     @property
     def family(self) -> str:
@@ -100,11 +103,11 @@ class Cell:
 
     @property
     def settings(self) -> dict[str, Any]:
-        return self.runs[0].record["variant"]["settings"]
+        return self.runs[0].record.variant.settings
 
     @property
     def expected(self) -> str:
-        return self.runs[0].record["expect"]
+        return self.runs[0].record.expect
 
     @property
     def leaky(self) -> bool:
@@ -113,12 +116,18 @@ class Cell:
 
     @property
     def scored(self) -> list[Run]:
-        """The runs that came to their end and have a likelihood."""
-        return [run for run in self.runs if run.done and run.record["likelihood"]]
+        """The runs that came to their end, have a likelihood, and add up."""
+        return [run for run in self.runs if run.done and run.record.likelihood and not run.doubts]
+
+    @property
+    def likelihoods(self) -> list[Likelihood]:
+        """Of the scored runs."""
+        return [run.record.likelihood for run in self.scored if run.record.likelihood]
 
     @property
     def estimator(self) -> str | None:
-        return self.scored[0].record["likelihood"]["estimator"] if self.scored else None
+        """Of its likelihoods; of several the one that says least, so that no bound is taken for an exact value."""
+        return max((score.estimator for score in self.likelihoods), key=_vagueness, default=None)
 
     @property
     def comparable(self) -> bool:
@@ -136,14 +145,15 @@ class Cell:
         return is_bound(self.estimator)
 
     def mean(self, section: str, name: str) -> float | None:
-        """Mean over the scored runs of `record[section][name]`, or None where no run has it."""
-        values = [run.record[section][name] for run in self.scored if run.record[section] and run.record[section].get(name) is not None]
+        """Mean over the scored runs of a number of their records, or None where no run has it."""
+        sections = [getattr(run.record, section) for run in self.scored]
+        values = [value for part in sections if part is not None and (value := getattr(part, name)) is not None]
         return float(np.mean(values)) if values else None
 
     def statistic(self, name: str, *, of: str = "statistics") -> float | None:
         """Mean over the scored runs of a sample statistic; `of="real"` gives the real test images'."""
-        samples = [run.record["samples"] for run in self.scored if run.record["samples"]]
-        values = [value for sample in samples if (value := sample.get(of, {}).get(name)) is not None]
+        samples = [run.record.samples for run in self.scored if run.record.samples]
+        values = [value for sample in samples if (value := getattr(sample, of).get(name)) is not None]
         return float(np.mean(values)) if values else None
 
     @cached_property
@@ -161,7 +171,7 @@ class Cell:
     def asked_as(self, other: "Cell") -> bool:
         """Whether images, recipe, updates and evaluation are the same, so that only the networks can differ."""
         mine, its = self.runs[0], other.runs[0]
-        same = all(mine.record[name] == its.record[name] for name in ("recipe", "evaluation"))
+        same = mine.record.recipe == its.record.recipe and mine.record.evaluation == its.record.evaluation
         return same and mine.data == its.data and mine.updates == its.updates
 
     def differs_only_in(self, other: "Cell", setting: str, value: object) -> bool:
@@ -172,16 +182,15 @@ class Cell:
 
 def load_runs(found: Scan, keys: Collection[str] | None = None) -> list[Run]:
     """The runs of a store, or those of `keys` (a suite is a view on the store), ordered by task, variant, seed and key."""
-    runs = [Run(stored.folder, stored.record) for key, stored in found.items() if keys is None or key in keys]
+    runs = [Run(stored) for key, stored in found.items() if keys is None or key in keys]
     return sorted(runs, key=lambda run: (run.task, run.variant, run.seed, run.key))
 
 
 def cells_of(runs: list[Run]) -> list[Cell]:
-    """Groups runs that differ in nothing but the seed; what suites call their budgets is only a name."""
-    groups: dict[str, list[Run]] = {}
+    """Groups runs that differ in nothing but the seed and were made by code that computes the same; names are no difference."""
+    groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        asked = {name: run.record[name] for name in ("task", "variant", "recipe", "evaluation", "expect")}
-        groups.setdefault(json.dumps({**asked, "updates": run.updates}, sort_keys=True), []).append(run)
+        groups.setdefault((run.record.spec.cell_key, run.record.code), []).append(run)
     kin: dict[tuple[Any, ...], list[Run]] = {}
     for first, *_ in groups.values():
         kin.setdefault((first.data, first.variant), []).append(first)
@@ -192,7 +201,7 @@ def cells_of(runs: list[Run]) -> list[Cell]:
 
 def _task(run: Run, data: set[tuple[Any, ...]]) -> str:
     namesakes = [other for other in data if other[0] == run.task]
-    return run.task if len(namesakes) == 1 else f"{run.task} (digest {run.record['task']['digest'][:12]})"
+    return run.task if len(namesakes) == 1 else f"{run.task} (digest {run.record.task.digest[:12]})"
 
 
 def _labels(namesakes: list[Run]) -> list[str]:
@@ -200,32 +209,38 @@ def _labels(namesakes: list[Run]) -> list[str]:
     if len(namesakes) == 1:
         return [namesakes[0].variant]
     labels: dict[int, str] = {}
-    for differing in (_budgets, _settings, _recipes, _evaluations):
+    for differing in (_budgets, _settings, _recipes, _evaluations, _codes):
         said = differing(namesakes)
         counts = Counter(said)
         for index, (run, words) in enumerate(zip(namesakes, said, strict=True)):
             if words and counts[words] == 1:
                 labels.setdefault(index, f"{run.variant} ({words})")
     for index, run in enumerate(namesakes):
-        labels.setdefault(index, f"{run.variant} ({run.record['budget']['name']}, {run.key[:6]})")
+        labels.setdefault(index, f"{run.variant} ({run.record.budget.name}, {run.key[:6]})")
     return [labels[index] for index in range(len(namesakes))]
 
 
 def _budgets(runs: list[Run]) -> list[str]:
     same = len({run.updates for run in runs}) == 1
-    return ["" if same else run.record["budget"]["name"] for run in runs]
+    return ["" if same else run.record.budget.name for run in runs]
 
 
 def _settings(runs: list[Run]) -> list[str]:
-    return _differing([run.record["variant"]["settings"] for run in runs])
+    return _differing([run.record.variant.settings for run in runs])
 
 
 def _recipes(runs: list[Run]) -> list[str]:
-    return _differing([run.record["recipe"] for run in runs])
+    return _differing([run.record.spec.recipe for run in runs])
 
 
 def _evaluations(runs: list[Run]) -> list[str]:
-    return _differing([run.record["evaluation"] for run in runs])
+    return _differing([run.record.spec.evaluation for run in runs])
+
+
+def _codes(runs: list[Run]) -> list[str]:
+    """Of other code only where all that was asked for is the same."""
+    same = len({run.record.code for run in runs}) == 1
+    return ["" if same else f"code {run.record.code}" for run in runs]
 
 
 def _differing(given: list[dict[str, Any]]) -> list[str]:
@@ -233,3 +248,10 @@ def _differing(given: list[dict[str, Any]]) -> list[str]:
     names = dict.fromkeys(name for values in given for name in values)
     differing = {name for name in names if any(values.get(name) != given[0].get(name) for values in given)}
     return [", ".join(f"{name} {value}" for name, value in values.items() if name in differing) for values in given]
+
+
+def _vagueness(estimator: str) -> tuple[int, int]:
+    """Exact values first, then code lengths, then bounds: the more importance samples, the tighter."""
+    if is_bound(estimator):
+        return 2, -int(estimator.partition("-")[2] or 1)
+    return int(estimator == "code-length"), 0

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -102,10 +102,10 @@ def table_of(cells: list[Cell], rows: list[Row]) -> TaskTable:
     """A table of these cells, all of one task."""
     names = ("zeros", "constant_images", "colour_coherence", "mean_level")
     real = {name: next((v for cell in cells if (v := cell.statistic(name, of="real")) is not None), None) for name in names}
-    budgets = tuple(sorted({cell.runs[0].record["budget"]["name"] for cell in cells}))
-    about = [cell.runs[0].record["task"] for cell in cells]
-    preprocessing = tuple(dict.fromkeys(task["preprocessing"] for task in about))
-    return TaskTable(cells[0].task, about[0]["digest"], preprocessing, cells[0].shape, cells[0].levels, tuple(rows), real, budgets)
+    budgets = tuple(sorted({cell.runs[0].record.budget.name for cell in cells}))
+    about = [cell.runs[0].record.task for cell in cells]
+    preprocessing = tuple(dict.fromkeys(task.preprocessing for task in about))
+    return TaskTable(cells[0].task, about[0].digest, preprocessing, cells[0].shape, cells[0].levels, tuple(rows), real, budgets)
 
 
 def standing_of(cell: Cell) -> Standing:
@@ -143,8 +143,8 @@ def row_of(cell: Cell, rank: int | None = None, behind: PairedDifference | None 
     """A cell's row."""
     standing = standing_of(cell)
     last = cell.scored[-1] if cell.scored else cell.runs[-1]
-    bits = [run.record["likelihood"]["bits_per_dim"] for run in cell.scored]
-    seconds = [run.record["cost"]["seconds"] for run in cell.runs if run.record["cost"]["seconds"] is not None]
+    bits = [score.bits_per_dim for score in cell.likelihoods]
+    seconds = [run.record.cost.seconds for run in cell.runs]
     sequential_images = cell.mean("sequential", "n_images")
     error = None if standing == "reference" else cell.mean("likelihood", "bits_per_dim_se")
     return Row(
@@ -160,7 +160,7 @@ def row_of(cell: Cell, rank: int | None = None, behind: PairedDifference | None 
         seeds=len(cell.scored),
         spread=float(np.std(bits, ddof=1)) if len(bits) > 1 else None,
         behind=behind,
-        causal="leaky" if cell.leaky else last.record["causality"]["status"],
+        causal="leaky" if cell.leaky else last.record.causality.status,
         expected=cell.expected,
         sequential_bits_per_dim=cell.mean("sequential", "bits_per_dim"),
         sequential_bits_per_dim_se=cell.mean("sequential", "bits_per_dim_se"),
@@ -172,17 +172,17 @@ def row_of(cell: Cell, rank: int | None = None, behind: PairedDifference | None 
         active_units=cell.mean("latent", "active_units"),
         latent_dimensions=cell.mean("latent", "dimensions"),
         kl=cell.mean("latent", "kl"),
-        updates=last.record["budget"]["updates"],
-        parameters=last.record["cost"]["parameters"],
+        updates=last.updates,
+        parameters=last.record.cost.parameters,
         seconds=float(np.mean(seconds)) if seconds else None,
         status=_status(cell),
-        diagnoses=tuple(sorted({found["name"] for run in cell.scored for found in run.record["diagnoses"]})),
+        diagnoses=tuple(sorted({found.name for run in cell.scored for found in run.record.diagnoses})),
         published=published,
     )
 
 
 def _status(cell: Cell) -> str:
     """`done`, `failed`, or `2 done, 1 failed` where the seeds ended differently."""
-    ends: list[Any] = [run.record["status"] for run in cell.runs]
+    ends = ["does not add up" if run.doubts else run.record.status for run in cell.runs]
     counts = {end: ends.count(end) for end in dict.fromkeys(sorted(ends))}
     return ends[0] if len(counts) == 1 else ", ".join(f"{count} {end}" for end, count in counts.items())

@@ -1,198 +1,295 @@
-"""The JSON file that a run leaves, whatever its end: where it lies, what it must hold, reading and writing it."""
+"""What a run leaves, as frozen dataclasses: what was asked for, what came of it, what it cost and where it was made."""
 
-import hashlib
-import json
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Annotated, Any, Literal, get_args
 
-from pixelbench.errors import UserError
-from pixelbench.store.atomic import write_json
+from pydantic import ConfigDict, Field
+
+from pixelbench.evaluation.protocol import Evaluation
+from pixelbench.store.behaviour import behaviour_name
 from pixelbench.store.spec import RunSpec
+from pixelbench.training.recipe import Recipe
 
 #: Rises when the meaning or the name of a field changes. Older records are migrated on reading, never retrained.
-SCHEMA = 1
+SCHEMA = 2
 
-#: The field `causality` of a run that was not checked: a codec, or one that ended before.
-UNCHECKED = {
-    "status": "unchecked",
-    **dict.fromkeys(("largest_leak", "tolerance", "counter_example", "faults", "probes", "trained_positions")),
-}
+Status = Literal["done", "failed", "diverged", "timeout", "interrupted"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+CausalStatus = Literal["complete", "partial", "leaky", "unchecked"]
 
-STATUSES = ("done", "failed", "diverged", "timeout", "interrupted")
+# Strict types, finite numbers. A field that this version does not know is no error: the digest of the record covers it.
+_RULES = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
 
-_NUMBER = (int, float)
-_MEND = "make it anew with --rerun failed, or move its folder away"
-#: Field → the types of its value. A dotted name looks inside an object that may be null: then nothing is asked of it.
-_FIELDS: dict[str, tuple[type, ...]] = {
-    "schema": (int,),
-    "run_key": (str,),
-    "status": (str,),
-    "task": (dict,),
-    "task.name": (str,),
-    "task.digest": (str,),
-    "task.preprocessing": (str,),
-    "task.channels": (int,),
-    "task.height": (int,),
-    "task.width": (int,),
-    "task.levels": (int,),
-    "variant": (dict,),
-    "variant.name": (str,),
-    "variant.family": (str,),
-    "variant.model_version": (int,),
-    "variant.settings": (dict,),
-    "recipe": (dict,),
-    "budget": (dict,),
-    "budget.name": (str,),
-    "budget.updates": (int,),
-    "evaluation": (dict,),
-    "seed": (int,),
-    "expect": (str,),
-    "likelihood": (dict, type(None)),
-    "likelihood.bits_per_dim": _NUMBER,
-    "likelihood.bits_per_dim_se": (*_NUMBER, type(None)),
-    "likelihood.nats_per_image": _NUMBER,
-    "likelihood.estimator": (str,),
-    "likelihood.n_images": (int,),
-    "likelihood.n_clusters": (int,),
-    "likelihood.validation_bits_per_dim": (*_NUMBER, type(None)),
-    "sequential": (dict, type(None)),
-    "sequential.bits_per_dim": _NUMBER,
-    "latent": (dict, type(None)),
-    "latent.kl": _NUMBER,
-    "latent.kl_per_dimension": (list,),
-    "latent.active_units": (int,),
-    "latent.dimensions": (int,),
-    "causality": (dict,),
-    "causality.status": (str,),
-    "samples": (dict, type(None)),
-    "samples.statistics": (dict,),
-    "diagnoses": (list,),
-    "cost": (dict,),
-    "cost.seconds": _NUMBER,
-    "cost.parameters": (int,),
-    "cost.updates": (int,),
-    "provenance": (dict,),
-    "provenance.source_digest": (str, type(None)),
-    "provenance.device": (str,),
-    "error": (dict, type(None)),
-    "error.type": (str,),
-    "error.message": (str,),
-}
-_PATHS = [(name, *name.partition(".")[::2], kinds) for name, kinds in _FIELDS.items()]
+_Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")]
+_Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$", max_length=64)]
+_Count = Annotated[int, Field(ge=0, lt=2**53)]
+_Positive = Annotated[int, Field(ge=1, lt=2**31)]
+_Amount = Annotated[float, Field(ge=0)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Measures = dict[str, float | None]
 
 
-class RecordError(UserError):
-    """A record that cannot be used; the message names the file, what is wrong and what to do. `newer`: another version can read it."""
+@dataclass(frozen=True)
+class TaskFacts:
+    """The images that a run is about."""
 
-    def __init__(self, sentence: str, *, newer: bool = False) -> None:
-        super().__init__(sentence)
-        self.newer = newer
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    name: _Name
+    digest: str
+    """SHA-256 of the decoded arrays."""
+    preprocessing: str
+    channels: Annotated[int, Field(ge=1, le=2**16)]
+    height: Annotated[int, Field(ge=1, le=2**16)]
+    width: Annotated[int, Field(ge=1, le=2**16)]
+    levels: Annotated[int, Field(ge=2, le=2**16)]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.channels, self.height, self.width
+
+    @property
+    def dimensions(self) -> int:
+        """Sub-pixels of one image, D = C*H*W."""
+        return self.channels * self.height * self.width
 
 
-def run_folder(store: Path, spec: RunSpec) -> Path:
-    """`<store>/<task>/<variant>/<run key>`."""
-    return store / spec.task["name"] / spec.variant / spec.key
+@dataclass(frozen=True)
+class Variant:
+    """A family with settings."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    name: _Name
+    family: _Name
+    model_version: _Count
+    settings: dict[str, Any]
 
 
-def certificates_folder(store: Path) -> Path:
-    """Where certificates of causality are kept for all runs that they hold for."""
-    return store / "work" / "certificates"
+@dataclass(frozen=True)
+class BudgetFacts:
+    """How long a run was to be trained."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    name: _Name
+    updates: _Count
 
 
-def spec_fields(spec: RunSpec) -> dict[str, Any]:
-    """The part of a record that repeats what was asked for."""
+@dataclass(frozen=True)
+class Likelihood:
+    """What images cost on the mean, with the standard error over those that are independent."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    bits_per_dim: _Amount
+    nats_per_image: _Amount
+    n_images: _Positive
+    bits_per_dim_se: _Amount | None = None
+    """None where there is one cluster only, or the number is a code length."""
+    n_clusters: _Positive | None = None
+    estimator: Annotated[str, Field(pattern=r"^(exact|elbo|iwae-[1-9][0-9]{0,8}|code-length)$")] = "exact"
+    validation_bits_per_dim: _Amount | None = None
+
+
+@dataclass(frozen=True)
+class LatentUse:
+    """How much the latents say of the test images."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    kl: float
+    """Nats an image, summed over the latents."""
+    kl_per_dimension: Annotated[tuple[float, ...], Field(strict=False)]
+    active_units: _Count
+    dimensions: _Count
+    levels: dict[str, Any] | None = None
+    """The same of each level, where there are several."""
+
+
+@dataclass(frozen=True)
+class Causality:
+    """What was found of leaks: in the complete map of a narrow copy, and at positions of the trained model."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    status: CausalStatus = "unchecked"
+    largest_leak: _Amount | None = None
+    """Change of an output by an input that it must not see, relative to the largest output."""
+    tolerance: _Amount | None = None
+    counter_example: str | None = None
+    faults: Annotated[tuple[str, ...], Field(strict=False)] | None = None
+    probes: str | None = None
+    trained_positions: _Count | None = None
+    """Sub-pixels of the trained model that were changed; None where it was not probed."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What was measured on drawn images and on real ones."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    statistics: _Measures
+    n: _Positive = 1
+    real: _Measures = field(default_factory=dict)
+    method: str = "cached"
+    canvas_agreement: _Share | None = None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A symptom that was found in the samples, with its cause."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    name: str
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run took."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    seconds: _Amount = 0.0
+    train_seconds: _Amount = 0.0
+    evaluate_seconds: _Amount = 0.0
+    peak_memory_bytes: _Count = 0
+    parameters: _Count = 0
+    updates: _Count = 0
+    images_seen: _Count = 0
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the numbers come from."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    device: str
+    source_digest: str | None = None
+    """Of the code: syntax trees of the import closure of model, training and evaluation (schema 1: texts of some modules)."""
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    threads: _Count = 1
+    precision: str = "fp32"
+    deterministic: bool = True
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command that made the run: `pixelbench run --suite SUITE --only TASK/VARIANT …`, or `pixelbench ablate SUITE --task TASK …`."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    command: Literal["run", "ablate"]
+    suite: str
+    """A name that ships, or the name of a file."""
+    task: str
+    budget: str
+    limit: _Positive | None = None
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class RunError:
+    """Why a run failed; `log` has its last lines."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    type: str
+    message: str
+    log: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run, whatever its end."""
+
+    __pydantic_config__ = _RULES  # type: ignore[misc]
+
+    run_key: _Hex
+    status: Status
+    task: TaskFacts
+    variant: Variant
+    recipe: Recipe | None
+    """None where nothing is trained."""
+    budget: BudgetFacts
+    evaluation: Evaluation
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    provenance: Provenance
+    cost: Cost
+    expect: Literal["causal", "leaky"] = "causal"
+    likelihood: Likelihood | None = None
+    sequential: Likelihood | None = None
+    """The same of the process that the sampler of a leaking model follows."""
+    latent: LatentUse | None = None
+    causality: Causality = field(default_factory=Causality)
+    samples: Samples | None = None
+    diagnoses: Annotated[tuple[Diagnosis, ...], Field(strict=False)] = ()
+    error: RunError | None = None
+    request: Request | None = None
+    """None in records of schema 1."""
+    behaviour: dict[str, Any] | None = None
+    """The fingerprint of the code that made the run, see `pixelbench.store.behaviour`; None in records of schema 1."""
+    artifacts: dict[str, _Hex] = field(default_factory=dict)
+    """File name → SHA-256 of what was written beside the record."""
+    schema: int = SCHEMA
+    """The schema that the record was written with."""
+    digest: str = field(default="", compare=False, repr=False)
+    """Tells whether a record is still the one that was read before; empty in one that was not read."""
+
+    @cached_property
+    def spec(self) -> RunSpec:
+        """What was asked for, as the record says it; its key is `run_key` where nobody edited either."""
+        return RunSpec(
+            task=asdict(self.task),
+            variant=self.variant.name,
+            family=self.variant.family,
+            model_version=self.variant.model_version,
+            settings=self.variant.settings,
+            recipe={} if self.recipe is None else self.recipe.as_dict(),
+            budget=self.budget.name,
+            updates=self.budget.updates,
+            evaluation=self.evaluation.as_dict(),
+            seed=self.seed,
+            expect=self.expect,
+        )
+
+    @property
+    def trained(self) -> bool:
+        """Whether gradients made its weights, so that seeds differ."""
+        return self.recipe is not None
+
+    @property
+    def leaky(self) -> bool:
+        return self.causality.status == "leaky"
+
+    @property
+    def code(self) -> str:
+        """Names the code that made the run by what it computes, or in schema 1 by its text; runs of other codes are never averaged."""
+        return f"text {(self.provenance.source_digest or 'unknown')[:12]}" if self.behaviour is None else behaviour_name(self.behaviour)
+
+
+def asked_of(spec: RunSpec) -> dict[str, Any]:
+    """The fields of a record that repeat what was asked for."""
     return {
-        "schema": SCHEMA,
         "run_key": spec.key,
-        "task": spec.task,
-        "variant": {"name": spec.variant, "family": spec.family, "model_version": spec.model_version, "settings": spec.settings},
-        "recipe": spec.recipe,
-        "budget": {"name": spec.budget, "updates": spec.updates},
-        "evaluation": spec.evaluation,
+        "task": TaskFacts(**spec.task),
+        "variant": Variant(spec.variant, spec.family, spec.model_version, spec.settings),
+        "recipe": Recipe(**spec.recipe) if spec.recipe else None,
+        "budget": BudgetFacts(spec.budget, spec.updates),
+        "evaluation": Evaluation(**spec.evaluation),
         "seed": spec.seed,
         "expect": spec.expect,
     }
 
 
-def write_record(folder: Path, record: dict[str, Any]) -> None:
-    """Writes `folder/record.json` in one step. It comes last: its presence means that the run has ended.
-
-    Raises:
-        ValueError: a field is missing or of the wrong type, or a number is not finite.
-        OSError: the folder cannot be written.
-    """
-    fault = _fault(record)
-    if fault:
-        raise ValueError(f"not a record: {fault}")
-    write_json(folder / "record.json", record)
-
-
-def read_record(folder: Path) -> dict[str, Any]:
-    """The record in `folder`.
-
-    Raises:
-        FileNotFoundError: there is none: the run has not ended.
-        RecordError: damaged, or written by a newer PixelBench.
-    """
-    path = folder / "record.json"
-    try:
-        record = json.loads(path.read_bytes(), parse_constant=_no_constant)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise RecordError(f"{path} cannot be read ({error.strerror}); mend its permissions or move it away.") from error
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path} is damaged (not JSON: {error}); {_MEND}.") from error
-    if isinstance(record, dict):
-        record.setdefault("latent", None)  # records from before there were latent-variable families
-    fault = _fault(record)
-    if fault:
-        newer = _is_newer(record)
-        raise RecordError(f"{path} {fault}; {'update PixelBench to read it' if newer else _MEND}.", newer=newer)
-    return record
-
-
 def is_bound(estimator: str | None) -> bool:
     """Whether a likelihood of this estimator is only known to be no worse: `elbo` and `iwae-K`, not `exact` nor `code-length`."""
     return estimator is not None and (estimator == "elbo" or estimator.startswith("iwae-"))
-
-
-def fingerprint(record: dict[str, Any]) -> str:
-    """Tells whether a record is still the one that was seen before."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-def _is_newer(record: Any) -> bool:
-    return isinstance(record, dict) and isinstance(record.get("schema"), int) and record["schema"] > SCHEMA
-
-
-def _fault(record: Any) -> str | None:
-    """What is wrong with a record, as the end of a sentence that begins with its name; None where it is sound."""
-    if not isinstance(record, dict):
-        return "is damaged (not an object)"
-    if _is_newer(record):
-        return f"has schema {record['schema']}, newer than the {SCHEMA} that this version knows"
-    for name, head, tail, kinds in _PATHS:
-        holder = record.get(head) if tail else record
-        if holder is None:
-            continue
-        if (tail or head) not in holder:
-            return f"is damaged ('{name}' is missing)"
-        value = holder[tail or head]
-        if not isinstance(value, kinds) or isinstance(value, bool):
-            return f"is damaged ('{name}' is {value!r})"
-    if record["schema"] != SCHEMA:
-        return f"has schema {record['schema']}, which never existed"
-    if record["status"] not in STATUSES:
-        return f"is damaged (status '{record['status']}' is none of {', '.join(STATUSES)})"
-    if not all(isinstance(diagnosis, dict) and isinstance(diagnosis.get("name"), str) for diagnosis in record["diagnoses"]):
-        return "is damaged ('diagnoses' has an entry without a name)"
-    if not all(isinstance(kl, _NUMBER) for kl in (record["latent"] or {}).get("kl_per_dimension", ())):
-        return "is damaged ('latent.kl_per_dimension' has an entry that is no number)"
-    statistics = (record["samples"] or {}).get("statistics", {})
-    strange = [name for name, value in statistics.items() if not isinstance(value, (*_NUMBER, type(None)))]
-    return f"is damaged ('samples.statistics.{strange[0]}' is no number)" if strange else None

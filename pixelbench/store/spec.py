@@ -1,4 +1,4 @@
-"""What was asked for: one cell of a suite with one seed, fully resolved, and the key that names it."""
+"""What was asked for: one cell of a suite with one seed, fully resolved, and the keys that name it."""
 
 import hashlib
 import json
@@ -12,40 +12,49 @@ _NAMES_ONLY = ("variant", "budget", "expect")
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run as it was asked for. All fields are plain JSON values.
-
-    Attributes:
-        task: name, digest, preprocessing, channels, height, width, levels.
-        variant: its name in the suite, for example `gated-no-colour`.
-        family, model_version, settings: the network, all settings resolved.
-        recipe: `Recipe.as_dict()` with the precision resolved; empty for fitted families and codecs.
-        budget, updates: the budget's name and what it comes to; 0 updates for fitted families and codecs.
-        evaluation: test_images, validation_images (None: all of them), samples, sequential_images, importance_samples.
-        expect: `causal`, or `leaky` where the suite declares a planted fault.
-    """
+    """One run as it was asked for. All fields are plain JSON values."""
 
     task: dict[str, Any]
+    """name, digest, preprocessing, channels, height, width, levels."""
     variant: str
+    """Its name in the suite, for example `gated-no-colour`."""
     family: str
     model_version: int
     settings: dict[str, Any]
+    """All settings of the network, resolved."""
     recipe: dict[str, Any]
+    """`Recipe.as_dict()` with the precision resolved; empty for fitted families and codecs."""
     budget: str
+    """The budget's name."""
     updates: int
+    """What the budget comes to; 0 for fitted families and codecs."""
     evaluation: dict[str, Any]
+    """`Evaluation.as_dict()`."""
     seed: int
     expect: str = "causal"
+    """`causal`, or `leaky` where the suite declares a leak by design."""
 
     @cached_property
     def key(self) -> str:
-        """12 hex digits of the SHA-256 of everything that decides the result: not the names of variant and budget, nor `expect`."""
-        asked = {name: value for name, value in self.to_json().items() if name not in _NAMES_ONLY}
-        text = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """12 hex digits of the SHA-256 of everything that decides the result: not the names of variant and budget, nor `expect`.
+
+        Raises:
+            ValueError: a number is not finite.
+        """
+        return _digest({name: value for name, value in self.to_json().items() if name not in _NAMES_ONLY})
+
+    @cached_property
+    def cell_key(self) -> str:
+        """12 hex digits that all seeds of one cell share, and nothing else: what `key` is of, but for the seed.
+
+        Raises:
+            ValueError: a number is not finite.
+        """
+        return _digest({name: value for name, value in self.to_json().items() if name not in (*_NAMES_ONLY, "seed")})
 
     @property
     def label(self) -> str:
-        """`digits/gated-pixelcnn seed 0`: how people are told of the run."""
+        """`digits/gated-pixelcnn seed 0`: how the run is called in messages."""
         return f"{self.task['name']}/{self.variant} seed {self.seed}"
 
     def to_json(self) -> dict[str, Any]:
@@ -56,3 +65,8 @@ class RunSpec:
     def from_json(cls, values: dict[str, Any]) -> "RunSpec":
         """The inverse of `to_json`."""
         return cls(**values)
+
+
+def _digest(asked: dict[str, Any]) -> str:
+    text = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

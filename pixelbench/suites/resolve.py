@@ -8,11 +8,12 @@ from typing import Any
 
 from pixelbench.data import Task, get_task, task_names
 from pixelbench.errors import UserError
+from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.models.families import FAMILIES, Family
 from pixelbench.models.settings.common import Settings
 from pixelbench.suites.overrides import overrides_of, setting_names
 from pixelbench.suites.parsing import parse
-from pixelbench.suites.schema import Evaluation, Suite, SuiteTask, SuiteVariant
+from pixelbench.suites.schema import Suite, SuiteTask, SuiteVariant
 from pixelbench.training.recipe import Recipe
 
 

@@ -13,27 +13,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """How many images are scored and drawn; None is all of the split. `sequential_images` are for leaking variants only.
-
-    `importance_samples`: with how many draws of the latents an image is scored, where the likelihood is a bound.
-    """
-
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
-
-    test_images: int | None = None
-    validation_images: int | None = None
-    samples: int = 16
-    sequential_images: int = 8
-    importance_samples: int = 1
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
-
-
-@dataclass(frozen=True)
 class Budget:
     """How long, in updates. `settings` may shrink the networks, `recipe` suit a short training and `evaluation` limit the images.
 

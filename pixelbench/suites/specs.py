@@ -6,10 +6,11 @@ from fnmatch import fnmatchcase
 
 from pixelbench.data import get_task
 from pixelbench.errors import NothingMatched, UserError, nearest, unknown
+from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.models.families import get_family
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.resolve import Resolved, pairs, resolve
-from pixelbench.suites.schema import Evaluation, Suite, SuiteTask, SuiteVariant
+from pixelbench.suites.schema import Suite, SuiteTask, SuiteVariant
 
 PRECISIONS = ("auto", "fp32", "bf16")
 #: The kinds of device that `auto` tells apart.
@@ -52,14 +53,14 @@ def specs_of(
     ]
 
 
-def row_specs(suite: Suite, task_name: str, variant_name: str) -> dict[tuple[str, str], RunSpec]:
+def row_specs(suite: Suite, task_name: str, variant_name: str, limit: int | None = None) -> dict[tuple[str, str], RunSpec]:
     """What the suite resolves for one of its rows with seed 0: (budget, precision) → the run; empty where it has no such row.
 
     The precisions are those that `auto` becomes on a CPU and on CUDA; what is not trained has `fp32` alone.
     """
     rows = [pair for pair in pairs(suite) if (pair[0].name, pair[1].name) == (task_name, variant_name)]
     return {
-        (budget, precision): _spec(task, variant, resolved, seed=0, budget=budget, limit=None, precision=precision)
+        (budget, precision): _spec(task, variant, resolved, seed=0, budget=budget, limit=limit, precision=precision)
         for task, variant in rows
         for budget in suite.budgets
         if (resolved := resolve(suite, task, variant, budget, [])) is not None

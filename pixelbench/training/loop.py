@@ -55,7 +55,8 @@ class Trainer:
         conditions: what training and validation images are conditioned on, (N, …) each, for a model that needs it.
         recipe: with its precision resolved.
         plan: updates, seed, cap.
-        identity: names the run and the code; a checkpoint of another identity is refused.
+        identity: names the run and the code, and is kept in its checkpoints.
+        accepts: whether a checkpoint of that identity may be gone on from; by default only one of the same.
         save: takes a checkpoint's bytes and stores them; called about every ten seconds and at the end.
         stop: asked between updates; True ends with status `interrupted`.
 
@@ -76,6 +77,7 @@ class Trainer:
         redrawn: bool = False,
         conditions: tuple[Tensor, Tensor] | None = None,
         identity: str = "",
+        accepts: Callable[[str], bool] | None = None,
         save: Callable[[bytes], None] = lambda blob: None,
         stop: Callable[[], bool] = lambda: False,
     ):
@@ -84,6 +86,7 @@ class Trainer:
             if weight.dim() == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self.identity, self.save, self.stop = identity, save, stop
+        self.accepts = accepts or identity.__eq__
         self.train, self.validation = train.to(model.device), validation.to(model.device)
         self.conditions = None if conditions is None else tuple(condition.to(model.device) for condition in conditions)
         self.order = BatchOrder(len(train), recipe.batch, plan.seed)
@@ -146,7 +149,7 @@ class Trainer:
             CheckpointError: the blob is damaged, or of another run or code; nothing has been restored then.
         """
         tensors, header = checkpoint.unpack(blob)
-        if header.get("identity") != self.identity:
+        if not self.accepts(header.get("identity", "")):
             raise checkpoint.CheckpointError("the checkpoint is of another run, or of another version of the code")
         checkpoint.restore_module("model", self.model, tensors)
         checkpoint.restore_optimiser(self.optimiser, tensors)

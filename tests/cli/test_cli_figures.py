@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cli_stores import Pixelbench
 
-from pixelbench.reports.figures import load_figures
+from pixelbench.published.figures import load_figures
 
 
 def entries_of(out: str) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 
 from pixelbench.data import task_names
 from pixelbench.errors import UserError
-from pixelbench.reports.figures import Figure, figures_about, load_figures, reference_folder
+from pixelbench.published.figures import Figure, figures_about, load_figures, reference_folder
 from pixelbench.suites.load import load_suite
 
 HEADER = 'paper = "Author 2016"\nyear = 2016\narxiv = "1601.00001"\nsources = ["the paper"]\n'

@@ -10,7 +10,7 @@ from record_factory import add_run
 
 import pixelbench
 from pixelbench.errors import UserError
-from pixelbench.reports.figures import Figure, load_figures
+from pixelbench.published.figures import Figure, load_figures
 from pixelbench.reports.published import Comparison, compare_cells_with_figures, compare_with_published, foremost
 from pixelbench.reports.runs import cells_of, load_runs
 from pixelbench.store.frame import load_results

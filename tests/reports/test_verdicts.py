@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from scipy.stats import ttest_1samp
 
-from pixelbench.reports.verdicts import FigureFacts, Measured, judge
+from pixelbench.published.verdicts import FigureFacts, Measured, judge
 from pixelbench.units import bits_to_nats, nats_to_bits
 
 #: PixelCNN on fixed binarised MNIST, PixelRNN Table 4.

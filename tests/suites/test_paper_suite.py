@@ -7,7 +7,7 @@ import pytest
 
 from pixelbench.experiments.plan import make_plan
 from pixelbench.models.families import FAMILIES, Published, get_family
-from pixelbench.reports.figures import load_figures
+from pixelbench.published.figures import load_figures
 from pixelbench.suites.ablation import load_ablation, on_task
 from pixelbench.suites.load import ablation_names, load_suite, suite_names
 from pixelbench.suites.resolve import pairs

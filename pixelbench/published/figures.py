@@ -97,7 +97,7 @@ def reference_folder() -> Path:
 
 @cache
 def _load(folder: Path) -> tuple[Figure, ...]:
-    from pixelbench.reports.figure_files import read_folder
+    from pixelbench.published.figure_files import read_folder
 
     figures = read_folder(folder)
     if not figures:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from pixelbench.errors import UserError, nearest
-from pixelbench.reports.figures import Figure, Kind
+from pixelbench.published.figures import Figure, Kind
 
 #: Units that a metric can have, as patterns.
 UNITS = {

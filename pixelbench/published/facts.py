@@ -1,6 +1,7 @@
 """What is known of a published figure and of the runs held against it, and why the two may not speak of the same thing."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,15 +39,22 @@ class FigureFacts:
     verified: bool = True
     updates: int | None = None
     n_images: int | None = None
+    claimed: bool = False
+    """It is a claim of somebody's own suite."""
+
+    @property
+    def said(self) -> str:
+        """`the published 81.30`, `the claimed 81.2`"""
+        return f"the {'claimed' if self.claimed else 'published'} {self.printed}"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The runs of one cell. `values`: mean over the split, one a seed, in the figure's unit.
+    """The runs of one cell. `values`: mean over the split, one a seed that decides, in the figure's unit.
 
-    `split`: by the name that the papers give these images. `limited`: not all images of the split were scored. `consistent`: bits/dim and
-    nats of the records are the same number. `causality`: `complete`, `partial`, `leaky` or `unchecked`, of the narrow copy's map;
-    `probed`: sub-pixels of the trained model at which a leak was looked for, None where it was not. `unfinished`: seeds without a number.
+    `split`: by the name that the papers give these images. `limited`: not all images of the split were scored. `budget`: of the suite's row
+    that the cell is. `consistent`: bits/dim and nats of the records are the same number. `causality`: `complete`, `partial`, `leaky` or
+    `unchecked`, of the narrow copy's map; `probed`: sub-pixels of the trained model at which a leak was looked for, None where it was not.
     """
 
     values: tuple[float, ...]
@@ -63,17 +71,35 @@ class Measured:
     conditional: bool = False
     consistent: bool = True
     updates: int | None = None
-    unfinished: int = 0
+    wanted: int = 3
+    """How many seeds decide: 0 to `wanted` - 1, whatever else is stored."""
+    seeds: tuple[int, ...] | None = None
+    """Of the values; None: 0, 1, …"""
+    lacking: tuple[str, ...] = ()
+    """Why some of the seeds that decide have no value: `seed 1 is not stored`."""
+    diverged: tuple[int, ...] = ()
+    """The seeds that decide and did not train."""
+    asked: int = 16
+    """Sub-pixels of the trained model at which a leak must be looked for."""
+    other_row: tuple[str, ...] = ()
+    """Why the cell is not the row of the suite that the figure is about; empty where it is."""
+    remarks: tuple[str, ...] = ()
+    """Whole sentences that stand behind any verdict."""
 
     @property
     def mean(self) -> float:
         return float(np.mean(self.values))
 
+    @property
+    def of_seeds(self) -> str:
+        """`seed 0`, `seeds 0 to 2`, `seeds 0, 2`: those of the values."""
+        return seed_list(range(len(self.values)) if self.seeds is None else self.seeds)
+
 
 def reasons_against(figure: FigureFacts, measured: Measured) -> list[str]:
     """Why the two cannot be held against each other: only what is known to differ."""
     published, ours = split_of(figure.split), split_of(measured.split)
-    reasons = {
+    reasons = dict.fromkeys(measured.other_row, True) | {
         f"a figure in {figure.unit} has no tolerance": figure.band is None,
         f"the published unit is {figure.unit}, ours {measured.unit}": figure.unit != measured.unit,
         "bits/dim and nats of the records contradict each other": not measured.consistent,
@@ -154,3 +180,12 @@ def estimator_in_words(name: str) -> str:
 def seeds_in_words(n: int) -> str:
     """`1 seed`, `3 seeds`"""
     return f"{n} seed{'' if n == 1 else 's'}"
+
+
+def seed_list(seeds: Iterable[int]) -> str:
+    """`seed 0`, `seeds 0 to 2`, `seeds 0, 2`"""
+    numbers = sorted(seeds)
+    if len(numbers) == 1:
+        return f"seed {numbers[0]}"
+    whole = len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1))
+    return f"seeds {f'{numbers[0]} to {numbers[-1]}' if whole else ', '.join(map(str, numbers))}"

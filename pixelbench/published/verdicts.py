@@ -5,12 +5,13 @@ uncertainty: the interval is over seeds, Student's t at 90 %, which is two one-s
 the published one by more than the band is more often a fault than a feat, so it comes with what is known of the usual faults.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from pixelbench.reports.facts import (
+from pixelbench.published.facts import (
     ROUNDING,
     FigureFacts,
     Measured,
@@ -19,6 +20,7 @@ from pixelbench.reports.facts import (
     is_vague,
     reasons_against,
     same_estimator,
+    seed_list,
     seeds_in_words,
     split_of,
 )
@@ -29,8 +31,6 @@ Name = Literal["reproduced", "better", "worse", "inconclusive", "incomplete", "n
 
 #: Two one-sided tests at 5 % each.
 CONFIDENCE = 0.90
-#: Fewer have no spread to speak of.
-LEAST_SEEDS = 3
 #: The budget that is as long as the papers trained.
 WHOLE_BUDGET = "paper"
 #: A ratio that is so near to ln 2, or to 1 / ln 2, may be a unit converted once too often.
@@ -60,13 +60,15 @@ def judge(figure: FigureFacts | None, measured: Measured) -> Verdict:
 
     1. `not causal`: some run leaks; its likelihood means nothing, whatever else is true.
     2. `no figure`: nothing was published.
-    3. `incomplete`: no run came to a number.
-    4. `not comparable`: unit, split, images, binarisation, task, estimator, or what is given to the model are known to differ, the images
-       were trained or selected on, or the figure has no band. One exception: an estimator that can only be too high, and is lower than the
-       band nevertheless.
-    5. `incomplete`: fewer than 3 seeds, not all images, another budget than `paper`, a map that is not complete, or a trained model that
-       was not probed. The sentence says where the mean lies.
+    3. `not comparable`: it is not the row of the suite that the figure is about; unit, split, images, binarisation, task, estimator, or what
+       is given to the model are known to differ; the images were trained or selected on; or the figure has no band. One exception: an
+       estimator that can only be too high, and is lower than the band nevertheless.
+    4. `incomplete`: one of the seeds that decide has no number, not all images, another budget than `paper`, a map that is not complete, or
+       a trained model that was not probed everywhere it should. The sentence says where the mean lies.
+    5. `worse`: a seed that decides diverged: it did not train, and no other seed stands for it.
     6. `reproduced`: the whole interval lies in the band, ends included; `better` or `worse`: wholly outside; else `inconclusive`.
+
+    Seeds 0 to n - 1 decide, however many are stored: whoever could choose the best three of ten would reproduce what is one band away.
 
     What the paper does not state is assumed to agree, and said to be.
     """
@@ -75,17 +77,18 @@ def judge(figure: FigureFacts | None, measured: Measured) -> Verdict:
         return Verdict("not causal", "Not causal: the model sees what it predicts, so that its likelihood means nothing.", n_seeds=n)
     if figure is None:
         return Verdict("no figure", f"No published figure is known for this variant on {measured.task}.", n_seeds=n)
-    if not measured.values:
-        return Verdict("incomplete", f"Incomplete: no run came to a number to hold against the published {figure.printed} {figure.unit}.")
-    against = reasons_against(figure, measured)
+    against = [*measured.other_row] if not measured.values else reasons_against(figure, measured)
     if figure.band is None or against:
         return _not_comparable(figure, measured, against)
-    return _compared(figure, measured, figure.band)
+    if not measured.values and not measured.diverged:
+        nothing = f"Incomplete: no run came to a number to hold against {figure.said} {figure.unit}"
+        return Verdict("incomplete", f"{nothing}{f': {_listed(measured.lacking)}' if measured.lacking else ''}.")
+    return _compared(figure, measured, figure.band) if measured.values else _diverged(figure, measured)
 
 
 def _not_comparable(figure: FigureFacts, measured: Measured, reasons: list[str]) -> Verdict:
     n = len(measured.values)
-    sentence = f"Not comparable with the published {figure.printed} {figure.unit}: {'; '.join(reasons)} ({seeds_in_words(n)})."
+    sentence = f"Not comparable with {figure.said} {figure.unit}: {'; '.join(reasons)} ({seeds_in_words(n)})."
     return Verdict("not comparable", sentence, n_seeds=n, assumed=_assumed(figure))
 
 
@@ -93,8 +96,10 @@ def _compared(figure: FigureFacts, measured: Measured, band: float) -> Verdict:
     n, difference = len(measured.values), measured.mean - figure.value
     interval = clustered_interval(np.array(measured.values), np.arange(n), CONFIDENCE) if n > 1 else None
     waiting = _reasons_to_wait(figure, measured)
+    if measured.diverged and not waiting:
+        return _diverged(figure, measured)
     if waiting or interval is None:
-        name, said = "incomplete", [f"Incomplete: {', '.join(waiting)}.", f"So far {_where(figure, measured, band)}."]
+        name, said = "incomplete", [f"Incomplete: {_listed(waiting)}.", f"So far {_where(figure, measured, band)}."]
     else:
         name = _place(figure.value, band, interval)
         if name != "better" and not same_estimator(figure, measured):
@@ -107,13 +112,23 @@ def _compared(figure: FigureFacts, measured: Measured, band: float) -> Verdict:
         said.append(f"Ours is {estimator_in_words(measured.estimator)}, which can only be too high.")
     if suspicious:
         said.append(f"Suspicious: check causality, split, binarisation. {_checks(figure, measured)}")
-    if measured.unfinished:
-        said.append(f"Of {seeds_in_words(n + measured.unfinished)}, {measured.unfinished} did not come to a number.")
-    said += _remarks(figure)
+    said += [*measured.remarks, *_remarks(figure)]
     cost = measured.updates / figure.updates if measured.updates and figure.updates else None
     if cost is not None:
         said.append(f"Trained for {100 * cost:.3g} % of the published updates.")
     return Verdict(name, " ".join(said), interval, difference, n, suspicious, _assumed(figure), cost)
+
+
+def _diverged(figure: FigureFacts, measured: Measured) -> Verdict:
+    waiting = _reasons_to_wait(figure, measured)
+    who = f"{seed_list(measured.diverged)} diverged"
+    if waiting:
+        sentence = f"Incomplete: {_listed([*waiting, who])}."
+        return Verdict("incomplete", sentence, n_seeds=len(measured.values), assumed=_assumed(figure))
+    rest = f"; {measured.of_seeds}: {measured.mean:.{_decimals(figure.unit)}f} {measured.unit}" if measured.values else ""
+    sentence = f"Worse: {who}, so the row did not train to {figure.said} {figure.unit}{rest}."
+    said = " ".join([sentence, *measured.remarks, *_remarks(figure)])
+    return Verdict("worse", said, n_seeds=len(measured.values), assumed=_assumed(figure))
 
 
 def _place(value: float, band: float, interval: tuple[float, float]) -> Name:
@@ -129,12 +144,14 @@ def _reasons_to_wait(figure: FigureFacts, measured: Measured) -> list[str]:
     """What is missing until a verdict can fall."""
     n = len(measured.values)
     reasons = {
-        f"{seeds_in_words(n)} of at least {LEAST_SEEDS}": n < LEAST_SEEDS,
+        f"{seeds_in_words(n)} of the {measured.wanted} that decide": n + len(measured.diverged) < measured.wanted,
+        **dict.fromkeys(measured.lacking, True),
         f"only {measured.n_images:,} images of the split": measured.limited or _too_few(figure, measured),
         f"budget {measured.budget} instead of {WHOLE_BUDGET}": measured.budget != WHOLE_BUDGET,
         f"causality {measured.causality}": measured.causality == "unchecked",
         "only a partial map of what the model sees": measured.causality == "partial",
         "the trained model was not probed for leaks": measured.causality != "unchecked" and not measured.probed,
+        f"the trained model was probed at {measured.probed} sub-pixels of {measured.asked}": 0 < (measured.probed or 0) < measured.asked,
     }
     return [reason for reason, holds in reasons.items() if holds]
 
@@ -159,13 +176,13 @@ def _remarks(figure: FigureFacts) -> list[str]:
 
 
 def _where(figure: FigureFacts, measured: Measured, band: float) -> str:
-    """`the mean of 3 seeds, 81.42 nats/image, is 0.12 above the published 81.30 (within the band of ± 0.505)`."""
+    """`the mean of 3 seeds (seeds 0 to 2), 81.42 nats/image, is 0.12 above the published 81.30 (within the band of ± 0.505)`."""
     decimals, n = _decimals(figure.unit), len(measured.values)
     difference = measured.mean - figure.value
     side = "above" if difference >= 0 else "below"
     inside = "within" if abs(difference) <= band + ROUNDING else "outside"
-    whose = f"the mean of {seeds_in_words(n)}" if n > 1 else "the one seed"
-    distance = f"{abs(difference):.{decimals}f} {side} the published {figure.printed}"
+    whose = f"the mean of {seeds_in_words(n)} ({measured.of_seeds})" if n > 1 else f"the one seed ({measured.of_seeds})"
+    distance = f"{abs(difference):.{decimals}f} {side} {figure.said}"
     return f"{whose}, {measured.mean:.{decimals}f} {measured.unit}, is {distance} ({inside} the band of ± {band:.4g})"
 
 
@@ -188,3 +205,7 @@ def _checks(figure: FigureFacts, measured: Measured) -> str:
 
 def _decimals(unit: str) -> int:
     return 3 if unit == "bits/dim" else 2
+
+
+def _listed(reasons: Sequence[str]) -> str:
+    return ", ".join(reasons)

@@ -1,0 +1,91 @@
+"""Which cells of a suite a figure is about: a verdict hangs on what was asked for, never on a name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+from pixelbench.store.spec import RunSpec
+from pixelbench.suites.load import load_suite
+from pixelbench.suites.schema import Suite
+from pixelbench.suites.specs import row_specs
+
+#: The suite whose rows the papers' figures are about.
+SUITE = "paper"
+#: The budget that is as long as the papers trained.
+WHOLE_BUDGET = "paper"
+
+
+@dataclass(frozen=True)
+class SuiteRow:
+    """A task and variant of a suite."""
+
+    suite: Suite
+    task: str
+    variant: str
+
+    @property
+    def verdict_seeds(self) -> int:
+        """How many seeds decide: 0 to this, less one."""
+        own = next(variant.verdict_seeds for variant in self.suite.variants if variant.name == self.variant)
+        return self.suite.verdict_seeds if own is None else own
+
+    @property
+    def whole_budget(self) -> str:
+        """The budget at which a verdict can fall: `paper`, or where the suite has none of that name its default."""
+        return WHOLE_BUDGET if WHOLE_BUDGET in self.suite.budgets else self.suite.default_budget
+
+    @cached_property
+    def _specs(self) -> Mapping[tuple[str, str], RunSpec]:
+        return row_specs(self.suite, self.task, self.variant)
+
+    def budget_of(self, cell_key: str, limit: int | None = None) -> str | None:
+        """The budget at which the suite asks for exactly this cell, with at most `limit` images; None where it never does."""
+        specs = self._specs if limit is None else {**self._specs, **self._limited(limit)}
+        return next((budget for (budget, _), spec in specs.items() if spec.cell_key == cell_key), None)
+
+    def _limited(self, limit: int) -> dict[tuple[str, str], RunSpec]:
+        found = row_specs(self.suite, self.task, self.variant, limit)
+        return {(budget, f"{precision}, limited"): spec for (budget, precision), spec in found.items()}
+
+    def differences(self, spec: RunSpec) -> list[str]:
+        """`layers 4 instead of 15`: in what a run differs from the suite's row at the budget where it differs least."""
+        found = [_differences(spec, own) for own in self._specs.values()]
+        return min(found, key=len, default=[])
+
+
+class Rows:
+    """The rows of one suite by task and variant."""
+
+    def __init__(self, suite: Suite):
+        self._suite, self._known = suite, {}
+
+    def find(self, task: str, variant: str) -> SuiteRow | None:
+        """The row of that name; None where the suite has none."""
+        if (task, variant) not in self._known:
+            row = SuiteRow(self._suite, task, variant)
+            self._known[task, variant] = row if row_specs(self._suite, task, variant) else None
+        return self._known[task, variant]
+
+
+@cache
+def paper_rows() -> Rows:
+    """The rows that the papers' figures are about."""
+    return Rows(load_suite(SUITE))
+
+
+def _differences(spec: RunSpec, own: RunSpec) -> list[str]:
+    mine, its = _asked(spec), _asked(own)
+    return [f"{name} {_brief(mine.get(name))} instead of {_brief(its.get(name))}" for name in its | mine if mine.get(name) != its.get(name)]
+
+
+def _asked(spec: RunSpec) -> dict[str, Any]:
+    constants = {f"constants.{name}": value for name, value in spec.recipe.get("constants", {}).items()}
+    recipe = {name: value for name, value in spec.recipe.items() if name != "constants"}
+    network = {"family": spec.family, "model_version": spec.model_version, **spec.settings}
+    return {**spec.task, **network, **recipe, **constants, **spec.evaluation, "updates": spec.updates}
+
+
+def _brief(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 24 else f"{text[:12]}..."

@@ -1,0 +1,201 @@
+"""The files beside a record: what is in them, and whether they are whole. Read once while size and time stand."""
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from pixelbench.causality.report import CausalityReport
+from pixelbench.store.atomic import write_text
+from pixelbench.uncertainty import clustered_standard_error
+
+NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS = "nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"
+NAMES = (NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS)
+
+#: A larger one is named and not read. Weights have a limit of their own where they are written.
+_MOST_BYTES = {NATS: 64 << 20, CURVE: 8 << 20, CERTIFICATE: 8 << 20, SAMPLES: 8 << 20, WEIGHTS: 1 << 32}
+#: Rises when what is looked for in a file changes, so that it is looked for again.
+_RULES = 1
+#: A file that was changed so shortly ago could be changed once more without another time.
+_SETTLED_SECONDS = 2.0
+
+Curve = list[tuple[int, float | None, float | None]]
+_CURVE_COLUMNS = ["update", "train_bits_per_dim", "validation_bits_per_dim"]
+
+
+@dataclass(frozen=True)
+class NatsFacts:
+    """What the likelihoods of the test images come to, in nats."""
+
+    n_images: int
+    n_clusters: int
+    mean: float
+    error: float | None
+    """Standard error of the mean over clusters."""
+    least: float
+    values: str
+    """Digest of the numbers, so that a copy is found."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file holds. `fault`: why it is of no use, as the end of a sentence; empty where it is whole."""
+
+    sha256: str
+    fault: str = ""
+    nats: NatsFacts | None = None
+    leaky: bool | None = None
+    """Of a certificate: a leak was found."""
+    shape: tuple[int, ...] | None = None
+    """Of a certificate: (C, H, W) of the images."""
+
+
+class ArtifactCache:
+    """What was found in the files of a store's runs, kept in `<store>/work/artifacts.json` while their sizes and times stand.
+
+    A cache that cannot be read or written only costs time.
+    """
+
+    def __init__(self, store: Path, *, reading: bool = True):
+        self._store, self._path, self._changed = store, store / "work" / "artifacts.json", False
+        self._known: dict[str, list[Any]] = {}
+        if reading:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+                document = json.loads(self._path.read_bytes())
+                if document["rules"] == _RULES and isinstance(document["files"], dict):
+                    self._known = document["files"]
+
+    def facts(self, path: Path) -> FileFacts | None:
+        """What is in one of a run's files; None where there is none."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        name, stamp = str(path.relative_to(self._store)), [status.st_size, status.st_mtime_ns]
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            size, changed, values = self._known[name]
+            if [size, changed] == stamp:
+                return _facts_of(values)
+        found = read_facts(path)
+        if time.time() - status.st_mtime > _SETTLED_SECONDS:
+            self._known[name] = [*stamp, asdict(found)]
+            self._changed = True
+        return found
+
+    def save(self) -> None:
+        """Keeps what was found for later calls."""
+        if self._changed:
+            with contextlib.suppress(OSError):
+                write_text(self._path, json.dumps({"rules": _RULES, "files": self._known}, sort_keys=True))
+
+
+def read_facts(path: Path) -> FileFacts:
+    """What is in one of a run's files, read now."""
+    most = _MOST_BYTES[path.name]
+    try:
+        with path.open("rb") as file:
+            blob = file.read(most + 1)
+    except OSError as error:
+        return FileFacts("", f"cannot be read ({error.strerror})")
+    if len(blob) > most:
+        return FileFacts("", f"has more than {most >> 20} MB")
+    digest = hashlib.sha256(blob).hexdigest()
+    try:
+        if path.name == NATS:
+            return FileFacts(digest, nats=_nats_facts(*_arrays(blob)))
+        if path.name == CERTIFICATE:
+            report = CausalityReport.from_json(json.loads(blob))
+            return FileFacts(digest, leaky=report.leaky, shape=report.shape)
+        if path.name == CURVE:
+            _curve(blob)
+    except Exception as error:  # zip, numpy, JSON and UTF-8 each have errors of their own for what is not theirs
+        return FileFacts(digest, f"is damaged ({_in_short(error)})")
+    return FileFacts(digest)
+
+
+def read_nats(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Per test image: nats (N,) float64 and clusters (N,).
+
+    Raises:
+        OSError, ValueError: no such file, or damaged.
+    """
+    try:
+        return _arrays(path.read_bytes())
+    except OSError:
+        raise
+    except Exception as error:  # as in `read_facts`
+        raise ValueError(f"{path} is damaged ({_in_short(error)})") from error
+
+
+def read_curve(path: Path) -> Curve:
+    """Rows of a run's `curve.csv`: update, train and validation bits/dim (None where not measured); empty where there is none.
+
+    Raises:
+        ValueError: damaged.
+    """
+    return _curve(path.read_bytes()) if path.is_file() else []
+
+
+def _arrays(blob: bytes) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
+        nats, clusters = arrays["nats"], arrays["clusters"]
+    if nats.ndim != 1 or nats.shape != clusters.shape or not len(nats):
+        raise ValueError(f"nats {nats.shape} and clusters {clusters.shape} are not one number an image")
+    if not np.issubdtype(nats.dtype, np.floating) or not np.issubdtype(clusters.dtype, np.integer):
+        raise ValueError(f"nats are {nats.dtype} and clusters {clusters.dtype}")
+    if not np.isfinite(nats).all():
+        raise ValueError("nats are not finite")
+    return nats.astype(np.float64), clusters
+
+
+def _nats_facts(nats: np.ndarray, clusters: np.ndarray) -> NatsFacts:
+    error, values = clustered_standard_error(nats, clusters), hashlib.sha256(nats.tobytes()).hexdigest()[:24]
+    return NatsFacts(len(nats), len(np.unique(clusters)), float(nats.mean()), error, float(nats.min()), values)
+
+
+def _curve(blob: bytes) -> Curve:
+    header, *rows = csv.reader(io.StringIO(blob.decode(), newline=""), strict=True)
+    if header != _CURVE_COLUMNS:
+        raise ValueError(f"its columns are {', '.join(header)}")
+    if not blob.endswith(b"\n"):
+        raise ValueError("its last row is not whole")
+    curve = []
+    for row in rows:
+        update, train, validation = row
+        if not update.isdecimal() or len(update) > 15:
+            raise ValueError(f"update '{update}' is no number of updates")
+        curve.append((int(update), _value(train), _value(validation)))
+    if [update for update, *_ in curve] != sorted({update for update, *_ in curve}):
+        raise ValueError("its updates do not rise")
+    return curve
+
+
+def _value(text: str) -> float | None:
+    value = float(text) if text else None
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"{text} is not finite")
+    return value
+
+
+def _in_short(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_context=False)[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:100]
+    said = ascii(" ".join(str(error).split()) or type(error).__name__)[1:-1]
+    return said if len(said) <= 100 else f"{said[:97]}..."
+
+
+def _facts_of(values: Any) -> FileFacts:
+    return _ADAPTER.validate_python(values)
+
+
+_ADAPTER = TypeAdapter(FileFacts)

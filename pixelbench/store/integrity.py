@@ -1,0 +1,188 @@
+"""Whether a run adds up: what its record says against its own key, the files beside it, the pinned images and plain possibility.
+
+A run that does not add up keeps its place in the store and is named with the reason, but nothing is ranked, compared or judged by it.
+A file that is damaged and no evidence of the number (curve, picture, map, weights) is named and left out alone.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from pixelbench.data import Task, get_task, task_names
+from pixelbench.models.families import FAMILIES
+from pixelbench.store.artifacts import CERTIFICATE, NATS, FileFacts
+from pixelbench.store.record import Causality, Likelihood, Record
+from pixelbench.units import bits_per_dim
+
+#: nats.npz holds float32, and its mean was taken before it was rounded.
+_MEAN_TOLERANCE = 1e-6
+#: A standard error is printed with two digits.
+_ERROR_TOLERANCE = 0.05
+#: A probability of 1 may come out as a little more.
+_LEAST_NATS = -1e-3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`doubts`: why the run is not believed. `damaged`: file name → why it is not used, as the end of a sentence that begins with it."""
+
+    doubts: tuple[str, ...]
+    damaged: Mapping[str, str]
+
+
+def examine(record: Record, facts: Mapping[str, FileFacts | None]) -> Finding:
+    """What does not add up in a run.
+
+    Args:
+        record: as it was read.
+        facts: file name → what is in it, None where there is none.
+    """
+    damaged = {name: said for name, found in facts.items() if (said := _damage(name, found, record))}
+    checks: tuple[Callable[[Record], list[str]], ...] = (_key, _images, _end, _possibility)
+    doubts = [doubt for check in checks for doubt in check(record)]
+    doubts += _causality(record.causality)
+    doubts += _certificate(record, None if CERTIFICATE in damaged else facts.get(CERTIFICATE))
+    if record.likelihood is not None and record.likelihood.estimator != "code-length":
+        doubts += _evidence(record, record.likelihood, facts.get(NATS), damaged.get(NATS))
+    return Finding(tuple(doubts), damaged)
+
+
+def _damage(name: str, found: FileFacts | None, record: Record) -> str:
+    stated = record.artifacts.get(name)
+    if found is None:
+        return "is missing, and the record says that the run left it" if stated else ""
+    if found.fault:
+        return found.fault
+    return "is not the file that the run left" if stated and stated != found.sha256 else ""
+
+
+def _key(record: Record) -> list[str]:
+    """An edited setting, seed or key; a copy under another seed."""
+    key = record.spec.key
+    return [] if key == record.run_key else [f"its run key is {record.run_key}, and what it says was asked for has the key {key}"]
+
+
+def _images(record: Record) -> list[str]:
+    """Other images under the name of a task that ships."""
+    task, pinned = record.task, _pinned(record.task.name)
+    if pinned is None:
+        return []
+    names = ("digest", "channels", "height", "width", "levels", "preprocessing")
+    differing = [name for name in names if getattr(task, name) != getattr(pinned, name)]
+    said = [f"{name} {_brief(getattr(task, name))} instead of {_brief(getattr(pinned, name))}" for name in differing]
+    return [f"its images are not those of task {task.name}: {', '.join(said)}"] if said else []
+
+
+def _end(record: Record) -> list[str]:
+    """A status that the rest of the record denies."""
+    family = FAMILIES.get(record.variant.family)
+    if record.status != "done":
+        return ["it failed, and no error is given"] if record.status == "failed" and record.error is None else []
+    found = []
+    if record.likelihood is None:
+        found.append("it is done, and has no likelihood")
+    if record.error is not None:
+        found.append(f"it is done, and has an error ({ascii(record.error.type)[1:-1]})")
+    if record.recipe is not None:
+        updates, images = record.budget.updates, record.budget.updates * record.recipe.batch
+        if (record.cost.updates, record.cost.images_seen) != (updates, images):
+            made = f"{record.cost.updates:,} updates on {record.cost.images_seen:,} images were made"
+            found.append(f"{made}, and {updates:,} on {images:,} were asked for")
+    elif record.budget.updates:
+        found.append("it has updates to make and no recipe")
+    checked = record.causality.status != "unchecked"
+    if family is not None and checked != (family.kind != "codec"):
+        found.append("its causality was not checked" if not checked else "a codec has no causality to check")
+    return found
+
+
+def _possibility(record: Record) -> list[str]:
+    """Numbers that contradict each other, or the family."""
+    likelihood, found = record.likelihood, []
+    for name, score in (("likelihood", likelihood), ("sequential", record.sequential)):
+        if score is not None and not math.isclose(bits_per_dim(score.nats_per_image, record.task.shape), score.bits_per_dim, rel_tol=1e-6):
+            found.append(f"its {name} is {score.bits_per_dim:.6g} bits/dim and {score.nats_per_image:.6g} nats, which are not one number")
+    if likelihood is None:
+        return found
+    estimator = _estimator(record)
+    if estimator is not None and likelihood.estimator != estimator:
+        found.append(f"its estimator is {likelihood.estimator}, and its family's is {estimator}")
+    pinned = _pinned(record.task.name)
+    if pinned is not None and pinned.sizes is not None:
+        whole = pinned.sizes[2]
+        asked = min(record.evaluation.test_images or whole, whole)
+        if likelihood.n_images != asked:
+            found.append(f"it scored {likelihood.n_images:,} images, and {asked:,} were asked for")
+    return found
+
+
+def _causality(causality: Causality) -> list[str]:
+    """A leak's evidence without its verdict, or the verdict without evidence."""
+    leak, tolerance = causality.largest_leak or 0.0, causality.tolerance or 0.0
+    evidence = leak > tolerance or causality.counter_example is not None
+    if causality.status == "leaky":
+        return [] if evidence else ["it is called leaky, and shows no leak"]
+    return [f"its causality is {causality.status}, and it shows a leak ({leak:.2g} relative)"] if evidence else []
+
+
+def _certificate(record: Record, found: FileFacts | None) -> list[str]:
+    if found is None:
+        return []
+    doubts = []
+    if found.leaky and not record.leaky:
+        doubts.append(f"{CERTIFICATE} shows a leak, and the record says {record.causality.status}")
+    if found.shape is not None and tuple(found.shape) != record.task.shape:
+        doubts.append(f"{CERTIFICATE} is of images {'x'.join(map(str, found.shape))}")
+    return doubts
+
+
+def _evidence(record: Record, said: Likelihood, found: FileFacts | None, damage: str | None) -> list[str]:
+    """The likelihood against the nats of its images."""
+    if damage or found is None or found.nats is None:
+        return [f"{NATS} {damage or 'is missing'}, so nothing backs its likelihood"]
+    nats = found.nats
+    doubts = []
+    if nats.n_images != said.n_images:
+        doubts.append(f"{NATS} holds {nats.n_images:,} images, and the record says {said.n_images:,}")
+    if said.n_clusters is not None and nats.n_clusters != said.n_clusters:
+        doubts.append(f"{NATS} holds {nats.n_clusters:,} clusters, and the record says {said.n_clusters:,}")
+    if not math.isclose(nats.mean, said.nats_per_image, rel_tol=_MEAN_TOLERANCE, abs_tol=1e-9):
+        doubts.append(f"the mean of {NATS} is {nats.mean:.6g} nats an image, and the record says {said.nats_per_image:.6g}")
+    if nats.least < _LEAST_NATS:
+        doubts.append(f"{NATS} has an image of {nats.least:.3g} nats, which no discrete model can need")
+    error = None if nats.error is None else float(bits_per_dim(nats.error, record.task.shape))
+    if (error is None) != (said.bits_per_dim_se is None) or not math.isclose(
+        error or 0.0, said.bits_per_dim_se or 0.0, rel_tol=_ERROR_TOLERANCE, abs_tol=1e-9
+    ):
+        doubts.append(f"the standard error of {NATS} is {_number(error)} bits/dim, and the record says {_number(said.bits_per_dim_se)}")
+    return doubts
+
+
+def _estimator(record: Record) -> str | None:
+    """What the family's likelihood is; None of a family that is not known here."""
+    family = FAMILIES.get(record.variant.family)
+    if family is None:
+        return None
+    if family.kind == "codec":
+        return "code-length"
+    if not family.latent:
+        return "exact"
+    samples = record.evaluation.importance_samples
+    return "elbo" if samples == 1 else f"iwae-{samples}"
+
+
+@cache
+def _pinned(name: str) -> Task | None:
+    """The task whose images are pinned in the source; None for folders, and for tasks that are prepared from one."""
+    task = get_task(name) if name in task_names() else None
+    return None if task is None or task.mapped or not task.digest else task
+
+
+def _brief(value: object) -> str:
+    text = ascii(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 24 else f"{text[:15]}...{text[-1]}"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3g}"

@@ -1,0 +1,177 @@
+"""`record.json`: where it lies, reading it, writing it, and telling a damaged, a foreign and a newer one apart."""
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pixelbench.errors import UserError
+from pixelbench.store.atomic import write_text
+from pixelbench.store.record import SCHEMA, Record
+from pixelbench.store.spec import RunSpec
+
+_FIX = "run it again with --rerun failed, or move its folder away"
+#: A record that is longer was not written by PixelBench.
+MOST_BYTES = 8 << 20
+#: Where the digest of all other fields stands, last of all.
+_DIGEST = "sha256"
+
+
+class RecordError(UserError):
+    """A record that cannot be used; the message names the file, what is wrong and what to do. `newer`: another version can read it."""
+
+    def __init__(self, sentence: str, *, newer: bool = False) -> None:
+        super().__init__(sentence)
+        self.newer = newer
+
+
+def run_folder(store: Path, spec: RunSpec) -> Path:
+    """`<store>/<task>/<variant>/<run key>`."""
+    return store / spec.task["name"] / spec.variant / spec.key
+
+
+def certificates_folder(store: Path) -> Path:
+    """Where certificates of causality are kept for all runs that they hold for."""
+    return store / "work" / "certificates"
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Writes `folder/record.json` in one step. It comes last: its presence means that the run has ended.
+
+    Raises:
+        ValueError: a field is of the wrong type or out of range, or a number is not finite.
+        OSError: the folder cannot be written.
+    """
+    document = to_document(record)
+    fault = _validated(json.dumps(document, allow_nan=False).encode())
+    if isinstance(fault, str):
+        raise ValueError(f"not a record: {fault}")
+    *lines, end = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).splitlines()
+    lines[-1] += ","
+    write_text(folder / "record.json", "\n".join([*lines, f' "{_DIGEST}": "{_digest(document)}"', end]) + "\n")
+
+
+def to_document(record: Record) -> dict[str, Any]:
+    """The record as plain JSON values, without its digest."""
+    document = asdict(record)
+    del document["digest"]
+    document["schema"] = SCHEMA
+    if record.recipe is not None:
+        document["recipe"] = record.recipe.as_dict()
+    document["evaluation"] = record.evaluation.as_dict()
+    return document
+
+
+def read_record(folder: Path) -> Record:
+    """The record in `folder`.
+
+    Raises:
+        FileNotFoundError: there is none: the run has not ended.
+        RecordError: damaged, edited, or written by a newer PixelBench.
+    """
+    path = folder / "record.json"
+    blob = _read(path)
+    try:
+        document = json.loads(blob, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path} is damaged (not JSON: {_shortened(str(error))}); {_FIX}.") from error
+    digest = _sound(path, document)
+    found = _validated(blob if document["schema"] == SCHEMA else json.dumps(_migrated(document)).encode())
+    if isinstance(found, str):
+        raise RecordError(f"{path} is damaged ({found}); {_FIX}.")
+    return replace(found, digest=digest)
+
+
+def state_of(folder: Path) -> tuple[str | None, str | None]:
+    """The digest of the record in `folder` and its status; None where there is none, `damaged` instead of the digest where it is."""
+    try:
+        record = read_record(folder)
+    except FileNotFoundError:
+        return None, None
+    except RecordError:
+        return "damaged", None
+    return record.digest, record.status
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            blob = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read ({error.strerror}); change its permissions or move it away.") from error
+    if len(blob) > MOST_BYTES:
+        raise RecordError(f"{path} has more than {MOST_BYTES >> 20} MB, which no record has; {_FIX}.")
+    return blob
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _sound(path: Path, document: Any) -> str:
+    """The digest of a record that can be looked into: an object of a known schema whose digest, where it has one, is right."""
+    if not isinstance(document, dict):
+        raise RecordError(f"{path} is damaged (not an object); {_FIX}.")
+    schema = document.get("schema")
+    if type(schema) is not int or schema < 1:
+        raise RecordError(f"{path} is damaged ('schema' is {_shown(schema) if 'schema' in document else 'missing'}); {_FIX}.")
+    if schema > SCHEMA:
+        newer = f"{path} has schema {_shown(schema)}, newer than the {SCHEMA} that this version knows; update PixelBench to read it."
+        raise RecordError(newer, newer=True)
+    stated = document.pop(_DIGEST, None)
+    try:
+        digest = _digest(document)
+    except (ValueError, RecursionError) as error:  # 1e999, half of a surrogate pair
+        raise RecordError(f"{path} is damaged ({_shortened(ascii(str(error)))}); {_FIX}.") from error
+    if schema == SCHEMA and stated != digest:
+        raise RecordError(f"{path} is damaged or was edited (its digest is not that of its contents); {_FIX}.")
+    return digest
+
+
+def _digest(document: dict[str, Any]) -> str:
+    """SHA-256 of the fields as canonical JSON: sorted keys, no white space, UTF-8."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _migrated(document: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 1 in the fields of the present one. What it does not say stays unsaid."""
+    empty = {"recipe": None} if document.get("recipe") == {} else {}
+    unsaid = {name: value for name, value in {"latent": None, "error": None}.items() if name not in document}
+    return {**document, **unsaid, **empty}
+
+
+def _validated(blob: bytes) -> Record | str:
+    """The typed record, or what is wrong with its first wrong field."""
+    try:
+        return _adapter().validate_json(blob)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] in ("missing", "missing_argument"):
+            return f"'{where}' is missing"
+        return f"'{where}' is {_shown(first['input'])}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+
+
+def _shown(value: Any) -> str:
+    """A value as part of a sentence: short, and with nothing that a terminal would obey."""
+    try:
+        return _shortened(ascii(value))
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        return "beyond all bounds"
+
+
+def _shortened(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else f"{line[:77]}..."
+
+
+@cache
+def _adapter() -> TypeAdapter[Record]:
+    return TypeAdapter(Record)
