@@ -47,7 +47,9 @@ def report(
         from pixelbench.reports.terminal import print_report
 
         print_report(built, stdout())
-    if not built.tables:
+    for problem in built.problems if as_json or "terminal" not in forms else ():
+        say(problem)
+    if not built.tables and not built.problems:
         say(f"No runs{f' of suite {suite}' if suite else ''} in '{results}'; make them with `pixelbench run --suite {suite or 'quick'}`.")
         raise typer.Exit(NOTHING)
     _write_pages(built, forms, out)

@@ -17,7 +17,7 @@ import numpy as np
 
 import pixelbench.causality
 from pixelbench.causality import CausalityReport, check_causality
-from pixelbench.causality.positions import by_importance
+from pixelbench.causality.positions import TRAINED_POSITIONS, by_importance
 from pixelbench.errors import UserError
 from pixelbench.experiments.provenance import source_digest, versions
 from pixelbench.models.base import AutoregressiveModel
@@ -32,10 +32,6 @@ _LEAST_MAPS, _MAPS_A_COLOUR = 8, 4
 _MOST_WIDTHS = {"key_maps": 4, "value_maps": 8, "encoder_maps": 8, "condition_maps": 8, "latent_maps": 4, "latent": 4, "components": 2}
 #: More levels only widen what enters the first layer and what leaves the head; so few can all be tried at each sub-pixel.
 _MOST_LEVELS = 17
-#: How many inputs of the trained model are changed, and for how many seconds at most; the narrow copy's map is complete.
-TRAINED_POSITIONS = 16
-TRAINED_SECONDS = 10.0
-
 #: `stages.build`: the model of a run, with changes of settings or levels.
 Build = Callable[..., AutoregressiveModel]
 
@@ -73,15 +69,13 @@ def certify(spec: RunSpec, build: Build, cache: Path | None) -> CausalityReport:
 
 
 def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityReport:
-    """The trained model itself, at the most telling positions and some that the seed chooses."""
+    """The trained model itself, at the most telling positions and some that the seed chooses: always as many, however long it takes."""
     places = np.arange(model.channels * model.height * model.width)
     telling = by_importance(places, model.shape, spec.seed)[: TRAINED_POSITIONS // 2]
-    chance = np.random.default_rng(derive(spec.seed, "trained positions")).permutation(places)[: TRAINED_POSITIONS // 2]
-    positions = np.union1d(telling, chance)
+    others = np.random.default_rng(derive(spec.seed, "trained positions")).permutation(np.setdiff1d(places, telling))
+    positions = np.union1d(telling, others[: TRAINED_POSITIONS - len(telling)])
     target = f"{spec.family}, trained"
-    return check_causality(
-        model.certifiable(), model.shape, levels=model.levels, positions=positions, seed=spec.seed, seconds=TRAINED_SECONDS, target=target
-    )
+    return check_causality(model.certifiable(), model.shape, levels=model.levels, positions=positions, seed=spec.seed, target=target)
 
 
 def artifact_of(report: CausalityReport) -> bytes:

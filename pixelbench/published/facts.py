@@ -71,6 +71,8 @@ class Measured:
     conditional: bool = False
     consistent: bool = True
     updates: int | None = None
+    whole_budget: str = "paper"
+    """The budget at which a verdict can fall."""
     wanted: int = 3
     """How many seeds decide: 0 to `wanted` - 1, whatever else is stored."""
     seeds: tuple[int, ...] | None = None

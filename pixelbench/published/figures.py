@@ -7,9 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from pixelbench.data import get_task
 from pixelbench.errors import UserError
+from pixelbench.suites.schema import Claim, Suite
 
-Kind = Literal["paper", "context", "reproduction"]
+Kind = Literal["paper", "context", "reproduction", "claim"]
+#: What verdicts fall on: papers' own numbers, and claims of a suite of one's own.
+JUDGED: tuple[Kind, ...] = ("paper", "claim")
 
 #: What a measurement may differ by and still be the same, unless the figure says otherwise.
 TOLERANCE_NATS = 0.5
@@ -86,6 +90,35 @@ def load_figures(folder: Path | None = None) -> tuple[Figure, ...]:
 def figures_about(task: str, variant: str, figures: Iterable[Figure] | None = None) -> tuple[Figure, ...]:
     """The figures (by default those that ship) that a variant on a task can be held against; several where a paper has several."""
     return tuple(found for found in (load_figures() if figures is None else figures) if (found.task, found.variant) == (task, variant))
+
+
+def claimed_figures(suite: Suite, file: str) -> tuple[Figure, ...]:
+    """The claims of a suite as figures; `file` is what it is called."""
+    return tuple(_claimed(claim, file) for claim in suite.claims)
+
+
+def _claimed(claim: Claim, file: str) -> Figure:
+    nats = claim.unit == "nats/image"
+    usual = TOLERANCE_NATS if nats and get_task(claim.task).levels == 2 else None if nats else TOLERANCE_BITS
+    return Figure(
+        id=f"claim-{claim.task}-{claim.variant}",
+        kind="claim",
+        paper=f"{claim.source} (claimed in {file})",
+        year=0,
+        model=claim.variant,
+        metric="nll_nats" if nats else "bits_per_dim",
+        unit=claim.unit,
+        value=claim.value,
+        printed=claim.printed,
+        bound=False,
+        locator=f"[[claim]] in {file}",
+        verified=True,
+        file=file,
+        split="test",
+        tolerance=usual if claim.tolerance is None else claim.tolerance,
+        task=claim.task,
+        variant=claim.variant,
+    )
 
 
 def reference_folder() -> Path:

@@ -27,8 +27,7 @@ class SuiteRow:
     @property
     def verdict_seeds(self) -> int:
         """How many seeds decide: 0 to this, less one."""
-        own = next(variant.verdict_seeds for variant in self.suite.variants if variant.name == self.variant)
-        return self.suite.verdict_seeds if own is None else own
+        return self.suite.verdict_seeds_of(next(variant for variant in self.suite.variants if variant.name == self.variant))
 
     @property
     def whole_budget(self) -> str:
@@ -58,7 +57,8 @@ class Rows:
     """The rows of one suite by task and variant."""
 
     def __init__(self, suite: Suite):
-        self._suite, self._known = suite, {}
+        self._suite = suite
+        self._known: dict[tuple[str, str], SuiteRow | None] = {}
 
     def find(self, task: str, variant: str) -> SuiteRow | None:
         """The row of that name; None where the suite has none."""

@@ -31,8 +31,6 @@ Name = Literal["reproduced", "better", "worse", "inconclusive", "incomplete", "n
 
 #: Two one-sided tests at 5 % each.
 CONFIDENCE = 0.90
-#: The budget that is as long as the papers trained.
-WHOLE_BUDGET = "paper"
 #: A ratio that is so near to ln 2, or to 1 / ln 2, may be a unit converted once too often.
 _NEAR = 0.02
 
@@ -147,7 +145,7 @@ def _reasons_to_wait(figure: FigureFacts, measured: Measured) -> list[str]:
         f"{seeds_in_words(n)} of the {measured.wanted} that decide": n + len(measured.diverged) < measured.wanted,
         **dict.fromkeys(measured.lacking, True),
         f"only {measured.n_images:,} images of the split": measured.limited or _too_few(figure, measured),
-        f"budget {measured.budget} instead of {WHOLE_BUDGET}": measured.budget != WHOLE_BUDGET,
+        f"budget {measured.budget} instead of {measured.whole_budget}": measured.budget != measured.whole_budget,
         f"causality {measured.causality}": measured.causality == "unchecked",
         "only a partial map of what the model sees": measured.causality == "partial",
         "the trained model was not probed for leaks": measured.causality != "unchecked" and not measured.probed,

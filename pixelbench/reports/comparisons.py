@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pixelbench.published.figures import Figure
-from pixelbench.reports.published import Comparison, compare_cells_with_figures, foremost
+from pixelbench.reports.published import Comparison, Known, compare_cells_with_figures, foremost
 from pixelbench.reports.runs import Cell
 
 #: A sign for each verdict, so that none is told by its colour alone.
@@ -60,14 +60,14 @@ class Compared:
         return SIGNS.get(self.verdict, "")
 
 
-def comparisons_of(cells: Iterable[Cell]) -> tuple[Compared, ...]:
+def comparisons_of(cells: Iterable[Cell], known: Known | None = None) -> tuple[Compared, ...]:
     """Every cell that a published figure is about, once a figure; of a cell's figures the one that a table has room for is its first.
 
     Raises:
         UserError: the published figures that ship cannot be read.
     """
     groups: dict[tuple[str, str], list[Comparison]] = {}
-    for one in compare_cells_with_figures(cells):
+    for one in compare_cells_with_figures(cells, known):
         groups.setdefault((one.cell.task, one.cell.label), []).append(one)
     ordered = []
     for group in groups.values():

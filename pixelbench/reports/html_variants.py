@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pixelbench.published.verdicts import WHOLE_BUDGET
+from pixelbench.published.rows import WHOLE_BUDGET
 from pixelbench.reports import words
 from pixelbench.reports.comparisons import Compared
 from pixelbench.reports.html_curves import CurveChart, draw_lines

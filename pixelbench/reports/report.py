@@ -10,6 +10,7 @@ from pixelbench.reports.ablations import Ablation, find_ablations
 from pixelbench.reports.comparisons import Compared, comparisons_of
 from pixelbench.reports.lessons import Lesson, find_lessons
 from pixelbench.reports.ordering import Step, expected_order
+from pixelbench.reports.published import Known
 from pixelbench.reports.runs import Cell, cells_of, load_runs
 from pixelbench.reports.tables import TaskTable, build_tables
 from pixelbench.store.scan import scan
@@ -66,15 +67,17 @@ class Report:
         }
 
 
-def build_report(store: Path, keys: Collection[str] | None = None) -> Report:
+def build_report(store: Path, keys: Collection[str] | None = None, known: Known | None = None) -> Report:
     """Reads a store, or the runs of `keys` in it. A store without runs gives a report without tables.
+
+    `known`: the figures that cells are held against; by default those that ship.
 
     Raises:
         UserError: `store` is a file or cannot be listed, or the published figures that ship cannot be read.
     """
     found = scan(store).examine(keys)
     cells = cells_of(load_runs(found, keys))
-    compared = comparisons_of(cells)
+    compared = comparisons_of(cells, known)
     tables = build_tables(cells, compared)
     order = [step for table in tables for step in expected_order(cells, table.task)]
     lessons = find_lessons(cells)

@@ -167,7 +167,7 @@ def _by_unit(record: Record, nats: np.ndarray, clusters: np.ndarray) -> tuple[np
     """Records of schema 1 kept the cluster by which images were dealt out; units that are independent can be larger: photographs."""
     if record.schema > 1 or record.task.name not in task_names():
         return nats, clusters
-    return nats, get_task(record.task.name).unit_of(clusters)
+    return nats, getattr(get_task(record.task.name), "unit_of", lambda c: c)(clusters)
 
 
 def _with_unit_error(run: StoredRun) -> Record:
