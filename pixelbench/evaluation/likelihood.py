@@ -10,7 +10,7 @@ from torch import Tensor
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.sampling import raster
 from pixelbench.models.scoring import batched_nats
-from pixelbench.uncertainty import clustered_standard_error
+from pixelbench.statistics import clustered_standard_error
 from pixelbench.units import bits_per_dim
 
 

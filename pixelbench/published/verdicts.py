@@ -24,7 +24,7 @@ from pixelbench.published.facts import (
     seeds_in_words,
     split_of,
 )
-from pixelbench.uncertainty import clustered_interval
+from pixelbench.statistics import clustered_interval
 from pixelbench.units import nats_to_bits
 
 Name = Literal["reproduced", "better", "worse", "inconclusive", "incomplete", "not comparable", "not causal", "no figure"]

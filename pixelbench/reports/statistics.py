@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from pixelbench.reports.runs import Cell
-from pixelbench.uncertainty import clustered_interval
+from pixelbench.statistics import clustered_interval
 from pixelbench.units import bits_per_dim
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from pixelbench.causality.report import CausalityReport
+from pixelbench.statistics import clustered_standard_error
 from pixelbench.store.atomic import write_text
-from pixelbench.uncertainty import clustered_standard_error
 
 NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS = "nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"
 NAMES = (NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS)
@@ -173,7 +173,7 @@ def _check_archive(blob: bytes) -> None:
             _, flags, method, *_, name_length, _ = _LOCAL_HEADER.unpack(begin)[1:]
             name = blob[entry.header_offset + _LOCAL_HEADER.size :][:name_length].decode()
             if (flags, method, name) != (entry.flag_bits, entry.compress_type, entry.orig_filename):
-                raise ValueError(f"the archive contradicts itself about {ascii(entry.filename)}")
+                raise ValueError(f"the archive contradicts itself about {entry.filename!a}")
 
 
 def _nats_facts(nats: np.ndarray, clusters: np.ndarray) -> NatsFacts:

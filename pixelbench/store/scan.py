@@ -9,11 +9,11 @@ import numpy as np
 
 from pixelbench.data import get_task, task_names
 from pixelbench.errors import UserError, nearest
+from pixelbench.statistics import clustered_standard_error
 from pixelbench.store.artifacts import NAMES, NATS, ArtifactCache, FileFacts, read_nats
 from pixelbench.store.integrity import examine
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import RecordError, read_record
-from pixelbench.uncertainty import clustered_standard_error
 from pixelbench.units import bits_per_dim
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pixelbench.uncertainty import clustered_interval, clustered_standard_error
+from pixelbench.statistics import clustered_interval, clustered_standard_error
 
 
 def test_the_standard_error_is_the_usual_one_where_every_image_stands_alone():
