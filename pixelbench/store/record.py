@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import ConfigDict, Field
 
 from pixelbench.evaluation.protocol import Evaluation
+from pixelbench.key_fields import key_values
 from pixelbench.store.behaviour import behaviour_name
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.recipe import Recipe
@@ -253,10 +254,10 @@ class Record:
             family=self.variant.family,
             model_version=self.variant.model_version,
             settings=self.variant.settings,
-            recipe={} if self.recipe is None else self.recipe.as_dict(),
+            recipe={} if self.recipe is None else key_values(self.recipe),
             budget=self.budget.name,
             updates=self.budget.updates,
-            evaluation=self.evaluation.as_dict(),
+            evaluation=key_values(self.evaluation),
             seed=self.seed,
             expect=self.expect,
         )

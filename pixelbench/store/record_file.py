@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError
+from pixelbench.key_fields import key_values
 from pixelbench.store.atomic import write_text
 from pixelbench.store.record import SCHEMA, Record
 from pixelbench.store.spec import RunSpec
@@ -61,8 +62,8 @@ def to_document(record: Record) -> dict[str, Any]:
     del document["digest"]
     document["schema"] = SCHEMA
     if record.recipe is not None:
-        document["recipe"] = record.recipe.as_dict()
-    document["evaluation"] = record.evaluation.as_dict()
+        document["recipe"] = key_values(record.recipe)
+    document["evaluation"] = key_values(record.evaluation)
     return document
 
 

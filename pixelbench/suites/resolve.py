@@ -21,7 +21,7 @@ from pixelbench.training.recipe import Recipe
 class Resolved:
     """Everything of a run but seed, precision and limit. `recipe` is None and `updates` 0 where nothing is trained."""
 
-    settings: dict[str, Any]
+    settings: Settings
     recipe: Recipe | None
     evaluation: Evaluation
     updates: int
@@ -45,7 +45,7 @@ def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, m
         mistakes.append(f"variant.{variant.name}.settings: on {at_task}, {misfit}")
         return None
     trained = family.kind == "network"
-    return Resolved(settings.as_dict(), recipe if trained else None, evaluation, updates if trained else 0)
+    return Resolved(settings, recipe if trained else None, evaluation, updates if trained else 0)
 
 
 def pairs(suite: Suite) -> Iterator[tuple[SuiteTask, SuiteVariant]]:

@@ -49,7 +49,7 @@ def setting_origins(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget
         budget=budget,
         expect=variant.expect,
         updates=Choice(updates, place.removesuffix(".updates")) if recipe else None,
-        settings=_choices(resolved.settings, overrides.settings, f"default of {variant.family}"),
+        settings=_choices(resolved.settings.as_dict(), overrides.settings, f"default of {variant.family}"),
         recipe=_choices(recipe, overrides.recipe, "default"),
         evaluation=_choices(asdict(resolved.evaluation), overrides.evaluation, "default"),
         assumed=tuple(said for speaker in speakers for said in speaker.assumed),

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pixelbench.data import get_task
 from pixelbench.errors import NothingMatched, UserError, nearest, unknown
 from pixelbench.evaluation.protocol import Evaluation
+from pixelbench.key_fields import key_values
 from pixelbench.models.families import get_family
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.resolve import Resolved, pairs, resolve
@@ -118,11 +119,11 @@ def _spec(
         variant=variant.name,
         family=family.name,
         model_version=family.version,
-        settings=resolved.settings,
-        recipe={} if resolved.recipe is None else resolved.recipe.as_dict() | {"precision": precision},
+        settings=key_values(resolved.settings),
+        recipe={} if resolved.recipe is None else key_values(replace(resolved.recipe, precision=precision)),
         budget=budget,
         updates=resolved.updates,
-        evaluation=asdict(_limited(resolved.evaluation, limit)),
+        evaluation=key_values(_limited(resolved.evaluation, limit)),
         seed=seed,
         expect=variant.expect,
     )

@@ -1,6 +1,7 @@
 """How a network is trained: optimiser, schedule, batch, EMA, precision. Plain data, no torch.
 
-Papers differ in the optimiser *and* in its constants, so the constants are part of the recipe. Every field enters the run key.
+Papers differ in the optimiser *and* in its constants, so the constants are part of the recipe. Every field enters the run key; a new one is
+`added_later`, so that stored runs keep theirs.
 """
 
 from dataclasses import dataclass, field
@@ -55,7 +56,7 @@ class Recipe:
         _within("batch", self.batch, 1, float("inf"))
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as plain JSON values, for the run key and the record."""
+        """The fields as plain JSON values."""
         return {name: dict(value) if isinstance(value, dict) else value for name, value in vars(self).items()}
 
 

@@ -58,6 +58,6 @@ def test_seeds() -> None:
     assert parse_seeds("0-2") == [0, 1, 2]
     assert parse_seeds("3,0, 5-6") == [0, 3, 5, 6]
     assert parse_seeds(None) is None
-    for wrong in ("", "-1", "1-", "2-1", "x", "1,,2", "0-9999999999"):
+    for wrong in ("", "-1", "1-", "2-1", "x", "1,,2", str(2**63)):
         with pytest.raises(UserError, match="whole numbers"):
             parse_seeds(wrong)

@@ -27,7 +27,7 @@ def settings_of(path: str, variant: str, budget: str = "cpu") -> dict:
     found = next(v for v in suite.variants if v.name == variant)
     resolved = resolve(suite, suite.tasks[0], found, budget, [])
     assert resolved is not None
-    return resolved.settings
+    return resolved.settings.as_dict()
 
 
 def test_quick_is_shipped_and_complete() -> None:
