@@ -3,11 +3,12 @@
 Cells are matched by everything that was asked for but the seed, whatever suites call them. Likelihoods are compared over the seeds that
 both stores have, where there are any. The noise of a difference has two sources, whose variances add:
 
-- the images: the paired difference over test images, by region where images are cut from one photograph;
-- the seeds: the spread within each cell, pooled over both stores. Where neither has a second seed, the noise of training is not known; then
-  a difference below the tolerance that published figures get (0.02 bits/dim; 0.5 nats an image of two levels) counts as noise.
+- the images: the paired difference over test images, by photograph where several are cut from one;
+- the seeds: the spread within each cell, or where one has a single seed, pooled over both stores and their other cells. Where there is
+  nothing to pool, the noise of training is not known; then a difference below the tolerance that published figures get (0.02 bits/dim; 0.5
+  nats an image of two levels) counts as noise.
 
-A difference counts where its 95 % interval by Student's t, with degrees of freedom after Welch and Satterthwaite, does not hold 0.
+Both are those of `pixelbench.statistics.difference`, as in every report.
 """
 
 import dataclasses
@@ -17,11 +18,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import stdtrit
 
 from pixelbench.published.figures import TOLERANCE_BITS, TOLERANCE_NATS
 from pixelbench.reports.runs import Cell, Run, cells_of, load_runs
-from pixelbench.reports.statistics import contrast_cells
+from pixelbench.reports.statistics import difference_of
+from pixelbench.statistics import pooled_variance
 from pixelbench.store.scan import require_store, scan
 from pixelbench.store.spec import RunSpec
 from pixelbench.units import bits_per_dim, bits_to_nats
@@ -232,34 +233,16 @@ def _likelihood(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[Kind, list
 
 def _noise(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[float, str]:
     """Half of the 95 % interval of the difference, in the cell's unit, and what it is made of."""
-    parts: list[tuple[float, int]] = []  # variance of the difference, degrees of freedom
-    sources = []
-    contrast = contrast_cells(before, after)
-    if contrast is not None:
-        paired = contrast.difference
-        freedom = paired.n_clusters - 1
-        parts.append((((paired.high - paired.low) / 2 / float(stdtrit(freedom, 0.975))) ** 2, freedom))
-        sources.append(paired.pairing)
-    seeds = [np.array([score.bits_per_dim for score in cell.likelihoods]) for cell in (a, b)]
-    freedom = sum(len(values) - 1 for values in seeds)
-    if freedom > 0:
-        spread = sum(float(np.square(values - values.mean()).sum()) for values in seeds) / freedom
-        parts.append((spread * (1 / len(before.scored) + 1 / len(after.scored)), freedom))
-        sources.append(f"spread of {len(seeds[0])} and {len(seeds[1])} seeds")
-    half = _half_interval(parts)
-    if freedom == 0 and before.runs[0].updates > 0:
+    bits = [[score.bits_per_dim for score in cell.likelihoods] for cell in (a, b)]
+    pool = pooled_variance(bits) or before.seed_variance or after.seed_variance
+    first, second = (dataclasses.replace(cell, seed_variance=pool) for cell in (before, after))
+    found = difference_of(first, second)
+    if found is None:
+        return (_in_unit(_tolerance(before), before), "the noise of training is not known") if before.trained else (0.0, "no chance in it")
+    half = (found.high - found.low) / 2
+    if found.seed_noise == "unknown":
         half = max(half, _tolerance(before))
-        sources.append("1 seed each, so that the noise of training is not known")
-    return _in_unit(half, before), "; ".join(sources) or "a computation without chance"
-
-
-def _half_interval(parts: list[tuple[float, int]]) -> float:
-    """Of a sum of independent errors: t with the degrees of freedom of Welch and Satterthwaite."""
-    variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return 0.0
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    return float(stdtrit(freedom, 0.975)) * math.sqrt(variance)
+    return _in_unit(half, before), found.basis
 
 
 def _tolerance(cell: Cell) -> float:

@@ -1,8 +1,9 @@
 """What a variant is beside its baseline, in sentences that go no further than the numbers carry."""
 
 from pixelbench.reports import words
-from pixelbench.reports.statistics import Contrast, PairedDifference
+from pixelbench.reports.statistics import Contrast
 from pixelbench.reports.tables import Row
+from pixelbench.statistics import Difference
 
 
 def contrast_sentences(row: Row, value: str, baseline: Row, contrast: Contrast | None) -> tuple[str, ...]:
@@ -30,27 +31,29 @@ def _no_contrast(row: Row, who: str, baseline: Row) -> str:
     )
 
 
-def _bounds(difference: PairedDifference, who: str, baseline: str) -> str:
-    low, high, pairing = difference.low, difference.high, difference.pairing
+def _bounds(difference: Difference, who: str, baseline: str) -> str:
+    low, high, basis = difference.low, difference.high, difference.basis
+    if difference.seed_noise == "unknown":
+        return difference.sentence(f"The bound of {who}", f"that of {baseline}")
     if not difference.distinguishable:
         return (
             f"The bounds of {who} and {baseline} are not distinguishable: they differ by {difference.mean:+.3f} bits/dim, and the 95 % "
-            f"interval {low:+.3f} to {high:+.3f} holds 0 ({pairing})."
+            f"interval {low:+.3f} to {high:+.3f} holds 0 ({basis})."
         )
     low, high = sorted((abs(low), abs(high)))
     return (
         f"The bound of {who} is {abs(difference.mean):.3f} bits/dim {'higher' if difference.mean > 0 else 'lower'} than that of {baseline} "
-        f"(95 % interval {low:.3f} to {high:.3f}, {pairing}); this orders the bounds, and not surely the likelihoods."
+        f"(95 % interval {low:.3f} to {high:.3f}, {basis}); this orders the bounds, and not surely the likelihoods."
     )
 
 
-def _at_most(row: Row, who: str, baseline: Row, difference: PairedDifference) -> str:
+def _at_most(row: Row, who: str, baseline: Row, difference: Difference) -> str:
     said = (
         f"{who} needs at most {words.bits(row.bits_per_dim)} bits/dim ({words.estimated(row)}), {baseline.label} exactly "
         f"{words.bits(baseline.bits_per_dim)}: a difference of at most {difference.mean:+.3f} (95 % interval {difference.low:+.3f} to "
-        f"{difference.high:+.3f}, {difference.pairing})"
+        f"{difference.high:+.3f}, {difference.basis})"
     )
-    if difference.high < 0:
+    if difference.distinguishable and difference.high < 0:
         return f"{said}, so it is ahead, by more if the bound is loose."
     return f"{said}. It is not shown to be better; a loose bound would hide it."
 

@@ -136,7 +136,7 @@ def _cost(cell: Cell, conditioned: Cell | None) -> str | None:
         return difference.sentence(conditioned.label, cell.label)
     verb = "costs" if difference.mean > 0 else "saves"
     low, high = sorted((abs(difference.low), abs(difference.high)))
-    return f"Doing without {verb} {abs(difference.mean):.3f} bits/dim (95 % interval {low:.3f} to {high:.3f}, {difference.pairing})."
+    return f"Doing without {verb} {abs(difference.mean):.3f} bits/dim (95 % interval {low:.3f} to {high:.3f}, {difference.basis})."
 
 
 def _counterpart(cell: Cell, cells: list[Cell], setting: str, value: object) -> Cell | None:

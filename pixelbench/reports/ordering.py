@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pixelbench.reports.runs import Cell
-from pixelbench.reports.statistics import PairedDifference, compare_cells
+from pixelbench.reports.statistics import compare_cells
+from pixelbench.statistics import Difference
 
 #: Best first: Gated PixelCNN (van den Oord et al. 2016b, table 1) before PixelCNN, before counting each position, before knowing nothing.
 EXPECTED = ("gated-pixelcnn", "pixelcnn", "histogram", "uniform")
@@ -18,11 +19,11 @@ class Step:
     task: str
     first: str
     second: str
-    difference: PairedDifference
+    difference: Difference
 
     @property
     def holds(self) -> bool:
-        return self.difference.low > 0
+        return self.difference.distinguishable and self.difference.low > 0
 
     @property
     def sentence(self) -> str:

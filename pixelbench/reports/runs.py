@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pixelbench.statistics import PooledVariance, pooled_variance
 from pixelbench.store.record import Likelihood, Record, is_bound
 from pixelbench.store.scan import Scan, StoredRun
 
@@ -88,6 +89,8 @@ class Cell:
     label: str
     task: str
     runs: tuple[Run, ...]
+    seed_variance: PooledVariance | None = None
+    """Of bits/dim over seeds, pooled over the trained cells of this task and number of updates in which no leak was found."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -156,9 +159,15 @@ class Cell:
         values = [value for sample in samples if (value := getattr(sample, of).get(name)) is not None]
         return float(np.mean(values)) if values else None
 
+    @property
+    def trained(self) -> bool:
+        """Whether another seed gives other numbers."""
+        return self.runs[0].record.trained
+
     @cached_property
     def nats(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Per test image: nats averaged over the seeds (N,), and its region (N,). None where a run kept none or scored other images."""
+        """Nats of the test images, a row a scored seed (S, N), and the unit that each image comes from (N,). None where a run kept none or
+        scored other images."""
         kept = [run.nats for run in self.scored]
         if not kept or any(arrays is None for arrays in kept):
             return None
@@ -166,7 +175,7 @@ class Cell:
         clusters = arrays[0][1]
         if any(not np.array_equal(clusters, other) for _, other in arrays):
             return None
-        return np.mean([nats for nats, _ in arrays], axis=0), clusters
+        return np.stack([nats for nats, _ in arrays]), clusters
 
     def asked_as(self, other: "Cell") -> bool:
         """Whether images, recipe, updates and evaluation are the same, so that only the networks can differ."""
@@ -196,7 +205,18 @@ def cells_of(runs: list[Run]) -> list[Cell]:
         kin.setdefault((first.data, first.variant), []).append(first)
     labels = {first.key: label for namesakes in kin.values() for first, label in zip(namesakes, _labels(namesakes), strict=True)}
     data = {of_run for of_run, _ in kin}
-    return [Cell(labels[group[0].key], _task(group[0], data), tuple(group)) for group in groups.values()]
+    return _with_seed_variance([Cell(labels[group[0].key], _task(group[0], data), tuple(group)) for group in groups.values()])
+
+
+def _with_seed_variance(cells: list[Cell]) -> list[Cell]:
+    """Nets of one task and budget are moved by their seeds about alike, so that one with a single seed can borrow from the others."""
+    values: dict[tuple[Any, ...], list[list[float]]] = {}
+    for cell in cells:
+        if cell.trained and not cell.leaky:
+            alike = values.setdefault((cell.runs[0].data, cell.runs[0].updates), [])
+            alike.append([score.bits_per_dim for score in cell.likelihoods])
+    pools = {alike: pooled_variance(groups) for alike, groups in values.items()}
+    return [replace(cell, seed_variance=pools.get((cell.runs[0].data, cell.runs[0].updates))) for cell in cells]
 
 
 def _task(run: Run, data: set[tuple[Any, ...]]) -> str:

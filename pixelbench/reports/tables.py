@@ -9,7 +9,8 @@ import numpy as np
 
 from pixelbench.reports.comparisons import Compared, foremost_of
 from pixelbench.reports.runs import Cell
-from pixelbench.reports.statistics import PairedDifference, compare_cells
+from pixelbench.reports.statistics import compare_cells
+from pixelbench.statistics import Difference
 from pixelbench.units import bits_to_nats
 
 #: `ranked`: exact likelihood, no leak found. `told`: the same, of images whose class is given. `bound`: the model needs so much at most.
@@ -41,7 +42,7 @@ class Row:
     estimator: str | None
     seeds: int
     spread: float | None
-    behind: PairedDifference | None
+    behind: Difference | None
     causal: str
     expected: str
     sequential_bits_per_dim: float | None
@@ -139,7 +140,7 @@ def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], Compared]) 
     ]
 
 
-def row_of(cell: Cell, rank: int | None = None, behind: PairedDifference | None = None, published: Compared | None = None) -> Row:
+def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None, published: Compared | None = None) -> Row:
     """A cell's row."""
     standing = standing_of(cell)
     last = cell.scored[-1] if cell.scored else cell.runs[-1]

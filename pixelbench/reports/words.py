@@ -1,7 +1,8 @@
 """Numbers as text: the one place that decides how a report writes them."""
 
-from pixelbench.reports.statistics import Contrast, PairedDifference
+from pixelbench.reports.statistics import Contrast
 from pixelbench.reports.tables import Row
+from pixelbench.statistics import Difference
 from pixelbench.store.record import is_bound
 
 NONE = "–"
@@ -107,7 +108,7 @@ def sequential(row: Row) -> str:
     return f"{bits(row.sequential_bits_per_dim)}{error} ({row.sequential_images} images)"
 
 
-def behind(difference: PairedDifference | None) -> str:
+def behind(difference: Difference | None) -> str:
     """`0.031 (0.012 to 0.050)`"""
     return NONE if difference is None else f"{difference.mean:.3f} ({difference.low:.3f} to {difference.high:.3f})"
 
