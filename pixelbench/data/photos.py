@@ -28,6 +28,8 @@ PHOTOGRAPHS: dict[str, tuple[str, str]] = {
     "china": ("sklearn", "datasets/images/china.jpg"),
     "flower": ("sklearn", "datasets/images/flower.jpg"),
 }
+#: Regions that each is divided into, in the same order: clusters number them through all photographs.
+REGIONS = (10, 6, 8, 8, 10, 8, 8)
 PATCH = 16
 #: Pixels, after averaging, between strips of different splits: one patch's reach, so twice as many source pixels.
 GAP = PATCH
@@ -40,7 +42,7 @@ REGION_ROWS = 4
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of an averaged photograph, in averaged pixels; the patches cut from it form one cluster."""
+    """A rectangle of an averaged photograph, in averaged pixels; the patches cut from it form one cluster of the split."""
 
     photograph: str
     split: Literal["train", "validation", "test"]
@@ -103,6 +105,21 @@ def build_photos() -> TaskData:
     return TaskData(*(Split(split.images // 16, split.clusters) for split in data.splits().values()))
 
 
+def photograph_of(clusters: np.ndarray) -> np.ndarray:
+    """The photograph of each region (N,), named by the number of its first region, so that names of photographs stand for themselves.
+
+    Patches of one photograph have its subject, light and grain in common across regions, so the photograph is the independent unit: with a
+    correlation of 0.1 to 0.4 within photographs, a 95 % interval over the 22 test regions covers 71 to 80 %, over the 7 photographs 95 %.
+
+    Raises:
+        ValueError: a number that no region has.
+    """
+    if len(clusters) and not 0 <= clusters.min() <= clusters.max() < sum(REGIONS):
+        raise ValueError(f"regions of photographs are numbered 0 to {sum(REGIONS) - 1}, got {clusters.min()} to {clusters.max()}")
+    first = np.cumsum((0, *REGIONS[:-1]))
+    return first[np.searchsorted(first, clusters, side="right") - 1]
+
+
 def corners(region: Region) -> list[tuple[int, int]]:
     """(top, left) of each patch that lies wholly in the region: overlapping in train, disjoint elsewhere."""
     stride = TRAIN_STRIDE if region.split == "train" else PATCH
@@ -123,7 +140,7 @@ _SPLIT_RULE = (
     f"Each photograph is divided into vertical strips with gaps of {GAP} averaged pixels ({2 * GAP} source pixels): train, test in the "
     f"middle ({TEST_WIDTH} wide), train, validation at the right edge ({VALIDATION_WIDTH} wide). Training patches overlap (a step of "
     f"{TRAIN_STRIDE}), the others are disjoint. A cluster is a region: a block of about {REGION_ROWS} rows of patches of a test or "
-    "validation strip, or a whole training strip."
+    "validation strip, or a whole training strip. Errors are over photographs."
 )
 _SOURCE = (
     "astronaut (NASA, public domain), chelsea (S. van der Walt, CC0), coffee (R. Michetti, CC0), rocket (SpaceX, public domain) and "
@@ -147,6 +164,7 @@ PHOTOS = Task(
     builder=build_photos,
     sizes=(5970, 182, 273),
     pinned_with=_PINNED_WITH,
+    unit_of=photograph_of,
 )
 PHOTOS_8BIT = replace(
     PHOTOS,

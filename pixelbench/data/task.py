@@ -18,8 +18,8 @@ class Split:
     """Images of one split.
 
     `images`: uint8 (N, C, H, W), values 0 … levels-1. `clusters`: int64 (N,), the region or writer an image comes from; images of one
-    cluster are not independent, so standard errors are taken over clusters. `labels`: int64 (N,), an image's class; None where a task
-    has none.
+    cluster are not independent, and standard errors are over clusters or over what unites several of them (`Task.unit_of`). `labels`:
+    int64 (N,), an image's class; None where a task has none.
     """
 
     images: np.ndarray
@@ -105,6 +105,10 @@ class Task:
     `redrawn`: the training images are grey values out of 255, and each time one is used each pixel is drawn anew, 1 with that
     probability. `mapped`: the builder maps files whose digest was taken when they were written, so that a million images need no memory;
     they are not read through again.
+
+    `unit_of`: clusters (N,) to the independent unit that each belongs to, over which errors are; itself by default. Not the clusters
+    themselves, which decide the order in which images are dealt and are part of the digest: a run's key must not change because
+    an error is estimated better. Applied again it changes nothing, so that it does not matter whether stored clusters are units already.
     """
 
     name: str
@@ -125,6 +129,7 @@ class Task:
     obtain: Obtain | None = None
     redrawn: bool = False
     mapped: bool = False
+    unit_of: Callable[[np.ndarray], np.ndarray] = lambda clusters: clusters
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -146,6 +151,10 @@ class Task:
             return self.builder()
         data = _verified(self)
         return TaskData(data.train.copy(), data.validation.copy(), data.test.copy())
+
+    def in_units(self, data: TaskData) -> TaskData:
+        """The same images with independent units for clusters: what is scored. Not what is digested or dealt out in turn."""
+        return TaskData(*(Split(split.images, self.unit_of(split.clusters), split.labels) for split in data.splits().values()))
 
 
 def _in_turn(groups: np.ndarray) -> np.ndarray:

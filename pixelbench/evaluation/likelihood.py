@@ -18,8 +18,8 @@ from pixelbench.units import bits_per_dim
 class Likelihood:
     """What a split's images cost.
 
-    `nats` (N,) holds every image's negative log-likelihood, `clusters` (N,) the photograph region it was cut from. The standard error is
-    over images, or over clusters where several images share one, since those are not independent.
+    `nats` (N,) holds every image's negative log-likelihood, `clusters` (N,) its independent unit, such as the photograph it was cut from.
+    The standard error is over images, or over clusters where several images share one, since those are not independent.
     """
 
     nats: np.ndarray

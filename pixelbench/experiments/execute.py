@@ -135,7 +135,7 @@ class Run:
         if self.task.digest != self.spec.task["digest"]:
             raise UserError(f"Task '{self.task.name}' has another digest than the run asks for; plan the suite anew.")
         self.behaviour = present_behaviour(self.spec, self.store)
-        data = stages.limited(self.task.load(), self.spec)
+        data = self.task.in_units(stages.limited(self.task.load(), self.spec))
         if self.family.kind == "codec":
             self._encode(data)
         else:

@@ -4,7 +4,7 @@ from pixelbench.reports.report import Report
 
 HOW_TO_READ = """\
 - **bits/dim ± se**: how many bits the model needs for one sub-pixel of an unseen test image, fewer being better; exact, over the whole test
-  split. The standard error is over groups of test images that are not independent: those of one region of a photograph, or of one form of
+  split. The standard error is over groups of test images that are not independent: those of one photograph, or of one form of
   handwriting. Over several seeds: the mean, and the standard deviation over seeds. **n**: how many seeds.
 - **behind the best**: paired difference to rank 1 on the same images, with a 95 % interval by Student's t over groups. Other test
   images are what it allows for, not other seeds.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbench.data import get_task, task_names
+from pixelbench.data import relabel
 from pixelbench.errors import UserError, nearest
 from pixelbench.statistics import clustered_standard_error
 from pixelbench.store.artifacts import NAMES, NATS, ArtifactCache, FileFacts, read_nats
@@ -164,10 +164,8 @@ def _values(facts: FileFacts | None) -> str | None:
 
 
 def _by_unit(record: Record, nats: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Records of schema 1 kept the cluster by which images were dealt out; units that are independent can be larger: photographs."""
-    if record.schema > 1 or record.task.name not in task_names():
-        return nats, clusters
-    return nats, getattr(get_task(record.task.name), "unit_of", lambda c: c)(clusters)
+    """Records of schema 1 kept the cluster by which images were dealt out; what is independent can be larger: a photograph."""
+    return nats, relabel(record.task.name, clusters) if record.schema == 1 else clusters
 
 
 def _with_unit_error(run: StoredRun) -> Record:

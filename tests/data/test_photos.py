@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelbench.data import get_task
+from pixelbench.data import get_task, relabel
 from pixelbench.data.installed import installed_file
-from pixelbench.data.photos import GAP, PATCH, PHOTOGRAPHS, corners, read_averaged, regions
+from pixelbench.data.photos import GAP, PATCH, PHOTOGRAPHS, REGIONS, corners, photograph_of, read_averaged, regions
 from pixelbench.errors import UserError
+from pixelbench.statistics import clustered_interval
 
 
 def test_counts() -> None:
@@ -86,6 +87,49 @@ def test_patches_are_cut_from_the_photograph_in_channel_first_order() -> None:
     first = regions("astronaut", *pixels.shape[:2])[0]
     y, x = corners(first)[5]
     np.testing.assert_array_equal(data.train.images[5].transpose(1, 2, 0), pixels[y : y + PATCH, x : x + PATCH])
+
+
+def test_each_regions_photograph_is_the_one_that_it_was_cut_from() -> None:
+    divided = {photograph: regions(photograph, *read_averaged(photograph).shape[:2]) for photograph in PHOTOGRAPHS}
+    assert tuple(map(len, divided.values())) == REGIONS
+    names = [region.photograph for several in divided.values() for region in several]
+    units = photograph_of(np.arange(len(names)))
+    for unit in np.unique(units):
+        assert len({name for name, of in zip(names, units, strict=True) if of == unit}) == 1
+    assert len(np.unique(units)) == len(PHOTOGRAPHS)
+
+
+@pytest.mark.parametrize("name", ["photos", "photos-8bit"])
+def test_all_seven_photographs_are_in_each_split_and_its_images_stay_as_they_are(name: str) -> None:
+    task = get_task(name)
+    data, units = task.load(), task.in_units(task.load())
+    for split, dealt in units.splits().items():
+        assert len(np.unique(dealt.clusters)) == 7
+        np.testing.assert_array_equal(dealt.images, data.splits()[split].images)
+        np.testing.assert_array_equal(dealt.clusters, relabel(name, data.splits()[split].clusters))
+
+
+def test_a_region_that_is_none_has_no_photograph() -> None:
+    for numbers in ([-1, 3], [3, sum(REGIONS)]):
+        with pytest.raises(ValueError, match="numbered 0 to 57"):
+            photograph_of(np.array(numbers))
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.1, 0.4])
+def test_an_interval_over_photographs_covers_what_it_says_and_one_over_regions_does_not(correlation: float) -> None:
+    """On the real test patches, with differences that correlate within photographs. Without a correlation both hold."""
+    by_region = get_task("photos").load().test.clusters
+    by_photograph = photograph_of(by_region)
+    rng, trials = np.random.default_rng(0), 2000
+    missed = {"photographs": 0, "regions": 0}
+    for _ in range(trials):
+        common = rng.normal(size=sum(REGIONS))[by_photograph]
+        values = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * rng.normal(size=len(by_region))
+        for over, clusters in (("photographs", by_photograph), ("regions", by_region)):
+            low, high = clustered_interval(values, clusters)
+            missed[over] += not low <= 0 <= high
+    assert missed["photographs"] <= 0.06 * trials
+    assert (missed["regions"] <= 0.06 * trials) if correlation == 0 else (missed["regions"] >= 0.18 * trials)
 
 
 def test_file_missing_from_the_wheel_says_what_to_reinstall() -> None:

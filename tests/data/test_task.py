@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixelbench.data import Split, Task, TaskData, get_task, task_names
+from pixelbench.data import Split, Task, TaskData, get_task, relabel, task_names
 from pixelbench.data.task import data_digest
 from pixelbench.errors import UserError
 
@@ -64,6 +64,19 @@ def test_splits_share_no_cluster(task: Task) -> None:
     assert not train & validation
     assert not train & test
     assert not validation & test
+
+
+def test_units_unite_clusters_and_are_their_own_units(task: Task) -> None:
+    for split in task.load().splits().values():
+        units = task.unit_of(split.clusters)
+        assert len(np.unique(np.stack([split.clusters, units]), axis=1)[0]) == len(np.unique(split.clusters))
+        np.testing.assert_array_equal(task.unit_of(units), units)
+        np.testing.assert_array_equal(relabel(task.name, split.clusters), units)
+
+
+def test_images_of_no_known_task_keep_their_clusters() -> None:
+    clusters = np.array([3, 3, 500])
+    np.testing.assert_array_equal(relabel("folder-cats", clusters), clusters)
 
 
 @pytest.mark.parametrize("name", ["train", "validation", "test"])

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from pixelbench.data import get_task
-from pixelbench.evaluation.likelihood import score
+from pixelbench.data import get_task, relabel
+from pixelbench.evaluation.likelihood import score, summarise
 from pixelbench.experiments import execute as module
 from pixelbench.experiments import stages
 from pixelbench.experiments.execute import execute
@@ -137,6 +137,20 @@ def test_baselines_are_runs_like_others(cell: str, tmp_path: Path):
     assert likelihood["estimator"] == estimator
     assert 0 < likelihood["bits_per_dim"] < 5
     assert (likelihood["bits_per_dim_se"] is None) == (estimator == "code-length")
+
+
+def test_patches_are_scored_by_photograph_and_not_by_region(tmp_path: Path):
+    spec = spec_of("photos/histogram", evaluation=spec_of("photos/histogram").evaluation | {"test_images": None})
+    assert execute(spec, tmp_path) == "done"
+    likelihood = read_record(tmp_path)["likelihood"]
+    assert (likelihood["n_images"], likelihood["n_clusters"]) == (273, 7)
+    with np.load(tmp_path / "nats.npz") as kept:
+        nats, units = kept["nats"].astype(np.float64), kept["clusters"]
+    regions = get_task("photos").load().test.clusters
+    np.testing.assert_array_equal(units, relabel("photos", regions))
+    over_photographs, over_regions = (summarise(nats, clusters, (3, 16, 16)).bits_per_dim_se for clusters in (units, regions))
+    assert likelihood["bits_per_dim_se"] == pytest.approx(over_photographs, rel=1e-5)
+    assert likelihood["bits_per_dim_se"] != pytest.approx(over_regions, rel=0.05)
 
 
 def test_a_run_that_fails_says_what_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
