@@ -58,7 +58,7 @@ def judge(figure: FigureFacts | None, measured: Measured) -> Verdict:
 
     1. `not causal`: some run leaks; its likelihood means nothing, whatever else is true.
     2. `no figure`: nothing was published.
-    3. `not comparable`: it is not the row of the suite that the figure is about; unit, split, images, binarisation, task, estimator, or what
+    3. `not comparable`: not the row of the suite that the figure is about; unit, split, images, binarisation, task, estimator, or what
        is given to the model are known to differ; the images were trained or selected on; or the figure has no band. One exception: an
        estimator that can only be too high, and is lower than the band nevertheless.
     4. `incomplete`: one of the seeds that decide has no number, not all images, another budget than `paper`, a map that is not complete, or

@@ -109,7 +109,7 @@ def compare_with_published(frame: pd.DataFrame, known: Known | None = None) -> p
     """Holds the runs of a tidy frame against what was published: one row a cell and figure, in full precision.
 
     Runs that differ in nothing but the seed are one cell: `n` of its `seeds` have a number and decide, and `measured` is their mean in
-    `unit`. `low` and `high` are its 90 % interval over seeds. `verdict` is empty where a figure is only shown: third parties' reproductions.
+    `unit`. `low` and `high` are its 90 % interval over seeds. `verdict` is empty where a figure is only shown, as reproductions are.
 
     Columns that a frame may have besides: `cell`, the same for the runs of one cell (without it no figure is comparable, since nobody can
     tell what was asked for), `trained_positions`, `test_images`, `condition`, `doubts`, `code` and `torch` of the records. What it does not
