@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pixelbench.experiments.outcome import Outcome
     from pixelbench.experiments.plan import Plan
+    from pixelbench.reports.published import Known
     from pixelbench.reports.report import Report
 
 #: Prints what people see of a report.
@@ -30,6 +31,7 @@ def make(
     fail_fast: bool,
     as_json: bool,
     about: dict[str, Any] | None = None,
+    known: "Known | None" = None,
 ) -> int:
     """Makes what the plan asks for, reports its runs, and writes the page of the whole store; returns the exit code.
 
@@ -40,6 +42,7 @@ def make(
         workers, max_seconds, fail_fast: see `run_plan`.
         as_json: one document instead of what `show` prints.
         about: further entries of that document.
+        known: what runs are held against, where it is more than the published figures.
     """
     for sentence in (*plan.problems, *plan.missing_data):
         say(sentence)
@@ -52,7 +55,7 @@ def make(
         say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
         say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
         return INTERRUPTED
-    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None)
+    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, known)
 
 
 def _make(plan: "Plan", device: str, workers: int | None, max_seconds: float | None, fail_fast: bool) -> "Outcome | None":
@@ -66,12 +69,12 @@ def _make(plan: "Plan", device: str, workers: int | None, max_seconds: float | N
         return run_plan(plan, workers=workers, device=device, max_seconds=max_seconds, fail_fast=fail_fast, on_event=show)
 
 
-def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str, Any] | None) -> int:
+def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str, Any] | None, known: "Known | None") -> int:
     """The plan's runs, as JSON under what it is `about` where that is given; the page of the whole store; returns the exit code."""
     from pixelbench.reports.report import build_report
 
-    built = build_report(plan.store, {cell.spec.key for cell in plan.cells})
-    page = _write_pages(plan, outcome)
+    built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, known)
+    page = _write_pages(plan, outcome, known)
     faults = _faults(built)
     if about is not None:
         print_json({**about, **_document(plan, built, page, faults)})
@@ -87,7 +90,7 @@ def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str
     return FAILED if faults or (outcome is not None and outcome.remaining) else FINE
 
 
-def _write_pages(plan: "Plan", outcome: "Outcome | None") -> Path:
+def _write_pages(plan: "Plan", outcome: "Outcome | None", known: "Known | None") -> Path:
     """`report.md` and `report.html` of everything in the store; left as they are where nothing was made. Returns the first one's path."""
     page = plan.store / "report.md"
     if outcome is not None or not (page.exists() and page.with_suffix(".html").exists()):
@@ -96,7 +99,7 @@ def _write_pages(plan: "Plan", outcome: "Outcome | None") -> Path:
         from pixelbench.reports.markdown import write_markdown
         from pixelbench.reports.report import build_report
 
-        built = build_report(plan.store)
+        built = build_report(plan.store, known=known)
         write_markdown(built)
         write_html(built, asked=asked_of(built))
     return page
@@ -118,7 +121,7 @@ def _faults(report: "Report") -> list[str]:
 
 
 def _nothing_left(plan: "Plan") -> str:
-    """Also says what could be made anew."""
+    """Also says what could be run again."""
     states = [cell.state for cell in plan.cells]
     failed, stale, absent, total = states.count("failed"), states.count("stale"), states.count("missing data"), len(states)
     said = f"Nothing left {'that can be done' if absent else 'to do'}: {total - failed - absent} of {total} runs are stored"
@@ -127,7 +130,9 @@ def _nothing_left(plan: "Plan") -> str:
     if failed:
         said += f", {failed} failed before (`--rerun failed` tries again)"
     if stale:
-        said += f", {stale} were made by other source code than today's (`--rerun stale` makes them anew)"
+        said += f", {stale} were made by code that computes something else than today's (`--rerun stale` runs them again)"
+    if unverified := states.count("unverified"):
+        said += f", of {unverified} nobody can tell whether today's code made them (they keep no fingerprint)"
     return f"{said}."
 
 

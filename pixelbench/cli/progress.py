@@ -28,6 +28,21 @@ def progress(suite: str, total: int) -> Iterator[Show]:
         yield Bars(bars, suite, total)
 
 
+@contextlib.contextmanager
+def counted(title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Takes what is worked on, how many pieces are done and how many there are, and shows it until the block ends."""
+    console = stderr()
+    if not console.is_terminal:
+        yield lambda what, done, total: say(f"{title}: {done + 1} of {total}, {what}")
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as bars:
+        row = bars.add_task(title, total=None, note="")
+        yield lambda what, done, total: bars.update(row, completed=done, total=total, note=what)
+
+
 class PlainLines:
     """A line when a run starts, now and then while it trains, and when it ends."""
 

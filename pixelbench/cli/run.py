@@ -58,18 +58,31 @@ def run(
     """
     from pixelbench.cli.making import make
     from pixelbench.cli.obtaining import with_images
-    from pixelbench.cli.suites import plan_json, plan_suite, print_plan
+    from pixelbench.cli.suites import known_figures, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report
 
     use_data_folder(data)
     plan, chosen = with_images(
         lambda: plan_suite(
-            suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision, shard=shard
+            suite,
+            results,
+            only=only,
+            seeds=seeds,
+            budget=budget,
+            rerun=rerun,
+            limit=limit,
+            device=device,
+            precision=precision,
+            shard=shard,
+            verify=not dry_run,
         ),
         fetch=fetch and not dry_run,
     )
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
-    return make(plan, chosen, print_report, workers=workers, max_seconds=max_seconds, fail_fast=fail_fast, as_json=as_json)
+    known = known_figures(suite)
+    return make(
+        plan, chosen, print_report, workers=workers, max_seconds=max_seconds, fail_fast=fail_fast, as_json=as_json, known=known
+    )

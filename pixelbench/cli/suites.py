@@ -1,5 +1,6 @@
 """What `run`, `ablate`, `plan`, `report` and `status` share: a suite's plan, and which stored runs are a suite's."""
 
+import functools
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +12,11 @@ from pixelbench.cli.output import print_table, say
 if TYPE_CHECKING:
     from pixelbench.data import Task
     from pixelbench.experiments.plan import Cell, Command, Plan
+    from pixelbench.reports.published import Known
     from pixelbench.suites.schema import Suite
 
+#: How a plan calls the states that do not say it all by their name.
+STATES = {state: state for state in ("stored", "missing", "stale", "failed", "missing data")} | {"unverified": "code changed, not verified"}
 _SIZES = ("train", "validation", "test", "decoded")
 
 
@@ -28,8 +32,13 @@ def plan_suite(
     precision: str,
     only: Sequence[str] | None = None,
     shard: str | None = None,
+    verify: bool = False,
 ) -> "tuple[Plan, str]":
-    """The plan that the options ask for, and the device that `device` names on this machine. `suite`: its name or path, or loaded."""
+    """The plan that the options ask for, and the device that `device` names on this machine.
+
+    `suite`: its name or path, or loaded. `verify`: where the code has changed since runs were stored, find out now whether it computes
+    the same, which needs torch and about a second a cell.
+    """
     from pixelbench.experiments.devices import resolve_device
     from pixelbench.experiments.plan import make_plan
     from pixelbench.suites.load import load_suite
@@ -37,7 +46,8 @@ def plan_suite(
     chosen, loaded = resolve_device(device), load_suite(suite) if isinstance(suite, str) else suite
     numbers = parse_seeds(seeds)
     asked: tuple[Command, str] = ("run", Path(suite).name) if isinstance(suite, str) else ("ablate", suite.name)
-    plan = make_plan(
+    make = functools.partial(
+        make_plan,
         loaded,
         results,
         only=only or (),
@@ -51,6 +61,15 @@ def plan_suite(
         command=asked[0],
         suite_name=asked[1],
     )
+    plan = make()
+    if verify and plan.verifiable:
+        from pixelbench.cli.progress import counted
+        from pixelbench.experiments.present_code import take_fingerprints
+
+        say(f"The code has changed since {len(plan.verifiable)} of these runs were made; looking whether it still computes the same.")
+        with counted("behaviour") as progress:
+            take_fingerprints([cell.spec for cell in plan.verifiable], results, progress)
+        plan = make()
     return plan, chosen
 
 
@@ -64,6 +83,18 @@ def keys_of_suite(name: str, store: Path) -> set[str]:
     seeds = sorted({*suite.seeds, *(run.record.seed for run in scan(store).values())})
     choices = itertools.product(suite.budgets, PRECISIONS)
     return {spec.key for budget, precision in choices for spec in specs_of(suite, seeds=seeds, budget=budget, precision=precision)}
+
+
+def known_figures(name: str | None) -> "Known | None":
+    """What the runs of a suite are held against: published figures, and the claims that it makes; None where it makes none."""
+    from pixelbench.suites.load import load_suite
+
+    suite = None if name is None else load_suite(name)
+    if name is None or suite is None or not suite.claims:
+        return None
+    from pixelbench.reports.published import Known
+
+    return Known.with_claims(suite, Path(name).name)
 
 
 def plan_json(plan: "Plan") -> dict[str, Any]:
@@ -89,7 +120,7 @@ def print_plan(plan: "Plan") -> None:
             f"{cell.spec.task['name']}/{cell.spec.variant}",
             str(cell.spec.seed),
             f"{cell.spec.updates:,}" if cell.spec.updates else "–",
-            f"{cell.state}, run" if cell.runs else cell.state,
+            f"{STATES[cell.state]}, run" if cell.runs else STATES[cell.state],
             "–" if cell.seconds is None else f"{cell.seconds:.0f}",
         )
         for cell in plan.cells

@@ -19,10 +19,10 @@ from pixelbench.data import TaskData, get_task
 from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.experiments import stages
-from pixelbench.experiments.behaviour import present_behaviour
 from pixelbench.experiments.certify import artifact_of, certify, certify_trained
 from pixelbench.experiments.failure import raised
 from pixelbench.experiments.memory import PeakMemory
+from pixelbench.experiments.present_code import present_behaviour
 from pixelbench.experiments.provenance import provenance
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family

@@ -54,6 +54,8 @@ class Cell:
     """Digest of the record that this plan found; a record that differs later was left by somebody else."""
     request: Request
     """The command that asks for it."""
+    verifiable: bool
+    """Where it is `unverified`: a fingerprint would tell whether it is stale."""
     most_weights: int
     """Bytes of weights that are kept beside its record at most."""
 
@@ -80,6 +82,11 @@ class Plan:
     def impossible(self) -> bool:
         """Every run of it wants images that are missing."""
         return bool(self.cells) and all(cell.state == "missing data" for cell in self.cells)
+
+    @property
+    def verifiable(self) -> tuple[Cell, ...]:
+        """The cells of which a fingerprint of the present code would tell whether they are stale."""
+        return tuple(cell for cell in self.cells if cell.verifiable)
 
     @property
     def to_run(self) -> tuple[Cell, ...]:
@@ -168,13 +175,14 @@ def _check_choices(rerun: str, shard: tuple[int, int] | None) -> None:
 
 
 def _state_of(spec: RunSpec, store: Path, found: Scan, code: KnownCode, made: tuple[State, ...]) -> dict[str, Any]:
-    """`state`, `runs` and `seen` of a cell."""
+    """`state`, `runs`, `seen` and `verifiable` of a cell."""
     stored = found.get(spec.key)
     folder = stored.folder if stored else run_folder(store, spec)
     if folder in found.unusable:
-        return {"state": "failed", "runs": "failed" in made and not found.unusable[folder], "seen": "damaged"}
+        return {"state": "failed", "runs": "failed" in made and not found.unusable[folder], "seen": "damaged", "verifiable": False}
     state = _state(stored, code)
-    return {"state": state, "runs": state in made, "seen": stored.record.digest if stored else None}
+    verifiable = state == "unverified" and stored is not None and stored.record.behaviour is not None
+    return {"state": state, "runs": state in made, "seen": stored.record.digest if stored else None, "verifiable": verifiable}
 
 
 def _state(stored: StoredRun | None, code: KnownCode) -> State:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pixelbench.experiments.closure import code_digest
+from pixelbench.experiments.provenance import versions
 from pixelbench.models.families import FAMILIES
 from pixelbench.store.atomic import write_json
 from pixelbench.store.behaviour import differences
@@ -53,4 +54,4 @@ class KnownCode:
             write_json(self._path(spec), fingerprint)
 
     def _path(self, spec: RunSpec) -> Path:
-        return self._folder / code_digest(spec.family)[:16] / f"{spec.cell_key}.json"
+        return self._folder / f"{code_digest(spec.family)[:16]}-torch-{versions().get('torch', 'none')}" / f"{spec.cell_key}.json"

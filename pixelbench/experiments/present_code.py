@@ -1,0 +1,30 @@
+"""The present code's fingerprints, taken where nobody has taken them yet."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pixelbench.experiments.behaviour import fingerprint
+from pixelbench.experiments.staleness import KnownCode
+from pixelbench.experiments.verification import Progress
+from pixelbench.store.spec import RunSpec
+
+
+def present_behaviour(spec: RunSpec, store: Path | None) -> dict[str, Any]:
+    """The fingerprint of the present code for a run; remembered in the store for the other seeds of its cell."""
+    if store is None:
+        return fingerprint(spec)
+    known = KnownCode(store)
+    found = known.recall(spec)
+    if found is None:
+        found = fingerprint(spec)
+        known.remember(spec, found)
+    return found
+
+
+def take_fingerprints(specs: Iterable[RunSpec], store: Path, progress: Progress = lambda *told: None) -> None:
+    """Takes the fingerprint of each cell once, so that a plan knows which stored runs are stale."""
+    cells = {spec.cell_key: spec for spec in specs}
+    for done, spec in enumerate(cells.values()):
+        progress(f"{spec.task['name']}/{spec.variant}", done, len(cells))
+        present_behaviour(spec, store)
