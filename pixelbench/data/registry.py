@@ -56,6 +56,11 @@ def get_task(name: str) -> Task:
     return prepared
 
 
+def has_units(name: str) -> bool:
+    """Whether errors of the task of that name are over larger units than its clusters, so that `relabel` changes something."""
+    return name in _TASKS and _TASKS[name].unit_of is not Task.unit_of
+
+
 def relabel(name: str, clusters: np.ndarray) -> np.ndarray:
     """The independent unit (N,) of each stored cluster of the task of that name; those of a folder or an unknown task stay as they are.
 

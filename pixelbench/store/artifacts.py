@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import struct
 import time
 import zipfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import read_array
 from pydantic import TypeAdapter, ValidationError
 
 from pixelbench.causality.report import CausalityReport
@@ -81,17 +83,22 @@ class ArtifactCache:
                 if document["rules"] == _RULES and isinstance(document["files"], dict):
                     self._known = document["files"]
 
-    def facts(self, path: Path) -> FileFacts | None:
-        """What is in one of a run's files; None where there is none."""
-        try:
-            status = path.stat()
-        except OSError:
-            return None
-        name, stamp = str(path.relative_to(self._store)), [status.st_size, status.st_mtime_ns]
+    def facts(self, folder: Path) -> dict[str, FileFacts | None]:
+        """What is in the files of a run; None where one is not there."""
+        found: dict[str, FileFacts | None] = dict.fromkeys(NAMES)
+        prefix = os.path.relpath(folder, self._store)
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name in found:
+                    found[entry.name] = self._facts(f"{prefix}/{entry.name}", Path(entry.path), entry.stat())
+        return found
+
+    def _facts(self, name: str, path: Path, status: os.stat_result) -> FileFacts:
+        stamp = [status.st_size, status.st_mtime_ns]
         with contextlib.suppress(ValueError, TypeError, KeyError):
             size, changed, values = self._known[name]
             if [size, changed] == stamp:
-                return _facts_of(values)
+                return _ADAPTER.validate_python(values)
         found = read_facts(path)
         if time.time() - status.st_mtime > _SETTLED_SECONDS:
             self._known[name] = [*stamp, asdict(found)]
@@ -153,9 +160,9 @@ def read_curve(path: Path) -> Curve:
 
 
 def _arrays(blob: bytes) -> tuple[np.ndarray, np.ndarray]:
-    _check_archive(blob)
-    with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
-        nats, clusters = arrays["nats"], arrays["clusters"]
+    with zipfile.ZipFile(io.BytesIO(blob)) as archive:
+        _check_archive(archive, blob)
+        nats, clusters = (read_array(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False) for name in ("nats", "clusters"))
     if nats.ndim != 1 or nats.shape != clusters.shape or not len(nats):
         raise ValueError(f"nats {nats.shape} and clusters {clusters.shape} are not one number an image")
     if not np.issubdtype(nats.dtype, np.floating) or not np.issubdtype(clusters.dtype, np.integer):
@@ -165,15 +172,14 @@ def _arrays(blob: bytes) -> tuple[np.ndarray, np.ndarray]:
     return nats.astype(np.float64), clusters
 
 
-def _check_archive(blob: bytes) -> None:
+def _check_archive(archive: zipfile.ZipFile, blob: bytes) -> None:
     """Raises ValueError where what stands before a file of the archive is not what its directory says: readers look at one of them only."""
-    with zipfile.ZipFile(io.BytesIO(blob)) as archive:
-        for entry in archive.infolist():
-            begin = blob[entry.header_offset : entry.header_offset + _LOCAL_HEADER.size]
-            _, flags, method, *_, name_length, _ = _LOCAL_HEADER.unpack(begin)[1:]
-            name = blob[entry.header_offset + _LOCAL_HEADER.size :][:name_length].decode()
-            if (flags, method, name) != (entry.flag_bits, entry.compress_type, entry.orig_filename):
-                raise ValueError(f"the archive contradicts itself about {entry.filename!a}")
+    for entry in archive.infolist():
+        _, _, flags, method, *_, name_length, _ = _LOCAL_HEADER.unpack_from(blob, entry.header_offset)
+        begin = entry.header_offset + _LOCAL_HEADER.size
+        name = blob[begin : begin + name_length].decode()
+        if (flags, method, name) != (entry.flag_bits, entry.compress_type, entry.orig_filename):
+            raise ValueError(f"the archive contradicts itself about {entry.filename!a}")
 
 
 def _nats_facts(nats: np.ndarray, clusters: np.ndarray) -> NatsFacts:
@@ -211,10 +217,6 @@ def _in_short(error: Exception) -> str:
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:100]
     said = ascii(" ".join(str(error).split()) or type(error).__name__)[1:-1]
     return said if len(said) <= 100 else f"{said[:97]}..."
-
-
-def _facts_of(values: Any) -> FileFacts:
-    return _ADAPTER.validate_python(values)
 
 
 _ADAPTER = TypeAdapter(FileFacts)

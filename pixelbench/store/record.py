@@ -1,10 +1,10 @@
 """What a run leaves, as frozen dataclasses: what was asked for, what came of it, what it cost and where it was made."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.key_fields import key_values
@@ -218,8 +218,8 @@ class Record:
     status: Status
     task: TaskFacts
     variant: Variant
-    recipe: Recipe | None
-    """None where nothing is trained."""
+    recipe: Annotated[Recipe | None, BeforeValidator(lambda value: value or None)]
+    """None where nothing is trained (an empty object in schema 1)."""
     budget: BudgetFacts
     evaluation: Evaluation
     seed: Annotated[int, Field(ge=0, lt=2**63)]
@@ -249,7 +249,7 @@ class Record:
     def spec(self) -> RunSpec:
         """What was asked for, as the record says it; its key is `run_key` where nobody edited either."""
         return RunSpec(
-            task=asdict(self.task),
+            task=dict(vars(self.task)),
             variant=self.variant.name,
             family=self.variant.family,
             model_version=self.variant.model_version,

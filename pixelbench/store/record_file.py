@@ -80,8 +80,8 @@ def read_record(folder: Path) -> Record:
         document = json.loads(blob, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is damaged (not JSON: {_shortened(str(error))}); {_FIX}.") from error
-    digest = _sound(path, document)
-    found = _validated(blob if document["schema"] == SCHEMA else json.dumps(_migrated(document)).encode())
+    digest = _sound(path, document, blob)
+    found = _validated(blob)
     if isinstance(found, str):
         raise RecordError(f"{path} is damaged ({found}); {_FIX}.")
     return replace(found, digest=digest)
@@ -115,8 +115,8 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _sound(path: Path, document: Any) -> str:
-    """The digest of a record that can be looked into: an object of a known schema whose digest, where it has one, is right."""
+def _sound(path: Path, document: Any, blob: bytes) -> str:
+    """The digest of a record that can be looked into: an object of a known schema whose digest is right, or in schema 1 of its bytes."""
     if not isinstance(document, dict):
         raise RecordError(f"{path} is damaged (not an object); {_FIX}.")
     schema = document.get("schema")
@@ -125,12 +125,14 @@ def _sound(path: Path, document: Any) -> str:
     if schema > SCHEMA:
         newer = f"{path} has schema {_shown(schema)}, newer than the {SCHEMA} that this version knows; update PixelBench to read it."
         raise RecordError(newer, newer=True)
+    if schema < SCHEMA:
+        return hashlib.sha256(blob).hexdigest()
     stated = document.pop(_DIGEST, None)
     try:
         digest = _digest(document)
     except (ValueError, RecursionError) as error:  # 1e999, half of a surrogate pair
         raise RecordError(f"{path} is damaged ({_shortened(ascii(str(error)))}); {_FIX}.") from error
-    if schema == SCHEMA and stated != digest:
+    if stated != digest:
         raise RecordError(f"{path} is damaged or was edited (its digest is not that of its contents); {_FIX}.")
     return digest
 
@@ -139,13 +141,6 @@ def _digest(document: dict[str, Any]) -> str:
     """SHA-256 of the fields as canonical JSON: sorted keys, no white space, UTF-8."""
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _migrated(document: dict[str, Any]) -> dict[str, Any]:
-    """A record of schema 1 in the fields of the present one. What it does not say stays unsaid."""
-    empty = {"recipe": None} if document.get("recipe") == {} else {}
-    unsaid = {name: value for name, value in {"latent": None, "error": None}.items() if name not in document}
-    return {**document, **unsaid, **empty}
 
 
 def _validated(blob: bytes) -> Record | str:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbench.data import relabel
+from pixelbench.data import has_units, relabel
 from pixelbench.errors import UserError, nearest
 from pixelbench.statistics import clustered_standard_error
-from pixelbench.store.artifacts import NAMES, NATS, ArtifactCache, FileFacts, read_nats
+from pixelbench.store.artifacts import NATS, ArtifactCache, FileFacts, read_nats
 from pixelbench.store.integrity import examine
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import RecordError, read_record
@@ -65,7 +65,7 @@ class Scan(dict[str, StoredRun]):
         nats: dict[tuple[str, str], list[str]] = {}
         for key in chosen:
             run = self[key]
-            facts = {name: cache.facts(run.folder / name) for name in NAMES}
+            facts = cache.facts(run.folder)
             found = examine(run.record, facts)
             self[key] = replace(run, doubts=found.doubts, damaged=found.damaged)
             if run.record.trained and not run.record.leaky and (values := _values(facts[NATS])):
@@ -171,7 +171,7 @@ def _by_unit(record: Record, nats: np.ndarray, clusters: np.ndarray) -> tuple[np
 def _with_unit_error(run: StoredRun) -> Record:
     """The record with the standard error over independent units, where it was taken over smaller clusters."""
     record, likelihood = run.record, run.record.likelihood
-    if record.schema > 1 or likelihood is None or run.doubts:
+    if record.schema > 1 or likelihood is None or run.doubts or not has_units(record.task.name):
         return record
     arrays = run.nats()
     if arrays is None or (units := len(np.unique(arrays[1]))) == likelihood.n_clusters:

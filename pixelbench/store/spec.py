@@ -41,7 +41,7 @@ class RunSpec:
         Raises:
             ValueError: a number is not finite.
         """
-        return _digest({name: value for name, value in self.to_json().items() if name not in _NAMES_ONLY})
+        return _digest(self._asked)
 
     @cached_property
     def cell_key(self) -> str:
@@ -50,7 +50,12 @@ class RunSpec:
         Raises:
             ValueError: a number is not finite.
         """
-        return _digest({name: value for name, value in self.to_json().items() if name not in (*_NAMES_ONLY, "seed")})
+        return _digest({name: text for name, text in self._asked.items() if name != "seed"})
+
+    @cached_property
+    def _asked(self) -> dict[str, str]:
+        """Field → its value as canonical JSON, so that both keys are made of one text."""
+        return {name: _canonical(value) for name, value in sorted(self.to_json().items()) if name not in _NAMES_ONLY}
 
     @property
     def label(self) -> str:
@@ -67,6 +72,10 @@ class RunSpec:
         return cls(**values)
 
 
-def _digest(asked: dict[str, Any]) -> str:
-    text = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def _digest(asked: dict[str, str]) -> str:
+    text = ",".join(f'"{name}":{value}' for name, value in asked.items())
+    return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()[:12]
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
