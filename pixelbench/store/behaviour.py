@@ -1,0 +1,72 @@
+"""Two fingerprints of what the code does with a run, compared: which parts are not the same. No torch.
+
+`pixelbench.experiments.behaviour` takes them and says what their groups are.
+"""
+
+import math
+from typing import Any
+
+#: Group → by how much its numbers may differ, relative to the largest of the part.
+_TOLERANCES = {"numbers": 1e-9, "rough": 1e-4}
+_GROUPS = ("numbers", "rough", "exact", "libraries")
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The names of the parts that differ, or that only one of the two has; none where the behaviour is the same.
+
+    Another version of torch is no difference by itself. What a library decides is compared where both were taken with the same one. Of
+    two versions of the miniature nothing can be compared, and `miniature` is the only name. Where the code could not be run to its end,
+    `failure` is one of the names, whatever the other fingerprint says.
+
+    Raises:
+        ValueError: one of the two is no fingerprint; the sentence says why.
+    """
+    for candidate in (one, other):
+        if fault := _fault(candidate):
+            raise ValueError(f"This is no fingerprint of behaviour: {fault}.")
+    if one["miniature"] != other["miniature"]:
+        return ["miniature"]
+    found = ["failure"] if "failure" in one["exact"] | other["exact"] else []
+    for group in ("numbers", "rough", "exact"):
+        mine, theirs = one[group], other[group]
+        names = [name for name in mine | theirs if name != "failure"]
+        found += [name for name in names if name not in mine or name not in theirs or not _same(mine[name], theirs[name], group)]
+    shared = [name for name in one["libraries"] if name in other["libraries"]]
+    return found + [name for name in shared if one["libraries"][name] != other["libraries"][name]]
+
+
+def _same(mine: Any, theirs: Any, group: str) -> bool:
+    if group not in _TOLERANCES:
+        return mine == theirs
+    if len(mine) != len(theirs):
+        return False
+    allowed = _TOLERANCES[group] * max(map(abs, (*mine, *theirs)), default=0.0)
+    return all(abs(a - b) <= allowed for a, b in zip(mine, theirs, strict=True))
+
+
+def _fault(candidate: Any) -> str | None:
+    """Why this is no fingerprint, without a final stop; None where it is one."""
+    if not isinstance(candidate, dict):
+        return f"expected an object, got {type(candidate).__name__}"
+    version = candidate.get("miniature")
+    if not isinstance(version, int) or isinstance(version, bool):
+        return f"'miniature' must be a whole number, got {version!r}"
+    if not isinstance(candidate.get("torch"), str):
+        return f"'torch' must be a version, got {candidate.get('torch')!r}"
+    for group in _GROUPS:
+        parts = candidate.get(group)
+        if not isinstance(parts, dict):
+            return f"'{group}' must be an object, got {parts!r:.40}"
+        for name, values in parts.items() if group in _TOLERANCES else ():
+            if not isinstance(values, list) or not all(map(_is_number, values)):
+                return f"'{group}' must hold lists of finite numbers, got {values!r:.40} as '{name}'"
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False

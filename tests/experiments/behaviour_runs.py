@@ -1,0 +1,57 @@
+"""Runs of every kind, as suites ask for them, and their fingerprints with the code as it is; each is taken once."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pixelbench.data import get_task
+from pixelbench.experiments.behaviour import fingerprint
+from pixelbench.experiments.plan import make_plan
+from pixelbench.experiments.suite import load_suite
+from pixelbench.store.spec import RunSpec
+
+#: A short name → suite, and `task/variant` of its default budget.
+_CELLS = {
+    "gated": ("quick", "digits/gated-pixelcnn"),
+    "colour": ("quick", "photos/gated-pixelcnn"),
+    "leaky": ("quick", "photos/gated-residual"),
+    "pixelcnn": ("quick", "photos/pixelcnn"),
+    "plain": ("zoo", "photos/pixelcnn-plain"),
+    "row-lstm": ("zoo", "photos/row-lstm"),
+    "diagonal": ("zoo", "digits/diagonal-bilstm"),
+    "class": ("zoo", "digits/gated-class"),
+    "mixture": ("zoo", "photos/gated-mixture"),
+    "pp": ("zoo", "digits/pixelcnn-pp"),
+    "pp-class": ("zoo", "digits/pixelcnn-pp-class"),
+    "snail": ("zoo", "photos/pixelsnail"),
+    "vae": ("mnist", "mnist-fixed/pixelvae"),
+    "two-levels": ("zoo", "photos/pixelvae-two-levels"),
+    "histogram": ("quick", "photos/histogram"),
+    "uniform": ("quick", "digits/uniform"),
+    "png": ("quick", "photos/png"),
+    "webp": ("quick", "digits/webp"),
+}
+KINDS = [*_CELLS, "redrawn", "redrawn-histogram"]
+NETWORKS = [kind for kind in KINDS if kind not in ("histogram", "redrawn-histogram", "uniform", "png", "webp")]
+
+
+@cache
+def run(kind: str) -> RunSpec:
+    if kind == "redrawn":
+        return _on("mnist-dynamic", run("gated"), {"head": "bernoulli"})
+    if kind == "redrawn-histogram":
+        return _on("mnist-dynamic", run("histogram"), {})
+    suite, cell = _CELLS[kind]
+    (found,) = make_plan(load_suite(suite), Path("none"), only=[cell], seeds=[0]).cells
+    return found.spec
+
+
+@cache
+def genuine(kind: str) -> dict[str, Any]:
+    return fingerprint(run(kind))
+
+
+def _on(name: str, spec: RunSpec, settings: dict[str, Any]) -> RunSpec:
+    task = get_task(name)
+    return replace(spec, task={part: getattr(task, part) for part in spec.task}, settings=spec.settings | settings)
