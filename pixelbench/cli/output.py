@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pixelbench.visible import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -22,7 +24,7 @@ def print_json(value: Any) -> None:
 
 def say(line: str) -> None:
     """One line for people, on stderr: progress, notes, where files are."""
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(visible(line) + "\n")
     sys.stderr.flush()
 
 
@@ -56,7 +58,7 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: 
         number = name in right
         table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=number or index < whole)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     console.print(table)
 
 

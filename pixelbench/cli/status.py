@@ -6,6 +6,7 @@ import typer
 
 from pixelbench.cli.options import DEFAULT_RESULTS, JsonOption, ResultsOption, SuiteFilter
 from pixelbench.cli.output import NOTHING, print_json, print_table, say, stdout
+from pixelbench.visible import visible
 
 if TYPE_CHECKING:
     from pixelbench.reports.runs import Run
@@ -81,6 +82,6 @@ def _print_error(run: "Run", error: "RunError") -> None:
     from rich.text import Text
 
     console = stdout()
-    console.print(Text(f"{run.task}/{run.variant} seed {run.seed}: {error.type}: {error.message}"))
+    console.print(Text(visible(f"{run.task}/{run.variant} seed {run.seed}: {error.type}: {error.message}")))
     for line in error.log[-LOG_LINES:]:
-        console.print(Text(f"  {line}", style="dim"))
+        console.print(Text(visible(f"  {line}"), style="dim"))

@@ -216,7 +216,7 @@ def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found
     if scores.sequential is not None:
         found.numbers["sequential likelihood"] = [*scores.sequential.nats.tolist(), *_summary(scores.sequential)]
     if (latent := stages.latent_use(model, data)) is not None:
-        found.numbers["use of the latents"] = [*latent["kl_per_dimension"], latent["kl"], latent["active_units"], latent["dimensions"]]
+        found.numbers["use of the latents"] = [*latent.kl_per_dimension, latent.kl, latent.active_units, latent.dimensions]
     samples = stages.draw(model, data.test.images, small, leaky=leaky)
     found.exact |= {"sampler": samples.method, "samples": _digest(samples.images)}
     found.exact["samples from a random canvas"] = _digest(samples.from_random_canvas)

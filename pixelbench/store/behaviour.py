@@ -3,6 +3,8 @@
 `pixelbench.experiments.behaviour` takes them and says what their groups are.
 """
 
+import hashlib
+import json
 import math
 from typing import Any
 
@@ -70,3 +72,13 @@ def _is_number(value: Any) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number that no float holds
         return False
+
+
+def behaviour_name(fingerprint: dict[str, Any]) -> str:
+    """12 hex digits that tell codes of other behaviour apart at a glance, and group rows of a table; `differences` is what decides.
+
+    Of seven digits of each number, so that rounding on another machine gives the same name but for one in a thousand.
+    """
+    rounded = {name: [f"{value:.6e}" for value in values] for name, values in fingerprint.get("numbers", {}).items()}
+    text = json.dumps([rounded, fingerprint.get("exact")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -152,6 +152,8 @@ def _validated(blob: bytes) -> Record | str:
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] in ("missing", "missing_argument"):
             return f"'{where}' is missing"
+        if first["type"] == "finite_number":
+            return f"'{where}' is no finite number"
         return f"'{where}' is {_shown(first['input'])}: {first['msg'][:1].lower()}{first['msg'][1:]}"
 
 
