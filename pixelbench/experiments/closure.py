@@ -1,0 +1,148 @@
+"""Which code decides a run's numbers, and its digest: what model, training and evaluation import, what that imports, and so on.
+
+Syntax trees are digested, so comments, docstrings and layout do not count, and other versions of Python give the same digest, as far as
+they read the same tree. The imports are found by reading, those inside functions too, and nothing is executed. An equal digest means that
+no number has changed. Another one means nothing yet: the fingerprint of behaviour decides.
+
+Left out are the packages that only prove or keep (`pixelbench.causality`, whose certificates have a digest of their own, and
+`pixelbench.store`), and what is imported for type checkers alone. Whatever else is reached is in, also what no number depends on, such as
+the readers of all tasks: at worst a fingerprint is taken for nothing.
+"""
+
+import ast
+import contextlib
+import gc
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pixelbench.models.families import get_family
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+#: What every run goes through besides its family's module.
+_PROTOCOL = ("pixelbench.training.loop", "pixelbench.experiments.stages")
+_LEFT_OUT = {"pixelbench.causality", "pixelbench.store"}
+
+
+def code_digest(family: str, package: Path = _PACKAGE) -> str:
+    """64 hex digits that are equal as long as no statement of the family's closure was changed.
+
+    Each module is read once a process.
+
+    Args:
+        family: its name.
+        package: the folder of the package `pixelbench` to read.
+
+    Raises:
+        UserError: no such family.
+        ModuleNotFoundError: its module is not in the package.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(closure(family, package)):
+        digest.update(name.encode() + b"\0" + _read(name, package).digest)
+    return digest.hexdigest()
+
+
+def closure(family: str, package: Path = _PACKAGE) -> set[str]:
+    """The names of the modules that `code_digest` is about."""
+    found, waiting = set(), [get_family(family).module, *_PROTOCOL]
+    with _without_collector():
+        while waiting:
+            name = waiting.pop()
+            if name in found or ".".join(name.split(".")[:2]) in _LEFT_OUT:
+                continue
+            found.add(name)
+            waiting += _read(name, package).imports
+            waiting += [name.rpartition(".")[0]] * ("." in name)  # its package is executed as well
+    return found
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A digest of the syntax tree, and the modules of the package that are imported in it."""
+
+    digest: bytes
+    imports: frozenset[str]
+
+
+@cache
+def _read(name: str, package: Path) -> _Module:
+    path = _path(name, package)
+    if path is None:
+        raise ModuleNotFoundError(f"no source of {name} in {package}", name=name)
+    reader = _Reader(name if path.name == "__init__.py" else name.rpartition(".")[0])
+    reader.read(ast.parse(path.read_bytes()))
+    imports = frozenset(found for found in reader.imports if _path(found, package))
+    return _Module(hashlib.sha256("\0".join(reader.words).encode()).digest(), imports)
+
+
+class _Reader:
+    """Goes through a syntax tree once.
+
+    Attributes:
+        words: the tree as text, in order: types of nodes, names of fields, values. What is empty is left out, since versions of Python
+            differ in which fields a node has.
+        imports: what is imported, and by `from x import y` also x.y, which may be a module.
+    """
+
+    def __init__(self, package: str):
+        self.package, self.words, self.imports = package, list[str](), set[str]()
+
+    def read(self, node: ast.AST) -> None:
+        kind, words = type(node), self.words
+        if kind is ast.ImportFrom or kind is ast.Import:
+            self.imports.update(self._imported(node))  # type: ignore[arg-type]
+        elif kind is ast.If and "TYPE_CHECKING" in (getattr(node.test, "id", ""), getattr(node.test, "attr", "")):  # type: ignore[attr-defined]
+            for rest in node.orelse:  # type: ignore[attr-defined]
+                self.read(rest)
+            return
+        words.append(kind.__name__)
+        for name in kind._fields:
+            value = getattr(node, name, None)
+            if value is None or value == [] or name == "kind":  # the u of u"text"
+                continue
+            words.append(name)
+            for part in value if isinstance(value, list) else (value,):
+                if not isinstance(part, ast.AST):
+                    words.append(repr(part))
+                elif not _is_text(part):
+                    self.read(part)
+            words.append(")")
+
+    def _imported(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+            return
+        above = self.package.split(".")[: len(self.package.split(".")) - node.level + 1] if node.level else []
+        module = ".".join([*above, *([node.module] if node.module else [])])
+        yield module
+        yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def _is_text(node: ast.AST) -> bool:
+    """A statement that is a text and nothing else: a docstring, of whatever it is about."""
+    return type(node) is ast.Expr and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _path(name: str, package: Path) -> Path | None:
+    """Where the source of a module of the package is; None where there is no such module."""
+    head, *rest = name.split(".")
+    if head != package.name:
+        return None
+    path = package.joinpath(*rest)
+    module = path.with_name(path.name + ".py")
+    return next((file for file in (module, path / "__init__.py") if file.is_file()), None)
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Reading makes a hundred thousand small objects; looking for garbage among them takes twice the time of the rest."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
