@@ -8,18 +8,17 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import pixelbench.causality
 from pixelbench.causality import CausalityReport, check_causality
 from pixelbench.causality.positions import TRAINED_POSITIONS, by_importance
 from pixelbench.errors import UserError
-from pixelbench.experiments.provenance import source_digest, versions
+from pixelbench.experiments.closure import certificate_digest
+from pixelbench.experiments.provenance import versions
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import Family, get_family
 from pixelbench.store.atomic import write_json
@@ -96,13 +95,11 @@ def _is_valid(family: Family, settings: dict[str, Any], shape: list[int], levels
 
 def certificate_key(spec: RunSpec) -> str:
     """Names everything that the narrow copy's certificate depends on: its code and the checker's, torch, settings, shape and levels."""
-    checker = sorted(f"pixelbench.causality.{module.name}" for module in pkgutil.iter_modules(pixelbench.causality.__path__))
     asked = {
         "family": spec.family,
         "settings": {**spec.settings, **narrow(spec)},
         "shape": [spec.task[name] for name in ("channels", "height", "width")],
-        "model": source_digest(get_family(spec.family).source_modules()),
-        "checker": source_digest(checker),
+        "code": certificate_digest(spec.family),
         "torch": versions()["torch"],
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:24]

@@ -13,7 +13,7 @@ import ast
 import contextlib
 import gc
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,15 +39,22 @@ def code_digest(family: str, package: Path = _PACKAGE) -> str:
         UserError: no such family.
         ModuleNotFoundError: its module is not in the package.
     """
-    digest = hashlib.sha256()
-    for name in sorted(closure(family, package)):
-        digest.update(name.encode() + b"\0" + _read(name, package).digest)
-    return digest.hexdigest()
+    return _digest(closure(family, package), package)
 
 
-def closure(family: str, package: Path = _PACKAGE) -> set[str]:
-    """The names of the modules that `code_digest` is about."""
-    found, waiting = set(), [get_family(family).module, *_PROTOCOL]
+def certificate_digest(family: str, package: Path = _PACKAGE) -> str:
+    """64 hex digits of the code that a certificate of causality depends on: the family's own closure, and the checker.
+
+    Raises:
+        UserError: no such family.
+    """
+    checker = {f"pixelbench.causality.{path.stem}" for path in (package / "causality").glob("*.py") if path.stem != "__init__"}
+    return _digest(closure(family, package, protocol=()) | checker, package)
+
+
+def closure(family: str, package: Path = _PACKAGE, *, protocol: Iterable[str] = _PROTOCOL) -> set[str]:
+    """The names of the modules that `code_digest` is about; with another `protocol`, of those that are reached from there."""
+    found, waiting = set(), [get_family(family).module, *protocol]
     with _without_collector():
         while waiting:
             name = waiting.pop()
@@ -57,6 +64,13 @@ def closure(family: str, package: Path = _PACKAGE) -> set[str]:
             waiting += _read(name, package).imports
             waiting += [name.rpartition(".")[0]] * ("." in name)  # its package is executed as well
     return found
+
+
+def _digest(modules: Iterable[str], package: Path) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        digest.update(name.encode() + b"\0" + _read(name, package).digest)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

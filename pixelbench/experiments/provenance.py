@@ -1,12 +1,9 @@
 """Where a run's numbers come from: commit, source, versions, device. No host names, no paths, no torch."""
 
-import hashlib
-import importlib.util
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -41,14 +38,6 @@ def provenance(family: Family, *, device: str, precision: str, threads: int) -> 
     )
 
 
-def source_digest(modules: Iterable[str]) -> str:
-    """SHA-256 over names and text of modules, which are found but not executed (their packages are, so those must not import torch)."""
-    digest = hashlib.sha256()
-    for name in modules:
-        digest.update(name.encode() + b"\0" + _source(name) + b"\0")
-    return digest.hexdigest()
-
-
 def device_title(device: str) -> str:
     """`cpu`, or `cuda (NVIDIA H100 80GB HBM3)`. A process that uses CUDA has loaded torch already."""
     torch = sys.modules.get("torch")
@@ -80,14 +69,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:  # a checkout that was never installed
             continue
     return found
-
-
-@cache
-def _source(module: str) -> bytes:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no source of {module}", name=module)
-    return Path(spec.origin).read_bytes()
 
 
 def _git(*arguments: str) -> str | None:

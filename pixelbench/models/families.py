@@ -36,9 +36,9 @@ class Family:
     """What the rest of PixelBench knows of a family before torch is loaded.
 
     `kind`: a `network` is trained by gradient; a `fitted` baseline counts the training images; a `codec` is a lossless image format, no
-    module at all. `uses` names modules of other families that this one is built of. `small` is a height and a width that differ, fit the
-    default settings, and allow a complete map in seconds. `version` enters the run key: it rises when the function that the settings
-    describe changes. `latent`: its likelihood is a bound, by ELBO or importance samples.
+    module at all. `small` is a height and a width that differ, fit the default settings, and allow a complete map in seconds. `version`
+    enters the run key: it rises when the function that the settings describe changes. `latent`: its likelihood is a bound, by ELBO or
+    importance samples.
     """
 
     name: str
@@ -47,7 +47,6 @@ class Family:
     kind: Kind
     settings: type[Settings]
     module: str
-    uses: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
     small: tuple[int, int] = (8, 7)
     version: int = 1
@@ -79,12 +78,6 @@ class Family:
             return str(error)
         return None
 
-    def source_modules(self) -> list[str]:
-        """The modules whose text decides what the network computes: their digest tells a stale run."""
-        shared = [] if self.kind == "codec" else ["pixelbench.models.base", "pixelbench.models.sampling"]
-        layers = ["pixelbench.models.causal", "pixelbench.models.heads"] if self.kind == "network" else []
-        return [self.module, *self.uses, *shared, *layers]
-
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -109,7 +102,6 @@ FAMILIES: dict[str, Family] = {
             "network",
             PlainPixelCNNSettings,
             "pixelbench.models.pixelcnn_plain",
-            uses=("pixelbench.models.pixelcnn",),
         ),
         Family(
             "row-lstm",
@@ -118,7 +110,6 @@ FAMILIES: dict[str, Family] = {
             "network",
             RowLSTMSettings,
             "pixelbench.models.row_lstm",
-            uses=("pixelbench.models.lstm", "pixelbench.models.pixelcnn"),
             published=(
                 Published("CIFAR-10, section 4", (3, 32, 32), 256, {"layers": 12, "maps": 128, "head_maps": 1024, "skip": True}),
                 Published("ImageNet 32x32, section 4", (3, 32, 32), 256, {"layers": 12, "maps": 384, "head_maps": 1024, "skip": True}),
@@ -131,7 +122,6 @@ FAMILIES: dict[str, Family] = {
             "network",
             DiagonalBiLSTMSettings,
             "pixelbench.models.diagonal_bilstm",
-            uses=("pixelbench.models.lstm", "pixelbench.models.pixelcnn"),
             published=(
                 Published(
                     "binarised MNIST, 7 layers, section 4",
@@ -155,7 +145,6 @@ FAMILIES: dict[str, Family] = {
             "network",
             GatedPixelCNNSettings,
             "pixelbench.models.gated_pixelcnn",
-            uses=("pixelbench.models.pixelcnn", "pixelbench.models.conditions"),
             published=(
                 Published("ImageNet 32x32, section 3.1", (3, 32, 32), 256, {"layers": 20, "maps": 384, "kernel": 5}),
                 Published("ImageNet 64x64, section 3.1", (3, 64, 64), 256, {"layers": 20, "maps": 384, "kernel": 5}),
@@ -168,13 +157,6 @@ FAMILIES: dict[str, Family] = {
             "network",
             PixelVAESettings,
             "pixelbench.models.pixelvae",
-            uses=(
-                "pixelbench.models.latents",
-                "pixelbench.models.latent_prior",
-                "pixelbench.models.gated_pixelcnn",
-                "pixelbench.models.conditions",
-                "pixelbench.models.pixelcnn",
-            ),
             published=(
                 Published(
                     "binarised MNIST, the authors' code (README)",
@@ -201,7 +183,6 @@ FAMILIES: dict[str, Family] = {
             "network",
             PixelCNNPPSettings,
             "pixelbench.models.pixelcnn_pp",
-            uses=("pixelbench.models.conditions", "pixelbench.models.shifted", "pixelbench.models.shifted_faces"),
             published=(Published("CIFAR-10, the authors' code", (3, 32, 32), 256, {"layers": 5, "maps": 160, "scales": 3}),),
             small=(4, 8),
         ),
@@ -212,7 +193,6 @@ FAMILIES: dict[str, Family] = {
             "network",
             PixelSNAILSettings,
             "pixelbench.models.pixelsnail",
-            uses=("pixelbench.models.shifted", "pixelbench.models.shifted_faces"),
             published=(
                 Published(
                     "CIFAR-10, the authors' code",
