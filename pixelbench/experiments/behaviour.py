@@ -8,11 +8,13 @@ Stored results stay current while the code still gives the same numbers, whateve
 - `exact` are digests, counts and names;
 - `libraries` are what a library decides, by its name and version: of no meaning beside another one.
 
-Nothing of the protocol is written a second time here, or a change of the original would not be seen.
+Nothing of the protocol is written a second time here, or a change of the original would not be seen; but for the joints that `execute` has
+between its stages: `_trainer` and `_fitted`.
 """
 
 import copy
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -69,6 +71,14 @@ class _Found:
     exact: dict[str, Any] = field(default_factory=dict)
     libraries: dict[str, Any] = field(default_factory=dict)
 
+    def to_json(self) -> dict[str, Any]:
+        """The groups; a part with numbers that JSON has no word for becomes an exact one that says so."""
+        for group in (self.numbers, self.rough):
+            for name in [name for name, values in group.items() if not all(map(math.isfinite, values))]:
+                del group[name]
+                self.exact[name] = "not finite"
+        return vars(self)
+
 
 def fingerprint(spec: RunSpec) -> dict[str, Any]:
     """Plain JSON values that are equal as long as the code treats the run as it did; the same for all seeds of a cell.
@@ -84,7 +94,7 @@ def fingerprint(spec: RunSpec) -> dict[str, Any]:
             protocol(spec, small, data, found)
         except Exception as error:  # whatever the changed code does now: it is not what it did
             found.exact["failure"] = f"{type(error).__name__}: {error}"[:200]
-    return {"miniature": VERSION, "torch": torch.__version__.split("+")[0], **vars(found)}
+    return {"miniature": VERSION, "torch": torch.__version__.split("+")[0], **found.to_json()}
 
 
 def _network(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> None:

@@ -34,7 +34,8 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
         names = [name for name in mine | theirs if name != "failure"]
         found += [name for name in names if name not in mine or name not in theirs or not _same(mine[name], theirs[name], group)]
     shared = [name for name in one["libraries"] if name in other["libraries"]]
-    return found + [name for name in shared if one["libraries"][name] != other["libraries"][name]]
+    found += [name for name in shared if one["libraries"][name] != other["libraries"][name]]
+    return list(dict.fromkeys(found))  # a part that is a number in one alone is there twice
 
 
 def _same(mine: Any, theirs: Any, group: str) -> bool:
