@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -22,6 +22,7 @@ from pixelbench.statistics import clustered_standard_error
 from pixelbench.store.artifacts import CURVE, NATS, SAMPLES
 from pixelbench.store.record import (
     Causality,
+    CausalStatus,
     Cost,
     LatentUse,
     Likelihood,
@@ -51,7 +52,6 @@ REAL = {
 _SETTINGS = {"layers": 3, "maps": 24}
 _RECIPE = {"batch": 32, "precision": "fp32"}
 _TASK_FACTS = ("name", "digest", "preprocessing", "channels", "height", "width", "levels")
-_LEAK = {"largest_leak": 0.5, "counter_example": "output 0 sees sub-pixel 0"}
 
 
 def ask(
@@ -119,13 +119,7 @@ def record_of(
                 updates=updates,
                 images_seen=updates * spec.recipe["batch"] if spec.recipe else 0,
             ),
-            "causality": Causality(
-                causal,  # type: ignore[arg-type]
-                **(_LEAK if causal == "leaky" else {"largest_leak": 0.0} if causal != "unchecked" else {}),
-                tolerance=None if causal == "unchecked" else 1e-10,
-                faults=(),
-                trained_positions=trained_positions if done and causal != "unchecked" else None,
-            ),
+            "causality": _causality(causal, trained_positions if done else None),
             "error": error,
             "request": Request("run", "quick", spec.task["name"], spec.budget),
             **fields,
@@ -251,6 +245,13 @@ def nats_file(nats: np.ndarray, clusters: np.ndarray) -> bytes:
     file = io.BytesIO()
     np.savez(file, nats=nats, clusters=clusters)
     return file.getvalue()
+
+
+def _causality(status: str, trained_positions: int | None) -> Causality:
+    if status == "unchecked":
+        return Causality()
+    leak, example = (0.5, "output 0 sees sub-pixel 0") if status == "leaky" else (0.0, None)
+    return Causality(cast(CausalStatus, status), leak, 1e-10, example, (), trained_positions=trained_positions)
 
 
 def _images(record: Record) -> int:
