@@ -6,6 +6,7 @@ run which does not add up takes a genuine one and spoils it with `rewrite`.
 
 import hashlib
 import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,7 @@ from pixelbench.store.record import (
     Samples,
     asked_of,
 )
-from pixelbench.store.record_file import read_record, run_folder, write_record
+from pixelbench.store.record_file import read_record, run_folder, to_document, write_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.recipe import Recipe
 from pixelbench.units import bits_per_dim
@@ -220,6 +221,16 @@ def rewrite(folder: Path, change: Callable[[Record], Record]) -> Record:
     record = change(read_record(folder))
     write_record(folder, record)
     return record
+
+
+def as_schema_1(folder: Path) -> dict[str, Any]:
+    """Puts a record as the first schema wrote it in the place of one: no digest, request, fingerprint nor artifacts; an empty recipe."""
+    document = to_document(read_record(folder))
+    for name in ("request", "behaviour", "artifacts"):
+        del document[name]
+    document |= {"schema": 1, "recipe": document["recipe"] or {}}
+    (folder / "record.json").write_text(json.dumps(document, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+    return document
 
 
 def estimator_of(spec: RunSpec) -> str:
