@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -117,9 +118,10 @@ def _no_constant(name: str) -> None:
 
 def _float(text: str) -> float:
     """As `float`, of what `json` writes: `1E-10` is the same number as `1e-10` and one bit away, and no digest would tell."""
-    if "E" in text:
-        raise ValueError(f"{text} is not written as in a record")
-    return float(text)
+    value = float(text)
+    if "E" in text or not math.isfinite(value):
+        raise ValueError(f"{text} is no number of a record")
+    return value
 
 
 def _sound(path: Path, document: Any) -> str:
@@ -135,7 +137,7 @@ def _sound(path: Path, document: Any) -> str:
     stated = document.pop(_DIGEST, None)
     try:
         digest = _digest(document)
-    except (ValueError, RecursionError) as error:  # 1e999, half of a surrogate pair
+    except (ValueError, RecursionError) as error:  # half of a surrogate pair
         raise RecordError(f"{path} is damaged ({_shortened(ascii(str(error)))}); {_FIX}.") from error
     if schema == SCHEMA and stated != digest:
         raise RecordError(f"{path} is damaged or was edited (its digest is not that of its contents); {_FIX}.")

@@ -209,6 +209,10 @@ def test_damage_is_one_short_sentence(tmp_path: Path, name: str) -> None:
         ('"status": "done"', '"status": "\\u001b[2J"', r"'status' is '\x1b[2J'"),
         ('"optimiser": "adamw"', '"optimiser": "sgd"', "'recipe.optimiser' is 'sgd'"),
         ('"batch": 32', '"batch": 0', "'recipe' is"),
+        ('"layers": 3', '"layers": 1e999', "is damaged"),  # in what is free to hold anything
+        ('"layers": 3', '"layers": NaN', "is damaged"),
+        ('"layers": 3', '"layers": "\\ud800"', "is damaged"),
+        ('"zeros": 0.1', '"\\udfff": 0.1', "is damaged"),
         ('"width": 16', '"breadth": 16', "'task.width' is missing"),
     ],
 )
