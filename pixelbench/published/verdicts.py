@@ -97,7 +97,8 @@ def _compared(figure: FigureFacts, measured: Measured, band: float) -> Verdict:
     if measured.diverged and not waiting:
         return _diverged(figure, measured)
     if waiting or interval is None:
-        name, said = "incomplete", [f"Incomplete: {_listed(waiting)}.", f"So far {_where(figure, measured, band)}."]
+        missing = _listed([*waiting, *_who_diverged(measured)])
+        name, said = "incomplete", [f"Incomplete: {missing}.", f"So far {_where(figure, measured, band)}."]
     else:
         name = _place(figure.value, band, interval)
         if name != "better" and not same_estimator(figure, measured):
@@ -118,8 +119,7 @@ def _compared(figure: FigureFacts, measured: Measured, band: float) -> Verdict:
 
 
 def _diverged(figure: FigureFacts, measured: Measured) -> Verdict:
-    waiting = _reasons_to_wait(figure, measured)
-    who = f"{seed_list(measured.diverged)} diverged"
+    waiting, (who,) = _reasons_to_wait(figure, measured), _who_diverged(measured)
     if waiting:
         sentence = f"Incomplete: {_listed([*waiting, who])}."
         return Verdict("incomplete", sentence, n_seeds=len(measured.values), assumed=_assumed(figure))
@@ -127,6 +127,11 @@ def _diverged(figure: FigureFacts, measured: Measured) -> Verdict:
     sentence = f"Worse: {who}, so the row did not train to {figure.said} {figure.unit}{rest}."
     said = " ".join([sentence, *measured.remarks, *_remarks(figure)])
     return Verdict("worse", said, n_seeds=len(measured.values), assumed=_assumed(figure))
+
+
+def _who_diverged(measured: Measured) -> list[str]:
+    """`seed 1 diverged`; nothing where none did."""
+    return [f"{seed_list(measured.diverged)} diverged"] if measured.diverged else []
 
 
 def _place(value: float, band: float, interval: tuple[float, float]) -> Name:
@@ -144,14 +149,21 @@ def _reasons_to_wait(figure: FigureFacts, measured: Measured) -> list[str]:
     reasons = {
         f"{seeds_in_words(n)} of the {measured.wanted} that decide": n + len(measured.diverged) < measured.wanted,
         **dict.fromkeys(measured.lacking, True),
-        f"only {measured.n_images:,} images of the split": measured.limited or _too_few(figure, measured),
         f"budget {measured.budget} instead of {measured.whole_budget}": measured.budget != measured.whole_budget,
         f"causality {measured.causality}": measured.causality == "unchecked",
         "only a partial map of what the model sees": measured.causality == "partial",
+        **(_reasons_of_the_scored(figure, measured) if measured.values else {}),
+    }
+    return [reason for reason, holds in reasons.items() if holds]
+
+
+def _reasons_of_the_scored(figure: FigureFacts, measured: Measured) -> dict[str, bool]:
+    """What nobody can ask of runs that all diverged."""
+    return {
+        f"only {measured.n_images:,} images of the split": measured.limited or _too_few(figure, measured),
         "the trained model was not probed for leaks": measured.causality != "unchecked" and not measured.probed,
         f"the trained model was probed at {measured.probed} sub-pixels of {measured.asked}": 0 < (measured.probed or 0) < measured.asked,
     }
-    return [reason for reason, holds in reasons.items() if holds]
 
 
 def _too_few(figure: FigureFacts, measured: Measured) -> bool:

@@ -47,7 +47,6 @@ ORDER: tuple[Kind, ...] = (
 _ROUNDING = 1e-6
 _Numbers = tuple[float | None, float | None, float | None, float | None]
 _NOTHING: _Numbers = (None, None, None, None)
-_CERTAINTY = ("leaky", "unchecked", "partial", "complete")
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def _by_question(cells: list[Cell]) -> dict[str, Cell]:
 
 def _only(cell: Cell, kind: Kind, others: list[Cell]) -> Change:
     """`others`: where a cell of the same name is among them, it is said in what it was asked for otherwise."""
-    n, status = len(cell.runs), _causality(cell)
+    n, status = len(cell.runs), cell.causality
     seeds, causal = ((n, 0), (status, None)) if kind == "only in A" else ((0, n), (None, status))
     namesakes = [other for other in others if (other.runs[0].task, other.runs[0].variant) == (cell.runs[0].task, cell.runs[0].variant)]
     asked = tuple(_differing(cell.runs[0].record.spec, other.runs[0].record.spec) for other in namesakes)
@@ -161,7 +160,7 @@ def _asked(spec: RunSpec) -> dict[str, Any]:
 
 def _change(a: Cell, b: Cell) -> Change:
     before, after = _compared(a, b)
-    causal = (_causality(a), _causality(b))
+    causal = (a.causality, b.causality)
     lost, gained = _ended_otherwise(a, b)
     leaked = causal[1] == "leaky" and causal[0] != "leaky"
     kind, said, numbers = _likelihood(before, after, a, b)
@@ -193,24 +192,18 @@ def _compared(a: Cell, b: Cell) -> tuple[Cell, Cell]:
     return dataclasses.replace(a, runs=first), dataclasses.replace(b, runs=second)
 
 
-def _causality(cell: Cell) -> str:
-    """A cell is no better certified than its worst run."""
-    statuses = {run.record.causality.status for run in (cell.scored or cell.runs)}
-    return "leaky" if cell.leaky else next((status for status in _CERTAINTY if status in statuses), "unchecked")
-
-
 def _ended_otherwise(a: Cell, b: Cell) -> tuple[list[Run], list[Run]]:
     """Of the seeds in both: those done in A alone, as they are in B; and those done in B alone, as they are in A."""
     before, after = ({run.key: run for run in cell.runs} for cell in (a, b))
     both = [key for key in before if key in after]
-    lost = [after[key] for key in both if before[key].done and not after[key].done]
-    return lost, [before[key] for key in both if after[key].done and not before[key].done]
+    lost = [after[key] for key in both if before[key].end == "done" != after[key].end]
+    return lost, [before[key] for key in both if after[key].end == "done" != before[key].end]
 
 
 def _likelihood(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[Kind, list[str], _Numbers]:
     """What became of the numbers: kind, sentences, and the four numbers of `Change`; `a` and `b` have all seeds, for the noise."""
     if not (before.scored and after.scored):
-        ends = [cell.runs[-1].record.status for cell in (before, after)]
+        ends = [cell.runs[-1].end for cell in (before, after)]
         return "no number", [f"Nothing to compare: {ends[0]} in A, {ends[1]} in B."], _NOTHING
     same = [(one.key, one.record.likelihood) for one in before.scored] == [(one.key, one.record.likelihood) for one in after.scored]
     if a.leaky or b.leaky:
@@ -264,4 +257,4 @@ def _seeds(n: int) -> str:
 
 
 def _ends(runs: list[Run], words: str) -> list[str]:
-    return [f"Seed {run.seed} {words.format(run.record.status)}." for run in runs]
+    return [f"Seed {run.seed} {words.format(run.end)}." for run in runs]

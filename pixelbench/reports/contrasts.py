@@ -1,6 +1,7 @@
 """What a variant is beside its baseline, in sentences that go no further than the numbers carry."""
 
 from pixelbench.reports import words
+from pixelbench.reports.runs import NOT_BELIEVED
 from pixelbench.reports.statistics import Contrast
 from pixelbench.reports.tables import Row
 from pixelbench.statistics import Difference
@@ -20,7 +21,7 @@ def contrast_sentences(row: Row, value: str, baseline: Row, contrast: Contrast |
 
 def _no_contrast(row: Row, who: str, baseline: Row) -> str:
     if row.bits_per_dim is None:
-        return f"{who} has no number: its run ended as {row.status}."
+        return f"{who} has no number: its run {row.status if row.status == NOT_BELIEVED else f'ended as {row.status}'}."
     if baseline.bits_per_dim is None:
         return f"{who} needs {words.score(row)} bits/dim; {baseline.label} has no number to hold it against."
     if baseline.standing == "leaking":

@@ -6,8 +6,9 @@ HOW_TO_READ = """\
 - **bits/dim ± se**: how many bits the model needs for one sub-pixel of an unseen test image, fewer being better; exact, over the whole test
   split. The standard error is over groups of test images that are not independent: those of one photograph, or of one form of
   handwriting. Over several seeds: the mean, and the standard deviation over seeds. **n**: how many seeds.
-- **behind the best**: paired difference to rank 1 on the same images, with a 95 % interval by Student's t over groups. Other test
-  images are what it allows for, not other seeds.
+- **behind the best**: paired difference to rank 1 on the same images, with a 95 % interval that allows for other test images (Student's t
+  over groups) and for other seeds. With one seed each, the noise of seeds is taken from the variants on the task that have several; where
+  there is none, the interval is over **images alone** and shows nobody to be better.
 - **no leak found**: no output distribution changed when its own or a later sub-pixel was changed, for every sub-pixel of the map. A finite
   probe can prove a leak, never its absence.
 - **not causal**: the model sees what it predicts. Its bits/dim (struck through) is not a likelihood and has no rank; the **sequential

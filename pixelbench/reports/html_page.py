@@ -79,7 +79,7 @@ def _counts(report: Report) -> tuple[tuple[str, str, str], ...]:
     """Number, what it counts, and whether it calls for a look (`calm` or `look`)."""
     runs = [run for cell in report.cells for run in cell.runs]
     leaks = sum(cell.leaky for cell in report.cells)
-    unfinished = sum(not run.done for run in runs)
+    unfinished, doubted = sum(not run.done for run in runs), sum(bool(run.doubts) for run in runs)
     counted = [
         (len(runs), "run", "calm"),
         (len(report.cells), "variant", "calm"),
@@ -87,7 +87,8 @@ def _counts(report: Report) -> tuple[tuple[str, str, str], ...]:
         (leaks, "variant not causal", "look" if any(cell.leaky and cell.expected != "leaky" for cell in report.cells) else "calm"),
     ]
     counted += [(unfinished, "run not finished", "look")] if unfinished else []
-    counted += [(len(report.problems), "record not used", "look")] if report.problems else []
+    counted += [(doubted, "run not adding up", "look")] if doubted else []
+    counted += [(len(report.problems), "problem", "look")] if report.problems else []
     return tuple((f"{count:,}", _plural(noun, count), tone) for count, noun, tone in counted)
 
 

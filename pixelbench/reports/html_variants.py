@@ -152,11 +152,11 @@ def _probed(cell: Cell) -> tuple[str, ...]:
 
 def _seed(run: Run) -> SeedLine:
     record = run.record
-    likelihood = record.likelihood
+    likelihood = None if run.doubts else record.likelihood
     return SeedLine(
         seed=run.seed,
         key=run.key,
-        status="does not add up" if run.doubts else record.status,
+        status=run.end,
         score=words.NONE if likelihood is None else words.measured(likelihood.bits_per_dim, likelihood.estimator),
         validation=words.NONE if likelihood is None else words.bits(likelihood.validation_bits_per_dim),
         updates=words.whole(record.cost.updates),

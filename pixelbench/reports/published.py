@@ -13,7 +13,7 @@ from pixelbench.published.facts import Binarisation, FigureFacts, Measured, seed
 from pixelbench.published.figures import JUDGED, Figure, claimed_figures, figures_about, load_figures
 from pixelbench.published.rows import Rows, SuiteRow, paper_rows
 from pixelbench.published.verdicts import Verdict, judge
-from pixelbench.reports.runs import Cell, Run
+from pixelbench.reports.runs import CERTAINTY, Cell, Run
 from pixelbench.suites.schema import Suite
 from pixelbench.units import bits_per_dim
 
@@ -29,8 +29,6 @@ _BINARISATIONS: tuple[tuple[str, Binarisation], ...] = (
     ("stochastic", "dynamic"),
     ("fixed binaris", "fixed"),
 )
-#: The safest guess comes first: a cell is no better certified than its worst run.
-_CERTAINTY = ("leaky", "unchecked", "partial", "complete")
 #: The unit of a figure → the column of a frame.
 _UNITS = {"bits/dim": "bits_per_dim", "nats/image": "nats_per_image"}
 #: What makes a cell in a frame that does not say which runs differ in nothing but the seed.
@@ -252,7 +250,7 @@ def _measured(rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, diffe
         n_images=min((int(entry["n_images"]) for entry in scored), default=0),
         limited=any(_is_number(entry.get("test_images")) and entry["n_images"] >= entry["test_images"] for entry in scored),
         budget=budget,
-        causality=next((status for status in _CERTAINTY if status in statuses), "unchecked"),
+        causality=next((status for status in CERTAINTY if status in statuses), "unchecked"),
         probed=min(probed) if probed and len(probed) == len(scored) else None,
         binarisation=_BINARISED.get(task),
         conditional=any((entry.get("condition") or "none") != "none" for entry in rows),

@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 
 from pixelbench.statistics import PooledVariance, pooled_variance
-from pixelbench.store.record import Likelihood, Record, is_bound
+from pixelbench.store.record import CausalStatus, Likelihood, Record, is_bound
 from pixelbench.store.scan import Scan, StoredRun
+
+#: Where a record has a status, of a run whose number is not believed.
+NOT_BELIEVED = "does not add up"
+#: What a cell is certified as, worst first: it is no better certified than its worst run.
+CERTAINTY: tuple[CausalStatus, ...] = ("leaky", "unchecked", "partial", "complete")
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,11 @@ class Run:
         return self.record.status == "done"
 
     @property
+    def end(self) -> str:
+        """The record's status, or that it is not believed."""
+        return NOT_BELIEVED if self.doubts else self.record.status
+
+    @property
     def leaky(self) -> bool:
         return self.record.leaky
 
@@ -116,6 +126,13 @@ class Cell:
     def leaky(self) -> bool:
         """One leaking seed is enough: the fault is the architecture's."""
         return any(run.leaky for run in self.runs)
+
+    @property
+    def causality(self) -> CausalStatus:
+        """A leak in any run, else the worst of those that have a number; where none has, of those that add up."""
+        counting = self.scored or [run for run in self.runs if not run.doubts]
+        statuses = {"leaky"} if self.leaky else {run.record.causality.status for run in counting}
+        return next((status for status in CERTAINTY if status in statuses), "unchecked")
 
     @property
     def scored(self) -> list[Run]:

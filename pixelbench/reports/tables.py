@@ -161,7 +161,7 @@ def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None
         seeds=len(cell.scored),
         spread=float(np.std(bits, ddof=1)) if len(bits) > 1 else None,
         behind=behind,
-        causal="leaky" if cell.leaky else last.record.causality.status,
+        causal=cell.causality,
         expected=cell.expected,
         sequential_bits_per_dim=cell.mean("sequential", "bits_per_dim"),
         sequential_bits_per_dim_se=cell.mean("sequential", "bits_per_dim_se"),
@@ -184,6 +184,6 @@ def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None
 
 def _status(cell: Cell) -> str:
     """`done`, `failed`, or `2 done, 1 failed` where the seeds ended differently."""
-    ends = ["does not add up" if run.doubts else run.record.status for run in cell.runs]
+    ends = [run.end for run in cell.runs]
     counts = {end: ends.count(end) for end in dict.fromkeys(sorted(ends))}
     return ends[0] if len(counts) == 1 else ", ".join(f"{count} {end}" for end, count in counts.items())

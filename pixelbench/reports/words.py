@@ -109,17 +109,23 @@ def sequential(row: Row) -> str:
 
 
 def behind(difference: Difference | None) -> str:
-    """`0.031 (0.012 to 0.050)`"""
-    return NONE if difference is None else f"{difference.mean:.3f} ({difference.low:.3f} to {difference.high:.3f})"
+    """`0.031 (0.012 to 0.050)`; where the noise of seeds is not known `0.031 (0.012 to 0.050, images alone)`"""
+    if difference is None:
+        return NONE
+    return f"{difference.mean:.3f} ({difference.low:.3f} to {difference.high:.3f}{_of_what(difference)})"
 
 
 def against(contrast: Contrast | None) -> str:
-    """`+0.031 (+0.012 to +0.050)`, of two bounds with `, of bounds` behind, of a bound beside an exact value with `≤` before."""
+    """As `behind` with signs, of two bounds with `, of bounds` behind, of a bound beside an exact value with `≤` before."""
     if contrast is None:
         return NONE
     difference = contrast.difference
-    said = f"{difference.mean:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
+    said = f"{difference.mean:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}{_of_what(difference)})"
     return {"likelihoods": said, "bounds": f"{said}, of bounds", "at most": f"{AT_MOST}{said}"}[contrast.of]
+
+
+def _of_what(difference: Difference) -> str:
+    return ", images alone" if difference.seed_noise == "unknown" else ""
 
 
 def share(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,7 @@ def write_record(folder: Path, record: Record) -> None:
     fault = _validated(json.dumps(document, allow_nan=False).encode())
     if isinstance(fault, str):
         raise ValueError(f"not a record: {fault}")
-    *lines, end = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).splitlines()
+    *lines, end = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).split("\n")
     lines[-1] += ","
     write_text(folder / "record.json", "\n".join([*lines, f' "{_DIGEST}": "{_digest(document)}"', end]) + "\n")
 
@@ -77,7 +78,7 @@ def read_record(folder: Path) -> Record:
     path = folder / "record.json"
     blob = _read(path)
     try:
-        document = json.loads(blob, parse_constant=_no_constant)
+        document = json.loads(blob, parse_constant=_no_constant, parse_float=_float)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is damaged (not JSON: {_shortened(str(error))}); {_FIX}.") from error
     digest = _sound(path, document, blob)
@@ -115,6 +116,14 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
+def _float(text: str) -> float:
+    """As `float`, of what `json` writes: `1E-10` is the same number as `1e-10` and one bit away, and no digest would tell."""
+    value = float(text)
+    if "E" in text or not math.isfinite(value):
+        raise ValueError(f"{text} is no number of a record")
+    return value
+
+
 def _sound(path: Path, document: Any, blob: bytes) -> str:
     """The digest of a record that can be looked into: an object of a known schema whose digest is right, or in schema 1 of its bytes."""
     if not isinstance(document, dict):
@@ -130,7 +139,7 @@ def _sound(path: Path, document: Any, blob: bytes) -> str:
     stated = document.pop(_DIGEST, None)
     try:
         digest = _digest(document)
-    except (ValueError, RecursionError) as error:  # 1e999, half of a surrogate pair
+    except (ValueError, RecursionError) as error:  # half of a surrogate pair
         raise RecordError(f"{path} is damaged ({_shortened(ascii(str(error)))}); {_FIX}.") from error
     if stated != digest:
         raise RecordError(f"{path} is damaged or was edited (its digest is not that of its contents); {_FIX}.")

@@ -11,8 +11,8 @@ import pytest
 from record_factory import add_photos, add_run
 from rich.console import Console
 
-from pixelbench.reports import columns, published, words
 from pixelbench.published.figures import Figure, figures_about
+from pixelbench.reports import columns, published, words
 from pixelbench.reports.html import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import readme_table

@@ -1,54 +1,46 @@
 """Dependence maps in reports: from the certificates in the store, shared where they say the same, left out where they cannot be read."""
 
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
+from certificate_factory import certificate, certificate_file
 from PIL import Image
 from record_factory import add_run
 
-from pixelbench.causality.evidence import Evidence
-from pixelbench.causality.report import CausalityReport, Method
-from pixelbench.causality.summary import summarise
+from pixelbench.causality.report import CausalityReport
 from pixelbench.reports.maps import map_groups
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
+from pixelbench.store.artifacts import CERTIFICATE
 
-SHAPE = (1, 3, 4)
-
-
-def certificate(*, sees_itself: bool = False, nothing: bool = False, effect: float = 0.5) -> CausalityReport:
-    places = np.arange(12)
-    sees = places[:, None] >= places[None, :] if sees_itself else places[:, None] > places[None, :]
-    effects = effect * (sees & (not nothing))
-    method = Method("made by hand", 1e-10, 4, "int", "b k c h w", 0)
-    return summarise(Evidence(SHAPE, "eval", False, places, effects, (), None, True, 0.0, method, 1.0), target="a <narrow> copy")
+#: Of the digits.
+SHAPE = (1, 8, 8)
 
 
-def add(store: Path, variant: str, report: CausalityReport | str, seed: int = 0) -> None:
+def add(store: Path, variant: str, report: CausalityReport | bytes, seed: int = 0) -> None:
+    """`a`, `b` and `c` are nets of their own."""
     leaky = isinstance(report, CausalityReport) and report.leaky
-    record = add_run(store, variant, 1.0, task="digits", seed=seed, causal="leaky" if leaky else "complete")
-    text = report if isinstance(report, str) else json.dumps(report.to_json())
-    (store / "digits" / variant / record["run_key"] / "certificate.json").write_text(text)
+    files = {CERTIFICATE: report if isinstance(report, bytes) else certificate_file(report)}
+    settings = {} if variant == "uniform" else {"layers": 3 + ord(variant[0]) % 7}
+    add_run(store, variant, 1.0, task="digits", seed=seed, causal="leaky" if leaky else "complete", settings=settings, files=files)
 
 
 def test_variants_that_see_the_same_share_a_picture(tmp_path: Path) -> None:
-    add(tmp_path, "a", certificate())
-    add(tmp_path, "a", certificate(), seed=1)
-    add(tmp_path, "b", certificate(effect=0.2))
-    add(tmp_path, "c", certificate(sees_itself=True))
+    add(tmp_path, "a", certificate(shape=SHAPE))
+    add(tmp_path, "a", certificate(shape=SHAPE), seed=1)
+    add(tmp_path, "b", certificate(shape=SHAPE, effect=0.2))
+    add(tmp_path, "c", certificate(shape=SHAPE, sees_itself=True))
     groups = map_groups(list(build_report(tmp_path).cells))
     found = [(group.labels, group.report.leaky, group.report.target) for group in groups]
     assert found == [(("a", "b"), False, "a, b"), (("c",), True, "c")]
 
 
 def test_the_page_shows_each_map_with_what_it_says(tmp_path: Path) -> None:
-    add(tmp_path, "a", certificate())
-    add(tmp_path, "c", certificate(sees_itself=True))
+    add(tmp_path, "a", certificate(shape=SHAPE))
+    add(tmp_path, "c", certificate(shape=SHAPE, sees_itself=True))
     page = write_markdown(build_report(tmp_path)).read_text()
     section = page.split("### Dependence maps")[1].split("### Learning")[0]
-    assert "**a**: No leak found (complete map, tolerance 1e-10 in float64). Context: 2 rows above" in section
+    assert "**a**: No leak found (complete map, tolerance 1e-10 in float64). Context: 7 rows above" in section
     assert "**c** (*not causal*): Not causal: input" in section
     assert "mask A in the first layer" in section
     for name in ("map-digits-a.png", "map-digits-c.png"):
@@ -57,13 +49,17 @@ def test_the_page_shows_each_map_with_what_it_says(tmp_path: Path) -> None:
             picture.verify()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"status": "complete", "leaks": []}', '{"schema": 1, "leaks": 3}'])
-def test_a_certificate_that_cannot_be_read_is_left_out(content: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"status": "complete", "leaks": []}', b'{"schema": 1, "leaks": 3}'])
+def test_a_certificate_that_cannot_be_read_is_left_out_and_named(content: bytes, tmp_path: Path) -> None:
     add(tmp_path, "a", content)
-    assert map_groups(list(build_report(tmp_path).cells)) == []
-    assert "Dependence maps" not in write_markdown(build_report(tmp_path)).read_text()
+    report = build_report(tmp_path)
+    assert map_groups(list(report.cells)) == []
+    assert [row.rank for row in report.tables[0].rows] == [1]
+    page = write_markdown(report).read_text()
+    assert "Dependence maps" not in page
+    assert "certificate.json is damaged" in page
 
 
 def test_baselines_that_see_nothing_have_no_map(tmp_path: Path) -> None:
-    add(tmp_path, "uniform", certificate(nothing=True))
+    add(tmp_path, "uniform", certificate(shape=SHAPE, nothing=True))
     assert map_groups(list(build_report(tmp_path).cells)) == []

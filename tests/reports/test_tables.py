@@ -1,17 +1,22 @@
 """Tables: who is ranked, who only stands there, and what a leaking number looks like everywhere."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from record_factory import add_digits, add_photos, add_run
+from record_factory import add_digits, add_photos, add_run, add_seeds, folder_of, rewrite
 from rich.console import Console
 
+from pixelbench.reports import words
+from pixelbench.reports.html import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import readme_table
 from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.tables import Row, TaskTable
 from pixelbench.reports.terminal import print_report
+from pixelbench.store.record import Causality, Likelihood, Record
 
 
 def only_table(report: Report) -> TaskTable:
@@ -98,6 +103,83 @@ def test_unexpected_verdicts_say_so(tmp_path: Path) -> None:
     assert "no leak found (a leak was expected)" in page
 
 
+@pytest.mark.parametrize("spoilt", [0, 1, 2])
+def test_the_worst_map_of_a_cell_is_what_it_is_certified_by(tmp_path: Path, spoilt: int) -> None:
+    for seed in range(3):
+        add_run(tmp_path, "pixelcnn", 1.0 + seed / 10, seed=seed, causal="partial" if seed == spoilt else "complete")
+    add_run(tmp_path, "pixelcnn", seed=3, status="failed", causal="partial")  # has no number, so it certifies none
+    row = row_of(build_report(tmp_path), "pixelcnn")
+    assert row.causal == "partial"
+    assert words.causal(row) == "no leak found (partial map)"
+
+
+def spoil(store: Path, record: Record, **changes: Any) -> None:
+    """A run that does not add up any more: its numbers are those of nobody's nats."""
+    assert record.likelihood is not None
+    rewrite(folder_of(store, record), lambda record: replace(record, likelihood=Likelihood(0.1, 53.2337, 60), **changes))
+
+
+def test_a_run_that_does_not_add_up_has_no_rank_and_takes_nothing_else_with_it(tmp_path: Path) -> None:
+    add_photos(tmp_path)
+    spoil(tmp_path, add_run(tmp_path, "best-of-all", 0.5, settings={"layers": 9}))
+    report = build_report(tmp_path)
+    row = row_of(report, "best-of-all")
+    assert (row.standing, row.rank, row.status, row.causal) == ("unscored", None, "does not add up", "unchecked")
+    assert (row.bits_per_dim, row.nats_per_image, row.behind, row.seeds, row.spread) == (None, None, None, 0, None)
+    assert row_of(report, "gated-pixelcnn").rank == 1
+    assert only_table(report).rows[-1] == row
+    assert [step.first for step in report.order] == ["gated-pixelcnn", "pixelcnn", "histogram"]
+    depth = next(one for one in report.ablations if one.axis.name == "depth")
+    assert depth.of("best-of-all").contrast is None
+    assert depth.sentences == ["best-of-all (9 layers) has no number: its run does not add up."]
+    page, html = write_markdown(report).read_text(encoding="utf-8"), write_html(report).read_text(encoding="utf-8")
+    for text in (page, readme_table(tmp_path), terminal(report)):
+        line = next(line for line in text.splitlines() if " best-of-all " in line and ("|" in line or "│" in line))
+        assert "0.1" not in line
+        assert "no leak found" not in line
+    assert "does not add up, so it is not ranked, compared or judged: the mean of nats.npz is 266.169" in terminal(report, 2000)
+    for text in (page, html):
+        assert "What does not add up, or could not be used" in text
+        assert "the mean of nats.npz is 266.169 nats an image, and the record says 53.2337" in text
+    assert '<span class="alarm">does not add up</span></td>' in html
+    assert "0.100" not in html
+    assert "<strong>1</strong> run not adding up" in html
+
+
+def test_of_several_seeds_only_those_that_add_up_count(tmp_path: Path) -> None:
+    add_run(tmp_path, "histogram", 3.8)
+    first, second, third = add_seeds(tmp_path, "pixelcnn", 1.0, 1.2, 9.0)
+    spoil(tmp_path, third, causality=Causality("partial", 0.0, 1e-10))
+    report = build_report(tmp_path)
+    row = row_of(report, "pixelcnn")
+    assert (row.bits_per_dim, row.seeds, row.status) == (pytest.approx(1.1), 2, "1 does not add up, 2 done")
+    assert (row.rank, row.causal) == (1, "complete")
+    behind = row_of(report, "histogram").behind
+    assert behind is not None
+    assert (behind.mean, behind.seeds) == (pytest.approx(2.7, abs=1e-6), (2, 1))
+    cell = next(cell for cell in report.cells if cell.label == "pixelcnn")
+    assert cell.seed_variance == pytest.approx((0.02, 1))
+    assert {first.run_key, second.run_key} == {run.key for run in cell.scored}
+
+
+def test_a_leak_that_does_not_add_up_is_still_no_reason_to_trust_its_seeds(tmp_path: Path) -> None:
+    """Doubt never makes a cell look better."""
+    first, _ = add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
+    spoil(tmp_path, first, causality=Causality("leaky", 0.5, 1e-10, "output 0 sees sub-pixel 0"))
+    row = row_of(build_report(tmp_path), "pixelcnn")
+    assert (row.standing, row.rank, row.causal) == ("leaking", None, "leaky")
+
+
+def test_an_interval_that_knows_no_noise_of_seeds_says_so(tmp_path: Path) -> None:
+    add_photos(tmp_path)
+    report = build_report(tmp_path)
+    assert all(words.behind(row_of(report, label).behind).endswith(", images alone)") for label in ("pixelcnn", "uniform"))
+    add_run(tmp_path, "gated-pixelcnn", 0.95, seed=1)
+    report = build_report(tmp_path)
+    assert "alone" not in words.behind(row_of(report, "pixelcnn").behind)
+    assert "images alone" in write_markdown(report).read_text(encoding="utf-8")  # where it is explained
+
+
 def test_budgets_are_told_apart(tmp_path: Path) -> None:
     add_run(tmp_path, "pixelcnn", 1.2, budget="smoke", updates=10)
     add_run(tmp_path, "pixelcnn", 1.0, budget="cpu", updates=500)
@@ -126,7 +208,7 @@ def test_terminal_keeps_its_width_and_what_matters(tmp_path: Path, width: int) -
 def test_a_suite_is_a_view_on_the_store(tmp_path: Path) -> None:
     kept = add_run(tmp_path, "pixelcnn", 1.0)
     add_run(tmp_path, "gated-pixelcnn", 0.9)
-    assert [row.label for row in only_table(build_report(tmp_path, {kept["run_key"]})).rows] == ["pixelcnn"]
+    assert [row.label for row in only_table(build_report(tmp_path, {kept.run_key})).rows] == ["pixelcnn"]
 
 
 def test_an_empty_store_says_so(tmp_path: Path) -> None:
@@ -143,4 +225,4 @@ def test_damaged_records_are_named_and_the_rest_is_reported(tmp_path: Path) -> N
     report = build_report(tmp_path)
     assert len(only_table(report).rows) == 1
     assert "is damaged" in terminal(report)
-    assert "Records that could not be used" in write_markdown(report).read_text(encoding="utf-8")
+    assert "What does not add up, or could not be used" in write_markdown(report).read_text(encoding="utf-8")

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from scipy.stats import ttest_1samp
 
-from pixelbench.published.verdicts import FigureFacts, Measured, judge
+from pixelbench.published.facts import FigureFacts, Measured, seed_list
+from pixelbench.published.verdicts import judge
 from pixelbench.units import bits_to_nats, nats_to_bits
 
 #: PixelCNN on fixed binarised MNIST, PixelRNN Table 4.
@@ -84,7 +85,16 @@ def test_three_seeds_are_needed(n: int, name: str) -> None:
         ({}, {"causality": "partial"}, "incomplete", "partial map"),
         ({}, {"causality": "unchecked", "probed": None}, "incomplete", "causality unchecked"),
         ({}, {"probed": None}, "incomplete", "the trained model was not probed"),
+        ({}, {"probed": 15}, "incomplete", "the trained model was probed at 15 sub-pixels of 16"),
+        ({}, {"probed": 2, "asked": 2}, "reproduced", ""),  # an image of two sub-pixels has no more
+        ({}, {"probed": 99}, "reproduced", ""),
         ({}, {"values": ()}, "incomplete", "no run came to a number"),
+        ({}, {"values": (), "lacking": ("seed 0 failed",)}, "incomplete", "no run came to a number to hold against the published 81.30"),
+        ({}, {"lacking": ("seed 1 does not add up",)}, "incomplete", "seed 1 does not add up"),
+        ({}, {"wanted": 4}, "incomplete", "3 seeds of the 4 that decide"),
+        ({}, {"other_row": ("not the row of suite paper: layers 3 instead of 7",)}, "not comparable", "layers 3 instead of 7 (3 seeds)"),
+        ({}, {"other_row": ("not the row of suite paper",), "values": ()}, "not comparable", "not the row of suite paper (0 seeds)"),
+        ({}, {"budget": "cpu", "whole_budget": "cpu"}, "reproduced", ""),  # a suite of one's own that has no budget `paper`
         ({"split": "validation"}, {}, "not comparable", "'validation', ours 'test'"),
         ({"split": "train"}, {}, "not comparable", "'train'"),
         ({"split": "samples"}, {}, "not comparable", "'samples'"),
@@ -176,13 +186,50 @@ def test_what_is_not_stated_is_assumed_and_still_comparable() -> None:
 def test_an_incomplete_verdict_says_where_the_mean_lies_and_all_that_is_missing() -> None:
     verdict = changed({}, {"values": (87.53,), "budget": "cpu"})
     assert verdict.sentence == (
-        "Incomplete: 1 seed of at least 3, budget cpu instead of paper. So far the one seed, 87.53 nats/image, is 6.23 above the published "
-        "81.30 (outside the band of ± 0.505)."
+        "Incomplete: 1 seed of the 3 that decide, budget cpu instead of paper. So far the one seed (seed 0), 87.53 nats/image, is 6.23 "
+        "above the published 81.30 (outside the band of ± 0.505)."
     )
 
 
-def test_seeds_that_did_not_finish_are_said() -> None:
-    assert "Of 5 seeds, 2 did not come to a number." in changed({}, {"unfinished": 2}).sentence
+def test_the_seeds_that_have_a_number_are_listed() -> None:
+    assert "the mean of 3 seeds (seeds 0 to 2), 81.30 nats/image" in changed({}, {}).sentence
+    assert "the mean of 2 seeds (seeds 0, 2)" in changed({}, {"values": (81.2, 81.4), "seeds": (0, 2)}).sentence
+
+
+@pytest.mark.parametrize("values", [(81.3, 81.4), (60.0, 60.1), (99.0, 99.1), (81.3,), ()])
+def test_a_seed_that_diverged_is_worse_however_good_the_others_are(values: tuple[float, ...]) -> None:
+    """Even where all others are better than published, and where nothing was scored at all."""
+    lost = tuple(range(3))[len(values) :]
+    scored = {} if values else {"n_images": 0, "probed": None}
+    verdict = changed({"n_images": 10_000}, {"values": values, "seeds": tuple(range(len(values))), "diverged": lost} | scored)
+    assert (verdict.name, verdict.n_seeds, verdict.interval, verdict.suspicious) == ("worse", len(values), None, False)
+    assert f"{seed_list(lost)} diverged, so the row did not train to the published 81.30 nats/image" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ({"budget": "cpu"}, "budget cpu instead of paper, seed 2 diverged"),
+        ({"causality": "partial"}, "only a partial map of what the model sees, seed 2 diverged"),
+        ({"limited": True, "n_images": 16}, "only 16 images of the split, seed 2 diverged"),
+        ({"lacking": ("seed 1 failed",), "values": (81.3,), "seeds": (0,)}, "1 seed of the 3 that decide, seed 1 failed, seed 2"),
+    ],
+)
+def test_a_seed_that_diverged_is_named_also_where_something_is_missing(runs: dict[str, Any], said: str) -> None:
+    verdict = changed({}, {"values": (81.3, 81.4), "seeds": (0, 1), "diverged": (2,)} | runs)
+    assert verdict.name == "incomplete"
+    assert said in verdict.sentence
+    assert "seed 2 diverged. So far" in verdict.sentence
+
+
+def test_remarks_stand_behind_any_verdict_that_compares() -> None:
+    for runs in ({}, {"budget": "cpu"}, {"diverged": (2,), "values": (81.3, 81.4)}):
+        assert "Also stored: seed 7." in changed({}, {"remarks": ("Also stored: seed 7.",)} | runs).sentence
+
+
+def test_a_claim_is_called_one() -> None:
+    assert "the claimed 81.30" in changed({"claimed": True}, {}).sentence
+    assert "the published 81.30" in changed({}, {}).sentence
 
 
 def test_better_is_suspicious_and_comes_with_the_results_of_the_checks() -> None:

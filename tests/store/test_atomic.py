@@ -38,6 +38,16 @@ def test_failure_keeps_the_old_file_and_no_temporary(tmp_path: Path, monkeypatch
     assert names(tmp_path) == ["a.txt"]
 
 
+def test_the_new_name_reaches_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it a power cut can bring the old file back: the folder is flushed, and after the renaming."""
+    path = tmp_path / "a.txt"
+    flushed: list[tuple[int, bool]] = []
+    genuine = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda to: [flushed.append((os.fstat(to).st_ino, path.exists())), genuine(to)][1])
+    write_text(path, "new")
+    assert flushed == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     """A limit on the size of files makes the kernel itself refuse the write in the middle."""
     program = (
