@@ -115,7 +115,7 @@ def test_a_checkpoint_that_does_not_fit_is_left_aside_and_the_run_starts_again(u
     (tmp_path / "work" / "checkpoint.safetensors").write_bytes(b"half a file")
     events: list[dict[str, Any]] = []
     assert execute(spec_of("digits/gated-pixelcnn", updates=12), tmp_path, emit=events.append, request=REQUEST) == "done"
-    assert [event["text"] for event in events if event["event"] == "note"][0].startswith("starting again: not a PixelBench checkpoint")
+    assert next(event["text"] for event in events if event["event"] == "note").startswith("starting again: not a PixelBench checkpoint")
     assert comparable(tmp_path) == comparable(undisturbed)
 
 

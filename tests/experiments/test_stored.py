@@ -113,7 +113,7 @@ def test_weights_of_another_run_are_refused(stores: dict[str, Path], tmp_path: P
     folder = only_run(copy).folder
     other = made_in(tmp_path / "other", "digits/gated-no-gates", most_weights=0)
     shutil.copy(other / "work" / "weights.safetensors", folder / "work")
-    with pytest.raises(UserError, match="cannot be used .they are of another run"):
+    with pytest.raises(UserError, match=r"cannot be used \(they are of another run\)"):
         load_run(only_run(copy))
 
 
