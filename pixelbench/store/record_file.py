@@ -51,7 +51,7 @@ def write_record(folder: Path, record: Record) -> None:
     fault = _validated(json.dumps(document, allow_nan=False).encode())
     if isinstance(fault, str):
         raise ValueError(f"not a record: {fault}")
-    *lines, end = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).splitlines()
+    *lines, end = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).split("\n")
     lines[-1] += ","
     write_text(folder / "record.json", "\n".join([*lines, f' "{_DIGEST}": "{_digest(document)}"', end]) + "\n")
 
@@ -77,7 +77,7 @@ def read_record(folder: Path) -> Record:
     path = folder / "record.json"
     blob = _read(path)
     try:
-        document = json.loads(blob, parse_constant=_no_constant)
+        document = json.loads(blob, parse_constant=_no_constant, parse_float=_float)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is damaged (not JSON: {_shortened(str(error))}); {_FIX}.") from error
     digest = _sound(path, document)
@@ -113,6 +113,13 @@ def _read(path: Path) -> bytes:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _float(text: str) -> float:
+    """As `float`, of what `json` writes: `1E-10` is the same number as `1e-10` and one bit away, and no digest would tell."""
+    if "E" in text:
+        raise ValueError(f"{text} is not written as in a record")
+    return float(text)
 
 
 def _sound(path: Path, document: Any) -> str:
