@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from quick_run import spec_of
+from quick_run import comparable, spec_of
 
 from pixelbench.data import get_task, relabel
 from pixelbench.evaluation.likelihood import score, summarise
@@ -22,7 +22,7 @@ from pixelbench.experiments.execute import execute
 from pixelbench.experiments.stored import load_run
 from pixelbench.store.artifacts import read_facts
 from pixelbench.store.integrity import Finding, examine
-from pixelbench.store.record import Cost, Record, Request
+from pixelbench.store.record import Request
 from pixelbench.store.record_file import read_record
 from pixelbench.store.scan import StoredRun
 from pixelbench.training import loop
@@ -31,13 +31,6 @@ pytestmark = pytest.mark.usefixtures("present_code")
 
 
 REQUEST = Request("run", "quick", "digits", "smoke", limit=7)
-
-
-def comparable(folder: Path) -> Record:
-    """A record without what may differ between two equal runs: times, memory, and the certificate, which has a time in it."""
-    record = read_record(folder)
-    others = {name: digest for name, digest in record.artifacts.items() if name != "certificate.json"}
-    return replace(record, artifacts=others, cost=Cost(updates=record.cost.updates, images_seen=record.cost.images_seen))
 
 
 def certificate(folder: Path) -> dict[str, Any]:
