@@ -150,15 +150,16 @@ def add_spec(
     latent: LatentUse | None = None,
     statistics: dict[str, float | None] | None = None,
     canvas_agreement: float = 1.0,
+    files: dict[str, bytes] | None = None,
     **of_record: Any,
 ) -> Record:
     """A run of `spec` in a store: likelihoods of its test images around `bits` bits/dim, none without `bits`.
 
     `noise`: the run's own part of an image's likelihood; the rest is common to all runs with the same `image_seed`, since every model finds
     the same images hard. `sequential`: bits/dim of the sampler's process. `statistics`: of the samples, instead of the real images'.
-    `of_record`: see `record_of`.
+    `files`: further ones beside the record. `of_record`: see `record_of`.
     """
-    record, files = record_of(spec, **of_record), {}
+    record, files = record_of(spec, **of_record), {**(files or {})}
     shape, codec = record.task.shape, get_family(spec.family).kind == "codec"
     if bits is not None and codec:
         record = replace(record, likelihood=_score(bits, shape, "code-length", _images(record)))

@@ -15,17 +15,6 @@ from pixelbench.reports.maps import map_groups
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
 
-SHAPE = (1, 3, 4)
-
-
-def certificate(*, sees_itself: bool = False, nothing: bool = False, effect: float = 0.5) -> CausalityReport:
-    places = np.arange(12)
-    sees = places[:, None] >= places[None, :] if sees_itself else places[:, None] > places[None, :]
-    effects = effect * (sees & (not nothing))
-    method = Method("made by hand", 1e-10, 4, "int", "b k c h w", 0)
-    return summarise(Evidence(SHAPE, "eval", False, places, effects, (), None, True, 0.0, method, 1.0), target="a <narrow> copy")
-
-
 def add(store: Path, variant: str, report: CausalityReport | str, seed: int = 0) -> None:
     leaky = isinstance(report, CausalityReport) and report.leaky
     record = add_run(store, variant, 1.0, task="digits", seed=seed, causal="leaky" if leaky else "complete")

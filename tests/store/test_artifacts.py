@@ -1,0 +1,293 @@
+"""The files beside a record: what is whole, what is damaged, and when one is read again."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from certificate_factory import certificate, certificate_file  # type: ignore[import-not-found]
+from record_factory import add_run, add_seeds, as_schema_1, folder_of, nats_file, rewrite  # type: ignore[import-not-found]
+
+from pixelbench.store import artifacts
+from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, read_curve, read_facts, read_nats
+from pixelbench.store.record import Record
+from pixelbench.store.scan import Scan, scan
+
+HEADER = b"update,train_bits_per_dim,validation_bits_per_dim\n"
+CURVES = {
+    "empty": b"",
+    "no columns": b"0,1.0,\n",
+    "other columns": HEADER.replace(b"train", b"test") + b"0,1.0,\n",
+    "in words": HEADER + b"soon,,\n",
+    "half a row": HEADER + b"0,1.0,1.0\n10,0.9",
+    "too few fields": HEADER + b"0,1.0\n",
+    "too many fields": HEADER + b"0,1.0,1.0,1.0\n",
+    "an open quote": HEADER + b'0,"1.0,1.0\n',
+    "updates that fall": HEADER + b"10,1.0,\n0,1.1,\n",
+    "an update twice": HEADER + b"0,1.0,\n0,1.1,\n",
+    "an update below 0": HEADER + b"-1,1.0,\n",
+    "an update of no integer": HEADER + b"1.5,1.0,\n",
+    "an update beyond all bounds": HEADER + b"9" * 5000 + b",1.0,\n",
+    "nan": HEADER + b"0,nan,\n",
+    "inf": HEADER + b"0,1.0,-inf\n",
+    "1e999": HEADER + b"0,1e999,\n",
+    "no text": HEADER + b"\xff,1.0,\n",
+    "a null byte": HEADER + b"0,\x00,\n",
+}
+CERTIFICATES = {
+    "empty": b"",
+    "half": certificate_file(certificate())[:200],
+    "a list": b"[]",
+    "another schema": certificate_file(certificate()).replace(b'"schema": 1', b'"schema": 9'),
+    "a field too few": json.dumps({name: value for name, value in certificate().to_json().items() if name != "shape"}).encode(),
+    "a text for a number": certificate_file(certificate()).replace(b'"levels": 4', b'"levels": "4x"'),
+    "half of a pair": certificate_file(certificate()).replace(b"made by hand", b"\\ud800").replace(b'"shape"', b'"shope"'),
+    "depth": b"[" * 100_000,
+    "an integer that no float holds": certificate_file(certificate(sees_itself=True)).replace(b"0.5", b"9" * 400),
+}
+GOOD = np.linspace(1, 2, 60).astype(np.float32), np.arange(60)
+NATS_FILES = {
+    "empty": b"",
+    "no archive": b"no archive",
+    "half": nats_file(*GOOD)[:300],
+    "one array": nats_file(GOOD[0], GOOD[1]).replace(b"clusters", b"klusters"),
+    "no image": nats_file(GOOD[0][:0], GOOD[1][:0]),
+    "two dimensions": nats_file(GOOD[0][:, None], GOOD[1]),
+    "other length": nats_file(GOOD[0], GOOD[1][:59]),
+    "nan": nats_file(np.where(GOOD[1] == 3, np.float32("nan"), GOOD[0]), GOOD[1]),
+    "inf": nats_file(np.where(GOOD[1] == 3, np.float32("inf"), GOOD[0]), GOOD[1]),
+    "integers": nats_file(GOOD[0].astype(int), GOOD[1]),
+    "clusters that are no integers": nats_file(GOOD[0], GOOD[1] + 0.5),
+    "pickles": nats_file(GOOD[0].astype(object), GOOD[1]),
+}
+
+
+def fault(path: Path, blob: bytes) -> str:
+    path.write_bytes(blob)
+    return read_facts(path).fault
+
+
+@pytest.mark.parametrize(
+    ("name", "blobs"),
+    [(CURVE, CURVES), (CERTIFICATE, CERTIFICATES), (NATS, NATS_FILES)],
+    ids=["curve", "certificate", "nats"],
+)
+def test_every_kind_of_damage_is_one_short_sentence(tmp_path: Path, name: str, blobs: dict[str, bytes]) -> None:
+    for kind, blob in blobs.items():
+        said = fault(tmp_path / name, blob)
+        assert said.startswith("is damaged ("), kind
+        assert len(said) < 150
+        assert said.isprintable()
+
+
+def test_what_is_whole_is_no_damage(tmp_path: Path) -> None:
+    assert fault(tmp_path / CURVE, HEADER + b"0,4.5,\n10,,3.5\n") == ""
+    assert read_curve(tmp_path / CURVE) == [(0, 4.5, None), (10, None, 3.5)]
+    assert fault(tmp_path / CURVE, HEADER) == ""
+    assert read_curve(tmp_path / "none.csv") == []
+    assert fault(tmp_path / CERTIFICATE, certificate_file(certificate(sees_itself=True))) == ""
+    facts = read_facts(tmp_path / CERTIFICATE)
+    assert (facts.leaky, facts.shape) == (True, (1, 3, 4))
+    for nats in (GOOD[0], GOOD[0].astype(np.float64)):
+        assert fault(tmp_path / NATS, nats_file(nats, GOOD[1])) == ""
+    values, clusters = read_nats(tmp_path / NATS)
+    assert values.dtype == np.float64
+    assert np.array_equal(clusters, GOOD[1])
+
+
+def test_means_of_float32_nats_are_taken_in_float64(tmp_path: Path) -> None:
+    """In float32 the mean of 100,000 equal numbers is not that number."""
+    (tmp_path / NATS).write_bytes(nats_file(np.full(100_000, 0.1, np.float32), np.arange(100_000)))
+    facts = read_facts(tmp_path / NATS).nats
+    assert facts is not None
+    assert facts.mean == pytest.approx(float(np.float32(0.1)), rel=1e-12)
+
+
+def test_one_flipped_bit_anywhere_in_the_nats_is_found(tmp_path: Path) -> None:
+    """By the archive alone, with no digest in the record to help: runs of the first schema have none."""
+    path, whole = tmp_path / NATS, nats_file(*GOOD)
+    path.write_bytes(whole)
+    before = read_facts(path)
+    for place in range(0, len(whole), 3):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << (place * 5 % 8)
+        path.write_bytes(flipped)
+        now = read_facts(path)
+        assert now.fault or now.nats == before.nats, place
+
+
+def test_a_file_beyond_all_bounds_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / CURVE).open("wb") as file:
+        file.truncate((8 << 20) + 1)
+    assert read_facts(tmp_path / CURVE).fault == "has more than 8 MB"
+
+
+SPOILT = {CURVE: b"no curve", CERTIFICATE: b"{", SAMPLES: b"no picture", WEIGHTS: b"no weights"}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+@pytest.mark.parametrize("schema", [1, 2])
+def test_what_is_no_evidence_of_the_number_costs_only_itself(tmp_path: Path, name: str, schema: int) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0, task="digits", files={CERTIFICATE: certificate_file(certificate(shape=(1, 8, 8)))})
+    folder = folder_of(tmp_path, record)
+    if schema == 1:
+        as_schema_1(folder)
+    assert scan(tmp_path).examine().problems == []
+    (folder / name).write_bytes(SPOILT[name])
+    found = scan(tmp_path).examine()
+    run = found[record.run_key]
+    assert run.doubts == ()
+    named = name in (CURVE, CERTIFICATE) or (schema == 2 and name == SAMPLES)  # of pictures and weights a digest alone tells damage
+    assert (name in run.damaged) == named
+    assert (run.artifact(name) is None) == named
+    assert all(run.artifact(other) for other in (NATS, CURVE, CERTIFICATE, SAMPLES) if other != name)
+    assert len(found.problems) == named
+    assert all(f"{folder / name} is " in problem and problem.endswith("; it is left out.") for problem in found.problems)
+
+
+@pytest.mark.parametrize("name", [CURVE, SAMPLES])
+def test_a_file_that_the_record_names_and_is_gone_is_said(tmp_path: Path, name: str) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0)
+    (folder_of(tmp_path, record) / name).unlink()
+    found = scan(tmp_path).examine()
+    assert found[record.run_key].doubts == ()
+    assert found.problems == [f"{folder_of(tmp_path, record) / name} is missing, and the record says that the run left it; it is left out."]
+
+
+def test_a_file_that_the_record_does_not_name_is_not_missed(tmp_path: Path) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0)
+    as_schema_1(folder_of(tmp_path, record))
+    (folder_of(tmp_path, record) / CURVE).unlink()
+    found = scan(tmp_path).examine()
+    assert (found.problems, found[record.run_key].damaged) == ([], {})
+
+
+# Read once while size and time stand.
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Two runs whose files have stood for an hour."""
+    add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
+    for path in tmp_path.rglob("*.*"):
+        stand(path, 3600)
+    return tmp_path
+
+
+def stand(path: Path, seconds: float) -> None:
+    """Puts the last change of a file into the past."""
+    then = path.stat().st_mtime - seconds
+    os.utime(path, (then, then))
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were really read."""
+    paths: list[Path] = []
+    genuine = artifacts.read_facts
+    monkeypatch.setattr(artifacts, "read_facts", lambda path: [paths.append(path), genuine(path)][1])
+    return paths
+
+
+def reads(read: list[Path], store: Path, **options: Any) -> list[str]:
+    read.clear()
+    scan(store).examine(**options)
+    return sorted(path.name for path in read)
+
+
+EVERY = sorted(2 * [CURVE, NATS, SAMPLES])
+
+
+def test_a_file_is_not_read_again_while_size_and_time_stand(store: Path, read: list[Path]) -> None:
+    assert reads(read, store) == EVERY
+    assert reads(read, store) == []
+
+
+def test_a_file_is_read_again_when_its_time_or_its_size_changes(store: Path, read: list[Path]) -> None:
+    reads(read, store)
+    path = next(store.rglob(CURVE))
+    stand(path, 5)
+    assert reads(read, store) == [CURVE]
+    assert reads(read, store) == []
+    status = path.stat()
+    path.write_bytes(path.read_bytes() + b"999999,1.0,\n")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert reads(read, store) == [CURVE]
+
+
+def test_a_file_that_has_just_changed_is_not_believed_to_stand(store: Path, read: list[Path]) -> None:
+    """It could change once more within the same tick of the clock."""
+    reads(read, store)
+    path = next(store.rglob(NATS))
+    os.utime(path)
+    assert reads(read, store) == [NATS]
+    assert reads(read, store) == [NATS]
+
+
+def test_to_ignore_the_cache_is_to_find_what_it_hides(store: Path, read: list[Path]) -> None:
+    reads(read, store)
+    path = next(store.rglob(NATS))
+    status = path.stat()
+    path.write_bytes(bytes(status.st_size))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert scan(store).examine().problems == []
+    assert reads(read, store, cached=False) == EVERY
+    assert len(scan(store).examine(cached=False).problems) == 1
+
+
+def test_what_is_found_is_the_same_with_and_without_a_cache(store: Path) -> None:
+    (next(store.rglob(CURVE))).write_bytes(b"no curve")
+    stand(next(store.rglob(CURVE)), 100)
+    seen: Callable[[Scan], Any] = lambda found: ({key: (run.doubts, run.damaged) for key, run in found.items()}, found.problems)  # noqa: E731
+    first, second = seen(scan(store).examine()), seen(scan(store).examine())
+    assert first == second == seen(scan(store).examine(cached=False))
+    assert first[1]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"rules": 1}', b'{"rules": 1, "files": 3}', b'{"rules": 0, "files": {}}', b"[" * 100_000],
+)
+def test_a_cache_of_garbage_only_costs_time(store: Path, read: list[Path], content: bytes) -> None:
+    reads(read, store)
+    (store / "work" / "artifacts.json").write_bytes(content)
+    assert reads(read, store) == EVERY
+    assert reads(read, store) == []
+
+
+@pytest.mark.parametrize("value", [None, 3, [], [1, 2], {"a": 1}, "whole"])
+def test_an_entry_of_garbage_costs_only_its_file(store: Path, read: list[Path], value: Any) -> None:
+    reads(read, store)
+    path = store / "work" / "artifacts.json"
+    document = json.loads(path.read_bytes())
+    name = next(name for name in document["files"] if name.endswith(NATS))
+    stamp = document["files"][name][:2]
+    document["files"][name] = [*stamp, {"sha256": 3, "nats": value}] if value == "whole" else value
+    path.write_text(json.dumps(document))
+    assert reads(read, store) == [NATS]
+    assert reads(read, store) == []
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_else(store: Path, read: list[Path]) -> None:
+    (store / "work").write_bytes(b"a file in the way")
+    assert reads(read, store) == EVERY
+    assert reads(read, store) == EVERY
+    assert scan(store).examine().problems == []
+
+
+def test_the_record_is_always_read(store: Path) -> None:
+    """Only files beside it are remembered: an edited record is found at once."""
+    scan(store).examine()
+    run = next(iter(scan(store).values()))
+
+    def better(record: Record) -> Record:
+        assert record.likelihood is not None
+        return replace(record, likelihood=replace(record.likelihood, n_clusters=59))
+
+    rewrite(run.folder, better)
+    stand(run.folder / "record.json", 3600)
+    assert len(scan(store).examine().problems) == 1
