@@ -78,7 +78,9 @@ def ablate(
     if note:
         say(note)
     plan, chosen = with_images(
-        lambda: plan_suite(suite, results, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision),
+        lambda: plan_suite(
+            suite, results, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision, ablation=name
+        ),
         fetch=fetch and not dry_run,
     )
     if dry_run:

@@ -28,15 +28,20 @@ def plan_suite(
     precision: str,
     only: Sequence[str] | None = None,
     shard: str | None = None,
+    ablation: str | None = None,
 ) -> "tuple[Plan, str]":
-    """The plan that the options ask for, and the device that `device` names on this machine. `suite`: its name or path, or loaded."""
+    """The plan that the options ask for, and the device that `device` names on this machine.
+
+    `suite`: its name or path, or loaded; `ablation`: the name or path by which `ablate` was asked for it.
+    """
     from pixelbench.experiments.devices import resolve_device
     from pixelbench.experiments.plan import make_plan
     from pixelbench.suites.load import load_suite
 
     chosen, loaded = resolve_device(device), load_suite(suite) if isinstance(suite, str) else suite
     numbers = parse_seeds(seeds)
-    asked: tuple[Command, str] = ("run", Path(suite).name) if isinstance(suite, str) else ("ablate", suite.name)
+    command: Command = "run" if ablation is None else "ablate"
+    name = ablation or (suite if isinstance(suite, str) else suite.name)
     plan = make_plan(
         loaded,
         results,
@@ -48,8 +53,8 @@ def plan_suite(
         device=chosen,
         precision=precision,
         shard=parse_shard(shard),
-        command=asked[0],
-        suite_name=asked[1],
+        command=command,
+        suite_name=Path(name).name,
     )
     return plan, chosen
 

@@ -9,10 +9,11 @@ from cli_stores import Pixelbench, only_json, store_run
 
 from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Plan
+from pixelbench.store.record import Causality, RunError
 from pixelbench.store.spec import RunSpec
 
 DIGITS = ("run", "--suite", "quick", "--only", "digits/*", "--device", "cpu")
-LEAK = {"status": "leaky", "counter_example": "output 3 sees sub-pixel 3"}
+LEAK = Causality("leaky", 0.5, 1e-10, "output 3 sees sub-pixel 3")
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         for cell in plan.to_run:
             on_event({"event": "start", "run": cell.spec.label, "key": cell.spec.key})
             on_event({"event": "stage", "stage": "train", "run": cell.spec.label, "key": cell.spec.key})
-            store_run(plan.store, cell.spec)
+            store_run(plan.store, cell.spec, request=cell.request)
             end = {"status": "done", "elsewhere": False, "bits_per_dim": 1.5, "causal": cell.spec.expect, "seconds": 12.0, "error": None}
             on_event({"event": "end", "run": cell.spec.label, "key": cell.spec.key, **end})
         return Outcome(done=plan.to_run)
@@ -86,8 +87,8 @@ def test_json_is_one_document(pixelbench: Pixelbench, made: list[dict[str, Any]]
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"status": "diverged", "likelihood": None}, "digits/pixelcnn seed 0 ended as diverged"),
-        ({"status": "failed", "error": {"type": "X", "message": "out of luck", "log": []}}, "seed 0 ended as failed: out of luck"),
+        ({"status": "diverged"}, "digits/pixelcnn seed 0 ended as diverged"),
+        ({"status": "failed", "error": RunError("X", "out of luck")}, "seed 0 ended as failed: out of luck"),
         ({"causality": LEAK}, "digits/pixelcnn seed 0 is not causal, and the suite does not declare it: output 3 sees sub-pixel 3"),
     ],
 )
@@ -102,7 +103,8 @@ def test_failures_and_undeclared_leaks_are_1(pixelbench: Pixelbench, specs: list
 
 def test_a_declared_leak_that_is_not_found_is_1(pixelbench: Pixelbench, specs: list[RunSpec]) -> None:
     for spec in specs:
-        store_run(Path("runs"), spec, **({"causality": {"status": "complete"}} if spec.expect == "leaky" else {}))
+        found: dict[str, Any] = {"causality": Causality("complete")} if spec.expect == "leaky" else {}
+        store_run(Path("runs"), spec, **found)
     code, _, err = pixelbench(*DIGITS)
     assert code == 1
     assert "digits/gated-residual seed 0 is declared to leak, but no leak was found" in err

@@ -1,7 +1,6 @@
 """Which files a run leaves beside its record, and that an earlier attempt's stay until the new record stands."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ SPEC = spec_of("digits/pixelcnn")
 WEIGHTS = "weights.safetensors"
 
 
-def stopping(stage: str) -> dict[str, Callable[..., Any]]:
+def stopping(stage: str) -> dict[str, Any]:
     """Arguments of `execute` that stop a run when it has come to a stage."""
     seen: list[str] = []
     return {"emit": lambda event: seen.append(event.get("stage", "")), "stop": lambda: stage in seen}
