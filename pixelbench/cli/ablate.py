@@ -79,7 +79,16 @@ def ablate(
         say(note)
     plan, chosen = with_images(
         lambda: plan_suite(
-            suite, results, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision, verify=not dry_run
+            suite,
+            results,
+            seeds=seeds,
+            budget=budget,
+            rerun=rerun,
+            limit=limit,
+            device=device,
+            precision=precision,
+            ablation=name,
+            verify=not dry_run,
         ),
         fetch=fetch and not dry_run,
     )

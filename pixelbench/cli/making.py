@@ -87,7 +87,8 @@ def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str
     for fault in faults:
         say(fault)
     say(f"Report: {page} and {page.with_suffix('.html')}")
-    return FAILED if faults or (outcome is not None and outcome.remaining) else FINE
+    useless = any(cell.state == "failed" and not cell.runs for cell in plan.cells)  # also without a record that could say so
+    return FAILED if faults or useless or (outcome is not None and outcome.remaining) else FINE
 
 
 def _write_pages(plan: "Plan", outcome: "Outcome | None", known: "Known | None") -> Path:

@@ -38,14 +38,23 @@ def asked_of(report: "Report") -> dict[str, Asked]:
 
 def command_of(record: "Record", request: "Request") -> str:
     """`pixelbench run --suite paper --only mnist-fixed/fvsbn --budget paper`, without its `--seeds`."""
+    from pixelbench.data import task_names
+
     if request.command == "ablate":  # an ablation is run as a whole
-        words = ["pixelbench", "ablate", request.suite, "--task", request.task]
+        task = request.task if request.task in task_names() else "folder:PATH"  # no record keeps where images lie
+        words = ["pixelbench", "ablate", request.suite, "--task", task]
     else:
         words = ["pixelbench", "run", "--suite", request.suite, "--only", f"{request.task}/{record.variant.name}"]
     words += ["--budget", request.budget]
     words += ["--limit", str(request.limit)] if request.limit else []
-    words += ["--precision", request.precision] if request.precision != "auto" else []
+    words += ["--precision", precision] if (precision := _precision(record, request)) != "auto" else []
     return shlex.join(words)
+
+
+def _precision(record: "Record", request: "Request") -> str:
+    """What was asked for; where `auto` has become bf16, that, since on another device it would become fp32."""
+    made_in = "fp32" if record.recipe is None else record.recipe.precision
+    return "bf16" if (request.precision, made_in) == ("auto", "bf16") else request.precision
 
 
 def _origins(record: "Record", request: "Request") -> "SettingOrigins | None":
@@ -60,10 +69,15 @@ def _origins_in(name: str, record: "Record") -> "SettingOrigins | None":
     from pixelbench.suites.specs import row_specs
 
     suite, names = _shipped(name), (record.task.name, record.variant.name)
-    if suite is None or record.spec.cell_key not in {spec.cell_key for spec in row_specs(suite, *names).values()}:
+    if suite is None:
+        return None
+    rows = row_specs(suite, *names).items()
+    budgets = [budget for (budget, _), spec in rows if spec.cell_key == record.spec.cell_key]
+    if not budgets:
         return None
     task, variant = next((task, variant) for task, variant in pairs(suite) if (task.name, variant.name) == names)
-    return setting_origins(suite, task, variant, record.budget.name)
+    budget = record.budget.name if record.budget.name in budgets else budgets[0]  # suites may call the same length differently
+    return setting_origins(suite, task, variant, budget)
 
 
 @cache

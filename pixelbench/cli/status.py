@@ -39,7 +39,7 @@ def status(suite: SuiteFilter = None, results: ResultsOption = DEFAULT_RESULTS, 
                 _print_error(run, run.record.error)
     for problem in found.problems:
         say(problem)
-    if not runs:
+    if not runs and not found.problems:
         say(f"No runs are stored in '{results}'; make them with `pixelbench run --suite quick`.")
         raise typer.Exit(NOTHING)
 

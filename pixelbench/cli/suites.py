@@ -32,12 +32,13 @@ def plan_suite(
     precision: str,
     only: Sequence[str] | None = None,
     shard: str | None = None,
+    ablation: str | None = None,
     verify: bool = False,
 ) -> "tuple[Plan, str]":
     """The plan that the options ask for, and the device that `device` names on this machine.
 
-    `suite`: its name or path, or loaded. `verify`: where the code has changed since runs were stored, find out now whether it computes
-    the same, which needs torch and about a second a cell.
+    `suite`: its name or path, or loaded; `ablation`: the name or path by which `ablate` was asked for it. `verify`: where the code has
+    changed since runs were stored, find out now whether it computes the same, which needs torch and about a second a cell.
     """
     from pixelbench.experiments.devices import resolve_device
     from pixelbench.experiments.plan import make_plan
@@ -45,7 +46,8 @@ def plan_suite(
 
     chosen, loaded = resolve_device(device), load_suite(suite) if isinstance(suite, str) else suite
     numbers = parse_seeds(seeds)
-    asked: tuple[Command, str] = ("run", Path(suite).name) if isinstance(suite, str) else ("ablate", suite.name)
+    command: Command = "run" if ablation is None else "ablate"
+    name = ablation or (suite if isinstance(suite, str) else suite.name)
     make = functools.partial(
         make_plan,
         loaded,
@@ -58,8 +60,8 @@ def plan_suite(
         device=chosen,
         precision=precision,
         shard=parse_shard(shard),
-        command=asked[0],
-        suite_name=asked[1],
+        command=command,
+        suite_name=Path(name).name,
     )
     plan = make()
     if verify and plan.verifiable:

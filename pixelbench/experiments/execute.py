@@ -26,7 +26,7 @@ from pixelbench.experiments.present_code import present_behaviour
 from pixelbench.experiments.provenance import provenance
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
-from pixelbench.store.artifacts import CERTIFICATE, CURVE, NAMES, NATS, SAMPLES, WEIGHTS
+from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, remove_others
 from pixelbench.store.atomic import write_bytes
 from pixelbench.store.behaviour import differences
 from pixelbench.store.record import Causality, Cost, Likelihood, Record, Request, RunError, Status, asked_of
@@ -120,6 +120,7 @@ class Run:
         self.work = folder / "work"
         self.checkpoint = self.work / "checkpoint.safetensors"
         self.artifacts: dict[str, bytes] = {}
+        self.large_weights: bytes | None = None
         self.family = get_family(spec.family)
         precision = spec.recipe.get("precision", "fp32")
         self.provenance = provenance(self.family, device=device, precision=precision, threads=torch.get_num_threads())
@@ -150,6 +151,8 @@ class Run:
             return
         for name, content in self.artifacts.items():
             write_bytes(self.folder / name, content)
+        if self.large_weights is not None:
+            write_bytes(self.work / WEIGHTS, self.large_weights)
         record = Record(
             **asked_of(self.spec),
             **self.found,
@@ -162,8 +165,9 @@ class Run:
             error=error,
         )
         write_record(self.folder, record)
-        for name in set(NAMES) - set(self.artifacts):  # an earlier attempt's, of which this record does not speak
-            (self.folder / name).unlink(missing_ok=True)
+        remove_others(self.folder, self.artifacts)
+        if WEIGHTS in self.artifacts:
+            (self.work / WEIGHTS).unlink(missing_ok=True)
         if status == "done":
             self.checkpoint.unlink(missing_ok=True)
 
@@ -198,9 +202,8 @@ class Run:
         packed = pack(module_tensors("model", model), {"run_key": self.spec.key})
         if len(packed) <= self.most_weights:
             self.artifacts[WEIGHTS] = packed
-            (self.work / WEIGHTS).unlink(missing_ok=True)
         else:
-            write_bytes(self.work / WEIGHTS, packed)
+            self.large_weights = packed
 
     def _train(self, model: AutoregressiveModel, data: TaskData) -> AutoregressiveModel:
         """The model to evaluate: fitted, or trained from the checkpoint if there is one."""

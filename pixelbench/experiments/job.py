@@ -9,6 +9,7 @@ from typing import Any
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.failure import failed_record, raised
+from pixelbench.store.artifacts import remove_others
 from pixelbench.store.atomic import sweep_temporaries
 from pixelbench.store.locks import RunLock
 from pixelbench.store.record import Request, RunError
@@ -92,6 +93,7 @@ def write_failure(job: Job, error: RunError, seconds: float) -> None:
     """Writes the failed record of a run; the caller holds its lock."""
     record = failed_record(job.spec, error, request=job.request, device=job.device, threads=job.threads, seconds=seconds)
     write_record(job.folder, record)
+    remove_others(job.folder, record.artifacts)
 
 
 def _execute(job: Job, executor: str, stop: Callable[[], bool], emit: Emit) -> str:

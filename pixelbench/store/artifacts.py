@@ -10,6 +10,7 @@ import os
 import struct
 import time
 import zipfile
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,12 @@ def read_nats(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise
     except Exception as error:  # as in `read_facts`
         raise ValueError(f"{path} is damaged ({_in_short(error)})") from error
+
+
+def remove_others(folder: Path, kept: Collection[str]) -> None:
+    """Removes a run's files that an earlier attempt left, and of which the record that now stands beside them does not speak."""
+    for name in set(NAMES) - set(kept):
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_curve(path: Path) -> Curve:

@@ -4,15 +4,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_stores import Pixelbench, only_json, store_run
+from record_factory import rewrite  # type: ignore[import-not-found]
 
 from pixelbench.data.folder import VARIABLE
 from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Plan
+from pixelbench.store.record import Causality
 
 LEAK = ("ablate", "first-layer-residual", "--task", "digits", "--device", "cpu")
 
@@ -25,7 +28,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def run_plan(plan: Plan, *, on_event: Callable[[dict[str, Any]], None], **_: Any) -> Outcome:
         for cell in plan.to_run:
             labels.append(cell.spec.label)
-            store_run(plan.store, cell.spec)
+            store_run(plan.store, cell.spec, request=cell.request)
         return Outcome(done=plan.to_run)
 
     monkeypatch.setattr("pixelbench.experiments.schedule.run_plan", run_plan)
@@ -85,8 +88,8 @@ def test_an_undeclared_leak_is_1(pixelbench: Pixelbench, made: list[str], tmp_pa
     text = pixelbench("show", "first-layer-residual", "--toml")[1].replace('expect = "leaky"\n', "")
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     pixelbench("ablate", "mine.toml", "--task", "digits", "--device", "cpu")
-    for folder in Path("runs/digits/gated-residual").iterdir():
-        (record := folder / "record.json").write_text(record.read_text(encoding="utf-8").replace('"complete"', '"leaky"'), encoding="utf-8")
+    (folder,) = Path("runs/digits/gated-residual").iterdir()
+    rewrite(folder, lambda record: replace(record, causality=Causality("leaky", 0.5, 1e-10, "output 3 sees sub-pixel 3")))
     code, _, err = pixelbench("ablate", "mine.toml", "--task", "digits", "--device", "cpu")
     assert code == 1
     assert "digits/gated-residual seed 0 is not causal, and the suite does not declare it" in err

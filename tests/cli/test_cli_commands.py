@@ -11,9 +11,10 @@ from cli_stores import Pixelbench, only_json, store_run
 
 from pixelbench.data import get_task
 from pixelbench.data.folder import VARIABLE
+from pixelbench.store.record import RunError
 from pixelbench.store.spec import RunSpec
 
-ERROR = {"type": "ValueError", "message": "the loss is [not] finite", "log": ["line one", "line two"]}
+ERROR = RunError("ValueError", "the loss is [not] finite", ("line one", "line two"))
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def store(tmp_path: Path, specs: list[RunSpec]) -> Path:
     """All digits runs of the quick suite, one of them failed."""
     for spec in specs:
         if spec.variant == "pixelcnn":
-            store_run(tmp_path / "runs", spec, status="failed", error=ERROR, likelihood=None, samples=None)
+            store_run(tmp_path / "runs", spec, status="failed", error=ERROR)
         else:
             store_run(tmp_path / "runs", spec)
     return tmp_path / "runs"
@@ -70,7 +71,7 @@ def test_report_elsewhere_links_back_into_the_store(pixelbench: Pixelbench, stor
 def test_report_page_names_the_command_that_makes_a_run_again(pixelbench: Pixelbench, store: Path, tmp_path: Path) -> None:
     assert pixelbench("report", "--format", "html", "--out", "pages")[:2] == (0, "")
     page = (tmp_path / "pages" / "report.html").read_text(encoding="utf-8")
-    assert "pixelbench run --suite quick --only digits/gated-no-gates --seeds 0<" in page
+    assert "pixelbench run --suite quick --only digits/gated-no-gates --budget quick --seeds 0<" in page
     assert not (tmp_path / "pages" / "report.md").exists()
 
 
@@ -122,7 +123,8 @@ def test_run_keys_can_be_copied_from_a_narrow_terminal(
 def test_status_json(pixelbench: Pixelbench, store: Path) -> None:
     runs = only_json(pixelbench("status", "--json")[1])["runs"]
     failed = next(run for run in runs if run["variant"] == "pixelcnn")
-    assert (failed["status"], failed["error"], failed["bits_per_dim"]) == ("failed", ERROR, None)
+    error = {"type": "ValueError", "message": "the loss is [not] finite", "log": ["line one", "line two"]}
+    assert (failed["status"], failed["error"], failed["bits_per_dim"], failed["doubts"]) == ("failed", error, None, [])
 
 
 @pytest.mark.parametrize(("kind", "name"), [("suites", "quick"), ("tasks", "photos-8bit"), ("models", "gated-pixelcnn")])

@@ -1,5 +1,6 @@
 """`run`: what it says, what it writes, how it exits. The runs themselves are made by a stand-in, but for one real pair."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from cli_stores import Pixelbench, only_json, store_run
 
 from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Plan
+from pixelbench.store.record import Causality, Request, RunError
+from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
 
 DIGITS = ("run", "--suite", "quick", "--only", "digits/*", "--device", "cpu")
-LEAK = {"status": "leaky", "counter_example": "output 3 sees sub-pixel 3"}
+LEAK = Causality("leaky", 0.5, 1e-10, "output 3 sees sub-pixel 3")
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         for cell in plan.to_run:
             on_event({"event": "start", "run": cell.spec.label, "key": cell.spec.key})
             on_event({"event": "stage", "stage": "train", "run": cell.spec.label, "key": cell.spec.key})
-            store_run(plan.store, cell.spec)
+            store_run(plan.store, cell.spec, request=cell.request)
             end = {"status": "done", "elsewhere": False, "bits_per_dim": 1.5, "causal": cell.spec.expect, "seconds": 12.0, "error": None}
             on_event({"event": "end", "run": cell.spec.label, "key": cell.spec.key, **end})
         return Outcome(done=plan.to_run)
@@ -86,8 +89,8 @@ def test_json_is_one_document(pixelbench: Pixelbench, made: list[dict[str, Any]]
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"status": "diverged", "likelihood": None}, "digits/pixelcnn seed 0 ended as diverged"),
-        ({"status": "failed", "error": {"type": "X", "message": "out of luck", "log": []}}, "seed 0 ended as failed: out of luck"),
+        ({"status": "diverged"}, "digits/pixelcnn seed 0 ended as diverged"),
+        ({"status": "failed", "error": RunError("X", "out of luck")}, "seed 0 ended as failed: out of luck"),
         ({"causality": LEAK}, "digits/pixelcnn seed 0 is not causal, and the suite does not declare it: output 3 sees sub-pixel 3"),
     ],
 )
@@ -102,10 +105,28 @@ def test_failures_and_undeclared_leaks_are_1(pixelbench: Pixelbench, specs: list
 
 def test_a_declared_leak_that_is_not_found_is_1(pixelbench: Pixelbench, specs: list[RunSpec]) -> None:
     for spec in specs:
-        store_run(Path("runs"), spec, **({"causality": {"status": "complete"}} if spec.expect == "leaky" else {}))
+        found: dict[str, Any] = {"causality": Causality("complete")} if spec.expect == "leaky" else {}
+        store_run(Path("runs"), spec, **found)
     code, _, err = pixelbench(*DIGITS)
     assert code == 1
     assert "digits/gated-residual seed 0 is declared to leak, but no leak was found" in err
+
+
+def test_a_run_that_does_not_add_up_or_is_damaged_is_1_until_it_is_made_again(
+    pixelbench: Pixelbench, made: list[dict[str, Any]], specs: list[RunSpec]
+) -> None:
+    folders = {spec.variant: store_run(Path("runs"), spec) for spec in specs}
+    (folders["pixelcnn"] / "nats.npz").unlink()
+    (folders["uniform"] / "record.json").write_text("{", encoding="utf-8")
+    code, _, err = pixelbench(*DIGITS)
+    assert (code, made) == (1, [])
+    assert f"{len(specs) - 2} of {len(specs)} runs are stored, 2 failed before (`--rerun failed` tries again)." in err
+    assert f"{folders['pixelcnn'].name}/record.json does not add up, so it is not ranked, compared or judged: nats.npz is missing" in err
+    assert f"{folders['uniform'].name}/record.json is damaged" in err
+    for folder in (folders["pixelcnn"], folders["uniform"]):
+        shutil.rmtree(folder)
+    assert pixelbench(*DIGITS)[0] == 0
+    assert len(made) == 1
 
 
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(pixelbench: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +148,8 @@ def test_really_from_suite_to_report(pixelbench: Pixelbench, tmp_path: Path) -> 
     rows = only_json(out)["tasks"][0]["rows"]
     assert [(row["label"], row["standing"]) for row in rows] == [("uniform", "ranked"), ("png", "reference")]
     assert rows[0]["bits_per_dim"] == pytest.approx(4.0875, abs=1e-3)  # log2 17
+    records = [read_record(path.parent) for path in (tmp_path / "runs").rglob("record.json")]
+    assert [record.request for record in records] == [Request("run", "quick", "digits", "smoke")] * 2
     before = (tmp_path / "runs" / "report.md").stat().st_mtime_ns
     assert "Nothing left to do: 2 of 2 runs are stored." in pixelbench(*arguments)[2]
     assert (tmp_path / "runs" / "report.md").stat().st_mtime_ns == before

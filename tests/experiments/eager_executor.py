@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from pixelbench.experiments.execute import execute as real
+from fingerprints import made_up_fingerprint
+
+from pixelbench.experiments import execute as module
 from pixelbench.training import loop
 
 NAME = "eager_executor:execute"
@@ -11,4 +13,5 @@ NAME = "eager_executor:execute"
 def execute(*arguments: Any, **named: Any) -> str:
     loop.CHECKPOINT_SECONDS = 0.0
     loop.CHECKPOINT_SHARE = 1e9
-    return real(*arguments, **named)
+    module.present_behaviour = lambda spec, store: made_up_fingerprint(1.0)  # the same in every process
+    return module.execute(*arguments, **named)

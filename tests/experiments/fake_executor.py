@@ -3,22 +3,36 @@
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from pixelbench.experiments.failure import failed_record
-from pixelbench.store import RunSpec, write_record
 from pixelbench.store.atomic import write_text
+from pixelbench.store.record import Request
+from pixelbench.store.spec import RunSpec
+
+sys.path.append(str(Path(__file__).parents[1] / "reports"))  # a worker is no test
+from ended_run import end
 
 NAME = "fake_executor:execute"
 
 
 def execute(
-    spec: RunSpec, folder: Path, *, device: str, max_seconds: float | None, certificates: Path, stop: Any, emit: Any
+    spec: RunSpec,
+    folder: Path,
+    *,
+    device: str,
+    max_seconds: float | None,
+    store: Path,
+    request: Request,
+    most_weights: int,
+    stop: Any,
+    emit: Any,
 ) -> str:
     """`seed` says what happens: see below; else it takes so many steps, with a checkpoint after each."""
-    executions = folder.parents[2] / "executions.txt"
+    assert folder.parents[2] == store
+    executions = store / "executions.txt"
     with executions.open("a") as log:
         log.write(f"{spec.key} {os.getpid()}\n")
     os.write(1, b"printed below python\n")
@@ -37,8 +51,8 @@ def execute(
     while spec.seed == 105 and len({line.split()[1] for line in executions.read_text().splitlines()}) < 2:
         time.sleep(0.01)
     status = _work(spec.seed if spec.seed < 100 else 1, folder / "work" / "checkpoint.json", stop, emit)
-    record = failed_record(spec, {"type": "x", "message": "x"}, device=device, threads=1, seconds=0.5)
-    write_record(folder, record | {"status": status, "error": None})
+    end(store, spec, status, device=device, request=request)
+    write_text(folder / "work" / "weights.txt", f"at most {most_weights} bytes are kept")
     return status
 
 

@@ -1,26 +1,24 @@
-"""The project's own guard: one certificate for all runs that it holds for, made anew when anything it depends on has changed."""
+"""The project's own guard: one certificate for all runs that it holds for, made again when anything it depends on has changed."""
 
 import dataclasses
+import itertools
 import json
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from quick_run import spec_of
 
 from pixelbench.causality import CausalityReport
+from pixelbench.causality.positions import by_importance
 from pixelbench.experiments import certify as module
 from pixelbench.experiments import stages
-from pixelbench.experiments.certify import certificate_key, certify, certify_trained, companion, narrow
+from pixelbench.experiments.certify import artifact_of, certificate_key, certify, certify_trained, narrow
 from pixelbench.experiments.execute import execute
-from pixelbench.experiments.plan import make_plan
-from pixelbench.store.record import read_record
+from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
-from pixelbench.suites.load import load_suite
-
-
-def spec_of(cell: str, budget: str = "smoke", **changes: Any) -> RunSpec:
-    plan = make_plan(load_suite("quick"), Path("unused"), budget=budget, only=[cell])
-    return dataclasses.replace(plan.cells[0].spec, **changes)
 
 
 @pytest.fixture
@@ -45,7 +43,7 @@ def test_a_certificate_is_shared_by_all_seeds(tmp_path: Path, checks: list[str])
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"schema": 1}', b'{"schema": 99}'])
-def test_a_damaged_certificate_is_made_anew(content: bytes, tmp_path: Path, checks: list[str]):
+def test_a_damaged_certificate_is_made_again(content: bytes, tmp_path: Path, checks: list[str]):
     spec = spec_of("digits/gated-residual")
     stored = tmp_path / f"{certificate_key(spec)}.json"
     stored.write_bytes(content)
@@ -55,7 +53,7 @@ def test_a_damaged_certificate_is_made_anew(content: bytes, tmp_path: Path, chec
     assert len(checks) == 1
 
 
-def test_a_certificate_that_is_json_but_not_whole_is_made_anew(tmp_path: Path, checks: list[str]):
+def test_a_certificate_that_is_json_but_not_whole_is_made_again(tmp_path: Path, checks: list[str]):
     spec = spec_of("digits/gated-residual")
     whole = certify(spec, stages.build, tmp_path).to_json()
     (leak, *others) = whole["leaks"]
@@ -106,11 +104,57 @@ def test_the_narrow_copy_is_narrow_in_maps_and_levels():
     assert narrow(spec_of("digits/uniform")) == {"levels": 17}
 
 
-def test_the_trained_model_is_probed_at_telling_positions_and_some_of_the_seeds():
-    spec = spec_of("digits/gated-pixelcnn")
-    report = certify_trained(stages.build(spec), spec)
-    assert report.verdict == "partial"
-    assert 8 <= report.positions_probed <= 16
+@pytest.fixture
+def probed(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """The positions at which each model was asked to be probed."""
+    asked: list[np.ndarray] = []
+
+    def noted(*arguments: Any, positions: np.ndarray, **named: Any) -> CausalityReport:
+        asked.append(positions)
+        return real(*arguments, positions=positions, **named)
+
+    real = module.check_causality
+    monkeypatch.setattr(module, "check_causality", noted)
+    return asked
+
+
+def sized(spec: RunSpec, channels: int, height: int, width: int) -> RunSpec:
+    return dataclasses.replace(spec, task=spec.task | {"channels": channels, "height": height, "width": width})
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 16, 16), (1, 4, 4), (1, 17, 1), (1, 3, 5), (3, 2, 2), (1, 1, 2)])
+def test_a_trained_model_is_probed_at_sixteen_different_positions_or_at_all_there_are(shape: tuple[int, int, int], probed: list[Any]):
+    spec = sized(spec_of("digits/gated-pixelcnn"), *shape)
+    report, count = certify_trained(stages.build(spec), spec), int(np.prod(shape))
+    (positions,) = probed
+    assert report.positions_probed == len(positions) == len(set(positions.tolist())) == min(16, count)
+    assert set(positions.tolist()) <= set(range(count))
+    assert report.verdict == ("partial" if count > 16 else "causal")
+
+
+def test_how_many_positions_are_probed_is_never_a_matter_of_time(monkeypatch: pytest.MonkeyPatch, probed: list[Any]):
+    """On a machine on which every look at the clock comes an hour after the one before, the report is the same."""
+    spec = spec_of("photos/gated-pixelcnn")
+    quick = certify_trained(stages.build(spec), spec)
+    hours = itertools.count(0, 3600)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(hours)))
+    slow = certify_trained(stages.build(spec), spec)
+    assert slow.seconds > 3600 > quick.seconds, "the clock was not slow, so this test shows nothing"
+    assert np.array_equal(*probed)
+    assert dataclasses.replace(slow, seconds=quick.seconds) == quick
+    assert slow.positions_probed == 16
+
+
+def test_half_of_the_positions_are_the_telling_ones_and_the_seed_chooses_the_others(probed: list[Any]):
+    for seed in (0, 0, 1):
+        spec = spec_of("digits/gated-pixelcnn", seed=seed)
+        certify_trained(stages.build(spec), spec)
+    first, again, other = (set(positions.tolist()) for positions in probed)
+    assert first == again != other
+    assert set(by_importance(np.arange(64), (1, 8, 8), 0)[:8].tolist()) <= first & other
+
+
+def test_a_leak_of_the_trained_model_is_found_at_these_positions():
     leaky = spec_of("digits/gated-residual")
     assert certify_trained(stages.build(leaky), leaky).faults == ("sees-itself",)
 
@@ -120,10 +164,10 @@ def test_a_leak_that_only_the_narrow_copy_has_counts_and_speaks(tmp_path: Path, 
     monkeypatch.setattr("pixelbench.experiments.execute.certify", lambda *arguments: leaky)
     assert execute(spec_of("digits/gated-pixelcnn"), tmp_path) == "done"
     record = read_record(tmp_path)
-    assert record["causality"]["status"] == "leaky"
-    assert record["causality"]["faults"] == ["sees-itself"]
-    assert record["causality"]["counter_example"] == leaky.counter_example
-    assert record["sequential"]["n_images"] == 2
+    assert (record.causality.status, record.causality.faults) == ("leaky", ("sees-itself",))
+    assert record.causality.counter_example == leaky.counter_example
+    assert record.sequential is not None
+    assert record.sequential.n_images == 2
 
 
 def test_a_leak_that_only_the_trained_model_has_counts_and_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -131,15 +175,15 @@ def test_a_leak_that_only_the_trained_model_has_counts_and_speaks(tmp_path: Path
     monkeypatch.setattr("pixelbench.experiments.execute.certify", lambda *arguments: sound)
     assert execute(spec_of("digits/gated-residual"), tmp_path) == "done"
     record = read_record(tmp_path)
-    assert record["causality"]["status"] == "leaky"
-    assert record["causality"]["faults"] == ["sees-itself"]
-    assert record["samples"]["method"] == "naive"
-    assert "the model sees the pixel it predicts" in " ".join(diagnosis["sentence"] for diagnosis in record["diagnoses"])
+    assert (record.causality.status, record.causality.faults) == ("leaky", ("sees-itself",))
+    assert record.samples is not None
+    assert record.samples.method == "naive"
+    assert "the model sees the pixel it predicts" in " ".join(diagnosis.sentence for diagnosis in record.diagnoses)
 
 
 def test_a_runs_certificate_keeps_the_blind_spots_and_the_count_of_all_that_is_missing(tmp_path: Path):
     report = certify(spec_of("digits/pixelcnn", "quick"), stages.build, None)
-    (tmp_path / "certificate.json").write_bytes(companion(report))
+    (tmp_path / "certificate.json").write_bytes(artifact_of(report))
     kept = CausalityReport.read(tmp_path / "certificate.json")
     assert kept is not None
     assert 0 < len(kept.missing) == report.blind_spots < report.missing_kinds == kept.missing_kinds

@@ -1,6 +1,7 @@
-"""One run, whatever its end: record, companions, going on after a cut, failure as a record."""
+"""One run, whatever its end: record, artifacts, going on after a cut, failure as a record."""
 
 import csv
+import hashlib
 import itertools
 import json
 from dataclasses import replace
@@ -10,29 +11,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from quick_run import comparable, spec_of
 
 from pixelbench.data import get_task, relabel
 from pixelbench.evaluation.likelihood import score, summarise
 from pixelbench.experiments import execute as module
 from pixelbench.experiments import stages
+from pixelbench.experiments.closure import code_digest
 from pixelbench.experiments.execute import execute
-from pixelbench.experiments.plan import make_plan
 from pixelbench.experiments.stored import load_run
-from pixelbench.store.record import read_record
-from pixelbench.store.spec import RunSpec
-from pixelbench.suites.load import load_suite
+from pixelbench.store.artifacts import read_facts
+from pixelbench.store.integrity import Finding, examine
+from pixelbench.store.record import Request
+from pixelbench.store.record_file import read_record
+from pixelbench.store.scan import StoredRun
 from pixelbench.training import loop
 
-
-def spec_of(cell: str, **changes: Any) -> RunSpec:
-    plan = make_plan(load_suite("quick"), Path("unused"), budget="smoke", only=[cell])
-    return replace(plan.cells[0].spec, **changes)
+pytestmark = pytest.mark.usefixtures("present_code")
 
 
-def comparable(folder: Path) -> dict[str, Any]:
-    """A record without what may differ between two equal runs: times, memory."""
-    record = read_record(folder)
-    return {name: value for name, value in record.items() if name != "cost"} | {"updates": record["cost"]["updates"]}
+REQUEST = Request("run", "quick", "digits", "smoke", limit=7)
 
 
 def certificate(folder: Path) -> dict[str, Any]:
@@ -42,35 +40,46 @@ def certificate(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, present_code: dict[str, Any]) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    assert execute(spec_of("digits/gated-pixelcnn", updates=12), folder) == "done"
+    assert execute(spec_of("digits/gated-pixelcnn", updates=12), folder, request=REQUEST) == "done"
     return folder
 
 
 def test_a_run_leaves_a_record_and_what_a_report_needs(undisturbed: Path):
     record = read_record(undisturbed)
-    assert record["status"] == "done"
-    assert record["causality"]["status"] == "complete"
-    assert record["causality"]["trained_positions"] >= 16
-    assert record["likelihood"]["estimator"] == "exact"
-    assert record["cost"]["updates"] == 12
-    assert record["cost"]["images_seen"] == 12 * record["recipe"]["batch"]
-    assert record["samples"]["method"] == "cached"
-    assert record["samples"]["canvas_agreement"] == 1.0
-    assert record["error"] is None
+    assert (record.status, record.schema, record.error) == ("done", 2, None)
+    assert (record.causality.status, record.causality.trained_positions) == ("complete", 16)
+    assert record.likelihood is not None
+    assert record.likelihood.estimator == "exact"
+    assert record.recipe is not None
+    assert (record.cost.updates, record.cost.images_seen) == (12, 12 * record.recipe.batch)
+    assert record.samples is not None
+    assert (record.samples.method, record.samples.canvas_agreement) == ("cached", 1.0)
     nats = np.load(undisturbed / "nats.npz")
     assert nats["nats"].dtype == np.float32
-    assert len(nats["nats"]) == record["likelihood"]["n_images"] == 16
-    assert nats["nats"].mean() == pytest.approx(record["likelihood"]["nats_per_image"], rel=1e-6)
+    assert len(nats["nats"]) == record.likelihood.n_images == 16
+    assert nats["nats"].mean() == pytest.approx(record.likelihood.nats_per_image, rel=1e-6)
     assert certificate(undisturbed)["verdict"] == "causal"
-    assert record["causality"]["faults"] == []
-    assert record["causality"]["probes"] == certificate(undisturbed)["method"]["probes"]
+    assert record.causality.faults == ()
+    assert record.causality.probes == certificate(undisturbed)["method"]["probes"]
     rows = list(csv.DictReader((undisturbed / "curve.csv").read_text().splitlines()))
     assert int(rows[-1]["update"]) == 12
-    assert float(rows[-1]["validation_bits_per_dim"]) == pytest.approx(record["likelihood"]["validation_bits_per_dim"])
+    assert float(rows[-1]["validation_bits_per_dim"]) == pytest.approx(record.likelihood.validation_bits_per_dim)
     assert (undisturbed / "samples.png").stat().st_size <= 200_000
-    assert sorted(path.name for path in (undisturbed / "work").iterdir()) == ["events.jsonl", "weights.safetensors"]
+    assert [path.name for path in (undisturbed / "work").iterdir()] == ["events.jsonl"]
+
+
+def test_a_record_says_what_was_asked_by_which_command_of_which_code_and_what_it_left(undisturbed: Path, present_code: dict[str, Any]):
+    spec, record = spec_of("digits/gated-pixelcnn", updates=12), read_record(undisturbed)
+    assert (record.spec, record.run_key) == (spec, spec.key)
+    assert (record.request, record.behaviour) == (REQUEST, present_code)
+    assert record.provenance.source_digest == code_digest("gated-pixelcnn")
+    left = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in undisturbed.iterdir() if path.is_file()}
+    assert record.artifacts == {name: digest for name, digest in left.items() if name != "record.json"}
+    assert set(record.artifacts) == {"nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"}
+    facts = {name: read_facts(undisturbed / name) for name in record.artifacts}
+    assert examine(record, facts) == Finding((), {})
 
 
 def test_a_record_names_no_host_and_no_path(undisturbed: Path):
@@ -82,27 +91,28 @@ def test_a_record_names_no_host_and_no_path(undisturbed: Path):
 def test_an_interrupted_run_goes_on_and_ends_with_the_very_same_record(undisturbed: Path, tmp_path: Path):
     spec, asked = spec_of("digits/gated-pixelcnn", updates=12), itertools.count()
     assert execute(spec, tmp_path, stop=lambda: next(asked) >= 7) == "interrupted"
-    assert 0 < read_record(tmp_path)["cost"]["updates"] < 12
+    assert 0 < read_record(tmp_path).cost.updates < 12
     assert (tmp_path / "work" / "checkpoint.safetensors").exists()
     events: list[dict[str, Any]] = []
-    assert execute(spec, tmp_path, emit=events.append) == "done"
+    assert execute(spec, tmp_path, emit=events.append, request=REQUEST) == "done"
     assert min(event["update"] for event in events if event["event"] == "progress") > 1
+    assert not any(event["event"] == "note" for event in events)
     assert comparable(tmp_path) == comparable(undisturbed)
-    for name in ("curve.csv", "samples.png"):
+    for name in ("curve.csv", "samples.png", "nats.npz", "weights.safetensors"):
         assert (tmp_path / name).read_bytes() == (undisturbed / name).read_bytes()
     assert certificate(tmp_path) == certificate(undisturbed)
 
 
-def test_a_checkpoint_that_does_not_fit_is_left_aside_and_the_run_starts_anew(undisturbed: Path, tmp_path: Path):
+def test_a_checkpoint_that_does_not_fit_is_left_aside_and_the_run_starts_again(undisturbed: Path, tmp_path: Path):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "checkpoint.safetensors").write_bytes(b"half a file")
     events: list[dict[str, Any]] = []
-    assert execute(spec_of("digits/gated-pixelcnn", updates=12), tmp_path, emit=events.append) == "done"
-    assert any("starting anew" in event.get("text", "") for event in events)
+    assert execute(spec_of("digits/gated-pixelcnn", updates=12), tmp_path, emit=events.append, request=REQUEST) == "done"
+    assert next(event["text"] for event in events if event["event"] == "note").startswith("starting again: not a PixelBench checkpoint")
     assert comparable(tmp_path) == comparable(undisturbed)
 
 
-def test_a_run_that_had_ended_starts_anew(tmp_path: Path):
+def test_a_run_that_had_ended_starts_again(tmp_path: Path):
     spec = spec_of("digits/pixelcnn")
     for _ in range(2):
         events: list[dict[str, Any]] = []
@@ -110,7 +120,7 @@ def test_a_run_that_had_ended_starts_anew(tmp_path: Path):
         assert [event["update"] for event in events if event["event"] == "progress"] == [1, 2, 3, 4]
 
 
-def test_a_finished_run_that_is_made_anew_and_interrupted_keeps_what_it_had(tmp_path: Path):
+def test_a_finished_run_that_is_made_again_and_interrupted_keeps_what_it_had(tmp_path: Path):
     spec = spec_of("digits/pixelcnn")
     assert execute(spec, tmp_path) == "done"
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
@@ -122,35 +132,43 @@ def test_a_finished_run_that_is_made_anew_and_interrupted_keeps_what_it_had(tmp_
 def test_a_planted_leak_is_marked_scored_in_sequence_and_sampled_from_two_canvases(tmp_path: Path):
     assert execute(spec_of("digits/gated-residual"), tmp_path) == "done"
     record = read_record(tmp_path)
-    assert record["causality"]["status"] == "leaky"
-    assert record["causality"]["counter_example"]
-    assert record["samples"]["method"] == "naive"
-    assert record["sequential"]["n_images"] == 2
-    assert record["sequential"]["bits_per_dim"] != record["likelihood"]["bits_per_dim"]
+    assert record.causality.status == "leaky"
+    assert record.causality.counter_example
+    assert record.samples is not None
+    assert record.samples.method == "naive"
+    assert record.sequential is not None
+    assert record.likelihood is not None
+    assert record.sequential.n_images == 2
+    assert record.sequential.bits_per_dim != record.likelihood.bits_per_dim
 
 
 @pytest.mark.parametrize("cell", ["photos/histogram", "photos/png", "digits/webp"])
 def test_baselines_are_runs_like_others(cell: str, tmp_path: Path):
     estimator = "exact" if cell.endswith("histogram") else "code-length"
     assert execute(spec_of(cell), tmp_path) == "done"
-    likelihood = read_record(tmp_path)["likelihood"]
-    assert likelihood["estimator"] == estimator
-    assert 0 < likelihood["bits_per_dim"] < 5
-    assert (likelihood["bits_per_dim_se"] is None) == (estimator == "code-length")
+    record = read_record(tmp_path)
+    likelihood = record.likelihood
+    assert likelihood is not None
+    assert likelihood.estimator == estimator
+    assert 0 < likelihood.bits_per_dim < 5
+    assert (likelihood.bits_per_dim_se is None) == (estimator == "code-length")
+    assert (record.recipe, record.cost.updates) == (None, 0)
+    assert ("nats.npz" in record.artifacts) == (estimator == "exact")
 
 
 def test_patches_are_scored_by_photograph_and_not_by_region(tmp_path: Path):
     spec = spec_of("photos/histogram", evaluation=spec_of("photos/histogram").evaluation | {"test_images": None})
     assert execute(spec, tmp_path) == "done"
-    likelihood = read_record(tmp_path)["likelihood"]
-    assert (likelihood["n_images"], likelihood["n_clusters"]) == (273, 7)
+    likelihood = read_record(tmp_path).likelihood
+    assert likelihood is not None
+    assert (likelihood.n_images, likelihood.n_clusters) == (273, 7)
     with np.load(tmp_path / "nats.npz") as kept:
         nats, units = kept["nats"].astype(np.float64), kept["clusters"]
     regions = get_task("photos").load().test.clusters
     np.testing.assert_array_equal(units, relabel("photos", regions))
     over_photographs, over_regions = (summarise(nats, clusters, (3, 16, 16)).bits_per_dim_se for clusters in (units, regions))
-    assert likelihood["bits_per_dim_se"] == pytest.approx(over_photographs, rel=1e-5)
-    assert likelihood["bits_per_dim_se"] != pytest.approx(over_regions, rel=0.05)
+    assert likelihood.bits_per_dim_se == pytest.approx(over_photographs, rel=1e-5)
+    assert likelihood.bits_per_dim_se != pytest.approx(over_regions, rel=0.05)
 
 
 def test_a_run_that_fails_says_what_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -160,10 +178,10 @@ def test_a_run_that_fails_says_what_and_where(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(module.stages, "evaluate", burst)
     assert execute(spec_of("digits/pixelcnn"), tmp_path) == "failed"
     record = read_record(tmp_path)
-    assert record["error"]["type"] == "RuntimeError"
-    assert record["error"]["message"] == "CUDA out of memory"
-    assert any("burst" in line for line in record["error"]["log"])
-    assert record["likelihood"] is None
+    assert record.error is not None
+    assert (record.error.type, record.error.message) == ("RuntimeError", "CUDA out of memory")
+    assert any("burst" in line for line in record.error.log)
+    assert record.likelihood is None
 
 
 def test_a_diverged_run_says_so(tmp_path: Path):
@@ -176,7 +194,7 @@ def test_a_diverged_run_says_so(tmp_path: Path):
 def test_the_cap_ends_a_run_as_timeout_and_a_second_attempt_goes_on(tmp_path: Path):
     spec = spec_of("digits/pixelcnn", updates=400)
     assert execute(spec, tmp_path, max_seconds=0.3) == "timeout"
-    reached = read_record(tmp_path)["cost"]["updates"]
+    reached = read_record(tmp_path).cost.updates
     assert 0 < reached < 400
     events: list[dict[str, Any]] = []
     execute(spec, tmp_path, max_seconds=0.3, emit=events.append)
@@ -186,7 +204,9 @@ def test_the_cap_ends_a_run_as_timeout_and_a_second_attempt_goes_on(tmp_path: Pa
 def test_another_digest_than_the_task_has_is_a_failed_run(tmp_path: Path):
     spec = spec_of("digits/pixelcnn")
     assert execute(replace(spec, task=spec.task | {"digest": "0" * 64}), tmp_path) == "failed"
-    assert "another digest" in read_record(tmp_path)["error"]["message"]
+    error = read_record(tmp_path).error
+    assert error is not None
+    assert "another digest" in error.message
 
 
 def test_checkpoints_are_written_while_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -204,12 +224,14 @@ def test_a_conditional_run_is_scored_and_sampled_with_its_classes(tmp_path: Path
     spec = replace(plain, settings=plain.settings | {"condition": "class", "classes": 10}, evaluation=plain.evaluation | {"samples": 24})
     assert execute(spec, tmp_path) == "done"
     record = read_record(tmp_path)
-    assert (record["causality"]["status"], record["latent"], record["samples"]["canvas_agreement"]) == ("complete", None, 1.0)
+    assert record.samples is not None
+    assert record.likelihood is not None
+    assert (record.causality.status, record.latent, record.samples.canvas_agreement) == ("complete", None, 1.0)
     assert (tmp_path / "samples.png").stat().st_size > 0
-    data, model = get_task("digits").load(), load_run(tmp_path)
+    data, model = get_task("digits").load(), load_run(StoredRun(tmp_path, record))
     test = stages.limited(data, spec).test
     again = score(model, torch.from_numpy(test.images), test.clusters, stages.condition_of(model, test))
-    assert again.nats_per_image == pytest.approx(record["likelihood"]["nats_per_image"], rel=1e-6)
+    assert again.nats_per_image == pytest.approx(record.likelihood.nats_per_image, rel=1e-6)
     others = score(model, torch.from_numpy(test.images), test.clusters, torch.zeros(16, dtype=torch.long))
     assert others.nats_per_image != pytest.approx(again.nats_per_image, rel=1e-4)
 
@@ -218,4 +240,6 @@ def test_a_conditional_leak_is_scored_in_sequence_for_the_same_classes(tmp_path:
     spec = spec_of("digits/gated-residual")
     spec = replace(spec, settings=spec.settings | {"condition": "class", "classes": 10})
     assert execute(spec, tmp_path) == "done"
-    assert read_record(tmp_path)["sequential"]["n_images"] == 2
+    sequential = read_record(tmp_path).sequential
+    assert sequential is not None
+    assert sequential.n_images == 2

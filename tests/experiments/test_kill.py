@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quick_run import comparable
 from run_eager import plan_in
-
-from pixelbench.store.record import read_record
 
 PROGRAM = Path(__file__).parent / "run_eager.py"
 
@@ -25,12 +24,10 @@ def results(store: Path) -> dict[str, dict[str, Any]]:
     """What every run of the plan left, without times and memory."""
     found = {}
     for cell in plan_in(store).cells:
-        record = read_record(cell.folder)
-        record["cost"] = {name: record["cost"][name] for name in ("updates", "images_seen", "parameters")}
-        companions: dict[str, Any] = {path.name: path.read_bytes() for path in cell.folder.iterdir() if path.is_file()}
-        companions["certificate.json"] = json.loads(companions["certificate.json"]) | {"seconds": None}
-        del companions["record.json"]
-        found[cell.spec.label] = {"record": record, "companions": companions}
+        artifacts: dict[str, Any] = {path.name: path.read_bytes() for path in cell.folder.iterdir() if path.is_file()}
+        artifacts["certificate.json"] = json.loads(artifacts["certificate.json"]) | {"seconds": None}
+        del artifacts["record.json"]
+        found[cell.spec.label] = {"record": comparable(cell.folder), "artifacts": artifacts}
     return found
 
 
@@ -57,6 +54,9 @@ def test_killed_runs_resume_and_finished_ones_are_kept(undisturbed: dict[str, di
     assert start(store).wait(timeout=120) == 0
     assert all(path.read_bytes() == before for path, before in kept.items())
     assert results(store) == undisturbed
+    events = [json.loads(line) for path in store.rglob("events.jsonl") for line in path.read_text().splitlines()]
+    assert len([event for event in events if event.get("stage") == "train"]) > 2
+    assert not any(event["event"] == "note" for event in events), "a run began again that had a checkpoint"
 
 
 def wait_for(condition: Any, seconds: float = 60) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pixelbench.errors import UserError
 from pixelbench.experiments import devices, provenance
+from pixelbench.experiments.closure import code_digest
 from pixelbench.experiments.devices import available_cores, resolve_device
 from pixelbench.experiments.failure import died, without_paths
 from pixelbench.models.families import FAMILIES
@@ -48,12 +49,13 @@ def test_cores_are_those_we_may_use() -> None:
 
 def test_provenance_names_no_place() -> None:
     found = provenance.provenance(FAMILIES["uniform"], device="cpu", precision="fp32", threads=1)
-    assert found["versions"]["python"] == platform.python_version()
-    assert {"torch", "numpy", "pixelbench"} <= set(found["versions"])
-    assert found["deterministic"] is True
+    assert found.versions["python"] == platform.python_version()
+    assert {"torch", "numpy", "pixelbench"} <= set(found.versions)
+    assert found.deterministic is True
+    assert found.source_digest == code_digest("uniform")
     text = str(found)
     assert platform.node() not in text
-    assert "/" not in text.replace(found["versions"]["torch"], "")
+    assert "/" not in text.replace(found.versions["torch"], "")
 
 
 def test_source_digest_follows_text_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,5 +94,5 @@ def test_paths_are_taken_out(line: str, clean: str) -> None:
 
 def test_the_last_lines_are_kept() -> None:
     error = died(-11, [f"line {n}\n\n" for n in range(50)])
-    assert error["message"] == "The worker was ended by SIGSEGV."
-    assert error["log"] == [f"line {n}" for n in range(30, 50)]
+    assert (error.type, error.message) == ("WorkerDied", "The worker was ended by SIGSEGV.")
+    assert error.log == tuple(f"line {n}" for n in range(30, 50))

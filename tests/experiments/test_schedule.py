@@ -15,15 +15,17 @@ from typing import Any
 
 import pytest
 from fake_executor import NAME
-from suite_file import tiny_plan, write_suite
+from suite_file import TEXT, tiny_plan, write_suite
 
 from pixelbench.errors import UserError
 from pixelbench.experiments import schedule
+from pixelbench.experiments.job import Job
 from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Plan, make_plan
 from pixelbench.experiments.schedule import run_plan
-from pixelbench.store import read_record
 from pixelbench.store.locks import RunLock
+from pixelbench.store.record import Request, RunError
+from pixelbench.store.record_file import read_record
 from pixelbench.suites.load import load_suite
 
 PROGRAM = Path(__file__).parent / "run_tiny.py"
@@ -32,6 +34,13 @@ PROGRAM = Path(__file__).parent / "run_tiny.py"
 def make(plan: Plan, workers: int, **choices: Any) -> tuple[Outcome, list[dict[str, Any]]]:
     events: list[dict[str, Any]] = []
     return run_plan(plan, workers=workers, executor=NAME, on_event=events.append, **choices), events
+
+
+def error_of(outcome: Outcome) -> RunError:
+    """Of the first run that failed."""
+    error = read_record(outcome.failed[0].folder).error
+    assert error is not None
+    return error
 
 
 def executions(folder: Path) -> Counter[str]:
@@ -85,10 +94,10 @@ def test_a_failing_run_leaves_a_record_and_the_others_go_on(tmp_path: Path, work
     assert [cell.spec.seed for cell in outcome.failed] == [100]
     assert [cell.spec.seed for cell in outcome.done] == [1]
     assert outcome.advice == "1 of 2 runs failed; `--rerun failed` tries them again."
-    error = read_record(outcome.failed[0].folder)["error"]
-    assert (error["type"], error["message"]) == ("RuntimeError", "planted")
-    assert error["log"][-1] == "RuntimeError: planted"
-    assert not any(str(Path(__file__).parent) in line for line in error["log"])
+    error = error_of(outcome)
+    assert (error.type, error.message) == ("RuntimeError", "planted")
+    assert error.log[-1] == "RuntimeError: planted"
+    assert not any(str(Path(__file__).parent) in line for line in error.log)
     assert [event["error"] for event in events if event["event"] == "end" and event["status"] == "failed"] == ["planted"]
 
 
@@ -96,11 +105,11 @@ def test_a_killed_worker_is_a_failed_run_and_the_next_goes_on(tmp_path: Path) ->
     outcome, _ = make(tiny_plan(tmp_path, [101, 1, 2]), 1)
     assert [cell.spec.seed for cell in outcome.failed] == [101]
     assert [cell.spec.seed for cell in outcome.done] == [1, 2]
-    error = read_record(outcome.failed[0].folder)["error"]
-    assert error["type"] == "WorkerDied"
-    assert "SIGKILL" in error["message"]
-    assert error["log"][0] == "printed below python"
-    assert error["log"][1].startswith(f"working on {outcome.failed[0].spec.key}")
+    error = error_of(outcome)
+    assert error.type == "WorkerDied"
+    assert "SIGKILL" in error.message
+    assert error.log[0] == "printed below python"
+    assert error.log[1].startswith(f"working on {outcome.failed[0].spec.key}")
 
 
 def test_a_worker_that_gets_sigterm_interrupts_only_its_own_run(tmp_path: Path) -> None:
@@ -112,10 +121,10 @@ def test_a_worker_that_gets_sigterm_interrupts_only_its_own_run(tmp_path: Path) 
 
 def test_a_worker_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = run_plan(tiny_plan(tmp_path, [1]), workers=1, executor="no_such_module:execute")
-    assert "No module named 'no_such_module'" in read_record(outcome.failed[0].folder)["error"]["message"]
+    assert "No module named 'no_such_module'" in error_of(outcome).message
     monkeypatch.setattr(sys, "executable", "/bin/false")
     outcome = run_plan(tiny_plan(tmp_path, [2]), workers=1, executor=NAME)
-    assert read_record(outcome.failed[0].folder)["error"]["message"] == "The worker ended with exit code 1."
+    assert error_of(outcome).message == "The worker ended with exit code 1."
 
 
 def test_fail_fast_leaves_the_rest(tmp_path: Path) -> None:
@@ -181,6 +190,37 @@ def test_a_record_that_appeared_meanwhile_is_not_made_again(tmp_path: Path) -> N
     assert set(executions(tmp_path).values()) == {2}
 
 
+def test_a_doubted_run_is_failed_and_made_again(tmp_path: Path) -> None:
+    """Until somebody says `--rerun failed`, nothing that is stored is touched."""
+    make(tiny_plan(tmp_path, [1, 2]), 0)
+    cell = tiny_plan(tmp_path, [1]).cells[0]
+    evidence = cell.folder / "nats.npz"
+    evidence.write_bytes(evidence.read_bytes() + b"\0")
+    assert [(cell.state, cell.runs) for cell in tiny_plan(tmp_path, [1, 2]).cells] == [("failed", False), ("stored", False)]
+    assert make(tiny_plan(tmp_path, [1, 2]), 0) == (Outcome(), [])
+    outcome, _ = make(tiny_plan(tmp_path, [1, 2], rerun="failed"), 0)
+    assert [cell.spec.seed for cell in outcome.done] == [1]
+    assert not outcome.elsewhere
+    plan = tiny_plan(tmp_path, [1, 2])
+    assert ([cell.state for cell in plan.cells], plan.problems) == (["stored", "stored"], ())
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_request_and_what_may_be_kept_come_to_whoever_makes_the_run(tmp_path: Path, workers: int) -> None:
+    write_suite(tmp_path, f"keep_weights = false\n{TEXT}")
+    plan = make_plan(load_suite(str(tmp_path / "tiny.toml")), tmp_path / "runs", seeds=[1, 100], only=["uniform"], limit=9)
+    outcome, _ = make(plan, workers)
+    request = Request("run", "tiny", "digits", "cpu", limit=9)
+    assert [read_record(cell.folder).request for cell in (*outcome.done, *outcome.failed)] == [request, request]
+    assert (outcome.done[0].folder / "work" / "weights.txt").read_text() == "at most 0 bytes are kept"
+
+
+def test_a_job_is_the_same_after_its_way_to_a_worker(tmp_path: Path) -> None:
+    cell = tiny_plan(tmp_path, [1]).cells[0]
+    job = Job(cell.spec, tmp_path, cell.folder, "cpu", 3, 1.5, "ab", cell.request, cell.most_weights)
+    assert Job.from_json(json.loads(json.dumps(job.to_json()))) == job
+
+
 def test_a_run_under_way_elsewhere_is_waited_for(tmp_path: Path) -> None:
     plan = tiny_plan(tmp_path, [1, 2])
     lock = RunLock(plan.store, plan.cells[0].spec.key)
@@ -220,7 +260,7 @@ def test_ctrl_c_interrupts_and_the_same_command_resumes(tmp_path: Path, workers:
     assert outcome["advice"].startswith("2 of 2 runs are left;")
     plan = tiny_plan(tmp_path, [40, 1])
     assert [cell.state for cell in plan.cells] == ["missing", "missing"]
-    assert read_record(plan.cells[0].folder)["status"] == "interrupted"
+    assert read_record(plan.cells[0].folder).status == "interrupted"
     outcome, events = make(plan, 1)
     assert len(outcome.done) == 2
     assert next(event["at"] for event in events if event["event"] == "resumed") > 0

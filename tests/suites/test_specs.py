@@ -1,6 +1,5 @@
 """The runs that a suite asks for: one row at every budget and precision, and the keys under which this repository stores its own."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.errors import NothingMatched, UserError
+from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import ablation_names, load_suite, suite_names
 from pixelbench.suites.schema import Suite
@@ -26,24 +26,7 @@ def suite(tmp_path: Path) -> Suite:
 @pytest.fixture(scope="module")
 def stored() -> dict[str, RunSpec]:
     """The key under which a run is stored → what its record says was asked for."""
-    found = {}
-    for path in _RESULTS.glob("*/*/*/record.json"):
-        record = json.loads(path.read_text())
-        variant, budget = record["variant"], record["budget"]
-        found[path.parent.name] = RunSpec(
-            task=record["task"],
-            variant=variant["name"],
-            family=variant["family"],
-            model_version=variant["model_version"],
-            settings=variant["settings"],
-            recipe=record["recipe"],
-            budget=budget["name"],
-            updates=budget["updates"],
-            evaluation=record["evaluation"],
-            seed=record["seed"],
-            expect=record["expect"],
-        )
-    return found
+    return {path.parent.name: read_record(path.parent).spec for path in _RESULTS.glob("*/*/*/record.json")}
 
 
 def test_every_stored_run_has_the_key_of_what_its_record_says(stored: dict[str, RunSpec]) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import FAMILIES, create_model
+from pixelbench.training import checkpoint
 from pixelbench.training.checkpoint import CheckpointError
 from pixelbench.training.loop import Plan, Trainer
 from pixelbench.training.recipe import Recipe
@@ -79,6 +80,21 @@ def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing():
     with pytest.raises(CheckpointError, match="another run"):
         other.restore(donor.state())
     assert all(torch.equal(value, before[name]) for name, value in other.model.state_dict().items())
+
+
+def test_who_asked_for_the_training_says_which_identities_it_goes_on_from():
+    blob, asked = finish(fresh("pixelcnn", {}, updates=5, identity="one")).state(), []
+
+    def accepts(identity: str) -> bool:
+        asked.append(identity)
+        return identity == "one"
+
+    mine = fresh("pixelcnn", {}, identity="two", accepts=accepts)
+    mine.restore(blob)
+    assert (mine.update, asked) == (5, ["one"])
+    with pytest.raises(CheckpointError, match="another run"):
+        fresh("pixelcnn", {}, identity="one", accepts=lambda identity: False).restore(blob)
+    assert checkpoint.unpack(mine.state())[1]["identity"] == "two"  # what it writes from here on is its own
 
 
 @pytest.mark.parametrize("damage", [lambda blob: blob[:-100], lambda blob: b"", lambda blob: b"\x80\x04pickle" + blob])

@@ -1,0 +1,39 @@
+"""Runs that have ended, as a plan finds them: made by the code as it is now, unless said otherwise."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from record_factory import add_spec, folder_of  # type: ignore[import-not-found]
+
+from pixelbench.experiments.closure import code_digest
+from pixelbench.store.record import Cost, Provenance, Record
+from pixelbench.store.spec import RunSpec
+
+
+def end(
+    store: Path,
+    spec: RunSpec,
+    status: str = "done",
+    *,
+    seconds: float = 3.0,
+    train_seconds: float = 0.0,
+    device: str = "cpu",
+    source: str | None = None,
+    **fields: Any,
+) -> Record:
+    """A run of `spec` that adds up. `source`: digest of the code that made it; `fields`: of the record.
+
+    What an earlier attempt left in its folder stays, but for the files that this one leaves.
+    """
+    fields |= {"provenance": Provenance(device, source or code_digest(spec.family))}
+    updates = spec.updates if status == "done" else 0
+    fields["cost"] = Cost(seconds, train_seconds, updates=updates, images_seen=updates * spec.recipe.get("batch", 0))
+    scratch = store / "work" / f"made {spec.key}"
+    record: Record = add_spec(scratch, spec, 1.5 if status == "done" else None, status=status, **fields)
+    made, folder = folder_of(scratch, record), folder_of(store, record)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(made.iterdir(), key=lambda path: path.name == "record.json"):
+        path.replace(folder / path.name)
+    shutil.rmtree(scratch)
+    return record
