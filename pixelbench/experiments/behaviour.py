@@ -8,8 +8,7 @@ Stored results stay current while the code still gives the same numbers, whateve
 - `exact` are digests, counts and names;
 - `libraries` are what a library decides, by its name and version: of no meaning beside another one.
 
-Nothing of the protocol is written a second time here, or a change of the original would not be seen; but for the joints that `execute` has
-between its stages: `_trainer` and `_fitted`.
+Nothing of the protocol is written a second time here, or a change of the original would not be seen.
 """
 
 import copy
@@ -46,7 +45,7 @@ from pixelbench.models.families import get_family
 from pixelbench.models.scoring import largest_batch
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.ema import ExponentialMovingAverage
-from pixelbench.training.loop import CurvePoint, Plan, Trainer
+from pixelbench.training.loop import CurvePoint, Trainer
 from pixelbench.training.optimisers import learning_rate
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
@@ -117,11 +116,10 @@ def _network(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> No
 
 
 def _fitted(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> None:
-    model, images = stages.build(small), torch.from_numpy(data.train.images)
+    model = stages.build(small)
     if is_redrawn(spec):
         found.exact["redrawn pixels"] = _redrawn(data)
-        images = redraw(images, generator(SEED, "pixels"))
-    model.fit(images)  # type: ignore[operator]
+    stages.fit(model, data, small, redrawn=is_redrawn(spec))
     with batches_of_two():
         _evaluated(model, small, data, found)
 
@@ -177,18 +175,7 @@ def _redrawn(data: TaskData) -> str:
 
 
 def _trainer(model: AutoregressiveModel, run: RunSpec, data: TaskData, stop: Callable[[], bool] = lambda: False) -> Trainer:
-    """As a run's own."""
-    train, validation = stages.condition_of(model, data.train), stages.condition_of(model, data.validation)
-    return Trainer(
-        model,
-        torch.from_numpy(data.train.images),
-        torch.from_numpy(data.validation.images),
-        Recipe(**run.recipe),
-        Plan(run.updates, SEED),
-        redrawn=is_redrawn(run),
-        conditions=None if train is None or validation is None else (train, validation),
-        stop=stop,
-    )
+    return stages.trainer(model, data, run, redrawn=is_redrawn(run), stop=stop)
 
 
 def _curve(points: list[CurvePoint]) -> list[float]:

@@ -33,10 +33,7 @@ from pixelbench.store.record import Causality, Cost, Likelihood, Record, Request
 from pixelbench.store.record_file import certificates_folder, read_record, write_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.checkpoint import CheckpointError, module_tensors, pack
-from pixelbench.training.loop import CurvePoint, Plan, Trainer
-from pixelbench.training.recipe import Recipe
-from pixelbench.training.redraw import redraw
-from pixelbench.training.seeding import generator
+from pixelbench.training.loop import CurvePoint, Trainer
 from pixelbench.units import bits_per_dim, bits_to_nats
 
 Emit = Callable[[dict[str, Any]], None]
@@ -210,10 +207,7 @@ class Run:
         self._stage("train")
         began = time.monotonic()
         if self.family.kind == "fitted":
-            images = torch.from_numpy(data.train.images)
-            if self.task.redrawn:
-                images = redraw(images, generator(self.spec.seed, "pixels"))
-            model.fit(images)  # type: ignore[operator]
+            stages.fit(model, data, self.spec, redrawn=self.task.redrawn)
             self.cost |= {"train_seconds": time.monotonic() - began, "images_seen": len(data.train)}
             return model
         trainer = self._trainer(model, data)
@@ -227,15 +221,12 @@ class Run:
         return trainer.evaluated
 
     def _trainer(self, model: AutoregressiveModel, data: TaskData) -> Trainer:
-        train, validation = stages.condition_of(model, data.train), stages.condition_of(model, data.validation)
-        trainer = Trainer(
+        trainer = stages.trainer(
             model,
-            torch.from_numpy(data.train.images),
-            torch.from_numpy(data.validation.images),
-            Recipe(**self.spec.recipe),
-            Plan(self.spec.updates, self.spec.seed, self.max_seconds),
+            data,
+            self.spec,
             redrawn=self.task.redrawn,
-            conditions=None if train is None or validation is None else (train, validation),
+            max_seconds=self.max_seconds,
             identity=json.dumps([self.spec.key, self.behaviour], sort_keys=True),
             accepts=self._accepts,
             save=lambda blob: write_bytes(self.checkpoint, blob),

@@ -10,16 +10,18 @@ from pixelbench.experiments.verification import Progress
 from pixelbench.store.spec import RunSpec
 
 
-def present_behaviour(spec: RunSpec, store: Path | None) -> dict[str, Any]:
-    """The fingerprint of the present code for a run; remembered in the store for the other seeds of its cell."""
-    if store is None:
-        return fingerprint(spec)
-    known = KnownCode(store)
-    found = known.recall(spec)
+def present_behaviour(spec: RunSpec, store: Path | None) -> dict[str, Any] | None:
+    """The fingerprint of the present code for a run, remembered in the store for the other seeds of its cell.
+
+    None where the miniature cannot be run to its end although the run itself may be: such a run can never be told to be current.
+    """
+    known = None if store is None else KnownCode(store)
+    found = None if known is None else known.recall(spec)
     if found is None:
         found = fingerprint(spec)
-        known.remember(spec, found)
-    return found
+        if known is not None:
+            known.remember(spec, found)
+    return None if "failure" in found["exact"] else found
 
 
 def take_fingerprints(specs: Iterable[RunSpec], store: Path, progress: Progress = lambda *told: None) -> None:

@@ -1,4 +1,4 @@
-"""The stages of one run, each a function of model and images: build, score, sample, and find what is wrong. Training has its own loop."""
+"""The stages of one run, each a function of model and images: build, score, sample, and find what is wrong."""
 
 import math
 from dataclasses import dataclass
@@ -19,6 +19,9 @@ from pixelbench.models.families import create_model
 from pixelbench.models.sampling import Method
 from pixelbench.store import record
 from pixelbench.store.spec import RunSpec
+from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.recipe import Recipe
+from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import generator, seed_everything
 
 #: How many images each block of the sample picture shows.
@@ -30,6 +33,31 @@ def build(spec: RunSpec, **overrides: Any) -> AutoregressiveModel:
     seed_everything(spec.seed, "weights")
     asked = {name: spec.task[name] for name in ("channels", "height", "width", "levels")} | spec.settings
     return create_model(spec.family, **(asked | overrides))
+
+
+def fit(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: bool) -> None:
+    """Counts the training images of a fitted baseline; of a redrawn task, pixels that are drawn from its greys once."""
+    images = torch.from_numpy(data.train.images)
+    if redrawn:
+        images = redraw(images, generator(spec.seed, "pixels"))
+    model.fit(images)  # type: ignore[operator]
+
+
+def trainer(
+    model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: bool, max_seconds: float | None = None, **hooks: Any
+) -> Trainer:
+    """The training of a network as the run asks for it; `hooks` are those of `Trainer`: identity, accepts, save, stop."""
+    train, validation = condition_of(model, data.train), condition_of(model, data.validation)
+    return Trainer(
+        model,
+        torch.from_numpy(data.train.images),
+        torch.from_numpy(data.validation.images),
+        Recipe(**spec.recipe),
+        Plan(spec.updates, spec.seed, max_seconds),
+        redrawn=redrawn,
+        conditions=None if train is None or validation is None else (train, validation),
+        **hooks,
+    )
 
 
 @dataclass(frozen=True)
