@@ -26,7 +26,7 @@ def clustered_standard_error(values: np.ndarray, clusters: np.ndarray) -> float 
     With G clusters: sqrt(G / (G - 1) * sum over clusters of (sum of its residuals)^2) / N. With one value a cluster this is the ordinary
     standard error.
     """
-    return _clustered(values, clusters)[0]
+    return clustered(values, clusters)[0]
 
 
 def clustered_interval(values: np.ndarray, clusters: np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
@@ -35,15 +35,15 @@ def clustered_interval(values: np.ndarray, clusters: np.ndarray, confidence: flo
     Raises:
         ValueError: fewer than two clusters, so that no interval exists.
     """
-    error, n = _clustered(values, clusters)
+    error, n = clustered(values, clusters)
     if error is None:
         raise ValueError("an interval needs at least two clusters")
     half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * error
     return float(values.mean()) - half, float(values.mean()) + half
 
 
-def _clustered(values: np.ndarray, clusters: np.ndarray) -> tuple[float | None, int]:
-    """The standard error, and how many clusters there are."""
+def clustered(values: np.ndarray, clusters: np.ndarray) -> tuple[float | None, int]:
+    """The clustered standard error, and how many clusters there are."""
     names, index = np.unique(clusters, return_inverse=True)
     if len(names) < 2:
         return None, len(names)
@@ -189,7 +189,7 @@ def difference(
         raise ValueError(f"paired arrays must have one length, got {nats[0].shape}, {nats[1].shape} and {clusters.shape}")
     bits = [bits_per_dim(side, shape) for side in nats]
     by_image = bits[1].mean(0) - bits[0].mean(0)
-    error, n_clusters = _clustered(by_image, clusters)
+    error, n_clusters = clustered(by_image, clusters)
     if error is None:
         return None
     seeds = seed_noise(bits[0].mean(1), bits[1].mean(1), pooled=pooled, trained=trained)

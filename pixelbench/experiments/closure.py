@@ -10,14 +10,13 @@ the readers of all tasks: at worst a fingerprint is taken for nothing.
 """
 
 import ast
-import contextlib
-import gc
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from pixelbench.bulk import without_collector
 from pixelbench.models.families import get_family
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -55,7 +54,7 @@ def certificate_digest(family: str, package: Path = _PACKAGE) -> str:
 def closure(family: str, package: Path = _PACKAGE, *, protocol: Iterable[str] = _PROTOCOL) -> set[str]:
     """The names of the modules that `code_digest` is about; with another `protocol`, of those that are reached from there."""
     found, waiting = set(), [get_family(family).module, *protocol]
-    with _without_collector():
+    with without_collector():
         while waiting:
             name = waiting.pop()
             if name in found or ".".join(name.split(".")[:2]) in _LEFT_OUT:
@@ -148,15 +147,3 @@ def _path(name: str, package: Path) -> Path | None:
     path = package.joinpath(*rest)
     module = path.with_name(path.name + ".py")
     return next((file for file in (module, path / "__init__.py") if file.is_file()), None)
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Reading makes a hundred thousand small objects; looking for garbage among them takes twice the time of the rest."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

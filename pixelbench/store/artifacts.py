@@ -12,19 +12,22 @@ import time
 import zipfile
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import read_array
+from numpy.lib.format import read_array_header_1_0, read_magic
 from pydantic import TypeAdapter, ValidationError
 
 from pixelbench.causality.report import CausalityReport
-from pixelbench.statistics import clustered_standard_error
+from pixelbench.statistics import clustered
 from pixelbench.store.atomic import write_text
 
 NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS = "nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"
 NAMES = (NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS)
+#: The files that a run's number rests on.
+EVIDENCE = (NATS, CERTIFICATE)
 
 #: A larger one is named and not read. Weights have a limit of their own where they are written.
 _MOST_BYTES = {NATS: 64 << 20, CURVE: 8 << 20, CERTIFICATE: 8 << 20, SAMPLES: 8 << 20, WEIGHTS: 1 << 32}
@@ -84,9 +87,9 @@ class ArtifactCache:
                 if document["rules"] == _RULES and isinstance(document["files"], dict):
                     self._known = document["files"]
 
-    def facts(self, folder: Path) -> dict[str, FileFacts | None]:
-        """What is in the files of a run; None where one is not there."""
-        found: dict[str, FileFacts | None] = dict.fromkeys(NAMES)
+    def facts(self, folder: Path, names: Collection[str] = NAMES) -> dict[str, FileFacts | None]:
+        """What is in the files of a run, or those of these names; None where one is not there."""
+        found: dict[str, FileFacts | None] = dict.fromkeys(names)
         prefix = os.path.relpath(folder, self._store)
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
@@ -169,7 +172,7 @@ def read_curve(path: Path) -> Curve:
 def _arrays(blob: bytes) -> tuple[np.ndarray, np.ndarray]:
     with zipfile.ZipFile(io.BytesIO(blob)) as archive:
         _check_archive(archive, blob)
-        nats, clusters = (read_array(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False) for name in ("nats", "clusters"))
+        nats, clusters = (_array(archive.read(f"{name}.npy")) for name in ("nats", "clusters"))
     if nats.ndim != 1 or nats.shape != clusters.shape or not len(nats):
         raise ValueError(f"nats {nats.shape} and clusters {clusters.shape} are not one number an image")
     if not np.issubdtype(nats.dtype, np.floating) or not np.issubdtype(clusters.dtype, np.integer):
@@ -177,6 +180,24 @@ def _arrays(blob: bytes) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(nats).all():
         raise ValueError("nats are not finite")
     return nats.astype(np.float64), clusters
+
+
+def _array(blob: bytes) -> np.ndarray:
+    """An array in NumPy's format 1.0, which it takes for all but enormous headers."""
+    head = blob[: 10 + int.from_bytes(blob[8:10], "little")]
+    shape, _, dtype = _header(head)
+    if dtype.hasobject:
+        raise ValueError("its values are Python objects")
+    return np.frombuffer(blob, dtype, offset=len(head)).reshape(shape)
+
+
+@lru_cache(256)
+def _header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type. Kept, since most files of a store have the same, and NumPy parses them as Python."""
+    stream = io.BytesIO(head)
+    if read_magic(stream) != (1, 0):
+        raise ValueError("it is of another version of NumPy's format")
+    return read_array_header_1_0(stream)
 
 
 def _check_archive(archive: zipfile.ZipFile, blob: bytes) -> None:
@@ -190,8 +211,9 @@ def _check_archive(archive: zipfile.ZipFile, blob: bytes) -> None:
 
 
 def _nats_facts(nats: np.ndarray, clusters: np.ndarray) -> NatsFacts:
-    error, values = clustered_standard_error(nats, clusters), hashlib.sha256(nats.tobytes()).hexdigest()[:24]
-    return NatsFacts(len(nats), len(np.unique(clusters)), float(nats.mean()), error, int((nats < -_ROUNDING).sum()), values)
+    error, n_clusters = clustered(nats, clusters)
+    below, values = int((nats < -_ROUNDING).sum()), hashlib.sha256(nats.tobytes()).hexdigest()[:24]
+    return NatsFacts(len(nats), n_clusters, float(nats.mean()), error, below, values)
 
 
 def _curve(blob: bytes) -> Curve:

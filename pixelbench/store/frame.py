@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from pixelbench.store.artifacts import EVIDENCE
 from pixelbench.store.scan import Scan, StoredRun, require_store, scan
 
 #: Column → pandas type. Integers that may be absent are nullable; real numbers are NaN where absent.
@@ -59,7 +60,7 @@ def load_results(path: str | Path) -> pd.DataFrame:
         UserError: no such folder.
     """
     store = require_store(Path(path))
-    found = scan(store).examine()
+    found = scan(store).examine(names=EVIDENCE)
     for problem in found.problems:
         warnings.warn(problem, stacklevel=2)
     return results_frame(found)

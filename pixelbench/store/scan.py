@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pixelbench.bulk import without_collector
 from pixelbench.data import has_units, relabel
 from pixelbench.errors import UserError, nearest
 from pixelbench.statistics import clustered_standard_error
-from pixelbench.store.artifacts import NATS, ArtifactCache, FileFacts, read_nats
+from pixelbench.store.artifacts import NAMES, NATS, ArtifactCache, FileFacts, read_nats
 from pixelbench.store.integrity import examine
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import RecordError, read_record
@@ -53,19 +54,20 @@ class Scan(dict[str, StoredRun]):
         self.unusable: dict[Path, bool] = {}
         """Folder of a record of no use → whether a newer version made it."""
 
-    def examine(self, keys: Collection[str] | None = None, *, cached: bool = True) -> "Scan":
+    def examine(self, keys: Collection[str] | None = None, *, cached: bool = True, names: Collection[str] = NAMES) -> "Scan":
         """Hold the runs (or those of `keys`) against their own evidence: a few milliseconds a run, less where its files did not change.
 
         Args:
             keys: only these runs.
             cached: files whose size and time stand are not read again.
+            names: look at these files only; those that a run's number rests on are `EVIDENCE`.
         """
         cache = ArtifactCache(self.store, reading=cached)
         chosen = [key for key in self if keys is None or key in keys]
         nats: dict[tuple[str, str], list[str]] = {}
         for key in chosen:
             run = self[key]
-            facts = cache.facts(run.folder)
+            facts = cache.facts(run.folder, names)
             found = examine(run.record, facts)
             self[key] = replace(run, doubts=found.doubts, damaged=found.damaged)
             if run.record.trained and not run.record.leaky and (values := _values(facts[NATS])):
@@ -94,21 +96,26 @@ def scan(store: Path) -> Scan:
         UserError: `store` is a file, or cannot be listed.
     """
     found = Scan(store)
-    for folder in _run_folders(store, found.problems):
-        try:
-            record = read_record(folder)
-        except FileNotFoundError:
-            continue  # under way, or killed before it ended
-        except RecordError as problem:
-            found.problems.append(str(problem))
-            found.unusable[folder] = problem.newer
-            continue
-        twin = found.get(record.run_key)
-        if twin is None:
-            found[record.run_key] = StoredRun(folder, record)
-        else:
-            found.problems.append(f"{folder} holds the same run as {twin.folder}, which is used; move one of them away.")
+    with without_collector():
+        for folder in _run_folders(store, found.problems):
+            _read_into(found, folder)
     return found
+
+
+def _read_into(found: Scan, folder: Path) -> None:
+    try:
+        record = read_record(folder)
+    except FileNotFoundError:
+        return  # under way, or killed before it ended
+    except RecordError as problem:
+        found.problems.append(str(problem))
+        found.unusable[folder] = problem.newer
+        return
+    twin = found.get(record.run_key)
+    if twin is None:
+        found[record.run_key] = StoredRun(folder, record)
+    else:
+        found.problems.append(f"{folder} holds the same run as {twin.folder}, which is used; move one of them away.")
 
 
 def require_store(path: Path) -> Path:
