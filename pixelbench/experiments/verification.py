@@ -61,9 +61,9 @@ def examined(store: Path) -> Scan:
     Raises:
         UserError: no such folder, one without runs, or one of a newer PixelBench; nothing is written then.
     """
-    found = scan(require_store(store))
+    found = scan(require_store(store), cached=False)
     if any(found.unusable.values()):
         raise UserError(f"'{store}' was written by a newer PixelBench; update PixelBench to verify it.")
     if not found and not found.unusable:
         raise UserError(f"'{store}' holds no runs of PixelBench; name a results folder, such as `pixelbench verify results`.")
-    return found.examine(cached=False)
+    return found.examine()

@@ -1,28 +1,24 @@
-"""The files beside a record: what is in them, and whether they are whole. Read once while size and time stand."""
+"""The files beside a record: what is in them, and whether they are whole."""
 
-import contextlib
 import csv
 import hashlib
 import io
 import json
 import math
-import os
 import struct
-import time
 import zipfile
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_magic
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from pixelbench.causality.report import CausalityReport
 from pixelbench.statistics import clustered
-from pixelbench.store.atomic import write_text
 
 NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS = "nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"
 NAMES = (NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS)
@@ -31,12 +27,8 @@ EVIDENCE = (NATS, CERTIFICATE)
 
 #: A larger one is named and not read. Weights have a limit of their own where they are written.
 _MOST_BYTES = {NATS: 64 << 20, CURVE: 8 << 20, CERTIFICATE: 8 << 20, SAMPLES: 8 << 20, WEIGHTS: 1 << 32}
-#: Rises when what is looked for in a file changes, so that it is looked for again.
-_RULES = 1
 #: Nats; a probability of 1 may come out as a little more.
 _ROUNDING = 1e-3
-#: A file that was changed so shortly ago could be changed once more without another time.
-_SETTLED_SECONDS = 2.0
 
 Curve = list[tuple[int, float | None, float | None]]
 #: What stands before each file of a zip archive: signature, version, flags, method, time, date, checksum, sizes, lengths.
@@ -70,50 +62,6 @@ class FileFacts:
     """Of a certificate: a leak was found."""
     shape: tuple[int, ...] | None = None
     """Of a certificate: (C, H, W) of the images."""
-
-
-class ArtifactCache:
-    """What was found in the files of a store's runs, kept in `<store>/work/artifacts.json` while their sizes and times stand.
-
-    A cache that cannot be read or written only costs time.
-    """
-
-    def __init__(self, store: Path, *, reading: bool = True):
-        self._store, self._path, self._changed = store, store / "work" / "artifacts.json", False
-        self._known: dict[str, list[Any]] = {}
-        if reading:
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-                document = json.loads(self._path.read_bytes())
-                if document["rules"] == _RULES and isinstance(document["files"], dict):
-                    self._known = document["files"]
-
-    def facts(self, folder: Path, names: Collection[str] = NAMES) -> dict[str, FileFacts | None]:
-        """What is in the files of a run, or those of these names; None where one is not there."""
-        found: dict[str, FileFacts | None] = dict.fromkeys(names)
-        prefix = os.path.relpath(folder, self._store)
-        with contextlib.suppress(OSError), os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name in found:
-                    found[entry.name] = self._facts(f"{prefix}/{entry.name}", Path(entry.path), entry.stat())
-        return found
-
-    def _facts(self, name: str, path: Path, status: os.stat_result) -> FileFacts:
-        stamp = [status.st_size, status.st_mtime_ns]
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            size, changed, values = self._known[name]
-            if [size, changed] == stamp:
-                return _ADAPTER.validate_python(values)
-        found = read_facts(path)
-        if time.time() - status.st_mtime > _SETTLED_SECONDS:
-            self._known[name] = [*stamp, asdict(found)]
-            self._changed = True
-        return found
-
-    def save(self) -> None:
-        """Keeps what was found for later calls."""
-        if self._changed:
-            with contextlib.suppress(OSError):
-                write_text(self._path, json.dumps({"rules": _RULES, "files": self._known}, sort_keys=True))
 
 
 def read_facts(path: Path) -> FileFacts:
@@ -246,6 +194,3 @@ def _in_short(error: Exception) -> str:
         return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:100]
     said = ascii(" ".join(str(error).split()) or type(error).__name__)[1:-1]
     return said if len(said) <= 100 else f"{said[:97]}..."
-
-
-_ADAPTER = TypeAdapter(FileFacts)

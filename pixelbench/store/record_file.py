@@ -68,8 +68,10 @@ def to_document(record: Record) -> dict[str, Any]:
     return document
 
 
-def read_record(folder: Path) -> Record:
+def read_record(folder: Path, *, digest: str | None = None) -> Record:
     """The record in `folder`.
+
+    `digest`: of a file that has not changed since it was read and found right, so that this is not done again.
 
     Raises:
         FileNotFoundError: there is none: the run has not ended.
@@ -77,15 +79,21 @@ def read_record(folder: Path) -> Record:
     """
     path = folder / "record.json"
     blob = _read(path)
-    try:
-        document = json.loads(blob, parse_constant=_no_constant, parse_float=_float)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path} is damaged (not JSON: {_shortened(str(error))}); {_FIX}.") from error
-    digest = _sound(path, document, blob)
+    if digest is None:
+        digest = _digest_of(path, blob)
     found = _validated(blob)
     if isinstance(found, str):
         raise RecordError(f"{path} is damaged ({found}); {_FIX}.")
     return replace(found, digest=digest)
+
+
+def _digest_of(path: Path, blob: bytes) -> str:
+    """The digest of a record that is JSON, of a known schema, and not edited."""
+    try:
+        document = json.loads(blob, parse_constant=_no_constant, parse_float=_float)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path} is damaged (not JSON: {_shortened(str(error))}); {_FIX}.") from error
+    return _sound(path, document, blob)
 
 
 def state_of(folder: Path) -> tuple[str | None, str | None]:

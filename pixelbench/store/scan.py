@@ -11,10 +11,11 @@ from pixelbench.bulk import without_collector
 from pixelbench.data import has_units, relabel
 from pixelbench.errors import UserError, nearest
 from pixelbench.statistics import clustered_standard_error
-from pixelbench.store.artifacts import NAMES, NATS, ArtifactCache, FileFacts, read_nats
+from pixelbench.store.artifacts import NAMES, NATS, FileFacts, read_nats
+from pixelbench.store.cache import StoreCache
 from pixelbench.store.integrity import examine
 from pixelbench.store.record import Record
-from pixelbench.store.record_file import RecordError, read_record
+from pixelbench.store.record_file import RecordError
 from pixelbench.units import bits_per_dim
 
 
@@ -47,27 +48,30 @@ class StoredRun:
 class Scan(dict[str, StoredRun]):
     """Run key → stored run. `problems`: a sentence for each record of no use, and after `examine` for all that does not add up."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, *, cached: bool = True) -> None:
         super().__init__()
-        self.store = store
+        self.store, self.cache = store, StoreCache(store, reading=cached)
         self.problems: list[str] = []
         self.unusable: dict[Path, bool] = {}
         """Folder of a record of no use → whether a newer version made it."""
 
-    def examine(self, keys: Collection[str] | None = None, *, cached: bool = True, names: Collection[str] = NAMES) -> "Scan":
+    def examine(self, keys: Collection[str] | None = None, *, names: Collection[str] = NAMES) -> "Scan":
         """Hold the runs (or those of `keys`) against their own evidence: a few milliseconds a run, less where its files did not change.
 
         Args:
             keys: only these runs.
-            cached: files whose size and time stand are not read again.
             names: look at these files only; those that a run's number rests on are `EVIDENCE`.
         """
-        cache = ArtifactCache(self.store, reading=cached)
-        chosen = [key for key in self if keys is None or key in keys]
+        with without_collector():
+            self._examine([key for key in self if keys is None or key in keys], names)
+        self.cache.save()
+        return self
+
+    def _examine(self, chosen: list[str], names: Collection[str]) -> None:
         nats: dict[tuple[str, str], list[str]] = {}
         for key in chosen:
             run = self[key]
-            facts = cache.facts(run.folder, names)
+            facts = self.cache.facts(run.folder, names)
             found = examine(run.record, facts)
             self[key] = replace(run, doubts=found.doubts, damaged=found.damaged)
             if run.record.trained and not run.record.leaky and (values := _values(facts[NATS])):
@@ -77,8 +81,6 @@ class Scan(dict[str, StoredRun]):
         for key in chosen:
             self.problems += _problems(self[key])
             self[key] = replace(self[key], record=_with_unit_error(self[key]))
-        cache.save()
-        return self
 
     def _doubt_copies(self, keys: list[str]) -> None:
         """Two trainings from different seeds never give the same bits: all but one of such runs are copies, and nobody knows which."""
@@ -89,13 +91,15 @@ class Scan(dict[str, StoredRun]):
                 self[key] = replace(self[key], doubts=(*self[key].doubts, said))
 
 
-def scan(store: Path) -> Scan:
+def scan(store: Path, *, cached: bool = True) -> Scan:
     """Read every `<store>/<task>/<variant>/<run key>/record.json`. A store that does not exist yet is empty.
+
+    `cached`: of files whose size and time stand, what was found before is believed.
 
     Raises:
         UserError: `store` is a file, or cannot be listed.
     """
-    found = Scan(store)
+    found = Scan(store, cached=cached)
     with without_collector():
         for folder in _run_folders(store, found.problems):
             _read_into(found, folder)
@@ -104,7 +108,7 @@ def scan(store: Path) -> Scan:
 
 def _read_into(found: Scan, folder: Path) -> None:
     try:
-        record = read_record(folder)
+        record = found.cache.record(folder)
     except FileNotFoundError:
         return  # under way, or killed before it ended
     except RecordError as problem:

@@ -52,6 +52,10 @@ class RunSpec:
         """
         return _digest({name: text for name, text in self._asked.items() if name != "seed"})
 
+    def take_keys(self, key: str, cell_key: str) -> None:
+        """Takes both keys from whoever has computed them of the same fields before."""
+        vars(self).update(key=key, cell_key=cell_key)
+
     @cached_property
     def _asked(self) -> dict[str, str]:
         """Field → its value as canonical JSON, so that both keys are made of one text."""

@@ -1,0 +1,105 @@
+"""What was found in the files of a store, kept in `<store>/work/examined.json`: a file is not read again while its size and time stand."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+
+from pixelbench.store.artifacts import NAMES, FileFacts, read_facts
+from pixelbench.store.atomic import write_text
+from pixelbench.store.record import Record
+from pixelbench.store.record_file import read_record
+
+#: Rises when what is looked for in a file changes, so that it is looked for again.
+_RULES = 2
+#: A file that was changed so shortly ago could be changed once more without another time.
+_SETTLED_SECONDS = 2.0
+
+
+class _Kept(NamedTuple):
+    """What is kept of a record: its digest, which was right, and the keys of what it says was asked for."""
+
+    digest: str
+    key: str
+    cell_key: str
+
+
+class StoreCache:
+    """What is known of a store's files. A cache that cannot be read or written only costs time.
+
+    Args:
+        store: the results folder.
+        reading: use what was kept before; otherwise everything is read again, and kept.
+    """
+
+    def __init__(self, store: Path, *, reading: bool = True):
+        self._store, self._path, self._changed = store, store / "work" / "examined.json", False
+        self._files: dict[str, list[Any]] = {}
+        if reading:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+                document = json.loads(self._path.read_bytes())
+                if document["rules"] == _RULES and isinstance(document["files"], dict):
+                    self._files = document["files"]
+
+    def record(self, folder: Path) -> Record:
+        """The record in a folder; as `read_record`, but its digest is not computed again where it is known."""
+        path = folder / "record.json"
+        status = path.stat()
+        name = self._name(path)
+        with contextlib.suppress(ValueError, TypeError):
+            kept = _Kept(*self._known(name, status) or ())
+            record = read_record(folder, digest=kept.digest)
+            record.spec.take_keys(kept.key, kept.cell_key)
+            return record
+        record = read_record(folder)
+        with contextlib.suppress(ValueError):  # a number that is not finite, of which `integrity` speaks
+            self._keep(name, status, _Kept(record.digest, record.spec.key, record.spec.cell_key))
+        return record
+
+    def facts(self, folder: Path, names: Collection[str] = NAMES) -> dict[str, FileFacts | None]:
+        """What is in the files of a run, or those of these names; None where one is not there."""
+        found: dict[str, FileFacts | None] = dict.fromkeys(names)
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name in found:
+                    found[entry.name] = self._facts(Path(entry.path), entry.stat())
+        return found
+
+    def save(self) -> None:
+        """Keeps what was found for later calls."""
+        if self._changed:
+            with contextlib.suppress(OSError):
+                write_text(self._path, json.dumps({"rules": _RULES, "files": self._files}, sort_keys=True))
+                self._changed = False
+
+    def _facts(self, path: Path, status: os.stat_result) -> FileFacts:
+        name = self._name(path)
+        with contextlib.suppress(ValueError):
+            if known := self._known(name, status):
+                return _ADAPTER.validate_python(known[0])
+        found = read_facts(path)
+        self._keep(name, status, [asdict(found)])
+        return found
+
+    def _name(self, path: Path) -> str:
+        return os.path.relpath(path, self._store)
+
+    def _known(self, name: str, status: os.stat_result) -> list[Any] | None:
+        kept = self._files.get(name)
+        if not isinstance(kept, list) or kept[:2] != [status.st_size, status.st_mtime_ns]:
+            return None
+        return kept[2:]
+
+    def _keep(self, name: str, status: os.stat_result, values: Collection[Any]) -> None:
+        if time.time() - status.st_mtime > _SETTLED_SECONDS:
+            self._files[name] = [status.st_size, status.st_mtime_ns, *values]
+            self._changed = True
+
+
+_ADAPTER = TypeAdapter(FileFacts)
