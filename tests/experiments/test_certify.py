@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pixelbench.causality.positions import by_importance
 from pixelbench.experiments import certify as module
 from pixelbench.experiments import stages
 from pixelbench.experiments.certify import artifact_of, certificate_key, certify, certify_trained, narrow
+from pixelbench.experiments.closure import certificate_digest
 from pixelbench.experiments.execute import execute
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
@@ -71,8 +73,8 @@ def test_a_certificate_that_is_json_but_not_whole_is_made_again(tmp_path: Path, 
 def test_a_certificate_of_other_source_is_not_used(tmp_path: Path, checks: list[str], monkeypatch: pytest.MonkeyPatch):
     spec = spec_of("digits/pixelcnn")
     certify(spec, stages.build, tmp_path)
-    real = module.source_digest
-    monkeypatch.setattr(module, "source_digest", lambda names: real(names) + "changed")
+    real = module.certificate_digest
+    monkeypatch.setattr(module, "certificate_digest", lambda family: real(family) + "changed")
     certify(spec, stages.build, tmp_path)
     assert (len(checks), len(list(tmp_path.iterdir()))) == (2, 2)
 
@@ -91,10 +93,31 @@ def test_the_key_follows_code_settings_and_shape_but_neither_seed_nor_data(monke
         assert certificate_key(dataclasses.replace(spec, **same)) == key  # a wider net has the same narrow copy
     for other in ({"settings": spec.settings | {"layers": 7}}, {"task": spec.task | {"height": 9}}, {"task": spec.task | {"levels": 4}}):
         assert certificate_key(dataclasses.replace(spec, **other)) != key
-    real = module.source_digest
-    for part in ("pixelbench.causality.check", "pixelbench.models.causal"):
-        monkeypatch.setattr(module, "source_digest", lambda names, part=part: real(names) + "changed" * (part in names))
-        assert certificate_key(spec) != key
+    monkeypatch.setattr(module, "certificate_digest", lambda family: f"other code of {family}")
+    assert certificate_key(spec) != key
+
+
+@pytest.mark.parametrize(
+    ("source", "counts"),
+    [
+        ("models/gated_pixelcnn.py", True),
+        ("models/causal.py", True),
+        ("causality/check.py", True),
+        ("causality/positions.py", True),
+        ("models/pixelsnail.py", False),
+        ("training/loop.py", False),
+        ("evaluation/likelihood.py", False),
+        ("reports/report.py", False),
+    ],
+)
+def test_the_code_of_a_certificate_is_the_familys_and_the_checkers(tmp_path: Path, source: str, counts: bool):
+    packages = [tmp_path / name / "pixelbench" for name in ("before", "after")]
+    for package in packages:
+        shutil.copytree(Path(module.__file__).parents[1], package, ignore=shutil.ignore_patterns("__pycache__", "*.toml"))
+    changed = packages[1] / source
+    changed.write_text(changed.read_text() + "\nchanged = True\n")
+    before, after = (certificate_digest("gated-pixelcnn", package) for package in packages)
+    assert (before != after) == counts
 
 
 def test_the_narrow_copy_is_narrow_in_maps_and_levels():

@@ -58,20 +58,6 @@ def test_provenance_names_no_place() -> None:
     assert "/" not in text.replace(found.versions["torch"], "")
 
 
-def test_source_digest_follows_text_and_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "one_module.py").write_text("raise SystemExit  # must not be executed")
-    (tmp_path / "two_module.py").write_text("raise SystemExit  # must not be executed")
-    first = provenance.source_digest(["one_module"])
-    assert first == provenance.source_digest(["one_module"])
-    assert first != provenance.source_digest(["two_module"])
-    provenance._source.cache_clear()
-    (tmp_path / "one_module.py").write_text("x = 1")
-    assert provenance.source_digest(["one_module"]) != first
-    with pytest.raises(ModuleNotFoundError):
-        provenance.source_digest(["no_such_module_anywhere"])
-
-
 def test_git_state_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "_CHECKOUT", tmp_path)
     provenance.git_state.cache_clear()
