@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import struct
 import zipfile
 from collections.abc import Collection
@@ -69,11 +70,11 @@ def read_facts(path: Path) -> FileFacts:
     most = _MOST_BYTES[path.name]
     try:
         with path.open("rb") as file:
-            blob = file.read(most + 1)
+            if os.fstat(file.fileno()).st_size > most:
+                return FileFacts("", f"has more than {most >> 20} MB")
+            blob = file.read()
     except OSError as error:
         return FileFacts("", f"cannot be read ({error.strerror})")
-    if len(blob) > most:
-        return FileFacts("", f"has more than {most >> 20} MB")
     digest = hashlib.sha256(blob).hexdigest()
     try:
         if path.name == NATS:

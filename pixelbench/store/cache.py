@@ -5,7 +5,6 @@ import json
 import os
 import time
 from collections.abc import Collection
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +38,7 @@ class StoreCache:
     """
 
     def __init__(self, store: Path, *, reading: bool = True):
-        self._store, self._path, self._changed = store, store / "work" / "examined.json", False
+        self._begin, self._path, self._changed = len(str(store / "x")) - 1, store / "work" / "examined.json", False
         self._files: dict[str, list[Any]] = {}
         if reading:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -49,9 +48,8 @@ class StoreCache:
 
     def record(self, folder: Path) -> Record:
         """The record in a folder; as `read_record`, but its digest is not computed again where it is known."""
-        path = folder / "record.json"
-        status = path.stat()
-        name = self._name(path)
+        path = f"{folder}/record.json"
+        status, name = os.stat(path), path[self._begin :]
         with contextlib.suppress(ValueError, TypeError):
             kept = _Kept(*self._known(name, status) or ())
             record = read_record(folder, digest=kept.digest)
@@ -68,27 +66,25 @@ class StoreCache:
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name in found:
-                    found[entry.name] = self._facts(Path(entry.path), entry.stat())
+                    found[entry.name] = self._facts(entry.path, entry.stat())
         return found
 
     def save(self) -> None:
         """Keeps what was found for later calls."""
         if self._changed:
             with contextlib.suppress(OSError):
-                write_text(self._path, json.dumps({"rules": _RULES, "files": self._files}, sort_keys=True))
+                write_text(self._path, json.dumps({"rules": _RULES, "files": self._files}))
                 self._changed = False
 
-    def _facts(self, path: Path, status: os.stat_result) -> FileFacts:
-        name = self._name(path)
+    def _facts(self, path: str, status: os.stat_result) -> FileFacts:
+        name = path[self._begin :]
         with contextlib.suppress(ValueError):
             if known := self._known(name, status):
                 return _ADAPTER.validate_python(known[0])
-        found = read_facts(path)
-        self._keep(name, status, [asdict(found)])
+        found = read_facts(Path(path))
+        nats = None if found.nats is None else vars(found.nats)
+        self._keep(name, status, [{**vars(found), "nats": nats}])
         return found
-
-    def _name(self, path: Path) -> str:
-        return os.path.relpath(path, self._store)
 
     def _known(self, name: str, status: os.stat_result) -> list[Any] | None:
         kept = self._files.get(name)

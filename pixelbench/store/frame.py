@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pixelbench.store.artifacts import EVIDENCE
+from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, StoredRun, require_store, scan
 
 #: Column → pandas type. Integers that may be absent are nullable; real numbers are NaN where absent.
@@ -73,6 +74,13 @@ def results_frame(found: Scan) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in COLUMNS.items()})  # type: ignore[call-overload]
 
 
+def _cell_key(record: Record) -> str | None:
+    try:
+        return record.spec.cell_key
+    except ValueError:  # a number that is not finite, which is among the doubts
+        return None
+
+
 def _row(run: StoredRun, store: Path) -> dict[str, Any]:
     record = run.record
     likelihood = None if run.doubts else record.likelihood
@@ -98,7 +106,7 @@ def _row(run: StoredRun, store: Path) -> dict[str, Any]:
         **{name: statistics.get(name) for name in ("zeros", "constant_images", "colour_coherence")},
         "schema": record.schema,
         "folder": run.folder.relative_to(store).as_posix(),
-        "cell": record.spec.cell_key,
+        "cell": _cell_key(record),
         "test_images": record.evaluation.test_images,
         "trained_positions": record.causality.trained_positions,
         "condition": record.variant.settings.get("condition"),

@@ -59,7 +59,10 @@ def _damage(name: str, found: FileFacts | None, record: Record) -> str:
 
 def _key(record: Record) -> list[str]:
     """An edited setting, seed or key; a copy under another seed."""
-    key = record.spec.key
+    try:
+        key = record.spec.key
+    except ValueError:
+        return ["a setting is not a finite number"]
     return [] if key == record.run_key else [f"its run key is {record.run_key}, and what it says was asked for has the key {key}"]
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -79,11 +80,12 @@ def read_record(folder: Path, *, digest: str | None = None) -> Record:
     """
     path = folder / "record.json"
     blob = _read(path)
-    if digest is None:
-        digest = _digest_of(path, blob)
     found = _validated(blob)
     if isinstance(found, str):
+        _digest_of(path, blob)  # what is wrong with the whole file comes first
         raise RecordError(f"{path} is damaged ({found}); {_FIX}.")
+    if digest is None:  # schema 1 has none of its own
+        digest = hashlib.sha256(blob).hexdigest() if found.schema == 1 else _digest_of(path, blob)
     return replace(found, digest=digest)
 
 
@@ -93,7 +95,7 @@ def _digest_of(path: Path, blob: bytes) -> str:
         document = json.loads(blob, parse_constant=_no_constant, parse_float=_float)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is damaged (not JSON: {_shortened(str(error))}); {_FIX}.") from error
-    return _sound(path, document, blob)
+    return _sound(path, document)
 
 
 def state_of(folder: Path) -> tuple[str | None, str | None]:
@@ -110,14 +112,13 @@ def state_of(folder: Path) -> tuple[str | None, str | None]:
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            blob = file.read(MOST_BYTES + 1)
+            if os.fstat(file.fileno()).st_size > MOST_BYTES:
+                raise RecordError(f"{path} has more than {MOST_BYTES >> 20} MB, which no record has; {_FIX}.")
+            return file.read()
     except FileNotFoundError:
         raise
     except OSError as error:
         raise RecordError(f"{path} cannot be read ({error.strerror}); change its permissions or move it away.") from error
-    if len(blob) > MOST_BYTES:
-        raise RecordError(f"{path} has more than {MOST_BYTES >> 20} MB, which no record has; {_FIX}.")
-    return blob
 
 
 def _no_constant(name: str) -> None:
@@ -132,8 +133,8 @@ def _float(text: str) -> float:
     return value
 
 
-def _sound(path: Path, document: Any, blob: bytes) -> str:
-    """The digest of a record that can be looked into: an object of a known schema whose digest is right, or in schema 1 of its bytes."""
+def _sound(path: Path, document: Any) -> str:
+    """The digest of a record of a known schema, which is right where it has one."""
     if not isinstance(document, dict):
         raise RecordError(f"{path} is damaged (not an object); {_FIX}.")
     schema = document.get("schema")
@@ -142,14 +143,12 @@ def _sound(path: Path, document: Any, blob: bytes) -> str:
     if schema > SCHEMA:
         newer = f"{path} has schema {_shown(schema)}, newer than the {SCHEMA} that this version knows; update PixelBench to read it."
         raise RecordError(newer, newer=True)
-    if schema < SCHEMA:
-        return hashlib.sha256(blob).hexdigest()
     stated = document.pop(_DIGEST, None)
     try:
         digest = _digest(document)
     except (ValueError, RecursionError) as error:  # half of a surrogate pair
         raise RecordError(f"{path} is damaged ({_shortened(ascii(str(error)))}); {_FIX}.") from error
-    if stated != digest:
+    if schema == SCHEMA and stated != digest:
         raise RecordError(f"{path} is damaged or was edited (its digest is not that of its contents); {_FIX}.")
     return digest
 
