@@ -49,7 +49,9 @@ def write_record(folder: Path, record: Record) -> None:
         OSError: the folder cannot be written.
     """
     document = to_document(record)
-    fault = _validated(json.dumps(document, allow_nan=False).encode())
+    blob = json.dumps(document, allow_nan=False).encode()
+    _parsed(blob)
+    fault = _validated(blob)
     if isinstance(fault, str):
         raise ValueError(f"not a record: {fault}")
     *lines, end = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).split("\n")
@@ -78,7 +80,7 @@ def read_record(folder: Path) -> Record:
     path = folder / "record.json"
     blob = _read(path)
     try:
-        document = json.loads(blob, parse_constant=_no_constant, parse_float=_float)
+        document = _parsed(blob)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is damaged (not JSON: {_shortened(str(error))}); {_FIX}.") from error
     digest = _sound(path, document)
@@ -112,6 +114,15 @@ def _read(path: Path) -> bytes:
     return blob
 
 
+def _parsed(blob: bytes) -> Any:
+    """JSON whose numbers all others can hold: finite ones, and integers of 64 bits; also where a record is free to hold anything.
+
+    Raises:
+        ValueError, RecursionError: something else.
+    """
+    return json.loads(blob, parse_constant=_no_constant, parse_float=_float, parse_int=_int)
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
@@ -120,6 +131,13 @@ def _float(text: str) -> float:
     """As `float`, of what `json` writes: `1E-10` is the same number as `1e-10` and one bit away, and no digest would tell."""
     value = float(text)
     if "E" in text or not math.isfinite(value):
+        raise ValueError(f"{text} is no number of a record")
+    return value
+
+
+def _int(text: str) -> int:
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
         raise ValueError(f"{text} is no number of a record")
     return value
 
