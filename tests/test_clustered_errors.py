@@ -29,3 +29,14 @@ def test_the_interval_is_that_of_a_t_test_where_every_value_stands_alone():
 def test_one_cluster_has_no_interval():
     with pytest.raises(ValueError, match="two clusters"):
         clustered_interval(np.arange(3.0), np.zeros(3))
+
+
+@pytest.mark.parametrize("clusters", [5, 30])
+def test_the_interval_covers_the_truth_about_as_often_as_it_says(clusters: int) -> None:
+    """Patches of a photograph move together: an interval over images covers about 65 % here, a bootstrap of 5 clusters about 80 %."""
+    rng, covered = np.random.default_rng(1), 0
+    for _ in range(400):
+        values = np.repeat(rng.normal(0, 1, clusters), 4) + rng.normal(0, 0.1, 4 * clusters)
+        low, high = clustered_interval(values, np.repeat(np.arange(clusters), 4))
+        covered += low <= 0 <= high
+    assert 0.92 <= covered / 400 <= 0.98

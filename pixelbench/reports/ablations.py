@@ -117,13 +117,13 @@ def _groups(axis: Axis, baseline: Cell, kin: dict[str, list[Cell]]) -> Iterator[
 
 def _depths(baseline: Cell, kin: dict[str, list[Cell]]) -> list[Cell]:
     """Shallow first; none where the baseline is not the network that is called like its family, the shallowest of those that are."""
-    if baseline.runs[0].variant != baseline.family or DEPTH not in baseline.settings:
+    if baseline.runs[0].variant != baseline.family or not isinstance(baseline.settings.get(DEPTH), int):
         return []
-    cells = [cell for members in kin.values() for cell in members]
-    named = (cell for cell in cells if cell.runs[0].variant == cell.family and DEPTH in cell.settings)
+    cells = [cell for members in kin.values() for cell in members if isinstance(cell.settings.get(DEPTH), int)]
+    named = (cell for cell in cells if cell.runs[0].variant == cell.family)
     if any(cell.settings[DEPTH] < baseline.settings[DEPTH] for cell in named):
         return []
-    others = [cell for cell in cells if DEPTH in cell.settings and baseline.differs_only_in(cell, DEPTH, cell.settings[DEPTH])]
+    others = [cell for cell in cells if baseline.differs_only_in(cell, DEPTH, cell.settings[DEPTH])]
     return sorted(others, key=lambda cell: cell.settings[DEPTH])
 
 

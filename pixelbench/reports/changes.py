@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pixelbench.published.figures import TOLERANCE_BITS, TOLERANCE_NATS
-from pixelbench.reports.runs import Cell, Run, cells_of, load_runs
+from pixelbench.reports.runs import NOT_BELIEVED, Cell, Run, cells_of, load_runs
 from pixelbench.reports.statistics import difference_of
 from pixelbench.statistics import pooled_variance
 from pixelbench.store.scan import require_store, scan
@@ -167,7 +167,7 @@ def _change(a: Cell, b: Cell) -> Change:
     regression = leaked or bool(lost) or kind == "worse"
     if lost or gained:
         said = [] if kind == "no number" else said
-        said = [*_ends(gained, "is done now, {} before"), *_ends(lost, "was done before, {} now"), *said]
+        said = [*_ends(gained, "is done now, {} before", "did not add up"), *_ends(lost, "was done before, {} now"), *said]
         kind = "no longer done" if lost else "now done"
     if leaked or (causal[0] != causal[1] and before.scored and after.scored):
         kind, said = "causality changed", [f"{_CAUSAL[causal[0]]} before, {_CAUSAL[causal[1]]} now.", *said]
@@ -256,5 +256,6 @@ def _seeds(n: int) -> str:
     return f"{n} seed{'' if n == 1 else 's'}"
 
 
-def _ends(runs: list[Run], words: str) -> list[str]:
-    return [f"Seed {run.seed} {words.format(run.end)}." for run in runs]
+def _ends(runs: list[Run], words: str, not_believed: str = NOT_BELIEVED) -> list[str]:
+    ends = [not_believed if run.doubts else run.end for run in runs]
+    return [f"Seed {run.seed} {words.format(end)}." for run, end in zip(runs, ends, strict=True)]

@@ -35,7 +35,7 @@ def _no_contrast(row: Row, who: str, baseline: Row) -> str:
 def _bounds(difference: Difference, who: str, baseline: str) -> str:
     low, high, basis = difference.low, difference.high, difference.basis
     if difference.seed_noise == "unknown":
-        return difference.sentence(f"The bound of {who}", f"that of {baseline}")
+        return difference.sentence(f"the bound of {baseline}", f"that of {who}")
     if not difference.distinguishable:
         return (
             f"The bounds of {who} and {baseline} are not distinguishable: they differ by {difference.mean:+.3f} bits/dim, and the 95 % "

@@ -86,7 +86,7 @@ def _end(record: Record) -> list[str]:
     if record.likelihood is None:
         found.append("it is done, and has no likelihood")
     if record.error is not None:
-        found.append(f"it is done, and has an error ({ascii(record.error.type)[1:-1]})")
+        found.append(f"it is done, and has an error ({_brief(record.error.type)})")
     if record.recipe is not None:
         updates, images = record.budget.updates, record.budget.updates * record.recipe.batch
         if (record.cost.updates, record.cost.images_seen) != (updates, images):

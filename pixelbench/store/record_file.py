@@ -50,7 +50,9 @@ def write_record(folder: Path, record: Record) -> None:
         OSError: the folder cannot be written.
     """
     document = to_document(record)
-    fault = _validated(json.dumps(document, allow_nan=False).encode())
+    blob = json.dumps(document, allow_nan=False).encode()
+    _parsed(blob)
+    fault = _validated(blob)
     if isinstance(fault, str):
         raise ValueError(f"not a record: {fault}")
     *lines, end = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).split("\n")
@@ -92,7 +94,7 @@ def read_record(folder: Path, *, digest: str | None = None) -> Record:
 def _digest_of(path: Path, blob: bytes) -> str:
     """The digest of a record that is JSON, of a known schema, and not edited."""
     try:
-        document = json.loads(blob, parse_constant=_no_constant, parse_float=_float)
+        document = _parsed(blob)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"{path} is damaged (not JSON: {_shortened(str(error))}); {_FIX}.") from error
     return _sound(path, document)
@@ -121,6 +123,15 @@ def _read(path: Path) -> bytes:
         raise RecordError(f"{path} cannot be read ({error.strerror}); change its permissions or move it away.") from error
 
 
+def _parsed(blob: bytes) -> Any:
+    """JSON whose numbers all others can hold: finite ones, and integers of 64 bits; also where a record is free to hold anything.
+
+    Raises:
+        ValueError, RecursionError: something else.
+    """
+    return json.loads(blob, parse_constant=_no_constant, parse_float=_float, parse_int=_int)
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
@@ -129,6 +140,13 @@ def _float(text: str) -> float:
     """As `float`, of what `json` writes: `1E-10` is the same number as `1e-10` and one bit away, and no digest would tell."""
     value = float(text)
     if "E" in text or not math.isfinite(value):
+        raise ValueError(f"{text} is no number of a record")
+    return value
+
+
+def _int(text: str) -> int:
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
         raise ValueError(f"{text} is no number of a record")
     return value
 

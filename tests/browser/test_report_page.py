@@ -1,20 +1,24 @@
 """The HTML page in a real browser: sorting, filtering, colours, keyboard, paper, narrow screens, and names that mean harm."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from browser_page import Open
-from record_factory import add_digits, add_photos, add_run  # type: ignore[import-not-found]
+from paper_runs import paper_spec  # type: ignore[import-not-found]
+from record_factory import add_digits, add_photos, add_run, add_spec, ask, folder_of, rewrite  # type: ignore[import-not-found]
 
 from pixelbench.reports.html import write_html
 from pixelbench.reports.report import build_report
+from pixelbench.store.record import Diagnosis, Record, RunError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+#: In texts, and in names, which have no stroke and at most 255 characters.
 HOSTILE = "<script>alert(1)</script>\"'{{ 7*7 }}{% x %}</style><img src=x onerror=alert(2)>" + "W" * 300
+NAME = HOSTILE.replace("/", "|")[:200]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     add_photos(folder)
     add_digits(folder)
-    add_run(folder, "gated-pixelcnn", 0.1611, task="mnist-fixed", budget="cpu")
+    add_spec(folder, paper_spec("gated-pixelcnn", budget="cpu"), 0.1611)
     return folder
 
 
@@ -83,7 +87,7 @@ def test_rows_are_filtered_by_words_and_by_kind(open_page: Open, page_file: Path
 
 def test_of_very_many_rows_the_first_are_shown_until_all_are_asked_for(open_page: Open, tmp_path: Path) -> None:
     for i in range(210):
-        add_run(tmp_path, f"net-{i}", 3 - i / 100)
+        add_run(tmp_path, f"net-{i}", 3 - i / 100, settings={"layers": i + 1})
     file = write_html(build_report(tmp_path))
     page = open_page(file)
 
@@ -205,9 +209,8 @@ def test_paper_shows_what_is_folded_away(open_page: Open, page_file: Path) -> No
 
 def test_very_many_variants_open_one_by_one_and_all_on_paper(open_page: Open, tmp_path: Path) -> None:
     for layers in range(61):
-        add_run(
-            tmp_path, f"</script><b>{layers}".replace("/", "|"), 1.0 + layers / 100, settings={"layers": layers, "note": "</script><b>"}
-        )
+        spec = ask(f"<|script><b>{layers}", settings={"layers": layers})
+        add_spec(tmp_path, replace(spec, settings={**spec.settings, "note": "</script><b>"}), 1.0 + layers / 100)
     page = open_page(write_html(build_report(tmp_path)))
     assert page.locator("details.variant .body").count() == 0
     page.locator("details.variant summary").first.click()
@@ -225,21 +228,34 @@ def test_the_page_is_read_without_its_script(open_page: Open, page_file: Path) -
     assert not page.get_by_role("button", name="Dark").is_visible()
 
 
+def harmful(record: Record) -> Record:
+    """With harm in every text that a record can hold, and the key of what it then says."""
+    record = replace(
+        record,
+        task=replace(record.task, name=NAME, preprocessing=HOSTILE),
+        variant=replace(record.variant, name=NAME, settings={**record.variant.settings, HOSTILE: HOSTILE}),
+        budget=replace(record.budget, name=NAME),
+        diagnoses=(Diagnosis(HOSTILE, HOSTILE),),
+        provenance=replace(record.provenance, versions={HOSTILE: HOSTILE}, device=HOSTILE),
+    )
+    return replace(record, run_key=record.spec.key)
+
+
 def test_names_that_mean_harm_are_only_text(open_page: Open, tmp_path: Path) -> None:
-    error = {"type": HOSTILE, "message": HOSTILE, "log": [HOSTILE]}
     add_run(tmp_path, "uniform", 4.0, noise=0.0)
-    evil = add_run(tmp_path, "evil", 1.0, settings={HOSTILE: HOSTILE})
-    failed = add_run(tmp_path, "failed", error=error, status="failed")
-    for record, name in ((evil, "evil"), (failed, "failed")):
-        path = tmp_path / "photos" / name / record["run_key"] / "record.json"
-        record["variant"]["name"] = record["task"]["name"] = record["task"]["preprocessing"] = HOSTILE
-        record["diagnoses"] = [{"name": HOSTILE, "sentence": HOSTILE}]
-        record["provenance"]["versions"] = {HOSTILE: HOSTILE}
-        record["budget"]["name"] = HOSTILE
-        path.write_text(json.dumps(record), encoding="utf-8")
-    page = open_page(write_html(build_report(tmp_path)), width=390)
+    evil = add_run(tmp_path, "evil", 1.0)
+    failed = add_run(tmp_path, "failed", status="failed", settings={"layers": 4}, error=RunError(HOSTILE, HOSTILE, (HOSTILE,)))
+    doubtful = add_run(tmp_path, "doubtful", 1.0, settings={"layers": 5})
+    for record in (evil, failed):
+        rewrite(folder_of(tmp_path, record), harmful)
+    rewrite(folder_of(tmp_path, doubtful), lambda record: replace(harmful(record), error=RunError(HOSTILE, HOSTILE)))
+    report = build_report(tmp_path)
+    assert [table.task for table in report.tables] == [NAME, "photos"]
+    assert [row.rank for row in report.tables[0].rows] == [1, None, None]
+    page = open_page(write_html(report), width=390)
     page.get_by_role("button", name="Open all").first.click()
     assert page.locator("main script, main img, main style").count() == 0
-    assert page.get_by_role("link", name=HOSTILE).count() >= 1
-    assert HOSTILE in page.locator("h2").all_text_contents()
+    assert page.get_by_role("link", name=NAME).count() >= 1
+    assert NAME in page.locator("h2").all_text_contents()
+    assert HOSTILE in page.locator("main").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -2,21 +2,25 @@
 
 import dataclasses
 import io
-import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from certificate_factory import certificate, certificate_file
 from PIL import Image
-from record_factory import add_digits, add_photos, add_run
+from record_factory import add_digits, add_photos, add_run, add_seeds
 from rich.console import Console
-from test_maps import certificate
 
 from pixelbench.causality.report import CausalityReport
+from pixelbench.data import get_task
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.terminal import print_ablation, print_report
+from pixelbench.store.artifacts import CERTIFICATE
+from pixelbench.store.record import Diagnosis
 
+DIGITS = (1, 8, 8)
 RESIDUAL = {"first_layer": "residual"}
 MASK_B = {"first_layer": "mask-b"}
 
@@ -37,12 +41,13 @@ def terminal(report: Report, name: str | None = None, width: int = 200) -> str:
 
 
 def add_mapped(store: Path, variant: str, report: CausalityReport, **options) -> None:
-    record = add_run(store, variant, 1.0, task="digits", causal="leaky" if report.leaky else "complete", **options)
-    (store / "digits" / variant / record["run_key"] / "certificate.json").write_text(json.dumps(report.to_json()))
+    causal, files = "leaky" if report.leaky else "complete", {CERTIFICATE: certificate_file(report)}
+    add_run(store, variant, 1.0, task="digits", causal=causal, files=files, **options)
 
 
 def test_a_section_has_question_table_sentences_and_grids_in_one_row(tmp_path: Path) -> None:
     add_photos(tmp_path)
+    add_run(tmp_path, "gated-pixelcnn", 0.943, seed=1, statistics={"colour_coherence": 0.71})
     page = write_page(tmp_path)
     said = section(page, "Colour conditioning")
     assert "What becomes of the colours" in said
@@ -74,9 +79,8 @@ def test_grids_that_an_ablation_showed_are_not_among_the_others(tmp_path: Path) 
 
 def test_a_diagnosis_is_kept_where_no_lesson_tells_it(tmp_path: Path) -> None:
     add_run(tmp_path, "gated-pixelcnn", 1.0, settings={"gates": True})
-    record = add_run(tmp_path, "no-gates", 1.0, settings={"gates": False})
-    record["diagnoses"] = [{"name": "colour-noise", "sentence": "colours are not coordinated"}]
-    (tmp_path / "photos" / "no-gates" / record["run_key"] / "record.json").write_text(json.dumps(record))
+    found = (Diagnosis("colour-noise", "colours are not coordinated"),)
+    add_run(tmp_path, "no-gates", 1.0, settings={"gates": False}, diagnoses=found)
     assert "- **no-gates**: colours are not coordinated" in section(write_page(tmp_path), "Gated activations")
 
 
@@ -87,8 +91,8 @@ def test_each_map_is_shown_once_and_only_where_it_differs(tmp_path: Path) -> Non
         ("gated-mask-b", MASK_B | {"gates": True}, True),
         ("gated-no-gates", {"gates": False}, False),
     ):
-        add_mapped(tmp_path, variant, certificate(sees_itself=leaky), settings=settings)
-    wider = dataclasses.replace(certificate(), context=dataclasses.replace(certificate().context, rows_above=1))
+        add_mapped(tmp_path, variant, certificate(shape=DIGITS, sees_itself=leaky), settings=settings)
+    wider = dataclasses.replace(certificate(shape=DIGITS), context=dataclasses.replace(certificate(shape=DIGITS).context, rows_above=1))
     add_mapped(tmp_path, "pixelcnn", wider)
     page = write_page(tmp_path)
     first, second = section(page, "A residual connection around the first layer"), section(page, "Mask B in the first layer")
@@ -107,8 +111,8 @@ def test_each_map_is_shown_once_and_only_where_it_differs(tmp_path: Path) -> Non
 
 
 def test_texts_of_records_are_escaped_in_a_section(tmp_path: Path) -> None:
-    add_run(tmp_path, "gated|<b>", 1.0, settings={"gates": True})
-    add_run(tmp_path, "no*gates*", 1.2, settings={"gates": False})
+    add_seeds(tmp_path, "gated|<b>", 1.0, 1.01, settings={"gates": True})
+    add_seeds(tmp_path, "no*gates*", 1.2, 1.21, settings={"gates": False})
     said = section(write_page(tmp_path), "Gated activations")
     assert r"| gated\|&lt;b&gt; | tanh times sigmoid |" in said
     assert r"gated\|&lt;b&gt; beats no\*gates\* (ReLU)" in said
@@ -116,17 +120,19 @@ def test_texts_of_records_are_escaped_in_a_section(tmp_path: Path) -> None:
 
 
 def test_the_page_names_preprocessing_and_digest(tmp_path: Path) -> None:
-    add_run(tmp_path, "pixelcnn", 1.0)
-    assert f"Preprocessing: As shipped. Digest `{'d' * 12}`." in write_page(tmp_path)
+    add_run(tmp_path, "pixelcnn", 2.0, task="digits")
+    task = get_task("digits")
+    assert f"Preprocessing: {task.preprocessing} Digest `{task.digest[:12]}`." in write_page(tmp_path)
 
 
 def test_images_of_another_digest_are_another_table(tmp_path: Path) -> None:
     for digest, bits in (("a" * 64, 1.0), ("b" * 64, 2.0)):
-        add_run(tmp_path, "gated-pixelcnn", bits, digest=digest)
-        add_run(tmp_path, "gated-no-colour", bits + 0.1, digest=digest, settings={"colour_conditioning": False})
-        add_run(tmp_path, "uniform", 4.0, digest=digest, noise=0.0)
+        images: dict[str, Any] = {"task": "imagenet32", "digest": digest}  # whose folder anybody may prepare
+        add_run(tmp_path, "gated-pixelcnn", bits, **images)
+        add_run(tmp_path, "gated-no-colour", bits + 0.1, settings={"colour_conditioning": False}, **images)
+        add_run(tmp_path, "uniform", 4.0, noise=0.0, **images)
     report = build_report(tmp_path)
-    names = [f"photos (digest {letter * 12})" for letter in "ab"]
+    names = [f"imagenet32 (digest {letter * 12})" for letter in "ab"]
     assert [table.task for table in report.tables] == names
     for table in report.tables:
         assert [(row.rank, row.label) for row in table.rows] == [(1, "gated-pixelcnn"), (2, "gated-no-colour"), (3, "uniform")]
@@ -135,7 +141,7 @@ def test_images_of_another_digest_are_another_table(tmp_path: Path) -> None:
     page = write_page(tmp_path)
     for letter, name in zip("ab", names, strict=True):
         assert f"\n## {name}\n" in page
-        with Image.open(tmp_path / "report-files" / f"curves-photos-digest-{letter * 12}.png") as picture:
+        with Image.open(tmp_path / "report-files" / f"curves-imagenet32-digest-{letter * 12}.png") as picture:
             assert np.asarray(picture).size
 
 

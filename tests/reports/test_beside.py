@@ -1,20 +1,22 @@
 """Published figures and verdicts in every table: one source, the same words, marked where they are a bound, from memory or suspicious."""
 
-import dataclasses
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from record_factory import add_photos, add_run
+from paper_runs import paper_spec
+from record_factory import add_photos, add_run, add_seeds, add_spec
 from rich.console import Console
 
-from pixelbench.published.figures import Figure, figures_about
-from pixelbench.reports import columns, published, words
+from pixelbench.published.figures import figures_about
+from pixelbench.reports import columns, words
 from pixelbench.reports.html import write_html
 from pixelbench.reports.markdown import write_markdown
+from pixelbench.reports.published import Known
 from pixelbench.reports.readme import readme_table
 from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.tables import Row
@@ -25,8 +27,9 @@ BITS = 0.16107
 SHIPPED = figures_about("mnist-fixed", "gated-pixelcnn")[0]
 
 
-def add_digits(store: Path, bits: float = BITS, **changes: Any) -> dict[str, Any]:
-    return add_run(store, "gated-pixelcnn", bits, task="mnist-fixed", budget="cpu", **changes)
+def add_digits(store: Path, bits: float = BITS, *, causal: str = "complete", **asked: Any) -> None:
+    """A run of the suite's row at its budget `cpu`."""
+    add_spec(store, paper_spec("gated-pixelcnn", budget="cpu", **asked), bits, causal=causal)
 
 
 def row_of(report: Report, label: str = "gated-pixelcnn") -> Row:
@@ -39,12 +42,9 @@ def terminal(report: Report, width: int = 80) -> str:
     return out.getvalue()
 
 
-def ship(monkeypatch: pytest.MonkeyPatch, *changes: dict[str, Any]) -> None:
+def known(*changes: dict[str, Any]) -> Known:
     """The shipped figure in other words, instead of all that ship."""
-    figures: tuple[Figure, ...] = tuple(
-        dataclasses.replace(SHIPPED, id=f"figure-{index}", **change) for index, change in enumerate(changes)
-    )
-    monkeypatch.setattr(published, "load_figures", lambda: figures)
+    return Known(figures=tuple(replace(SHIPPED, id=f"figure-{index}", **change) for index, change in enumerate(changes)))
 
 
 def test_every_renderer_has_figure_difference_and_verdict_of_one_source(tmp_path: Path) -> None:
@@ -102,10 +102,9 @@ def test_what_is_suspicious_says_so_in_the_tables(tmp_path: Path) -> None:
     assert "◔ incomplete</span><small>suspicious</small>" in write_html(report).read_text(encoding="utf-8")
 
 
-def test_bounds_and_what_is_from_memory_are_marked_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ship(monkeypatch, {"bound": True, "estimator": "elbo", "verified": False})
+def test_bounds_and_what_is_from_memory_are_marked_everywhere(tmp_path: Path) -> None:
     add_digits(tmp_path)
-    report = build_report(tmp_path)
+    report = build_report(tmp_path, known=known({"bound": True, "estimator": "elbo", "verified": False}))
     assert words.published(row_of(report)) == "≤ 80.10 nats (from memory)"
     page = write_markdown(report).read_text(encoding="utf-8")
     assert "| ≤ 80.10 nats (from memory) | – | not comparable |" in page
@@ -113,13 +112,11 @@ def test_bounds_and_what_is_from_memory_are_marked_everywhere(tmp_path: Path, mo
     assert ">≤ 80.10<small>nats; from memory</small>" in write_html(report).read_text(encoding="utf-8")
 
 
-def test_the_page_lists_every_figure_with_what_it_assumes_and_judges_no_reproduction(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_lists_every_figure_with_what_it_assumes_and_judges_no_reproduction(tmp_path: Path) -> None:
     own = {"assumed": ("The files are <not> named.", "Nor the *batch*.")}
-    ship(monkeypatch, {"kind": "reproduction", "paper": "Somebody 2020", "printed": "81.0", "value": 81.0}, own)
+    figures = known({"kind": "reproduction", "paper": "Somebody 2020", "printed": "81.0", "value": 81.0}, own)
     add_digits(tmp_path)
-    page = write_markdown(build_report(tmp_path)).read_text(encoding="utf-8")
+    page = write_markdown(build_report(tmp_path, known=figures)).read_text(encoding="utf-8")
     mine, other = page.split("### Beside published figures\n\n")[1].split("\n\n")[0].splitlines()
     assert mine.startswith("- ◔ **gated-pixelcnn** beside 80.10 nats/image (Gulrajani et al. 2017; Table 1). Incomplete: ")
     assert mine.endswith(r"Assumed: The files are &lt;not&gt; named. Nor the \*batch\*.")
@@ -127,10 +124,9 @@ def test_the_page_lists_every_figure_with_what_it_assumes_and_judges_no_reproduc
     assert other.endswith("a third party's reproduction). Shown beside, not judged.")
 
 
-def test_a_reproduction_alone_fills_no_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ship(monkeypatch, {"kind": "reproduction"})
+def test_a_reproduction_alone_fills_no_column(tmp_path: Path) -> None:
     add_digits(tmp_path)
-    report = build_report(tmp_path)
+    report = build_report(tmp_path, known=known({"kind": "reproduction"}))
     assert row_of(report).published is None
     assert "Shown beside, not judged." in write_markdown(report).read_text(encoding="utf-8")
 
@@ -138,16 +134,22 @@ def test_a_reproduction_alone_fills_no_column(tmp_path: Path, monkeypatch: pytes
 def test_digests_of_one_name_and_budgets_keep_their_own_figures(tmp_path: Path) -> None:
     add_digits(tmp_path)
     add_digits(tmp_path, 0.15, updates=900)
-    add_digits(tmp_path, 0.17, digest="e" * 64)
+    spec = paper_spec("gated-pixelcnn", budget="cpu")
+    add_spec(tmp_path, replace(spec, task={**spec.task, "digest": "e" * 64}), 0.17)
     report = build_report(tmp_path)
-    found = [row.published for table in report.tables for row in table.rows]
-    assert sorted(round(one.measured or 0, 1) for one in found if one) == [81.5, 87.5, 92.4]
+    found = {(table.task.partition(" ")[0], row.label): row.published for table in report.tables for row in table.rows}
+    assert len(report.tables) == 2
+    measured = sorted((round(one.measured or 0, 1), one.verdict) for one in found.values() if one)
+    assert measured == [(0, "not comparable"), (81.5, "not comparable"), (87.5, "incomplete")]
+    said = " ".join(one.sentence for one in found.values() if one)
+    assert "updates 900 instead of 2500" in said
+    assert f"digest {'e' * 12}... instead of 76ae31" in said
 
 
 @pytest.mark.parametrize("width", [60, 72, 80, 100, 140])
 def test_narrow_terminals_keep_figure_and_verdict(tmp_path: Path, width: int) -> None:
     add_digits(tmp_path)
-    add_run(tmp_path, "pixelvae", 0.17, family="pixelvae", estimator="iwae-8", task="mnist-fixed", budget="cpu")
+    add_spec(tmp_path, paper_spec("pixelvae", budget="cpu"), 0.17)
     text = terminal(build_report(tmp_path), width)
     table = [line for line in text.splitlines() if line.startswith(tuple("┏┃┡│└"))]
     assert {len(line) for line in table} == {len(table[0])}
@@ -175,8 +177,7 @@ def test_long_names_are_broken_and_not_cut(tmp_path: Path) -> None:
 
 
 def test_seeds_are_counted_beside_the_spread(tmp_path: Path) -> None:
-    for seed, bits in enumerate((1.0, 1.1)):
-        add_run(tmp_path, "pixelcnn", bits, seed=seed)
+    add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
     row = row_of(build_report(tmp_path), "pixelcnn")
     assert re.fullmatch(r"1\.050 ± 0\.0\d\d \(sd 0\.071\)", columns.SCORE.cell(row))
     assert columns.SEEDS.cell(row) == "2"

@@ -1,6 +1,7 @@
 """Bounds: printed with a sign, never ranked beside exact values; latents and nats per image where they say something."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import readme_table
 from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.terminal import print_report
+from pixelbench.store.record import LatentUse
 
-USED = {"kl": 12.345, "kl_per_dimension": [6.0, 6.3, 0.045], "active_units": 2, "dimensions": 3}
-IGNORED = USED | {"active_units": 0, "kl": 0.0}
+USED = LatentUse(12.345, (6.0, 6.3, 0.045), 2, 3)
+IGNORED = replace(USED, active_units=0, kl=0.0)
 
 
 @pytest.fixture
@@ -22,8 +24,9 @@ def report(tmp_path: Path) -> Report:
     """Two exact runs on binarised digits, and bounds on both sides of the better one."""
     add_run(tmp_path, "uniform", 1.0, task="mnist-fixed", noise=0.0)
     add_run(tmp_path, "gated-pixelcnn", 0.148, task="mnist-fixed", noise=0.01)
-    add_run(tmp_path, "pixelvae", 0.150, task="mnist-fixed", estimator="iwae-50", latent=USED, noise=0.01)
-    add_run(tmp_path, "pixelvae-elbo", 0.120, task="mnist-fixed", estimator="elbo", latent=IGNORED, noise=0.01)
+    samples = {"importance_samples": 50}
+    add_run(tmp_path, "pixelvae", 0.150, task="mnist-fixed", evaluation=samples, latent=USED, noise=0.01)
+    add_run(tmp_path, "pixelvae-elbo", 0.120, family="pixelvae", task="mnist-fixed", latent=IGNORED, noise=0.01)
     return build_report(tmp_path)
 
 

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from record_factory import add_digits, add_photos, add_run
+import pytest
+from paper_runs import paper_spec
+from record_factory import add_digits, add_photos, add_run, add_seeds, add_spec, as_schema_1, folder_of
 
 from pixelbench.cli.reproducing import asked_of
 from pixelbench.reports.html import write_html
@@ -15,6 +17,7 @@ from pixelbench.reports.html_axis import Axis, axis_around
 from pixelbench.reports.html_pictures import Pictures
 from pixelbench.reports.html_variants import Asked
 from pixelbench.reports.report import build_report
+from pixelbench.store.record import Request
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,20 +69,34 @@ def test_a_store_of_damage_still_gives_a_page_that_names_what_it_left_out(tmp_pa
     problems = page.split('<section id="problems">')[1].split("</section>")[0]
     assert all(f"photos/{name}/0123456789ab/record.json" in problems for name in keys)
     assert problems.count("<li>") == 3
-    assert "<strong>3</strong> records not used" in page
+    assert "<strong>3</strong> problems" in page
 
 
-def test_damaged_companions_cost_only_themselves(tmp_path: Path) -> None:
-    record = add_run(tmp_path, "pixelcnn", 1.0)
-    folder = tmp_path / "photos" / "pixelcnn" / record["run_key"]
+@pytest.mark.parametrize("schema", [1, 2])
+def test_damaged_artifacts_cost_only_themselves(tmp_path: Path, schema: int) -> None:
+    folder = folder_of(tmp_path, add_run(tmp_path, "pixelcnn", 1.0))
+    if schema == 1:
+        as_schema_1(folder)
     (folder / "samples.png").write_bytes(b"no picture")
     (folder / "curve.csv").write_text("update,train_bits_per_dim,validation_bits_per_dim\nsoon,,\n", encoding="utf-8")
-    (folder / "nats.npz").write_bytes(b"")
     (folder / "certificate.json").write_text("{", encoding="utf-8")
     page = write_page(tmp_path)
+    assert '<tr data-standing="ranked">' in page
     assert "1.000" in page
     assert "<image" not in page
     assert "<polyline" not in page
+    problems = page.split('<section id="problems">')[1].split("</section>")[0]
+    assert all(f"{folder / name} is " in problems for name in ("curve.csv", "certificate.json"))
+
+
+def test_damaged_nats_cost_the_number_and_nothing_else(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, add_run(tmp_path, "pixelcnn", 1.0))
+    (folder / "nats.npz").write_bytes(b"")
+    page = write_page(tmp_path)
+    assert '<tr data-standing="unscored">' in page
+    assert "<image" in page
+    assert "<polyline" in page
+    assert "so nothing backs its likelihood" in page.split('<section id="problems">')[1]
 
 
 def test_an_empty_store_says_so(tmp_path: Path) -> None:
@@ -87,21 +104,21 @@ def test_an_empty_store_says_so(tmp_path: Path) -> None:
 
 
 def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
-    add_run(tmp_path, "uniform", 4.0, settings=None, budget="<b>{{ 6 * 7 }}</b>")
+    add_run(tmp_path, "uniform", 4.0, budget="<b>{{ 6 * 7 }}<|b>")
     page = write_page(tmp_path)
-    assert "&lt;b&gt;{{ 6 * 7 }}&lt;/b&gt;" in page
+    assert "&lt;b&gt;{{ 6 * 7 }}&lt;|b&gt;" in page
     assert "<b>" not in page
 
 
 def test_the_command_has_all_seeds_of_a_variant(tmp_path: Path) -> None:
-    keys = [add_run(tmp_path, "pixelcnn", 1.0, seed=seed)["run_key"] for seed in (0, 1, 2)]
+    keys = [record.run_key for record in add_seeds(tmp_path, "pixelcnn", 1.0, 1.0, 1.0)]
     page = write_page(tmp_path, asked=dict.fromkeys(keys, Asked("pixelbench run --suite quick --only photos/pixelcnn")))
     assert "<code>pixelbench run --suite quick --only photos/pixelcnn --seeds 0,1,2</code>" in page
     assert "No suite that ships" in write_page(tmp_path)
 
 
 def test_what_a_suite_assumes_and_where_it_departs_from_the_paper_is_said_once(tmp_path: Path) -> None:
-    keys = [add_run(tmp_path, "pixelcnn", 1.0, seed=seed)["run_key"] for seed in (0, 1)]
+    keys = [record.run_key for record in add_seeds(tmp_path, "pixelcnn", 1.0, 1.0)]
     page = write_page(tmp_path, asked=dict.fromkeys(keys, Asked("pixelbench run", ("Depth: <b>unsaid</b>.",), ("The last weights.",))))
     assert page.count("<li>Depth: &lt;b&gt;unsaid&lt;/b&gt;.</li>") == page.count("<li>The last weights.</li>") == 1
     assert page.count("Said of the budget paper; this is quick") == 2
@@ -109,24 +126,36 @@ def test_what_a_suite_assumes_and_where_it_departs_from_the_paper_is_said_once(t
 
 
 def test_of_runs_that_two_suites_share_one_names_the_command_and_the_other_its_choices(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "results" / "mnist-fixed" / "gated-pixelcnn", tmp_path / "mnist-fixed" / "gated-pixelcnn")
+    spec, made_by = paper_spec("gated-pixelcnn", budget="cpu"), Request("run", "mnist", "mnist-fixed", "cpu")
+    add_spec(tmp_path, spec, 0.16, request=made_by)
     (asked,) = asked_of(build_report(tmp_path)).values()
-    assert asked.command == "pixelbench run --suite mnist --only mnist-fixed/gated-pixelcnn"
+    assert asked.command == "pixelbench run --suite mnist --only mnist-fixed/gated-pixelcnn --budget cpu"
     assert any("first layer" in said for said in asked.assumed)
     assert any("best validation score" in said for said in asked.deviations)
 
 
 def test_a_run_of_an_ablation_on_another_task_is_made_by_ablate(tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "results" / "cifar10-16" / "gated-no-colour", tmp_path / "cifar10-16" / "gated-no-colour")
+    made_by = Request("ablate", "colour-conditioning", "cifar10-16", "quick", limit=60)
+    add_run(tmp_path, "gated-no-colour", 1.5, task="cifar10-16", settings={"colour_conditioning": False}, request=made_by)
     (asked,) = asked_of(build_report(tmp_path)).values()
-    assert asked.command == "pixelbench ablate colour-conditioning --task cifar10-16"
+    assert asked.command == "pixelbench ablate colour-conditioning --task cifar10-16 --budget quick --limit 60"
+
+
+def test_a_run_of_the_first_schema_does_not_know_its_command(tmp_path: Path) -> None:
+    as_schema_1(folder_of(tmp_path, add_run(tmp_path, "pixelcnn", 1.0)))
+    assert asked_of(build_report(tmp_path)) == {}
 
 
 def test_ablations_have_a_forest_plot_and_leaks_no_place_in_it(tmp_path: Path) -> None:
+    def colours() -> str:
+        return write_page(tmp_path).split('<section id="ablation-colour-conditioning"')[1].split("</section>")[0]
+
     add_photos(tmp_path)
+    unknown = r'<svg class="whisker unclear" role="img" aria-label="Difference to the baseline \+0\.123 \([^)]*, images alone\)'
+    assert re.search(unknown, colours())  # with one seed each nobody is better
+    add_run(tmp_path, "gated-pixelcnn", 0.943, seed=1)
+    assert re.search(r'<svg class="whisker more" role="img" aria-label="Difference to the baseline \+0\.123', colours())
     page = write_page(tmp_path)
-    colours = page.split('<section id="ablation-colour-conditioning"')[1].split("</section>")[0]
-    assert re.search(r'<svg class="whisker more" role="img" aria-label="Difference to the baseline \+0\.123', colours)
     leak = page.split('<section id="ablation-first-layer-residual"')[1].split("</section>")[0]
     assert "whisker more" not in leak
     assert "whisker fewer" not in leak

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from record_factory import add_digits, add_photos, add_run
+from record_factory import add_digits, add_photos, add_run, add_seeds
 
 from pixelbench.reports.lessons import NO_COLOURS, SEES_ITSELF
 from pixelbench.reports.report import build_report
@@ -57,14 +57,20 @@ def test_colour_lesson_compares_with_the_conditioned_twin(tmp_path: Path) -> Non
     add_photos(tmp_path)
     text = told(tmp_path, NO_COLOURS)
     assert "correlation of 0.14, those of real images with 0.81; with colour conditioning gated-pixelcnn reaches 0.71" in text
-    assert "Doing without costs 0.123 bits/dim (95 % interval 0." in text
+    assert "One seed each, seed noise unknown: gated-pixelcnn is 0.123 bits/dim better than gated-no-colour" in text
+    assert "Doing without" not in text
+    add_run(tmp_path, "gated-pixelcnn", 0.945, seed=1, statistics={"colour_coherence": 0.71})
+    text = told(tmp_path, NO_COLOURS)
+    assert "Doing without costs 0.122 bits/dim (95 % interval 0." in text
+    assert "2 and 1 seeds, seed noise pooled over cells with 1 degrees of freedom)" in text
     lesson = next(lesson for lesson in build_report(tmp_path).lessons if lesson.title == NO_COLOURS)
     assert lesson.grids == ("gated-pixelcnn", "gated-no-colour")
 
 
 def test_colour_lesson_says_where_samples_or_bits_do_not_show_it(tmp_path: Path) -> None:
-    add_run(tmp_path, "gated-pixelcnn", 1.0, statistics={"colour_coherence": 0.2})
-    add_run(tmp_path, "gated-no-colour", 1.0005, settings={"colour_conditioning": False}, statistics={"colour_coherence": 0.3})
+    add_seeds(tmp_path, "gated-pixelcnn", 1.0, 1.001, statistics={"colour_coherence": 0.2})
+    without = {"settings": {"colour_conditioning": False}, "statistics": {"colour_coherence": 0.3}}
+    add_seeds(tmp_path, "gated-no-colour", 1.0005, 1.0015, **without)
     text = told(tmp_path, NO_COLOURS)
     assert "hardly nearer" in text
     assert "not distinguishable" in text

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 from PIL import Image
-from record_factory import add_digits, add_photos, add_run
+from record_factory import add_digits, add_photos, add_run, as_schema_1, folder_of
 
 from pixelbench.errors import UserError
 from pixelbench.reports import escape
@@ -41,7 +41,7 @@ def test_every_link_leads_to_a_picture(tmp_path: Path) -> None:
 
 def test_of_very_many_curves_the_first_are_drawn(tmp_path: Path) -> None:
     for i in range(15):
-        add_run(tmp_path, f"net-{i}", 2 + i / 10)
+        add_run(tmp_path, f"net-{i}", 2 + i / 10, settings={"layers": i + 1})
     assert "Of 15 trained variants the first 12 in the table's order." in write_page(tmp_path)
     drawn = (tmp_path / "report-files" / "curves-photos.png").read_bytes()
     for i in (12, 13, 14):
@@ -82,17 +82,19 @@ def test_text_from_a_record_cannot_change_the_page() -> None:
 
 
 def test_records_without_optional_parts_still_give_a_page(tmp_path: Path) -> None:
-    record = add_run(tmp_path, "pixelcnn", 1.0, error={"type": "X", "message": "m"})
-    path = tmp_path / "photos" / "pixelcnn" / record["run_key"] / "record.json"
-    record["provenance"] = {"source_digest": None, "device": "cpu"}
-    record["samples"] = {"statistics": {}}
-    record["likelihood"]["bits_per_dim_se"] = None
-    path.write_text(json.dumps(record), encoding="utf-8")
-    for companion in ("samples.png", "curve.csv", "nats.npz"):
-        (path.parent / companion).unlink()
+    folder = folder_of(tmp_path, add_run(tmp_path, "png", 1.0))
+    document = as_schema_1(folder)
+    document["provenance"] = {"source_digest": None, "device": "cpu"}
+    document["samples"] = {"statistics": {}}
+    document["cost"] = {}
+    document["causality"] = {}
+    for name in ("latent", "error", "diagnoses", "sequential", "expect"):
+        del document[name]
+    (folder / "record.json").write_text(json.dumps(document), encoding="utf-8")
     page = write_page(tmp_path)
-    assert "| pixelcnn | 1.000 |" in page
+    assert "| png | 1.000 (code length) |" in page
     assert "not from a git checkout" in page
+    assert "could not be used" not in page
 
 
 def test_readme_table_goes_between_its_markers(tmp_path: Path) -> None:

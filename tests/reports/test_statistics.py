@@ -1,65 +1,100 @@
-"""Paired differences: right in the mean, honest in the interval, closed to leaks."""
+"""Differences between the cells of a store: with all their seeds and images, honest where these do not settle it, closed to leaks."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from record_factory import add_run
+from record_factory import add_run, add_seeds, folder_of, nats_file
 
 from pixelbench.reports.ordering import expected_order
-from pixelbench.reports.report import build_report
-from pixelbench.reports.statistics import compare_cells, paired_difference
-from pixelbench.units import LN2
-
-SHAPE = (1, 2, 2)
-
-
-def test_mean_is_in_bits_per_dim_and_positive_where_the_first_needs_fewer() -> None:
-    first, clusters = np.full(8, 10.0), np.arange(8)
-    found = paired_difference(first, first + 4 * LN2, clusters, SHAPE)
-    assert found.mean == pytest.approx(1.0)
-    assert (found.low, found.high) == pytest.approx((1.0, 1.0))
+from pixelbench.reports.report import Report, build_report
+from pixelbench.reports.runs import Cell
+from pixelbench.reports.statistics import compare_cells, contrast_cells, difference_of
+from pixelbench.statistics import Difference
+from pixelbench.store.artifacts import NATS, read_nats
+from pixelbench.store.record import Provenance
 
 
-@pytest.mark.parametrize("regions", [5, 30])
-def test_interval_covers_the_truth_about_as_often_as_it_says(regions: int) -> None:
-    rng = np.random.default_rng(1)
-    clusters = np.repeat(np.arange(regions), 4)
-    covered = 0
-    for _ in range(400):
-        shift = np.repeat(rng.normal(0, 1, regions), 4) + rng.normal(0, 0.1, 4 * regions)  # patches of a region move together
-        found = paired_difference(np.zeros(4 * regions), shift, clusters, SHAPE)
-        covered += found.low <= 0 <= found.high
-    assert 0.92 <= covered / 400 <= 0.98  # an interval over images covers about 65 % here, a bootstrap of 5 regions about 80 %
+def cell_of(report: Report, label: str) -> Cell:
+    return next(cell for cell in report.cells if cell.label == label)
 
 
-def test_regions_widen_the_interval() -> None:
-    shift = np.repeat(np.random.default_rng(2).normal(0, 1, 12), 10)
-    by_region = paired_difference(np.zeros(120), shift, np.repeat(np.arange(12), 10), SHAPE)
-    by_image = paired_difference(np.zeros(120), shift, np.arange(120), SHAPE)
-    assert by_region.high - by_region.low > 2 * (by_image.high - by_image.low)
-
-
-def test_one_region_gives_no_interval() -> None:
-    with pytest.raises(ValueError, match="two clusters"):
-        paired_difference(np.zeros(4), np.ones(4), np.zeros(4, dtype=int), SHAPE)
+def compared(store: Path, first: str, second: str) -> Difference | None:
+    report = build_report(store)
+    return compare_cells(cell_of(report, first), cell_of(report, second))
 
 
 def test_sentences_say_who_beats_whom_and_where_nobody_does(tmp_path: Path) -> None:
-    add_run(tmp_path, "gated-pixelcnn", 1.000)
-    add_run(tmp_path, "pixelcnn", 1.001)
+    add_seeds(tmp_path, "gated-pixelcnn", 1.000, 1.010)
+    add_seeds(tmp_path, "pixelcnn", 1.001, 1.011)
     add_run(tmp_path, "histogram", 3.8)
     first, second = build_report(tmp_path).order
     assert first.sentence.startswith("gated-pixelcnn and pixelcnn are not distinguishable: gated-pixelcnn is 0.001 bits/dim better, but")
     assert not first.holds
-    assert second.sentence.startswith("pixelcnn beats histogram by 2.799 bits/dim (95 % interval 2.")
-    assert second.sentence.endswith("paired over 60 images in 12 groups).")
+    assert second.sentence.startswith("pixelcnn beats histogram by 2.79")
+    assert second.sentence.endswith("paired over 60 images in 12 groups, 2 and 1 seeds).")
     assert second.holds
 
 
+@pytest.mark.parametrize("better", [0.0001, 0.5])
+def test_one_seed_each_and_no_noise_known_is_never_called_better(tmp_path: Path, better: float) -> None:
+    """Whatever the images say: of equal nets with one seed each nine in ten would be."""
+    add_run(tmp_path, "gated-pixelcnn", 1.5 - better, noise=0.001)
+    add_run(tmp_path, "pixelcnn", 1.5, noise=0.001)
+    (step,) = build_report(tmp_path).order
+    assert step.sentence.startswith("One seed each, seed noise unknown: gated-pixelcnn is ")
+    assert "(95 % interval over images alone " in step.sentence
+    assert not step.holds
+
+
+def test_one_seed_each_borrows_the_noise_of_cells_of_the_task_and_budget_that_have_several(tmp_path: Path) -> None:
+    add_run(tmp_path, "gated-pixelcnn", 1.0)
+    add_run(tmp_path, "pixelcnn", 1.5)
+    for others in ({"updates": 900}, {"task": "digits"}, {"causal": "leaky", "settings": {"first_layer": "residual"}}):
+        add_seeds(tmp_path, "other", 1.2, 1.25, **{"settings": {"layers": 9}, **others})  # another budget, another task, a leak
+    add_seeds(tmp_path, "histogram", 3.8, 3.9)  # not trained
+    found = compared(tmp_path, "gated-pixelcnn", "pixelcnn")
+    assert found is not None
+    assert (found.seed_noise, found.distinguishable) == ("unknown", False)
+    add_seeds(tmp_path, "deep", 1.2, 1.23, 1.26, settings={"layers": 7})
+    add_seeds(tmp_path, "deeper", 1.2, 1.23, settings={"layers": 8})
+    found = compared(tmp_path, "gated-pixelcnn", "pixelcnn")
+    assert found is not None
+    assert (found.seed_noise, found.degrees_of_freedom, found.distinguishable) == ("pooled", 3, True)
+    assert build_report(tmp_path).order[0].sentence.endswith("one seed each, seed noise pooled over cells with 3 degrees of freedom).")
+
+
+def test_seeds_that_differ_much_make_nobody_better(tmp_path: Path) -> None:
+    """The images alone would be sure of it, at every one of the seeds."""
+    add_seeds(tmp_path, "gated-pixelcnn", 1.0, 1.4, noise=0.001)
+    add_seeds(tmp_path, "pixelcnn", 1.1, 1.5, noise=0.001)
+    (step,) = build_report(tmp_path).order
+    assert (step.difference.seed_noise, step.holds) == ("own", False)
+    assert "not distinguishable" in step.sentence
+
+
+def test_the_first_seed_does_not_stand_for_all(tmp_path: Path) -> None:
+    """Not its mean, not its images, and not where another seed kept none."""
+    first = add_seeds(tmp_path, "gated-pixelcnn", 1.0, 1.2, 1.3)
+    second = add_seeds(tmp_path, "pixelcnn", 1.5, 1.9)
+    found = compared(tmp_path, "gated-pixelcnn", "pixelcnn")
+    assert found is not None
+    assert found.mean == pytest.approx(1.7 - 3.5 / 3, abs=1e-6)
+    assert found.seeds == (3, 2)
+    report = build_report(tmp_path)
+    kept = cell_of(report, "gated-pixelcnn").nats
+    assert kept is not None
+    for nats, record in zip(kept[0], first, strict=True):
+        assert np.array_equal(nats, read_nats(folder_of(tmp_path, record) / NATS)[0])
+    (folder_of(tmp_path, second[1]) / NATS).write_bytes(b"no archive")  # so it does not add up, and one seed is left
+    found = compared(tmp_path, "gated-pixelcnn", "pixelcnn")
+    assert found is not None
+    assert (found.seeds, found.mean) == ((3, 1), pytest.approx(1.5 - 3.5 / 3, abs=1e-6))
+
+
 def test_a_broken_order_is_said_and_does_not_hold(tmp_path: Path) -> None:
-    add_run(tmp_path, "gated-pixelcnn", 1.5)
-    add_run(tmp_path, "pixelcnn", 1.0)
+    add_seeds(tmp_path, "gated-pixelcnn", 1.5, 1.51)
+    add_seeds(tmp_path, "pixelcnn", 1.0, 1.01)
     (step,) = build_report(tmp_path).order
     assert not step.holds
     assert step.sentence.startswith("gated-pixelcnn loses to pixelcnn by 0.500 bits/dim (95 % interval 0.4")
@@ -68,20 +103,49 @@ def test_a_broken_order_is_said_and_does_not_hold(tmp_path: Path) -> None:
 def test_leaks_and_code_lengths_never_take_part(tmp_path: Path) -> None:
     add_run(tmp_path, "pixelcnn", 0.001, causal="leaky")
     add_run(tmp_path, "histogram", 3.8)
-    add_run(tmp_path, "png", 1.7, estimator="code-length", causal="unchecked")
+    add_run(tmp_path, "png", 1.7)
     report = build_report(tmp_path)
     assert report.order == ()
-    histogram = next(cell for cell in report.cells if cell.family == "histogram")
+    histogram = cell_of(report, "histogram")
     assert [compare_cells(histogram, cell) for cell in report.cells if cell is not histogram] == [None, None]
 
 
-def test_different_test_images_are_not_paired(tmp_path: Path) -> None:
+def test_other_test_images_are_not_paired(tmp_path: Path) -> None:
+    """Of another digest under the same name: not even where nats and clusters have the same length."""
+    for digest in ("a" * 64, "b" * 64):
+        for variant in ("gated-pixelcnn", "pixelcnn"):
+            add_seeds(tmp_path, variant, 3.0, 3.1, task="imagenet32", digest=digest)
+    cells = build_report(tmp_path).cells
+    assert len(cells) == 4
+    for one in cells:
+        for other in cells:
+            same = one.runs[0].record.task.digest == other.runs[0].record.task.digest
+            assert (compare_cells(one, other) is not None) == same
+            assert (contrast_cells(one, other) is not None) == same
+            assert (difference_of(one, other) is not None) == same
+
+
+def test_images_of_other_clusters_are_not_paired(tmp_path: Path) -> None:
+    """Of a schema that kept others, say: the difference of each image is known, but not what is independent."""
+    add_seeds(tmp_path, "gated-pixelcnn", 1.0, 1.1)
+    add_seeds(tmp_path, "pixelcnn", 1.1, 1.2)
+    assert compared(tmp_path, "gated-pixelcnn", "pixelcnn") is not None
+    report = build_report(tmp_path)
+    one, other = cell_of(report, "gated-pixelcnn"), cell_of(report, "pixelcnn")
+    kept = one.nats
+    assert kept is not None
+    vars(one)["nats"] = (kept[0], np.arange(60))
+    assert difference_of(one, other) is None
+
+
+def test_a_run_without_its_nats_takes_part_in_nothing(tmp_path: Path) -> None:
     add_run(tmp_path, "gated-pixelcnn", 1.0)
-    folder = add_run(tmp_path, "pixelcnn", 1.1)["run_key"]
-    path = tmp_path / "photos" / "pixelcnn" / folder / "nats.npz"
-    np.savez(path, nats=np.zeros(60, np.float32), clusters=np.arange(60))
-    assert build_report(tmp_path).order == ()
-    path.write_bytes(b"not a zip")
+    path = folder_of(tmp_path, add_run(tmp_path, "pixelcnn", 1.1)) / NATS
+    assert len(build_report(tmp_path).order) == 1
+    for blob in (nats_file(np.zeros(60, np.float32), np.arange(60)), b"not a zip"):
+        path.write_bytes(blob)
+        assert build_report(tmp_path).order == ()
+    path.unlink()
     assert build_report(tmp_path).order == ()
 
 
@@ -94,3 +158,14 @@ def test_order_takes_unablated_variants_and_the_longest_budget(tmp_path: Path) -
     (step,) = expected_order(list(report.cells), "photos")
     assert (step.first, step.second) == ("gated-pixelcnn (cpu)", "uniform")
     assert step.difference.mean == pytest.approx(3.1, abs=0.01)
+
+
+def test_seeds_made_by_other_code_are_another_cell(tmp_path: Path) -> None:
+    """They are never averaged; a store that mixes them says which is which."""
+    add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
+    add_run(tmp_path, "pixelcnn", 2.0, seed=2, provenance=Provenance("cpu", "6" * 64))
+    cells = build_report(tmp_path).cells
+    assert {cell.label: [run.seed for run in cell.runs] for cell in cells} == {
+        "pixelcnn (code text 555555555555)": [0, 1],
+        "pixelcnn (code text 666666666666)": [2],
+    }

@@ -320,7 +320,7 @@ def test_a_bound_sold_as_a_tighter_one(tmp_path: Path, samples: int, sold_as: st
     [
         (lambda record: replace(record, cost=replace(record.cost, updates=0)), "0 updates on 16,000 images were made, and 500 on 16,000"),
         (lambda record: replace(record, cost=replace(record.cost, images_seen=1)), "500 updates on 1 images were made, and 500 on 16,000"),
-        (lambda record: replace(record, error=RunError("Out\x1bOfMemory", "")), r"it is done, and has an error (Out\x1bOfMemory)"),
+        (lambda record: replace(record, error=RunError("Out\x1bOfMemory", "")), r"it is done, and has an error ('Out\x1bOfMemory')"),
         (lambda record: replace(record, likelihood=None), "it is done, and has no likelihood"),
         (lambda record: replace(record, causality=Causality()), "its causality was not checked"),
         (lambda record: replace(record, status="failed"), "it failed, and no error is given"),

@@ -37,7 +37,7 @@ from pixelbench.store.record_file import RecordError, read_record, state_of, wri
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _NUMBER = st.floats(0, 1e300, allow_nan=False)
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**200), 2**200) | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
     max_leaves=8,
 )
@@ -133,7 +133,8 @@ def test_a_field_of_a_later_version_is_no_damage(folder: Path) -> None:
         ({"seed": "0"}, "'seed' is '0'"),
         ({"seed": True}, "'seed' is True"),
         ({"seed": -1}, "'seed' is -1"),
-        ({"seed": 2**63}, "'seed' is 9223372036854775808"),
+        ({"seed": 2**63}, "9223372036854775808 is no number of a record"),
+        ({"behaviour": {"deep": [{"er": -(2**63) - 1}]}}, "-9223372036854775809 is no number of a record"),
         ({"run_key": "../../x"}, "'run_key' is"),
         ({"causality": None}, "'causality' is None"),
         ({"causality": Causality("leeky")}, "'causality.status' is 'leeky'"),  # type: ignore[arg-type]
@@ -154,7 +155,7 @@ def test_a_field_of_a_later_version_is_no_damage(folder: Path) -> None:
 )
 def test_an_unsound_record_is_not_written(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     record = record_of(ask("pixelcnn"))
-    with pytest.raises(ValueError, match="not a record: ") as error:
+    with pytest.raises(ValueError, match=r"not a record: |is no number of a record") as error:
         write_record(tmp_path, replace(record, **change))
     assert said in str(error.value)
     assert not any(tmp_path.iterdir())
@@ -202,7 +203,8 @@ def test_damage_is_one_short_sentence(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"bits_per_dim": 1.0', '"bits_per_dim": 1' + "0" * 400, "'likelihood.bits_per_dim' is 1000"),
+        ('"bits_per_dim": 1.0', '"bits_per_dim": 1' + "0" * 400, "is damaged (not JSON: 1000"),
+        ('"test_images": 60', '"test_images": 9223372036854775808', "is damaged (not JSON: 9223372036854775808 is no number"),
         ('"bits_per_dim": 1.0', '"bits_per_dim": "one"', "'likelihood.bits_per_dim' is 'one'"),
         ('"seed": 0', '"seed": 0.5', "'seed' is 0.5"),
         ('"updates": 500', '"updates": -500', "'budget.updates' is -500"),
