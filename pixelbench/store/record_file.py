@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,8 @@ _FIX = "run it again with --rerun failed, or move its folder away"
 MOST_BYTES = 8 << 20
 #: Where the digest of all other fields stands, last of all.
 _DIGEST = "sha256"
+#: What numbers look like that may not be numbers of a record; settings can be of any type, so that none is looked for in them.
+_STRANGE = re.compile(rb"NaN|Infinity|[eE]\+?[0-9]{3}|[0-9]{19}")
 
 
 class RecordError(UserError):
@@ -86,8 +89,9 @@ def read_record(folder: Path, *, digest: str | None = None) -> Record:
     if isinstance(found, str):
         _digest_of(path, blob)  # what is wrong with the whole file comes first
         raise RecordError(f"{path} is damaged ({found}); {_FIX}.")
-    if digest is None:  # schema 1 has none of its own
-        digest = hashlib.sha256(blob).hexdigest() if found.schema == 1 else _digest_of(path, blob)
+    if digest is None:
+        plain = found.schema == 1 and not _STRANGE.search(blob)  # schema 1 has no digest of its own
+        digest = hashlib.sha256(blob).hexdigest() if plain else _digest_of(path, blob)
     return replace(found, digest=digest)
 
 

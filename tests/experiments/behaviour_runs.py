@@ -8,8 +8,8 @@ from typing import Any
 from pixelbench.data import get_task
 from pixelbench.experiments.behaviour import fingerprint
 from pixelbench.experiments.plan import make_plan
-from pixelbench.experiments.suite import load_suite
 from pixelbench.store.spec import RunSpec
+from pixelbench.suites.load import load_suite
 
 #: A short name → suite, and `task/variant` of its default budget.
 _CELLS = {

@@ -12,7 +12,7 @@ import pytest
 from certificate_factory import certificate, certificate_file  # type: ignore[import-not-found]
 from record_factory import add_run, add_seeds, as_schema_1, folder_of, nats_file, rewrite  # type: ignore[import-not-found]
 
-from pixelbench.store import artifacts
+from pixelbench.store import cache
 from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, read_curve, read_facts, read_nats
 from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, scan
@@ -188,14 +188,14 @@ def stand(path: Path, seconds: float) -> None:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were really read."""
     paths: list[Path] = []
-    genuine = artifacts.read_facts
-    monkeypatch.setattr(artifacts, "read_facts", lambda path: [paths.append(path), genuine(path)][1])
+    genuine = cache.read_facts
+    monkeypatch.setattr(cache, "read_facts", lambda path: [paths.append(path), genuine(path)][1])
     return paths
 
 
 def reads(read: list[Path], store: Path, **options: Any) -> list[str]:
     read.clear()
-    scan(store).examine(**options)
+    scan(store, **options).examine()
     return sorted(path.name for path in read)
 
 
@@ -236,7 +236,7 @@ def test_to_ignore_the_cache_is_to_find_what_it_hides(store: Path, read: list[Pa
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert scan(store).examine().problems == []
     assert reads(read, store, cached=False) == EVERY
-    assert len(scan(store).examine(cached=False).problems) == 1
+    assert len(scan(store, cached=False).examine().problems) == 1
 
 
 def test_what_is_found_is_the_same_with_and_without_a_cache(store: Path) -> None:
@@ -244,7 +244,7 @@ def test_what_is_found_is_the_same_with_and_without_a_cache(store: Path) -> None
     stand(next(store.rglob(CURVE)), 100)
     seen: Callable[[Scan], Any] = lambda found: ({key: (run.doubts, run.damaged) for key, run in found.items()}, found.problems)  # noqa: E731
     first, second = seen(scan(store).examine()), seen(scan(store).examine())
-    assert first == second == seen(scan(store).examine(cached=False))
+    assert first == second == seen(scan(store, cached=False).examine())
     assert first[1]
 
 
@@ -254,7 +254,7 @@ def test_what_is_found_is_the_same_with_and_without_a_cache(store: Path) -> None
 )
 def test_a_cache_of_garbage_only_costs_time(store: Path, read: list[Path], content: bytes) -> None:
     reads(read, store)
-    (store / "work" / "artifacts.json").write_bytes(content)
+    (store / "work" / "examined.json").write_bytes(content)
     assert reads(read, store) == EVERY
     assert reads(read, store) == []
 
@@ -262,7 +262,7 @@ def test_a_cache_of_garbage_only_costs_time(store: Path, read: list[Path], conte
 @pytest.mark.parametrize("value", [None, 3, [], [1, 2], {"a": 1}, "whole"])
 def test_an_entry_of_garbage_costs_only_its_file(store: Path, read: list[Path], value: Any) -> None:
     reads(read, store)
-    path = store / "work" / "artifacts.json"
+    path = store / "work" / "examined.json"
     document = json.loads(path.read_bytes())
     name = next(name for name in document["files"] if name.endswith(NATS))
     stamp = document["files"][name][:2]

@@ -29,7 +29,8 @@ from record_factory import (  # type: ignore[import-not-found]
 from pixelbench.data.photos import photograph_of
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.statistics import clustered_standard_error
-from pixelbench.store.artifacts import CERTIFICATE, NATS, ArtifactCache, read_nats
+from pixelbench.store.artifacts import CERTIFICATE, NATS, read_nats
+from pixelbench.store.cache import StoreCache
 from pixelbench.store.record import Causality, LatentUse, Likelihood, Record, RunError
 from pixelbench.store.record_file import write_record
 from pixelbench.store.scan import Scan, scan
@@ -93,8 +94,8 @@ def test_genuine_runs_of_every_kind_add_up(tmp_path: Path) -> None:
 
 
 def test_the_committed_results_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ArtifactCache, "save", lambda cache: None)  # a test leaves nothing in the repository
-    found = scan(ROOT / "results").examine(cached=False)
+    monkeypatch.setattr(StoreCache, "save", lambda cache: None)  # a test leaves nothing in the repository
+    found = scan(ROOT / "results", cached=False).examine()
     assert len(found) > 50
     assert found.problems == []
 
