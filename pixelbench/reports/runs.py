@@ -131,7 +131,7 @@ class Cell:
     def causality(self) -> CausalStatus:
         """A leak in any run, else the worst of those that have a number; where none has, of those that add up."""
         counting = self.scored or [run for run in self.runs if not run.doubts]
-        statuses = {"leaky"} if self.leaky else {run.record.causality.status for run in counting}
+        statuses: set[CausalStatus] = {"leaky"} if self.leaky else {run.record.causality.status for run in counting}
         return next((status for status in CERTAINTY if status in statuses), "unchecked")
 
     @property

@@ -187,8 +187,9 @@ def test_cells_are_matched_by_what_was_asked_for_not_by_name(a: Path, b: Path) -
 
 
 def spoil(store: Path, record: Record) -> None:
-    assert record.likelihood is not None
-    rewrite(folder_of(store, record), lambda record: replace(record, likelihood=replace(record.likelihood, n_clusters=1)))
+    likelihood = record.likelihood
+    assert likelihood is not None
+    rewrite(folder_of(store, record), lambda record: replace(record, likelihood=replace(likelihood, n_clusters=1)))
 
 
 def test_a_run_that_does_not_add_up_any_more_is_a_regression_and_has_no_number(a: Path, b: Path) -> None:
