@@ -132,7 +132,7 @@ class Cell:
         """A leak in any run, else the worst of those that have a number; where none has, of those that add up."""
         counting = self.scored or [run for run in self.runs if not run.doubts]
         statuses: set[CausalStatus] = {"leaky"} if self.leaky else {run.record.causality.status for run in counting}
-        return next((status for status in CERTAINTY if status in statuses), "unchecked")
+        return min(statuses, key=CERTAINTY.index, default="unchecked")
 
     @property
     def scored(self) -> list[Run]:
