@@ -130,9 +130,10 @@ class Cell:
     @property
     def causality(self) -> CausalStatus:
         """A leak in any run, else the worst of those that have a number; where none has, of those that add up."""
+        if self.leaky:
+            return "leaky"
         counting = self.scored or [run for run in self.runs if not run.doubts]
-        statuses: set[CausalStatus] = {"leaky"} if self.leaky else {run.record.causality.status for run in counting}
-        return min(statuses, key=CERTAINTY.index, default="unchecked")
+        return min((run.record.causality.status for run in counting), key=CERTAINTY.index) if counting else "unchecked"
 
     @property
     def scored(self) -> list[Run]:
