@@ -133,7 +133,11 @@ class Cell:
         if self.leaky:
             return "leaky"
         counting = self.scored or [run for run in self.runs if not run.doubts]
-        return min((run.record.causality.status for run in counting), key=CERTAINTY.index) if counting else "unchecked"
+        statuses: set[CausalStatus] = {run.record.causality.status for run in counting}
+        for status in CERTAINTY:
+            if status in statuses:
+                return status
+        return "unchecked"
 
     @property
     def scored(self) -> list[Run]:

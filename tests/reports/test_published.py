@@ -462,6 +462,7 @@ def test_of_two_frames_nobody_chooses_the_better_seed(tmp_path: Path, column: st
     frame = load_results(tmp_path)
     other = frame.copy()
     other.loc[2, column] = value
+    other.loc[2, "nats_per_image"] *= other.bits_per_dim[2] / frame.bits_per_dim[2]
     for both in (pd.concat([frame, other]), pd.concat([other, frame])):
         row = judged(both)
         assert row["verdict"] == "incomplete"
