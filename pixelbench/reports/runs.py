@@ -130,14 +130,9 @@ class Cell:
     @property
     def causality(self) -> CausalStatus:
         """A leak in any run, else the worst of those that have a number; where none has, of those that add up."""
-        if self.leaky:
-            return "leaky"
         counting = self.scored or [run for run in self.runs if not run.doubts]
-        statuses: set[CausalStatus] = {run.record.causality.status for run in counting}
-        for status in CERTAINTY:
-            if status in statuses:
-                return status
-        return "unchecked"
+        statuses: set[CausalStatus] = {"leaky"} if self.leaky else {run.record.causality.status for run in counting}
+        return min(statuses, key=CERTAINTY.index) if statuses else "unchecked"
 
     @property
     def scored(self) -> list[Run]:

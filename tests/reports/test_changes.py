@@ -187,9 +187,9 @@ def test_cells_are_matched_by_what_was_asked_for_not_by_name(a: Path, b: Path) -
 
 
 def spoil(store: Path, record: Record) -> None:
-    likelihood = record.likelihood
-    assert likelihood is not None
-    rewrite(folder_of(store, record), lambda record: replace(record, likelihood=replace(likelihood, n_clusters=1)))
+    assert record.likelihood is not None
+    one_cluster = replace(record.likelihood, n_clusters=1)
+    rewrite(folder_of(store, record), lambda record: replace(record, likelihood=one_cluster))
 
 
 def test_a_run_that_does_not_add_up_any_more_is_a_regression_and_has_no_number(a: Path, b: Path) -> None:
