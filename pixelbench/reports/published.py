@@ -1,27 +1,23 @@
 """The cells of a store beside the published figures that are about them, each with its verdict; and the same of a tidy frame."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from pixelbench.causality.positions import TRAINED_POSITIONS
 from pixelbench.errors import UserError
-from pixelbench.published.facts import Binarisation, FigureFacts, Measured, seed_list
+from pixelbench.published.facts import Binarisation, FigureFacts, Measured
 from pixelbench.published.figures import JUDGED, Figure, claimed_figures, figures_about, load_figures
 from pixelbench.published.rows import Rows, SuiteRow, paper_rows
 from pixelbench.published.verdicts import Verdict, judge
-from pixelbench.reports.runs import CERTAINTY, Cell, Run
+from pixelbench.reports.measured import Differences, as_row, measured_of
+from pixelbench.reports.runs import Cell
 from pixelbench.suites.schema import Suite
-from pixelbench.units import bits_per_dim
 
-#: What the papers call our test images, where it is not the test split: the small ImageNets have no other than a published validation set.
-_SPLITS = {"imagenet32": "validation", "imagenet64": "validation"}
 #: Images of the split that the papers score. The other small ImageNet of that name has 50,000.
 _IMAGES = {**dict.fromkeys(("mnist-fixed", "mnist-dynamic", "mnist", "cifar10"), 10_000), "imagenet32": 49_999, "imagenet64": 49_999}
-_BINARISED: dict[str, Binarisation] = {"mnist-fixed": "fixed", "mnist-dynamic": "dynamic", "mnist-threshold": "threshold"}
 #: Words of a paper → how its pixels were binarised. The first that is found counts.
 _BINARISATIONS: tuple[tuple[str, Binarisation], ...] = (
     ("threshold", "threshold"),
@@ -29,14 +25,9 @@ _BINARISATIONS: tuple[tuple[str, Binarisation], ...] = (
     ("stochastic", "dynamic"),
     ("fixed binaris", "fixed"),
 )
-#: The unit of a figure → the column of a frame.
-_UNITS = {"bits/dim": "bits_per_dim", "nats/image": "nats_per_image"}
 #: What makes a cell in a frame that does not say which runs differ in nothing but the seed.
 _ASKED = ["task", "variant", "family", "levels", "budget", "updates", "expect"]
 _NEEDED = (*_ASKED, "seed", "status", "bits_per_dim", "nats_per_image", "estimator", "n_images", "causal")
-
-#: In what a run differs from the suite's row of its name, where that is known.
-_Differences = Callable[[SuiteRow], list[str]]
 
 
 @dataclass(frozen=True)
@@ -90,7 +81,7 @@ def compare_cells_with_figures(cells: Iterable[Cell], known: Known | None = None
     known = known or Known()
     found = []
     for cell in cells:
-        rows = [_row(run) for run in cell.runs]
+        rows = [as_row(run) for run in cell.runs]
         for figure, verdict, measured in _judged(rows, known, lambda row, cell=cell: row.differences(cell.runs[0].record.spec)):
             found.append(Comparison(cell, figure, verdict, _mean(measured)))
     return found
@@ -163,7 +154,7 @@ def _as_row(figure: Figure | None, verdict: Verdict | None, measured: Measured) 
 
 
 def _judged(
-    rows: list[dict[str, Any]], known: Known, differences: _Differences
+    rows: list[dict[str, Any]], known: Known, differences: Differences
 ) -> list[tuple[Figure | None, Verdict | None, Measured]]:
     """The figures about a cell, each with verdict and what was measured; None for a figure where nobody has one."""
     about: list[tuple[Figure | None, SuiteRow | None]] = [*known.about(rows[0]["task"], rows[0]["variant"])]
@@ -171,7 +162,7 @@ def _judged(
         about.insert(0, (None, None))
     found: list[tuple[Figure | None, Verdict | None, Measured]] = []
     for figure, row in about:
-        measured = _measured(rows, "bits/dim" if figure is None else figure.unit, row, differences)
+        measured = measured_of(rows, "bits/dim" if figure is None else figure.unit, row, differences)
         facts = None if figure is None else _facts(figure)
         found.append((figure, judge(facts, measured) if figure is None or figure.kind in JUDGED else None, measured))
     return found
@@ -202,141 +193,3 @@ def _facts(figure: Figure) -> FigureFacts:
         n_images=_IMAGES.get(figure.task or ""),
         claimed=figure.kind == "claim",
     )
-
-
-def _row(run: Run) -> dict[str, Any]:
-    """A record as a row of the frame."""
-    record, likelihood = run.record, None if run.doubts else run.record.likelihood
-    return {
-        "task": run.task,
-        "variant": run.variant,
-        "run_key": run.key,
-        "seed": run.seed,
-        "status": record.status,
-        "expect": record.expect,
-        "budget": record.budget.name,
-        "updates": record.budget.updates,
-        "causal": record.causality.status,
-        **{name: getattr(likelihood, name, None) for name in ("bits_per_dim", "nats_per_image", "estimator", "n_images")},
-        "test_images": record.evaluation.test_images,
-        "trained_positions": record.causality.trained_positions,
-        "condition": record.variant.settings.get("condition"),
-        "cell": record.spec.cell_key,
-        "doubts": "; ".join(run.doubts),
-        "code": record.code,
-        "torch": record.provenance.versions.get("torch"),
-    }
-
-
-def _measured(rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, differences: _Differences) -> Measured:
-    """The runs of one cell, in the figure's unit where the records have it, else in bits/dim.
-
-    The seeds that the row says decide, those alone, whatever else is stored; of a cell that is no row of a suite all of them.
-    """
-    wanted = row.verdict_seeds if row else len({entry["seed"] for entry in rows})
-    deciding = set(range(wanted)) if row else {entry["seed"] for entry in rows}
-    chosen = [entry for entry in _one_a_seed(rows) if entry["seed"] in deciding]
-    scored = [entry for entry in chosen if _is_scored(entry)]
-    own, task = unit if unit in _UNITS else "bits/dim", rows[0]["task"]
-    statuses = {entry["causal"] for entry in rows if entry["causal"] == "leaky"} | {entry["causal"] for entry in scored or rows}
-    probed = [int(entry["trained_positions"]) for entry in scored if _is_number(entry.get("trained_positions"))]
-    other_row, budget = _of_row(rows[0], row, differences)
-    return Measured(
-        values=tuple(float(entry[_UNITS[own]]) for entry in scored),
-        unit=own,
-        estimator=_estimator(scored),
-        split=_SPLITS.get(task, "test"),
-        task=task,
-        n_images=min((int(entry["n_images"]) for entry in scored), default=0),
-        limited=any(_is_number(entry.get("test_images")) and entry["n_images"] >= entry["test_images"] for entry in scored),
-        budget=budget,
-        causality=next((status for status in CERTAINTY if status in statuses), "unchecked"),
-        probed=min(probed) if probed and len(probed) == len(scored) else None,
-        binarisation=_BINARISED.get(task),
-        conditional=any((entry.get("condition") or "none") != "none" for entry in rows),
-        consistent=all(_is_consistent(entry) for entry in scored),
-        updates=int(rows[0]["updates"]),
-        whole_budget=row.whole_budget if row else budget,
-        wanted=wanted,
-        seeds=tuple(entry["seed"] for entry in scored),
-        lacking=tuple(_lacking(rows, chosen, deciding)),
-        diverged=tuple(entry["seed"] for entry in chosen if entry["status"] == "diverged"),
-        asked=min([TRAINED_POSITIONS, *(_dimensions(entry) for entry in scored)]),
-        other_row=tuple(other_row),
-        remarks=tuple(_remarks(rows, scored, deciding)),
-    )
-
-
-def _one_a_seed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a seed, in their order: a frame may hold a run several times."""
-    return [next(row for row in rows if row["seed"] == seed) for seed in sorted({row["seed"] for row in rows})]
-
-
-def _is_scored(row: dict[str, Any]) -> bool:
-    return row["status"] == "done" and row["bits_per_dim"] is not None and not row.get("doubts")
-
-
-def _of_row(entry: dict[str, Any], row: SuiteRow | None, differences: _Differences) -> tuple[list[str], str]:
-    """Why the cell is not the suite's row, and the budget of the suite that it is."""
-    if row is None:
-        return [], entry["budget"]
-    limit = int(entry["test_images"]) if _is_number(entry.get("test_images")) else None
-    budget = row.budget_of(entry["cell"], limit) if entry.get("cell") else None
-    if budget is None:
-        said = ", ".join(differences(row)[:_MOST_DIFFERENCES])
-        return [f"not the row of suite {row.suite.name}{f': {said}' if said else ''}"], entry["budget"]
-    return (["its suite declares that it leaks"] if entry["expect"] == "leaky" else []), budget
-
-
-#: More than these tell a reader nothing more.
-_MOST_DIFFERENCES = 6
-
-
-def _estimator(scored: list[dict[str, Any]]) -> str:
-    """Of all runs; of several the words for that, which are no estimator that a figure can have."""
-    found = sorted({entry["estimator"] for entry in scored})
-    return found[0] if len(found) == 1 else " and ".join(found)
-
-
-def _lacking(rows: list[dict[str, Any]], chosen: list[dict[str, Any]], deciding: set[int]) -> list[str]:
-    """Why seeds that decide have no number."""
-    stored = {entry["seed"] for entry in chosen}
-    absent = deciding - stored
-    said = [f"{seed_list(absent)} not stored"] if absent else []
-    for entry in chosen:
-        if entry.get("doubts"):
-            said.append(f"seed {entry['seed']} does not add up")
-        elif not _is_scored(entry) and entry["status"] != "diverged":
-            said.append(f"seed {entry['seed']} {'has no number' if entry['status'] == 'done' else entry['status']}")
-    for seed in sorted(stored):
-        if len({entry.get("run_key") for entry in rows if entry["seed"] == seed}) > 1:
-            said.append(f"there are several runs of seed {seed}")
-    codes = {entry.get("code") for entry in chosen}
-    if len(codes) > 1:
-        said.append(f"the seeds were made by {len(codes)} different codes")
-    return said
-
-
-def _remarks(rows: list[dict[str, Any]], scored: list[dict[str, Any]], deciding: set[int]) -> list[str]:
-    later = sorted({entry["seed"] for entry in rows} - deciding)
-    found = [f"Also stored, and not part of the verdict: {seed_list(later)}."] if later else []
-    versions = sorted({entry["torch"] for entry in scored if entry.get("torch")})
-    return found + ([f"Made with several versions of torch: {', '.join(versions)}."] if len(versions) > 1 else [])
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_consistent(row: dict[str, Any]) -> bool:
-    """Whether nats and bits/dim are one number: together they say how many sub-pixels an image has, which is a whole number."""
-    bits, nats = row["bits_per_dim"], row["nats_per_image"]
-    if not bits:
-        return not nats
-    dimensions = bits_per_dim(nats, (1,)) / bits
-    return dimensions >= 0.5 and abs(dimensions - round(dimensions)) < 1e-5 * dimensions
-
-
-def _dimensions(row: dict[str, Any]) -> int:
-    """Sub-pixels of an image, by the two units of its likelihood."""
-    return max(1, round(bits_per_dim(row["nats_per_image"], (1,)) / row["bits_per_dim"])) if row["bits_per_dim"] else TRAINED_POSITIONS

@@ -24,7 +24,7 @@ ORDER: tuple[Standing, ...] = ("ranked", "told", "bound", "reference", "leaking"
 class Row:
     """One cell of a suite. Numbers are means over its finished seeds; None where there is none.
 
-    `bits_per_dim_se` is the standard error over test images (clustered by region), `spread` the standard deviation over seeds.
+    `bits_per_dim_se` is the standard error over test images, clustered by photograph or form, `spread` the standard deviation over seeds.
     `behind` is the paired difference to the best ranked variant, positive where this one needs more bits. `estimator` is `exact`, `elbo`,
     `iwae-K` or `code-length`; of a bound, bits and nats are at most what stands here. `active_units` of `latent_dimensions` latents differ
     from image to image, and `kl` nats an image are spent on them. `published`: the foremost figure of a paper about this cell, and what

@@ -455,6 +455,20 @@ def test_a_row_that_stands_three_times_counts_once(tmp_path: Path, nats: tuple[f
         pd.testing.assert_frame_equal(compare_with_published(other, known), compare_with_published(frame, known))
 
 
+@pytest.mark.parametrize(("column", "value"), [("bits_per_dim", 0.1494), ("status", "failed"), ("run_key", "0123456789ab")])
+def test_of_two_frames_nobody_chooses_the_better_seed(tmp_path: Path, column: str, value: Any) -> None:
+    """Two stores may hold a run each; whoever puts the better one first would choose."""
+    add_nats(tmp_path, *GOOD)
+    frame = load_results(tmp_path)
+    other = frame.copy()
+    other.loc[2, column] = value
+    other.loc[2, "nats_per_image"] *= other.bits_per_dim[2] / frame.bits_per_dim[2]
+    for both in (pd.concat([frame, other]), pd.concat([other, frame])):
+        row = judged(both)
+        assert row["verdict"] == "incomplete"
+        assert "there are several runs of seed 2" in row["sentence"]
+
+
 @pytest.mark.parametrize("column", ["trained_positions", "cell"])
 def test_what_a_frame_does_not_say_makes_no_verdict_better(tmp_path: Path, column: str) -> None:
     add_nats(tmp_path, *GOOD)
