@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_stores import Pixelbench
-from quick_run import spec_of
+from quick_run import spec_of  # type: ignore[import-not-found]
 
 from pixelbench.experiments.execute import execute
 from pixelbench.store.artifacts import NATS, WEIGHTS

@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pixelbench.data import get_task
 from pixelbench.experiments.behaviour import fingerprint
-from pixelbench.experiments.plan import make_plan
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite
+from pixelbench.suites.specs import specs_of
 
 #: A short name → suite, and `task/variant` of its default budget.
 _CELLS = {
@@ -43,8 +42,8 @@ def run(kind: str) -> RunSpec:
     if kind == "redrawn-histogram":
         return _on("mnist-dynamic", run("histogram"), {})
     suite, cell = _CELLS[kind]
-    (found,) = make_plan(load_suite(suite), Path("none"), only=[cell], seeds=[0]).cells
-    return found.spec
+    (spec,) = specs_of(load_suite(suite), only=[cell], seeds=[0])
+    return spec
 
 
 @cache

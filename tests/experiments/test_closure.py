@@ -78,7 +78,7 @@ def test_what_people_alone_read_does_not_count(copied: Path, module: str, change
         ("models/settings/gated.py", replaced("gates: bool = True", "gates: bool = False")),
         ("evaluation/likelihood.py", replaced("nats.mean()", "nats.sum()")),
         ("experiments/stages.py", replaced("SHOWN = 16", "SHOWN = 17")),
-        ("uncertainty.py", replaced("len(names) - 1", "len(names)")),
+        ("statistics.py", replaced("len(names) - 1", "len(names)")),
         ("units.py", replaced("math.log(2.0)", "math.log(2)")),
         ("models/__init__.py", lambda text: text + "\nimport math\n"),
         ("data/mnist.py", lambda text: text.replace("redrawn=True", "redrawn=False")),
@@ -91,7 +91,7 @@ def test_a_statement_that_a_run_goes_through_counts(copied: Path, module: str, c
 
 
 @pytest.mark.parametrize(
-    "module", ["reports/verdicts.py", "cli/main.py", "models/pixelsnail.py", "causality/check.py", "store/record.py", "experiments/plan.py"]
+    "module", ["published/verdicts.py", "cli/main.py", "models/pixelsnail.py", "causality/check.py", "store/record.py", "experiments/plan.py"]
 )
 def test_what_a_run_does_not_go_through_does_not_count(copied: Path, module: str) -> None:
     edit(copied, module, lambda text: text + "\nNUMBER = 1\n")
@@ -127,6 +127,7 @@ def test_the_closure_is_what_is_really_imported() -> None:
     code = f"import sys, {module}, pixelbench.training.loop, pixelbench.experiments.stages; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     ours = {name for name in loaded if name.split(".")[0] == "pixelbench" and name.split(".")[1:2] not in (["causality"], ["store"])}
+    ours -= {"pixelbench.evaluation.protocol", "pixelbench.key_fields"}  # what only the store imports: of what was asked, not done
     assert len(ours) > 40
     assert ours <= modules
     assert not [name for name in modules if name.startswith(("pixelbench.reports", "pixelbench.cli"))]

@@ -16,7 +16,7 @@ from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.plan import Cell, Plan, make_plan
 from pixelbench.experiments.staleness import KnownCode
 from pixelbench.published.figures import figures_about
-from pixelbench.store import artifacts, record_file
+from pixelbench.store import cache, record_file
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import read_record, run_folder
 from pixelbench.suites.load import load_suite
@@ -291,7 +291,7 @@ def test_a_plan_reads_each_record_once_and_no_other_file_twice(tmp_path: Path, s
         return read
 
     monkeypatch.setattr(record_file, "_read", counted("records", record_file._read))
-    monkeypatch.setattr(artifacts, "read_facts", counted("artifacts", artifacts.read_facts))
+    monkeypatch.setattr(cache, "read_facts", counted("artifacts", cache.read_facts))
     for artifacts_read in (20 * 2 + 20 * 3, 0):  # nats and picture, of the networks the curve too; then nothing that was seen before
         reads.update(records=0, artifacts=0)
         assert {cell.state for cell in make_plan(suite, store, seeds=range(20)).cells} == {"stored"}
