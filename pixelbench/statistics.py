@@ -105,7 +105,8 @@ class Difference:
             return f"{_ONE_EACH if self.seeds == (1, 1) else 'one seed'}, seed noise unknown"
         counts = _ONE_EACH if self.seeds == (1, 1) else f"{self.seeds[0]} and {self.seeds[1]} seeds"
         if self.seed_noise == "pooled":
-            return f"{counts}, seed noise pooled over cells with {self.degrees_of_freedom:.0f} degrees of freedom"
+            degrees = f"{self.degrees_of_freedom:.0f} degree{'' if self.degrees_of_freedom == 1 else 's'} of freedom"
+            return f"{counts}, seed noise pooled over cells with {degrees}"
         return "no training in either" if self.seed_noise == "none needed" else counts
 
     @property

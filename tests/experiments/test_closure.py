@@ -91,7 +91,8 @@ def test_a_statement_that_a_run_goes_through_counts(copied: Path, module: str, c
 
 
 @pytest.mark.parametrize(
-    "module", ["published/verdicts.py", "cli/main.py", "models/pixelsnail.py", "causality/check.py", "store/record.py", "experiments/plan.py"]
+    "module",
+    ["published/verdicts.py", "cli/main.py", "models/pixelsnail.py", "causality/check.py", "store/record.py", "experiments/plan.py"],
 )
 def test_what_a_run_does_not_go_through_does_not_count(copied: Path, module: str) -> None:
     edit(copied, module, lambda text: text + "\nNUMBER = 1\n")
