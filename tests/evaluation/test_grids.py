@@ -107,8 +107,8 @@ def test_a_long_label_takes_more_lines_and_no_more_width():
     left, right = places(long, 1)[1].min(), places(long, 2)[1].max()
     begins = places(long, 1)[0].min()
     inked = dark(long[:begins])
-    assert inked.any(0).nonzero()[0].max() <= right
-    assert inked.any(0).nonzero()[0].min() >= left
+    assert np.flatnonzero(inked.any(axis=0)).max() <= right
+    assert np.flatnonzero(inked.any(axis=0)).min() >= left
     lines = np.count_nonzero(np.diff(inked.any(1).astype(int)) == 1)
     assert lines >= 3
     extra = long.shape[0] - one.shape[0]
