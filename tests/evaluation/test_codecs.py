@@ -79,6 +79,47 @@ def test_values_that_a_byte_or_the_levels_cannot_hold_are_refused(value: int) ->
         code_length_bits(np.full((4, 1, 3, 3), value), 16, "png")
 
 
+@pytest.mark.parametrize("value", [256, 300, -1])
+def test_no_number_of_levels_lets_through_what_a_byte_cannot_hold(value: int) -> None:
+    with pytest.raises(ValueError, match=f"must hold 0 to 255, got {min(value, 5)} to {max(value, 5)}"):
+        code_length_bits(np.array([value, 5]).reshape(2, 1, 1, 1), 65536, "png")
+    assert code_length_bits(np.array([255, 5]).reshape(2, 1, 1, 1), 65536, "png") > 0
+
+
+def test_png_is_of_deflate_level_9_and_smaller_than_by_default() -> None:
+    mosaic = as_mosaic(get_task("photos").load().test.images)
+    length = len(CODECS["png"](mosaic))
+    assert length == pytest.approx(_length(mosaic, format="PNG", compress_level=9), rel=1e-3)
+    assert length < _length(mosaic, format="PNG")
+
+
+def test_less_effort_makes_no_smaller_webp() -> None:
+    mosaic = as_mosaic(get_task("digits").load().test.images[:100])
+    colour = np.repeat(mosaic, 3, axis=2)
+    efforts = [{"quality": quality, "method": method} for quality in (0, 50, 100) for method in range(7)]
+    assert len(CODECS["webp"](mosaic)) <= min(_length(colour, format="WEBP", lossless=True, **effort) for effort in efforts)
+
+
+def test_grey_webp_is_three_equal_colours() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 1, 5, 9), np.uint8)
+    with Image.open(io.BytesIO(CODECS["webp"](as_mosaic(images)))) as file:
+        assert file.mode == "RGB"
+        decoded = np.asarray(file)
+    for colour in range(3):
+        np.testing.assert_array_equal(decoded[:, :, colour], as_mosaic(images)[:, :, 0])
+
+
+def test_an_unknown_codec_is_called_a_codec() -> None:
+    with pytest.raises(UserError, match=r"^Unknown codec 'jpeg'.*png.*webp"):
+        code_length_bits(np.zeros((1, 1, 2, 2), np.uint8), 2, "jpeg")
+
+
+def _length(mosaic: np.ndarray, **options: object) -> int:
+    file = io.BytesIO()
+    Image.fromarray(mosaic).save(file, **options)  # type: ignore[arg-type]
+    return file.getbuffer().nbytes
+
+
 def _cut(mosaic: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The mosaic's images, read one by one with plain slices."""
     count, channels, height, width = shape

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pixelbench.data import get_task
-from pixelbench.evaluation.diagnosis import Diagnosis, diagnose
+from pixelbench.evaluation.diagnosis import CANVAS_AGREEMENT, COLLAPSE, REAL_COHERENCE, SCORE_RATIO, Diagnosis, diagnose
 from pixelbench.evaluation.quality import sample_statistics
 
 REAL: dict[str, float | None] = {
@@ -129,6 +129,71 @@ def test_colours_of_black_samples_are_not_judged() -> None:
 
 def test_real_images_without_coherent_colours_accuse_nobody() -> None:
     assert diagnosed({**REAL, "colour_coherence": 0.0}, {**REAL, "colour_coherence": 0.3}, sees_same_pixel_colours=False) == []
+
+
+@pytest.mark.parametrize("real", [0.31, 0.5, 0.81, 1.0])
+def test_less_than_half_of_the_real_coherence_is_uncoordinated_and_half_is_not(real: float) -> None:
+    """The rule is relative, for real images of any coherence that says something."""
+    reference = {**REAL, "colour_coherence": real}
+    for share in (0.0, 0.21, 0.4999):
+        only(diagnosed({**REAL, "colour_coherence": share * real}, reference), "uncoordinated-colours")
+    for share in (0.5, 0.5001, 0.75, 1.0):
+        assert diagnosed({**REAL, "colour_coherence": share * real}, reference) == []
+
+
+@pytest.mark.parametrize("real", [REAL_COHERENCE, 0.29, 0.0, -0.5])
+def test_real_images_of_little_coherence_say_nothing_of_a_models_colours(real: float) -> None:
+    assert diagnosed({**REAL, "colour_coherence": -1.0}, {**REAL, "colour_coherence": real}) == []
+
+
+@pytest.mark.parametrize("name", ["zeros", "constant_images"])
+@pytest.mark.parametrize("real", [0.0, 0.1, 0.49, 0.9])
+def test_a_collapse_is_a_share_of_the_way_from_real_images_to_one(name: str, real: float) -> None:
+    """Only what lies beyond four fifths of that way; digits that are half black by nature get no easier accused."""
+    reference = {**REAL, "constant_images": 0.0, "zeros": 0.0} | {name: real}
+    border = real + COLLAPSE * (1 - real)
+    assert border == pytest.approx(0.2 * real + 0.8)
+    assert diagnosed({**reference, name: border - 1e-6}, reference) == []
+    only(diagnosed({**reference, name: border + 1e-6}, reference), "black-samples")
+
+
+def test_real_images_that_are_all_black_accuse_nobody() -> None:
+    assert diagnosed(BLACK, BLACK) == []
+
+
+def test_an_echo_is_less_agreement_than_nine_tenths() -> None:
+    assert CANVAS_AGREEMENT == 0.9
+    assert diagnosed(REAL, canvas_agreement=0.9) == []
+    assert "agree on only 89.9%" in only(diagnosed(REAL, canvas_agreement=0.899), "black-samples")
+
+
+def test_a_score_is_mentioned_from_more_than_half_as_much_again() -> None:
+    assert SCORE_RATIO == 1.5
+    for sequential, mentioned in ((3.0, False), (3.01, True)):
+        sentence = only(diagnosed(BLACK, sees_itself=True, teacher_bits=2.0, sequential_bits=sequential), "black-samples")
+        assert ("bits/dim" in sentence) == mentioned
+
+
+@pytest.mark.parametrize("scores", [(1.1, None), (None, 9.0), (None, None)])
+def test_one_score_alone_is_no_comparison(scores: tuple[float | None, float | None]) -> None:
+    sentence = only(diagnosed(BLACK, sees_itself=True, teacher_bits=scores[0], sequential_bits=scores[1]), "black-samples")
+    assert "bits/dim" not in sentence
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_an_undefined_statistic_accuses_nobody(name: str) -> None:
+    """On either side, also where the samples have it at its worst."""
+    worst = {**REAL, "zeros": 1.0, "constant_images": 1.0, "colour_coherence": 0.0}
+    assert diagnosed({**REAL, name: None}) == []
+    assert diagnosed({**REAL, name: worst[name]}, {**REAL, name: None}) == []
+    assert diagnosed({**REAL, name: None}, {**REAL, name: None}) == []
+
+
+def test_a_symptom_without_the_other_colour_statistic_is_still_named() -> None:
+    samples = {**REAL, "colour_coherence": 0.1}
+    for reference in (REAL, {**REAL, "chroma_luma": None}):
+        sentence = only(diagnosed(samples, reference, sees_same_pixel_colours=False), "uncoordinated-colours")
+        assert ("chroma/luma 0.13, real images 0.13" in sentence) == (reference is REAL)
 
 
 def test_subsets_of_real_photos_are_healthy_and_shuffled_colours_are_not() -> None:

@@ -1,5 +1,7 @@
 """Sample statistics on hand-made images with known answers, and on the real photos."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -96,3 +98,52 @@ def test_real_photos_are_coordinated() -> None:
 def test_impossible_images_are_refused(images: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sample_statistics(images, 4)
+
+
+def test_sums_over_many_images_are_exact_to_float64() -> None:
+    """Means and correlation against whole-number arithmetic, over more values than float32 can count apart."""
+    images = np.random.default_rng(4).integers(0, 256, (300, 3, 16, 16), np.uint8)
+    images[::3] //= 32
+    found, values = sample_statistics(images, 256), images.astype(np.int64)
+    first = np.concatenate([values[..., :-1].ravel(), values[..., :-1, :].ravel()])
+    second = np.concatenate([values[..., 1:].ravel(), values[..., 1:, :].ravel()])
+    n, a, b = len(first), int(first.sum()), int(second.sum())
+    covariance, variances = n * int(first @ second) - a * b, [n * int(x @ x) - s * s for x, s in ((first, a), (second, b))]
+    assert found["mean_level"] == pytest.approx(int(values.sum()) / images.size / 255, rel=1e-14)
+    assert found["zeros"] == np.count_nonzero(values == 0) / images.size
+    assert found["spatial_correlation"] == pytest.approx(covariance / math.sqrt(variances[0]) / math.sqrt(variances[1]), rel=1e-11)
+    assert sample_statistics(np.repeat(images[:1], 3, axis=0), 256)["constant_images"] == 0.0
+
+
+def test_binary_images_have_statistics_too() -> None:
+    images = (np.random.default_rng(5).random((50, 3, 8, 8)) < 0.5).astype(np.uint8)
+    found = sample_statistics(images, 2)
+    assert all(value is not None for value in found.values())
+
+
+def test_an_image_of_one_pixel_has_no_neighbours() -> None:
+    found = sample_statistics(np.array([0, 1, 2], np.uint8).reshape(1, 3, 1, 1), 3)
+    assert (found["spatial_correlation"], found["colour_coherence"], found["chroma_luma"]) == (None, None, None)
+    assert (found["mean_level"], found["constant_images"]) == (0.5, 1.0)
+
+
+@pytest.mark.parametrize("axis", [2, 3])
+def test_stripes_are_no_plain_colour(axis: int) -> None:
+    """Plain along one axis is not plain."""
+    stripes = np.zeros((1, 1, 4, 4), np.uint8)
+    np.moveaxis(stripes, axis, 0)[::2] = 1
+    assert sample_statistics(stripes, 2)["constant_images"] == 0.0
+
+
+@pytest.mark.parametrize("name", ["mean_level", "zeros", "constant_images", "spatial_correlation", "colour_coherence", "chroma_luma"])
+def test_an_image_twice_counts_twice_and_order_does_not_count(name: str) -> None:
+    images = get_task("photos").load().test.images[:40]
+    found = sample_statistics(images, 16)[name]
+    assert found is not None
+    assert sample_statistics(np.concatenate([images[::-1], images]), 16)[name] == pytest.approx(found, rel=1e-12)
+    assert sample_statistics(images.transpose(0, 1, 3, 2), 16)[name] == pytest.approx(found, rel=1e-12)  # neither axis is preferred
+
+
+def test_a_refusal_names_the_values_that_it_found() -> None:
+    with pytest.raises(ValueError, match="0 to 3, got -2 to 7"):
+        sample_statistics(np.array([-2, 0, 7, 1]).reshape(1, 1, 2, 2), 4)

@@ -2,12 +2,14 @@
 
 import math
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from pixelbench.disk import to_disk
 from pixelbench.store.atomic import sweep_temporaries, write_bytes, write_json, write_text
 
 
@@ -79,3 +81,80 @@ def test_sweep_removes_what_a_kill_left(tmp_path: Path) -> None:
     sweep_temporaries(tmp_path)
     assert names(tmp_path) == ["work"]
     assert names(tmp_path / "work") == ["keep"]
+
+
+def test_the_bytes_reach_the_disk_before_the_name_and_the_name_before_the_return(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the last step a power cut can bring the old file back; without the first an empty one."""
+    path, events = tmp_path / "a.bin", []
+    fsync, replace = os.fsync, os.replace
+
+    def seen_fsync(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        folder = stat.S_ISDIR(status.st_mode)
+        events.append(("folder" if status.st_ino == tmp_path.stat().st_ino else "elsewhere") if folder else status.st_size)
+        fsync(descriptor)
+
+    def seen_replace(old: Path, new: Path) -> None:
+        events.append((Path(old).parent, Path(new)))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", seen_fsync)
+    monkeypatch.setattr(os, "replace", seen_replace)
+    write_bytes(path, b"123456789")
+    assert events == [9, (tmp_path, path), "folder"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_descriptor_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    opened, closed = [], []
+    real_open, real_close = os.open, os.close
+
+    def refuse(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "open", lambda *arguments: opened.append(real_open(*arguments)) or opened[-1])
+    monkeypatch.setattr(os, "close", lambda descriptor: closed.append(descriptor) or real_close(descriptor))
+    if fails:
+        monkeypatch.setattr(os, "fsync", refuse)
+        with pytest.raises(OSError, match="Input/output"):
+            to_disk(tmp_path)
+    else:
+        to_disk(tmp_path)
+    assert opened == closed
+    assert len(opened) == 1
+
+
+def test_all_missing_folders_are_created(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "task" / "variant" / "key" / "a", b"1")
+    assert (tmp_path / "task" / "variant" / "key" / "a").read_bytes() == b"1"
+
+
+def test_the_sweep_finds_what_a_write_killed_before_its_rename_leaves(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib; from pixelbench.store.atomic import write_bytes\n"
+        "os.replace = lambda *names: os._exit(9)\n"
+        f"write_bytes(pathlib.Path({str(tmp_path / 'run' / 'a')!r}), b'new')\n"
+    )
+    write_bytes(tmp_path / "run" / "a", b"old")
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
+    assert len(names(tmp_path / "run")) == 2
+    sweep_temporaries(tmp_path)
+    assert names(tmp_path / "run") == ["a"]
+    assert (tmp_path / "run" / "a").read_bytes() == b"old"
+
+
+def test_two_writers_of_one_file_have_a_temporary_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporaries, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda old, new: temporaries.append(old) or replace(old, new))
+    for _ in range(20):
+        write_bytes(tmp_path / "a", b"1")
+    assert len(set(temporaries)) == 20
+
+
+def test_a_temporary_that_is_gone_already_stops_no_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own writer may have renamed it since the folder was listed."""
+    left = tmp_path / ".b.1.tmp"
+    left.write_bytes(b"half")
+    monkeypatch.setattr(Path, "rglob", lambda folder, pattern: iter([tmp_path / ".a.1.tmp", left]))
+    sweep_temporaries(tmp_path)
+    assert names(tmp_path) == []
