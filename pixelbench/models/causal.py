@@ -108,7 +108,7 @@ class CausalFace:
         self.row, self.width, self.dilation = weight.new_zeros(batch, d, reach + math.ceil(width / d), inputs), width, d
         self.base = weight.new_empty(batch, width, len(layer.outputs))
         if layer.above:
-            self.rows = SlidingRows(weight[order, :, :-1], self.bias, batch, width, d)
+            self.rows = SlidingRows(weight[order, :, :-1], self.bias, batch, width, d, delay=d - 1)  # the nearest tap is d rows above
         this_row = weight[order, :, -1, : reach + 1].permute(2, 1, 0).flatten(0, 1)  # ((reach + 1) * inputs, outputs)
         self.weights = [this_row[:, part].contiguous() for part in parts]
         self.windows = [self.row[:, c % d, c // d : c // d + reach + 1].flatten(1) for c in range(width)]
@@ -169,12 +169,15 @@ class RowsAboveConv2d(nn.Module):
 
 
 class SlidingRows:
-    """The newest few rows of an input, and what a kernel over them gives for a whole row at once."""
+    """The newest few rows of an input, and what a kernel over them gives for a whole row at once.
 
-    def __init__(self, weight: Tensor, bias: Tensor, batch: int, width: int, dilation: int):
+    `delay`: so many of the newest rows are not read yet.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, batch: int, width: int, dilation: int, delay: int = 0):
         self.weight, self.bias, self.dilation = weight.contiguous(memory_format=torch.channels_last), bias, dilation
         self.reach = dilation * (weight.shape[3] // 2)
-        rows = dilation * (weight.shape[2] - 1) + 1
+        rows = dilation * (weight.shape[2] - 1) + 1 + delay
         self.window = weight.new_zeros(batch, rows, width + 2 * self.reach, weight.shape[1])
 
     def slide(self, newest: Tensor | None) -> Tensor:

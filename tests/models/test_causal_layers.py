@@ -72,14 +72,7 @@ def test_a_causal_convolution_is_the_sum_over_the_taps_it_may_read(
         torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-12)
 
 
-#: With rows above and dilation the newest row is taken for the one that lies `dilation` rows above: `stacks = "one"` with `dilations`.
-LATE = pytest.mark.xfail(reason="the incremental mode of a dilated convolution with rows above reads rows too near", strict=True)
-
-
-@pytest.mark.parametrize(
-    ("groups", "kernel", "above", "itself", "conditioning", "dilation"),
-    [pytest.param(*case, marks=[LATE] if case[1] > 1 and case[2] and case[5] > 1 else []) for case in SETTINGS],
-)
+@pytest.mark.parametrize(("groups", "kernel", "above", "itself", "conditioning", "dilation"), SETTINGS)
 def test_the_incremental_mode_is_the_same_function(groups: str, kernel: int, above: bool, itself: bool, conditioning: bool, dilation: int):
     layer = layer_of(groups, kernel, above, itself, conditioning, dilation)
     x = drawn(2, len(GROUPS[groups][0]), HEIGHT, WIDTH)
