@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pixelbench.uncertainty import clustered_standard_error
 from torch import Tensor
 
 from pixelbench.evaluation.likelihood import score, sequential_nats, summarise
@@ -15,6 +14,7 @@ from pixelbench.models import scoring
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.heads import Softmax
+from pixelbench.statistics import clustered_standard_error
 from pixelbench.units import LN2
 
 
