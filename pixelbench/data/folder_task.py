@@ -14,7 +14,7 @@ from pixelbench.data.prepare_splits import VALIDATION_MOST
 from pixelbench.data.prepare_store import Manifest, changes, map_images, mark_used, place, places, prepared_root, read_manifest
 from pixelbench.data.progress import Report
 from pixelbench.data.task import Task, TaskData
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, shortened
 
 PREFIX = "folder:"
 LEVELS = 256
@@ -48,6 +48,8 @@ def folder_task(path: Path) -> Task:
     Raises:
         UserError: there is no such folder, it does not have the layout, or it lies in the folder of prepared arrays.
     """
+    if "\0" in str(path):
+        raise UserError(f"There is no folder '{shortened(printable(str(path)))}': no name holds a zero byte.")
     folder = Path(os.path.abspath(os.path.expanduser(path)))  # no shell expands the ~ of `folder:~/birds`
     real = Path(os.path.realpath(folder))
     if Path(os.path.realpath(prepared_root())) in (real, *real.parents):

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ VARIABLE = "PIXELBENCH_CACHE"
 FORMAT = 1
 SPLIT_NAMES = ("train", "validation", "test")
 MANIFEST, LISTING = "manifest.json", "listing"
+#: What tasks of folders are called; a name of a suite or a record may be anything, also a pattern or a path.
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ def place(task_name: str, folder: Path) -> Path:
 
 def places(task_name: str) -> list[Path]:
     """All places of that task's name, of whatever folders; the one used last comes first."""
+    if not _NAME.fullmatch(task_name):
+        return []
     found = [path for path in prepared_root().glob(f"{task_name}-{'[0-9a-f]' * 8}") if os.path.isfile(path / MANIFEST)]
     return sorted(found, key=lambda path: (path / MANIFEST).stat().st_mtime_ns, reverse=True)
 
