@@ -48,7 +48,8 @@ def progress() -> "Iterator[Report]":
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn()
+    name, note = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}", markup=False)
+    columns = name, BarColumn(), note, TimeRemainingColumn()
     with Progress(*columns, console=console) as bars:
         rows: dict[str, Any] = {}
 
