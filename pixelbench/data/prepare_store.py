@@ -21,7 +21,8 @@ from pixelbench.disk import to_disk
 from pixelbench.errors import UserError
 
 VARIABLE = "PIXELBENCH_CACHE"
-FORMAT = 1
+#: 2: images that splits have in common are counted.
+FORMAT = 2
 SPLIT_NAMES = ("train", "validation", "test")
 MANIFEST, LISTING = "manifest.json", "listing"
 #: What tasks of folders are called; a name of a suite or a record may be anything, also a pattern or a path.
@@ -32,20 +33,23 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 class Manifest:
     """What was prepared, and of what.
 
-    `source`: the folder. `listing`: the digest of its `Contents`; `files`: its images by folder; `ignored`: its other names. `shape`:
-    (C, H, W). `images`: by split, and `bytes`: of the array's file. `digest`: the `data_digest` of the three splits. `grey`: grey files
-    made colour images. `left_out`: files of no use, by what is wrong with them, and `left_out_names`: the first hundred of them.
+    `source`: the folder. `listing`: the digest of its `Contents`; `files`: its images by folder; `ignored`: its other names, and
+    `ignored_names`: the first of them. `shape`: (C, H, W). `images`: by split, and `bytes`: of the array's file. `digest`: the
+    `data_digest` of the three splits. `grey`: grey files made colour images. `overlap`: images of validation that are in train too, and of
+    test that are in one of these. `left_out`: files of no use, by what is wrong with them, and `left_out_names`: the first hundred of them.
     """
 
     source: str
     listing: str
     files: dict[str, int]
     ignored: int
+    ignored_names: list[str]
     shape: tuple[int, int, int]
     images: dict[str, int]
     bytes: dict[str, int]
     digest: str
     grey: int
+    overlap: dict[str, int]
     left_out: dict[str, int]
     left_out_names: list[str]
     pillow: str
