@@ -1,19 +1,17 @@
 """Text from stores and other people's modules is shown, never obeyed: control and direction characters become visible escapes."""
 
-import unicodedata
+import json
+import re
 
-#: Characters that turn the direction of what follows, or hide in it.
-_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+#: Control characters but line ends and tabs, those that turn the direction of what follows, and halves of surrogate pairs.
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
     """The text with each control, direction or unpaired surrogate character as its escape; line ends and tabs stay."""
-    return "".join(character if _is_harmless(character) else ascii(character)[1:-1] for character in text)
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
-def _is_harmless(character: str) -> bool:
-    if character in "\n\t":
-        return True
-    if unicodedata.category(character) in ("Cc", "Cs"):
-        return False
-    return unicodedata.bidirectional(character) not in _DIRECTIONS and character not in "\u200e\u200f\u061c"
+def visible_json(document: str) -> str:
+    """The JSON text with each such character as JSON's own escape, so that it holds the same values."""
+    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], document)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.options import DataOption, JsonOption
+from pixelbench.cli.options import AllowOverlapOption, DataOption, JsonOption
 from pixelbench.cli.output import print_json, say
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def fetch(
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leaves out the files of an image folder that cannot be used; its digest says so.")
     ] = False,
+    allow_overlap: AllowOverlapOption = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,13 +41,14 @@ def fetch(
     use_data_folder(data)
     chosen = {name: get_task(name) for name in tasks}
     whole = [name for name, task in chosen.items() if not task.mapped]
-    if skip_damaged and whole:
-        raise UserError(f"--skip-damaged is for image folders; '{whole[0]}' is published as a whole.")
+    for option, given in (("--skip-damaged", skip_damaged), ("--allow-overlap", allow_overlap)):
+        if given and whole:
+            raise UserError(f"{option} is for image folders; '{whole[0]}' is published as a whole.")
     entries = []
     for name, task in chosen.items():
         if task.missing() and task.obtain is not None:
             with progress() as report:
-                task.obtain(report, skip_damaged=skip_damaged)
+                task.obtain(report, skip_damaged=skip_damaged, allow_overlap=allow_overlap)
         entries.append(_verified(get_task(name)))
         if not as_json:
             say(_sentence(entries[-1]))
@@ -68,9 +70,10 @@ def _verified(task: "Task") -> dict[str, Any]:
         where = prepared_root()
         raise UserError(f"The prepared images of '{task.name}' were changed on the disk; remove them from '{where}' and try again.")
     sizes = {name: len(split) for name, split in data.splits().items()}
-    return {"name": task.name, "images": sizes, "digest": task.digest, "preprocessing": task.preprocessing}
+    return {"name": task.name, "images": sizes, "digest": task.digest, "preprocessing": task.preprocessing, "remarks": list(task.remarks)}
 
 
 def _sentence(entry: dict[str, Any]) -> str:
     images = ", ".join(f"{count:,} {name}" for name, count in entry["images"].items())
-    return f"{entry['name']}: {images} images, verified (digest {entry['digest'][:12]}). {entry['preprocessing']}"
+    about = " ".join([entry["preprocessing"], *entry["remarks"]])
+    return f"{entry['name']}: {images} images, verified (digest {entry['digest'][:12]}). {about}"

@@ -15,6 +15,7 @@ import typer
 from pixelbench.cli import ablate, check, compare, doctor, fetch, list, plan, report, run, sample, show, status, verify
 from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE
 from pixelbench.errors import NothingMatched, UserError
+from pixelbench.visible import visible
 
 app = typer.Typer(
     name="pixelbench",
@@ -72,7 +73,7 @@ def _nobody_reads() -> int:
 
 
 def _complain(sentence: str, code: int = WRONG_USE) -> int:
-    sys.stderr.write(sentence.rstrip() + "\n")
+    sys.stderr.write(visible(sentence.rstrip()) + "\n")
     return code
 
 

@@ -16,24 +16,30 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 10.0
 
 
-def with_images(make: "Callable[[], tuple[Plan, str]]", *, fetch: bool) -> "tuple[Plan, str]":
+def with_images(make: "Callable[[], tuple[Plan, str]]", *, fetch: bool, allow_overlap: bool = False) -> "tuple[Plan, str]":
     """A plan and its device, made anew after images that it lacks were got (`fetch`); what cannot be had is said, and stays missing."""
     plan, device = make()
-    return make() if fetch and _obtained(plan.absent) else (plan, device)
+    got = _obtained(plan.absent, allow_overlap) if fetch else set()
+    if not got:
+        return plan, device
+    plan, device = make()
+    for remark in (remark for task in plan.tasks if task.name in got for remark in task.remarks):
+        say(remark)
+    return plan, device
 
 
-def _obtained(tasks: "Sequence[Task]") -> bool:
-    """Whether any of the tasks has its images now."""
+def _obtained(tasks: "Sequence[Task]", allow_overlap: bool) -> set[str]:
+    """Those of the tasks, by name, that have their images now."""
     from pixelbench.errors import UserError
 
-    got = False
+    got = set()
     for task in tasks:
         if task.obtain is None:
             continue
         try:
             with progress() as report:
-                task.obtain(report)
-            got = True
+                task.obtain(report, allow_overlap=allow_overlap)
+            got.add(task.name)
         except UserError as error:
             say(str(error))
     return got
@@ -48,7 +54,8 @@ def progress() -> "Iterator[Report]":
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn()
+    name, note = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}", markup=False)
+    columns = name, BarColumn(), note, TimeRemainingColumn()
     with Progress(*columns, console=console) as bars:
         rows: dict[str, Any] = {}
 

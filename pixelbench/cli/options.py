@@ -41,6 +41,9 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", help="The folder of data sets; else $PIXELBENCH_DATA, else the user's cache.", metavar="DIR")
 ]
 FetchOption = Annotated[bool, typer.Option(" /--no-fetch", help="Downloads and prepares nothing; leaves out what lacks its images.")]
+AllowOverlapOption = Annotated[
+    bool, typer.Option("--allow-overlap", help="Takes image folders with images that are in two splits; every report says so.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 
 DEFAULT_RESULTS = Path("runs")

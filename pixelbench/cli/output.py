@@ -3,10 +3,10 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pixelbench.visible import visible
+from pixelbench.visible import visible, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +19,8 @@ _NARROW = 100
 
 def print_json(value: Any) -> None:
     """The one JSON document of a `--json` command. Paths become POSIX text."""
-    sys.stdout.write(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain) + "\n")
+    document = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain)
+    sys.stdout.write(visible_json(document) + "\n")
 
 
 def say(line: str) -> None:
@@ -30,20 +31,30 @@ def say(line: str) -> None:
 
 def stdout() -> "Console":
     """The console for results. Its width is the terminal's; piped, wide enough that no table is cut."""
-    from rich.console import Console
-
-    class Pipe(Console):
-        def on_broken_pipe(self) -> None:
-            raise  # rich would exit with 1, which here says that a run failed; `main` knows that `| head` is no failure
-
-    return Console(highlight=False) if sys.stdout.isatty() else Pipe(highlight=False, width=_piped_width())
+    return _console() if sys.stdout.isatty() else _console(piped=True, width=_piped_width())
 
 
 def stderr() -> "Console":
     """The console for progress displays."""
-    from rich.console import Console
+    return _console(stderr=True)
 
-    return Console(stderr=True, highlight=False)
+
+def _console(*, piped: bool = False, **options: Any) -> "Console":
+    """A console that shows whatever it is given: its escape sequences come from styles, never from text."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Shown(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else segment._replace(text=visible(segment.text))
+
+        def on_broken_pipe(self) -> None:
+            if not piped:
+                super().on_broken_pipe()
+            raise  # rich would exit with 1, which here says that a run failed; `main` knows that `| head` is no failure
+
+    return Shown(highlight=False, emoji=False, **options)
 
 
 def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), whole: int = 1) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pixelbench.cli.output import say, stderr
 from pixelbench.reports import words
+from pixelbench.visible import visible
 
 Show = Callable[[dict[str, Any]], None]
 
@@ -23,7 +24,7 @@ def progress(suite: str, total: int) -> Iterator[Show]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    name, note = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
+    name, note = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}", markup=False)
     with Progress(name, BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(), note, console=console) as bars:
         yield Bars(bars, suite, total)
 
@@ -37,8 +38,8 @@ def counted(title: str) -> Iterator[Callable[[str, int, int], None]]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as bars:
+    columns = TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, TextColumn("{task.fields[note]}", markup=False), console=console) as bars:
         row = bars.add_task(title, total=None, note="")
         yield lambda what, done, total: bars.update(row, completed=done, total=total, note=what)
 
@@ -73,23 +74,23 @@ class Bars:
     def __init__(self, bars: Any, suite: str, total: int) -> None:
         self.bars = bars
         self._rows: dict[str, Any] = {}
-        self._all = bars.add_task(suite, total=total, note="runs")
+        self._all = bars.add_task(visible(suite), total=total, note="runs")
 
     def __call__(self, event: dict[str, Any]) -> None:
         kind, run = event["event"], event["run"]
         if kind == "end":
             self._drop(run)
             self.bars.advance(self._all)
-            self.bars.console.print(f"{run}: {ending(event)}", markup=False)
+            self.bars.console.print(visible(f"{run}: {ending(event)}"), markup=False)
         elif kind == "progress":
             self.bars.update(self._row(run), completed=event["update"], total=event["updates"], note=training_note(event).lstrip(", "))
         elif kind in ("start", "stage", "waiting", "note"):
             note = {"start": "", "waiting": "another process makes it"}.get(kind) or event.get("stage") or event.get("text", "")
-            self.bars.update(self._row(run), note=note)
+            self.bars.update(self._row(run), note=visible(note))
 
     def _row(self, run: str) -> Any:
         if run not in self._rows:
-            self._rows[run] = self.bars.add_task(run, total=None, note="")
+            self._rows[run] = self.bars.add_task(visible(run), total=None, note="")
         return self._rows[run]
 
     def _drop(self, run: str) -> None:

@@ -4,6 +4,7 @@ import typer
 
 from pixelbench.cli.options import (
     DEFAULT_RESULTS,
+    AllowOverlapOption,
     BudgetOption,
     DataOption,
     DeviceOption,
@@ -46,6 +47,7 @@ def run(
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
     fetch: FetchOption = True,
+    allow_overlap: AllowOverlapOption = False,
     fail_fast: FailFastOption = False,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -78,6 +80,7 @@ def run(
             verify=not dry_run,
         ),
         fetch=fetch and not dry_run,
+        allow_overlap=allow_overlap,
     )
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)

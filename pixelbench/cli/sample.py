@@ -63,6 +63,7 @@ def sample(
 ) -> None:
     """Draws new images from a stored run's model into one labelled PNG."""
     from pixelbench.data.folder import use_data_folder
+    from pixelbench.reports.escape import file_name
 
     use_data_folder(data)
     if not temperature > 0 or temperature == float("inf"):
@@ -70,7 +71,7 @@ def sample(
     if complete is not None and not 0 < complete < 1:
         raise UserError(f"--complete is the fraction of an image that is held, between 0 and 1, such as 0.5; got {complete:g}.")
     found = find_run(results, run)
-    path = out or Path(f"{found.task}-{found.variant}-{found.key[:6]}-seed{seed}.png")
+    path = out or Path(f"{file_name(found.task)}-{file_name(found.variant)}-{found.key[:6]}-seed{seed}.png")
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"--out '{path}' must be a file in a folder that exists.")
     drawn = _draw(found, _classes(found, chosen, n), n, temperature, complete, method, seed, path)

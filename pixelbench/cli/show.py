@@ -9,6 +9,7 @@ import typer
 from pixelbench.cli.options import BudgetOption, JsonOption, OnlyOption
 from pixelbench.cli.output import print_json, print_table, stdout
 from pixelbench.errors import UserError
+from pixelbench.visible import visible
 
 if TYPE_CHECKING:
     from pixelbench.suites.schema import Claim, Suite, SuiteVariant
@@ -45,7 +46,8 @@ def show(
     if (only or budget) and not resolved:
         raise UserError("--only and --budget choose runs, which --resolved shows; add it, or leave them out.")
     if toml:
-        sys.stdout.write(suite_text(suite))
+        text = suite_text(suite)
+        sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
         return
     loaded = load_suite(suite)
     if resolved:

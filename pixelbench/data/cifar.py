@@ -29,6 +29,10 @@ BATCHES = {
     "data_batch_5": ("482c414d41f54cd18b22e5b47cb7c3cb", 31_035_623),
     "test_batch": ("40351d587109b95175f43aff81a1287e", 31_035_526),
 }
+#: The folder of CIFAR-100 in torchvision's layout.
+_HUNDRED = "cifar-100-python"
+#: Bytes at either end of a file of another size.
+_LOOKED_AT = 4 << 20
 SIDE = 32
 TRAIN, VALIDATION, TEST = 45_000, 5_000, 10_000
 #: ITU-R BT.601: what a thousandth part of each colour's value is worth in grey.
@@ -63,14 +67,18 @@ def missing_cifar10(task: str) -> str | None:
     if not absent:
         return None
     folder = data_folder() / FOLDER
+    others = [f"its {name} is {_described(folder / name)}" for name in absent if (folder / name).is_file()]
+    lacking = [name for name in absent if not (folder / name).is_file()]
+    faults = [f"does not hold {', '.join(lacking)}"] if lacking else []
+    beside = f" ('{_HUNDRED}' beside it is CIFAR-100, which is another set)" if (data_folder() / _HUNDRED).is_dir() else ""
     return (
-        f"Task '{task}' needs the files of CIFAR-10 (python version), and '{folder}' does not hold {', '.join(absent)}; get them with "
-        f"`pixelbench fetch {task}`, or name the folder that has {FOLDER} with --data DIR or {VARIABLE}=DIR."
+        f"Task '{task}' needs the files of CIFAR-10 (python version), and '{folder}' {', '.join([*faults, *others])}{beside}; get them "
+        f"with `pixelbench fetch {task}`, or name the folder that has {FOLDER} with --data DIR or {VARIABLE}=DIR."
     )
 
 
-def obtain_cifar10(report: Report, *, skip_damaged: bool = False) -> None:
-    """Downloads the archive and takes the missing batches out of it; `skip_damaged` has no meaning here."""
+def obtain_cifar10(report: Report, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
+    """Downloads the archive and takes the missing batches out of it; the options of image folders have no meaning here."""
     from pixelbench.data.download import download  # not for planning: network and archives
     from pixelbench.data.unpack import extract
 
@@ -88,6 +96,21 @@ def _absent() -> list[str]:
     return [name for name, (_, size) in BATCHES.items() if not (folder / name).is_file() or (folder / name).stat().st_size != size]
 
 
+def _described(path: Path) -> str:
+    """What a file of another size is, by the names in its first and last bytes: a pickle of unknown origin is not opened."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            ends = file.read(_LOOKED_AT)
+            file.seek(max(0, size - _LOOKED_AT))
+            ends += file.read(_LOOKED_AT)
+    except OSError as error:
+        return f"unreadable ({said(error)})"
+    if b"fine_labels" in ends or b"coarse_labels" in ends:
+        return "of CIFAR-100"
+    return f"of {size:,} bytes instead of {BATCHES[path.name][1]:,}"
+
+
 def _batch(path: Path, checksum: str, size: int) -> tuple[np.ndarray, np.ndarray]:
     """(10000, 3, 32, 32) images and their classes."""
     try:
@@ -95,8 +118,10 @@ def _batch(path: Path, checksum: str, size: int) -> tuple[np.ndarray, np.ndarray
     except OSError as error:
         raise UserError(f"'{path}' cannot be read ({said(error)}); put the published file in its place.") from None
     if len(content) != size or hashlib.md5(content, usedforsecurity=False).hexdigest() != checksum:
+        other = f" but one {_described(path)}" if len(content) != size else ""
         raise UserError(
-            f"'{path}' is not the published file, so it was not opened; remove it and run `pixelbench fetch cifar10`, or put it there."
+            f"'{path}' is not the published file{other}, so it was not opened; remove it and run `pixelbench fetch cifar10`, or put "
+            "it there."
         )
     batch = pickle.loads(content, encoding="bytes")
     return batch[b"data"].reshape(-1, 3, SIDE, SIDE), np.array(batch[b"labels"], np.int64)

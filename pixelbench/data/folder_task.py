@@ -8,13 +8,13 @@ from functools import cache, partial
 from pathlib import Path
 
 from pixelbench.data.folder import data_folder
-from pixelbench.data.image_folder import Contents, Found, look, printable, survey
+from pixelbench.data.image_folder import EXTENSIONS, Contents, Found, look, printable, survey
 from pixelbench.data.prepare_decode import Shape
 from pixelbench.data.prepare_splits import VALIDATION_MOST
 from pixelbench.data.prepare_store import Manifest, changes, map_images, mark_used, place, places, prepared_root, read_manifest
 from pixelbench.data.progress import Report
 from pixelbench.data.task import Task, TaskData
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, shortened
 
 PREFIX = "folder:"
 LEVELS = 256
@@ -48,6 +48,8 @@ def folder_task(path: Path) -> Task:
     Raises:
         UserError: there is no such folder, it does not have the layout, or it lies in the folder of prepared arrays.
     """
+    if "\0" in str(path):
+        raise UserError(f"There is no folder '{shortened(printable(str(path)))}': no name holds a zero byte.")
     folder = Path(os.path.abspath(os.path.expanduser(path)))  # no shell expands the ~ of `folder:~/birds`
     real = Path(os.path.realpath(folder))
     if Path(os.path.realpath(prepared_root())) in (real, *real.parents):
@@ -94,12 +96,13 @@ def missing(source: Source) -> str | None:
     return f"The files in '{source.folder}' were changed since they were prepared{which}; say `{source.command}`."
 
 
-def obtain(source: Source, report: Report, *, skip_damaged: bool = False) -> None:
-    """Prepares the images, or does nothing where they are; see `Obtain`."""
-    from pixelbench.data.prepare import prepare  # not for planning: locks and processes
+def obtain(source: Source, report: Report, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
+    """Prepares the images, or does nothing where they are; see `Obtain`. The splits of the small ImageNets are what they are."""
+    from pixelbench.data.prepare import Accepted, prepare  # not for planning: locks and processes
 
     _contents(source)
-    prepare(source.where, source.folder, report, side=source.side, command=source.command, skip_damaged=skip_damaged)
+    accepted = Accepted(skip_damaged, allow_overlap or source.side is not None)
+    prepare(source.where, source.folder, report, side=source.side, command=source.command, accepted=accepted)
 
 
 def _contents(source: Source) -> Contents:
@@ -165,6 +168,7 @@ def _task(source: Source, shape: Shape, manifest: Manifest | None, *, prepared_o
         missing=(lambda: None) if prepared_only else partial(missing, source),
         obtain=None if prepared_only else partial(obtain, source),
         mapped=True,
+        remarks=() if manifest is None else _remarks(manifest),
     )
 
 
@@ -189,9 +193,21 @@ def preprocessing(imagenet: bool, channels: int, manifest: Manifest | None) -> s
         said.append(f"Grey files made RGB: {manifest.grey:,}.")
     if manifest.left_out:
         said.append(f"Files left out: {', '.join(f'{count:,} {kind}' for kind, count in manifest.left_out.items())}.")
+    for split, earlier in (("validation", "train"), ("test", "train or validation")):
+        if count := manifest.overlap.get(split):
+            said.append(f"Images of {split} that are in {earlier} too: {count:,}.")
     if imagenet:
         said.append(_which_imagenet(manifest.files["valid"]))
     return " ".join(said)
+
+
+def _remarks(manifest: Manifest) -> tuple[str, ...]:
+    """What was not looked at, since a folder of other files than expected may be half a data set."""
+    if not manifest.ignored:
+        return ()
+    more = f" and {manifest.ignored - len(manifest.ignored_names):,} more" if manifest.ignored > len(manifest.ignored_names) else ""
+    names = f"{', '.join(manifest.ignored_names)}{more}"
+    return (f"Passed over in '{manifest.source}', where only {', '.join(EXTENSIONS)} are read: {manifest.ignored:,} ({names}).",)
 
 
 def _which_imagenet(count: int) -> str:

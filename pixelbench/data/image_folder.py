@@ -17,6 +17,8 @@ from typing import NamedTuple
 from pixelbench.errors import UserError, first_line, nearest
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+#: Names that are passed over and said.
+NAMED = 10
 SPLITS = ("train", "valid", "test")
 LAYOUT = (
     "train/ and valid/ (test/ if you have one), each with the images in it or in sub-directories of any name, one level deep, "
@@ -47,11 +49,15 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Contents:
-    """`digest`: SHA-256 of the stamps of all images, 64 hex digits. `files`: images in train, valid, test. `ignored`: other names."""
+    """`digest`: SHA-256 of the stamps of all images, 64 hex digits. `files`: images in train, valid, test.
+
+    `ignored`: how many other names there are, and `ignored_names`: the first of them.
+    """
 
     digest: str
     files: dict[str, int]
     ignored: int
+    ignored_names: tuple[str, ...] = ()
 
 
 def survey(folder: Path, each: Callable[[Found], None] = lambda found: None) -> Contents:
@@ -60,12 +66,13 @@ def survey(folder: Path, each: Callable[[Found], None] = lambda found: None) -> 
     Raises:
         UserError: the layout is not the one above, or there are too few images; the sentence says what is expected.
     """
-    digest, files, ignored = hashlib.sha256(), Counter[str](), 0
+    digest, files, ignored, names = hashlib.sha256(), Counter[str](), 0, list[str]()
     splits = _split_folders(folder)
     for split in splits:
         for found in _walk(folder, split):
-            if found is None:
+            if isinstance(found, str):
                 ignored += 1
+                names += [printable(found)] if len(names) < NAMED else []
                 continue
             files[split] += 1
             digest.update(found.stamp + b"\0")
@@ -74,7 +81,7 @@ def survey(folder: Path, each: Callable[[Found], None] = lambda found: None) -> 
             raise UserError(f"'{folder / split}' holds no image; expected are {LAYOUT}.")
     if "test" not in splits and files["train"] < 2:
         raise UserError(f"'{folder / 'train'}' holds one image only; validation images are taken out of it, so it needs two or more.")
-    return Contents(digest.hexdigest(), dict(files), ignored)
+    return Contents(digest.hexdigest(), dict(files), ignored, tuple(names))
 
 
 @cache
@@ -103,16 +110,16 @@ def _split_folders(folder: Path) -> list[str]:
     return [split for split in SPLITS if os.path.isdir(folder / split)]
 
 
-def _walk(folder: Path, inside: str, deep: bool = False) -> Iterator[Found | None]:
-    """Every image below `inside`; None for each name that is passed over. Only names are held: a million of them are about 100 MB."""
+def _walk(folder: Path, inside: str, deep: bool = False) -> Iterator[Found | str]:
+    """Every image below `inside`, and the path of each name passed over. Only names are held: a million of them are about 100 MB."""
     for name in _names(folder / inside):
         path = f"{inside}/{name}"
         if name.startswith("."):
-            yield None
+            yield path
         elif name.lower().endswith(EXTENSIONS):
             yield _stamped(folder, path)
         elif not os.path.isdir(folder / path):
-            yield None
+            yield path
         elif deep:
             raise UserError(f"'{printable(str(folder / path))}' is nested too deep; expected are {LAYOUT}.")
         else:

@@ -8,11 +8,12 @@ with random numbers of numpy's `RandomState`, whose stream never changes: other 
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from pixelbench.data.idx import COUNTS, SIDE, IdxSet
-from pixelbench.data.task import Split, Task, TaskData
+from pixelbench.data.task import Split, Task, TaskData, data_digest
 
 TRAIN = 50_000
 VALIDATION = COUNTS["train"] - TRAIN
@@ -72,6 +73,16 @@ def drawn_once(greys: np.ndarray, chance: np.random.RandomState) -> np.ndarray:
     return (chance.random_sample(greys.shape) * GREYS < greys).astype(np.uint8)
 
 
+def _mistaken(files: IdxSet) -> str | None:
+    """Whose images the files hold: they have the right form, and nobody has looked at their pixels before."""
+    found = data_digest(build_grey(files))
+    mine, other = (MNIST, FASHION_MNIST) if files is MNIST_FILES else (FASHION_MNIST, MNIST)
+    if found == mine.digest:
+        return None
+    those = f"the files are those of {other.name}" if found == other.digest else f"the files are not those of {files.name}, or were changed"
+    return f"{those}; remove '{files.folder}' and run `pixelbench fetch`, or put the published files there"
+
+
 _SPLIT = (
     f"The published training file: its first {TRAIN:,} images train, its last {VALIDATION:,} validation; the published test file. "
     "A cluster is an image."
@@ -92,6 +103,7 @@ MNIST = Task(
     classes=10,
     missing=lambda: MNIST_FILES.missing("mnist"),
     obtain=MNIST_FILES.obtain,
+    mistaken=partial(_mistaken, MNIST_FILES),
 )
 MNIST_DYNAMIC = replace(
     MNIST,
@@ -129,4 +141,5 @@ FASHION_MNIST = replace(
     builder=lambda: build_grey(FASHION_FILES),
     missing=lambda: FASHION_FILES.missing("fashion-mnist"),
     obtain=FASHION_FILES.obtain,
+    mistaken=partial(_mistaken, FASHION_FILES),
 )

@@ -49,21 +49,14 @@ def build_mnist_fixed() -> TaskData:
     missing = missing_mnist_fixed()
     if missing:
         raise UserError(missing)
-    folder = _folder()
-    packed = folder / PACKED
-    pixels = _unpacked(packed) if packed.is_file() else {name: _from_text(folder / text_name(name)) for name in PUBLISHED}
-    for name, published in PUBLISHED.items():
-        fault = _fault(pixels[name], published)
-        if fault:
-            where = f"'{packed}'" if packed.is_file() else f"'{folder / text_name(name)}'"
-            raise UserError(f"The {name} images in {where} are not the published fixed binarisation: {fault}; {_HOW}")
+    pixels = _verified(_folder())
     order = np.concatenate([np.arange(first, len(pixels["test"]), TEST_STRIDE) for first in range(TEST_STRIDE)])
     first, second = len(pixels["train"]), len(pixels["train"]) + len(pixels["valid"])
     return TaskData(_split(pixels["train"], 0), _split(pixels["valid"], first), _split(pixels["test"], second)[order])
 
 
-def obtain_mnist_fixed(report: Report, *, skip_damaged: bool = False) -> None:
-    """Downloads the published files, each kept only with the published pixels; `skip_damaged` has no meaning here."""
+def obtain_mnist_fixed(report: Report, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
+    """Downloads the published files, each kept only with the published pixels; the options of image folders have no meaning here."""
     from pixelbench.data.download import download  # not for planning: the network
 
     if missing_mnist_fixed():
@@ -89,6 +82,31 @@ _HOW = (
     f"get them with `pixelbench fetch mnist-fixed`, or put {text_name('train')}, {text_name('valid')} and {text_name('test')} (Larochelle "
     f"and Murray 2011), or {PACKED}, into DIR/{FOLDER} and say --data DIR or {VARIABLE}=DIR."
 )
+
+
+def _verified(folder: Path) -> dict[str, np.ndarray]:
+    """The published (N, 784) pixels of each split, packed or as text: where both are there, one may be broken."""
+    packed, texts = folder / PACKED, {name: folder / text_name(name) for name in PUBLISHED}
+    faults = []
+    if packed.is_file():
+        try:
+            return _published(_unpacked(packed), dict.fromkeys(PUBLISHED, packed))
+        except UserError as error:
+            faults.append(error)
+    if not faults or all(path.is_file() for path in texts.values()):
+        try:
+            return _published({name: _from_text(path) for name, path in texts.items()}, texts)
+        except UserError as error:
+            faults.append(error)
+    raise faults[0]
+
+
+def _published(pixels: dict[str, np.ndarray], paths: dict[str, Path]) -> dict[str, np.ndarray]:
+    for name, published in PUBLISHED.items():
+        fault = _fault(pixels[name], published)
+        if fault:
+            raise UserError(f"The {name} images in '{paths[name]}' are not the published fixed binarisation: {fault}; {_HOW}")
+    return pixels
 
 
 def _folder() -> Path:

@@ -10,15 +10,16 @@ import secrets
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import filelock
 import PIL
 
-from pixelbench.data.image_folder import Contents, Found, look, survey
+from pixelbench.data.image_folder import Contents, Found, look, printable, survey
 from pixelbench.data.prepare_arrays import Array, Refused, decode_into
 from pixelbench.data.prepare_decode import Shape, common_shape
+from pixelbench.data.prepare_overlap import Overlap, overlap_of
 from pixelbench.data.prepare_splits import Names, spaced, split_names
 from pixelbench.data.prepare_store import LISTING, SPLIT_NAMES, VARIABLE, Manifest, map_images, prepared_root, read_manifest, write_manifest
 from pixelbench.data.progress import Report, Step
@@ -31,7 +32,15 @@ LOOKED_AT = 100
 NAMED, NAMES_KEPT = 10, 100
 
 
-def prepare(where: Path, folder: Path, report: Report, *, side: int | None, command: str, skip_damaged: bool) -> None:
+@dataclass(frozen=True)
+class Accepted:
+    """`damaged`: files of no use are left out. `overlap`: images may be in two splits."""
+
+    damaged: bool = False
+    overlap: bool = False
+
+
+def prepare(where: Path, folder: Path, report: Report, *, side: int | None, command: str, accepted: Accepted) -> None:
     """Brings `where` up to date with `folder`; nothing happens where it is.
 
     Args:
@@ -40,7 +49,7 @@ def prepare(where: Path, folder: Path, report: Report, *, side: int | None, comm
         report: told how many images of each split are decoded.
         side: the images must be in colour and so large; None takes the shape of most.
         command: what a user says to prepare this folder.
-        skip_damaged: leave out files of no use, instead of raising.
+        accepted: what is left out, or used, instead of raising.
 
     Raises:
         UserError: a folder that cannot be used, files of no use, no room; one sentence, and `where` is as it was.
@@ -56,7 +65,7 @@ def prepare(where: Path, folder: Path, report: Report, *, side: int | None, comm
         with _alone(where, report):
             if not _is_current(where, folder):
                 with _replacing(where) as made:
-                    _prepare(made, folder, report, side=side, command=command, skip_damaged=skip_damaged)
+                    _prepare(made, folder, report, side=side, command=command, accepted=accepted)
     except OSError as error:
         raise UserError(
             f"The images of '{folder}' cannot be prepared in '{prepared_root()}' ({error.strerror or first_line(error)}); free some space "
@@ -103,21 +112,24 @@ def _replacing(where: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _prepare(made: Path, folder: Path, report: Report, *, side: int | None, command: str, skip_damaged: bool) -> None:
+def _prepare(made: Path, folder: Path, report: Report, *, side: int | None, command: str, accepted: Accepted) -> None:
     contents, names = _listed(made, folder)
     shape = images_shape(folder, names["train"], side)
     arrays = {split: Array.create(made / f"{split}.npy", paths, shape) for split, paths in split_names(names).items()}
     grey, refused = decode_into(arrays, folder, lambda split, done: report(Step(split, done, len(arrays[split]), "images")))
     found = sorted((refusal for split in refused.values() for refusal in split), key=lambda refusal: refusal.text)
-    if found and not skip_damaged:
+    if found and not accepted.damaged:
         raise UserError(_refusal(folder, found, sum(contents.files.values()), command))
     for split, array in arrays.items():
         array.close_gaps({refusal.number for refusal in refused[split]})
         if not len(array):
             raise UserError(f"Of the {split} images in '{folder}' not one can be used; the first: {refused[split][0].text}.")
+    common = overlap_of({split: array.prints for split, array in arrays.items()}, {split: array.names for split, array in arrays.items()})
+    if common.counts and not accepted.overlap:
+        raise UserError(_overlapping(folder, common, arrays, f"{command}{' --skip-damaged' if found else ''}"))
     if survey(folder) != contents:
         raise UserError(f"The images in '{folder}' were changed while they were decoded; say `{command}` again.")
-    _write_manifest(made, folder, contents, shape, arrays, grey, found)
+    _write_manifest(made, folder, contents, shape, arrays, grey, found, common)
 
 
 def _listed(made: Path, folder: Path) -> tuple[Contents, Names]:
@@ -159,8 +171,27 @@ def _refusal(folder: Path, found: list[Refused], files: int, command: str) -> st
     )
 
 
+def _overlapping(folder: Path, common: Overlap, arrays: dict[str, Array], command: str) -> str:
+    said = []
+    for split, count in common.counts.items():
+        mine, other = map(printable, common.first[split])
+        said.append(f"{count:,} of the {len(arrays[split]):,} {split} images (the first: {mine} is {other})")
+    return (
+        f"Images in '{folder}' are in two splits, so a score would not be of images that are new to the model: {' and '.join(said)} "
+        f"{'are' if len(said) > 1 or max(common.counts.values()) > 1 else 'is'} in an earlier split too; remove them, or accept them with "
+        f"`{command} --allow-overlap`, and every report says so."
+    )
+
+
 def _write_manifest(
-    made: Path, folder: Path, contents: Contents, shape: Shape, arrays: dict[str, Array], grey: int, found: list[Refused]
+    made: Path,
+    folder: Path,
+    contents: Contents,
+    shape: Shape,
+    arrays: dict[str, Array],
+    grey: int,
+    found: list[Refused],
+    common: Overlap,
 ) -> None:
     for name in (LISTING, *(f"{split}.npy" for split in SPLIT_NAMES)):
         to_disk(made / name)
@@ -169,11 +200,13 @@ def _write_manifest(
         listing=contents.digest,
         files=contents.files,
         ignored=contents.ignored,
+        ignored_names=list(contents.ignored_names),
         shape=shape,
         images={split: len(array) for split, array in arrays.items()},
         bytes={split: array.path.stat().st_size for split, array in arrays.items()},
         digest="",
         grey=grey,
+        overlap=common.counts,
         left_out=dict(Counter(refusal.kind for refusal in found)),
         left_out_names=[refusal.text for refusal in found[:NAMES_KEPT]],
         pillow=PIL.__version__,

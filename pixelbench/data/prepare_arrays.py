@@ -42,12 +42,14 @@ class Array:
     names: list[str]
     shape: Shape
     begin: int
+    prints: np.ndarray
+    """The `fingerprint` (N,) uint64 of each image."""
 
     @classmethod
     def create(cls, path: Path, names: list[str], shape: Shape) -> "Array":
         """A file of zeros that takes no room yet."""
         mapped = open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(names), *shape))
-        return cls(path, names, shape, mapped.offset)
+        return cls(path, names, shape, mapped.offset, np.zeros(len(names), np.uint64))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -83,7 +85,7 @@ class Array:
             file.truncate(self.begin + len(kept) * self.image_bytes)
             file.seek(0)  # NumPy's header leaves room for any number of images, so it keeps its length
             write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (len(kept), *self.shape)})
-        self.names = [self.names[number] for number in kept]
+        self.names, self.prints = [self.names[number] for number in kept], self.prints[kept]
 
 
 def decode_into(arrays: dict[str, Array], folder: Path, tell: Callable[[str, int], None]) -> tuple[int, dict[str, list[Refused]]]:
@@ -103,6 +105,7 @@ def decode_into(arrays: dict[str, Array], folder: Path, tell: Callable[[str, int
             text = f"{printable(chunk.names[number])} ({kind}{f': {detail}' if detail else ''})"
             refused[chunk.split].append(Refused(chunk.first + number, kind, text))
         grey += decoded.grey
+        arrays[chunk.split].prints[chunk.first : chunk.first + len(chunk.names)] = decoded.prints
         done[chunk.split] += len(chunk.names)
         tell(chunk.split, done[chunk.split])
     return grey, {split: sorted(found) for split, found in refused.items()}

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
+from pixelbench.data.prepare_overlap import fingerprint
 from pixelbench.errors import first_line
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
@@ -49,10 +50,14 @@ class Chunk(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What came of a chunk. `grey`: files converted to colour. `refused`: (number in the chunk, kind, detail) of the files of no use."""
+    """What came of a chunk. `grey`: files converted to colour. `refused`: (number in the chunk, kind, detail) of the files of no use.
+
+    `prints`: the `fingerprint` of each image, of no meaning for files of no use.
+    """
 
     grey: int
     refused: list[tuple[int, str, str]]
+    prints: list[int]
 
 
 def decode_chunk(chunk: Chunk) -> Decoded:
@@ -75,7 +80,7 @@ def decode_chunk(chunk: Chunk) -> Decoded:
     with open(chunk.array, "r+b") as file:
         file.seek(chunk.position)
         file.write(images.data)
-    return Decoded(grey, refused)
+    return Decoded(grey, refused, [fingerprint(image) for image in images])
 
 
 def decode(path: str, shape: Shape) -> tuple[np.ndarray, bool]:

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,29 +21,35 @@ from pixelbench.disk import to_disk
 from pixelbench.errors import UserError
 
 VARIABLE = "PIXELBENCH_CACHE"
-FORMAT = 1
+#: 2: images that splits have in common are counted.
+FORMAT = 2
 SPLIT_NAMES = ("train", "validation", "test")
 MANIFEST, LISTING = "manifest.json", "listing"
+#: What tasks of folders are called; a name of a suite or a record may be anything, also a pattern or a path.
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What was prepared, and of what.
 
-    `source`: the folder. `listing`: the digest of its `Contents`; `files`: its images by folder; `ignored`: its other names. `shape`:
-    (C, H, W). `images`: by split, and `bytes`: of the array's file. `digest`: the `data_digest` of the three splits. `grey`: grey files
-    made colour images. `left_out`: files of no use, by what is wrong with them, and `left_out_names`: the first hundred of them.
+    `source`: the folder. `listing`: the digest of its `Contents`; `files`: its images by folder; `ignored`: its other names, and
+    `ignored_names`: the first of them. `shape`: (C, H, W). `images`: by split, and `bytes`: of the array's file. `digest`: the
+    `data_digest` of the three splits. `grey`: grey files made colour images. `overlap`: images of validation that are in train too, and of
+    test that are in one of these. `left_out`: files of no use, by what is wrong with them, and `left_out_names`: the first hundred of them.
     """
 
     source: str
     listing: str
     files: dict[str, int]
     ignored: int
+    ignored_names: list[str]
     shape: tuple[int, int, int]
     images: dict[str, int]
     bytes: dict[str, int]
     digest: str
     grey: int
+    overlap: dict[str, int]
     left_out: dict[str, int]
     left_out_names: list[str]
     pillow: str
@@ -62,6 +69,8 @@ def place(task_name: str, folder: Path) -> Path:
 
 def places(task_name: str) -> list[Path]:
     """All places of that task's name, of whatever folders; the one used last comes first."""
+    if not _NAME.fullmatch(task_name):
+        return []
     found = [path for path in prepared_root().glob(f"{task_name}-{'[0-9a-f]' * 8}") if os.path.isfile(path / MANIFEST)]
     return sorted(found, key=lambda path: (path / MANIFEST).stat().st_mtime_ns, reverse=True)
 

@@ -81,13 +81,14 @@ class TaskData:
 class Obtain(Protocol):
     """Gets what a task lacks. Two processes at once do it once; nothing half-done is ever used; a later call goes on.
 
-    `skip_damaged`: leaves out the files of an image folder that cannot be used, instead of refusing them.
+    `skip_damaged`: leaves out the files of an image folder that cannot be used, instead of refusing them. `allow_overlap`: takes a folder
+    with images that are in two splits.
 
     Raises:
         UserError: it cannot be had; the sentence says why and what to do.
     """
 
-    def __call__(self, report: Report, *, skip_damaged: bool = False) -> None: ...
+    def __call__(self, report: Report, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,10 @@ class Task:
     obtain: Obtain | None = None
     redrawn: bool = False
     mapped: bool = False
+    mistaken: Callable[[], str | None] = lambda: None
+    """Where images are not the pinned ones: whose they are and what to do, as the end of a sentence; None where the files are right."""
+    remarks: tuple[str, ...] = ()
+    """Sentences about the images that are no part of what a run is: files of a folder that were passed over."""
     unit_of: Callable[[np.ndarray], np.ndarray] = lambda clusters: clusters
 
     @property
@@ -193,6 +198,9 @@ def _verified(task: Task) -> TaskData:
 
 def _difference(task: Task) -> str:
     """Which installed packages are not those of the pin: the likely cause, and what to install."""
+    mistaken = task.mistaken()
+    if mistaken:
+        return mistaken
     if not task.pinned_with:
         return "the files were verified, so what reads them was changed; reinstall pixelbench"
     differing = [(name, pinned, installed) for name, pinned in task.pinned_with if (installed := _installed(name)) != pinned]

@@ -5,6 +5,9 @@ from typing import Any
 
 from pydantic import ConfigDict
 
+#: No split has more images, and no bound takes more draws.
+MOST_IMAGES = 10**8
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -31,6 +34,8 @@ class Evaluation:
         for name, value in vars(self).items():
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+            if value is not None and value > MOST_IMAGES:
+                raise ValueError(f"{name} must be at most {MOST_IMAGES:,}, got {value:,}")
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values, for the run key and the record."""

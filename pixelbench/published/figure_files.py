@@ -2,13 +2,14 @@
 
 import math
 import re
-import tomllib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-from pixelbench.errors import UserError, nearest
+from pixelbench.errors import UserError, nearest, shortened
 from pixelbench.published.figures import Figure, Kind
+from pixelbench.suites.parsing import written
+from pixelbench.suites.toml_file import read_toml
 
 #: Units that a metric can have, as patterns.
 UNITS = {
@@ -28,8 +29,14 @@ UNITS = {
 #: What a file can hold; claims are written in suites.
 _KINDS = tuple(kind for kind in get_args(Kind) if kind != "claim")
 _LIKELIHOODS = {"bits_per_dim", "nll_nats", "nll_nats_per_dim", "nll_nats_per_pixel"}
-_ESTIMATOR = r"exact|elbo|iwae(-[1-9]\d*)?|bound|density|approximate|analytic"
+_ESTIMATOR = r"exact|elbo|iwae(-[1-9][0-9]{0,8})?|bound|density|approximate|analytic"
+#: As papers print numbers; nobody prints more digits.
+_PRINTED = r"-?[0-9]{1,20}(\.[0-9]{1,20})?"
 _ESTIMATORS = "exact, elbo, iwae-K (iwae where K is unknown), bound, density, approximate or analytic"
+#: What sentences call a file.
+_CALLED = "Figure file"
+#: Characters that a file's own words add to a sentence at most, with what was expected instead.
+_LONGEST = 400
 _SPLITS = ("train", "validation", "test", "samples")
 
 _TYPES = {str: "a text in quotes", bool: "true or false", int: "a whole number", float: "a number", list: "a list of texts"}
@@ -73,9 +80,9 @@ def read_file(path: Path, name: str) -> list[Figure]:
     """The figures of a paper's file, as written; its remarks are only checked. `name`: what the figures call their file.
 
     Raises:
-        UserError: unreadable, not UTF-8, no TOML, or a mistake, with the figure and the field it is in.
+        UserError: unreadable, too long, not UTF-8, no TOML, or a mistake, with the figure and the field it is in.
     """
-    values = _parsed(path)
+    values = read_toml(path, _CALLED)
     entries = {kind: values.pop(kind, []) for kind in ("figure", "remark")}
     for kind, tables in entries.items():
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -84,17 +91,6 @@ def read_file(path: Path, name: str) -> list[Figure]:
     for number, remark in enumerate(entries["remark"], 1):
         _check_fields(path, _called("remark", remark, number), remark, _REMARK, ("id", "locator", "text"))
     return [_figure(path, name, values, given, _called("figure", given, number)) for number, given in enumerate(entries["figure"], 1)]
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"Figures '{path}' are not valid TOML: {error}; mend it there.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"Figures '{path}' are not UTF-8 text; save the file as UTF-8.") from None
-    except OSError as error:
-        raise UserError(f"Figures '{path}' cannot be read: {error.strerror}; make it a readable file.") from None
 
 
 def _figure(path: Path, name: str, header: dict[str, Any], given: dict[str, Any], called: str) -> Figure:
@@ -115,7 +111,7 @@ def _check_fields(path: Path, called: str, given: dict[str, Any], types: dict[st
         if field not in types:
             _refuse(path, called, field, f"there is no such field{_perhaps(field, types)}")
         if not _is(value, types[field]):
-            _refuse(path, called, field, f"expected {_TYPES[types[field]]}, got {value!r}")
+            _refuse(path, called, field, f"expected {_TYPES[types[field]]}, got {written(value)}")
         if value in ("", "-"):
             _refuse(path, called, field, "is empty; leave out what the source does not say" if field not in needed else "is empty")
     for field in needed:
@@ -145,7 +141,7 @@ def _mistakes(given: dict[str, Any]) -> list[tuple[str, str]]:
             found.append((field, f"expected a finite number, got {given[field]}"))
     found += [(field, f"expected more than 0, got {given[field]}") for field in ("tolerance", "updates") if given.get(field, 1) <= 0]
     printed = given.get("printed")
-    if printed is not None and not (re.fullmatch(r"-?\d+(\.\d+)?", printed) and float(printed) == given["value"]):
+    if printed is not None and not (re.fullmatch(_PRINTED, printed) and float(printed) == given["value"]):
         found.append(("printed", f"'{printed}' is not the value {given['value']}"))
     if given.get("split") not in (None, *_SPLITS):
         found.append(
@@ -176,7 +172,7 @@ def _readable(metric: str) -> str:
 
 def _called(kind: str, given: dict[str, Any], number: int) -> str:
     name = given.get("id")
-    return f"{kind} '{name}'" if isinstance(name, str) and name else f"{kind} number {number}"
+    return f"{kind} '{shortened(name)}'" if isinstance(name, str) and name else f"{kind} number {number}"
 
 
 def _perhaps(name: str, known: Collection[str]) -> str:
@@ -185,4 +181,5 @@ def _perhaps(name: str, known: Collection[str]) -> str:
 
 
 def _refuse(path: Path, called: str, field: str, mistake: str) -> NoReturn:
-    raise UserError(f"Figures '{path}': {called}: {field}: {mistake}{'' if mistake.endswith('?') else '.'}")
+    said = shortened(mistake, _LONGEST)
+    raise UserError(f"{_CALLED} '{path}': {called}: {shortened(field)}: {said}{'' if said.endswith('?') else '.'}")

@@ -8,9 +8,11 @@ from pathlib import Path
 from pixelbench.causality.picture import map_png
 from pixelbench.reports import escape
 from pixelbench.reports.maps import MapGroup, map_groups
+from pixelbench.reports.plots import drawable_text
 from pixelbench.reports.runs import Cell, Run
 from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.atomic import write_bytes
+from pixelbench.visible import visible
 
 #: Where the figures of a report lie, beside it; small enough to commit.
 FILES = "report-files"
@@ -99,7 +101,8 @@ class Gallery:
         self._maps_shown[group.labels] = labels[0]
         name = f"{FILES}/map-{escape.file_name(self._task)}-{escape.file_name(labels[0])}.png"
         target = ", ".join(labels)
-        write_bytes(self._beside / name, map_png(dataclasses.replace(group.report, target=target)))
+        with drawable_text():
+            write_bytes(self._beside / name, map_png(dataclasses.replace(group.report, target=visible(target))))
         return _picture(f"Dependence map of {target}", name)
 
     def _pointer(self, labels: Sequence[str], group: MapGroup) -> str:

@@ -16,6 +16,7 @@ from pixelbench.reports.html_page import Page, page_of
 from pixelbench.reports.html_variants import Asked
 from pixelbench.reports.report import Report
 from pixelbench.store.atomic import write_text
+from pixelbench.visible import visible
 
 #: The page's own style and script, inside it.
 _STYLE, _SCRIPT = "page.css", "page.js"
@@ -62,7 +63,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(words=words)
+    environment.finalize = _shown
     return environment
+
+
+def _shown(value: object) -> object:
+    """What stands for a value on the page: text without characters that turn the direction of the text around it."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _inside(name: str) -> Markup:

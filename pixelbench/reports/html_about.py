@@ -58,4 +58,4 @@ def _commit(about: Provenance) -> str:
 
 def _natural(text: str) -> tuple[bool, int, str]:
     """Whole numbers by their size."""
-    return (False, int(text), "") if text.isdecimal() else (True, 0, text)
+    return (False, int(text), "") if text.isdecimal() and len(text) < 20 else (True, 0, text)

@@ -63,7 +63,7 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     cells = sorted((cell for cell in report.cells if cell.task == table.task), key=_position(table))
     gallery = Gallery(table.task, cells, beside)
     parts = [f"## {escape.text(table.task)}", f"{escape.text(columns.caption(table))}."]
-    parts.append(f"Preprocessing: {escape.text(' '.join(table.preprocessing))} Digest `{table.digest[:12]}`.")
+    parts.append(f"Preprocessing: {escape.text(' '.join(table.preprocessing))} Digest `{escape.file_name(table.digest[:12])}`.")
     parts.append(result_table(table, columns.columns_of(table)))
     steps = report.order_of(table.task)
     if steps:

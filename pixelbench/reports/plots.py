@@ -1,11 +1,15 @@
 """Learning curves: train and validation bits/dim against updates, one figure a task."""
 
+import contextlib
 import io
 import itertools
 import math
+import warnings
+from collections.abc import Iterator
 
 from pixelbench.reports.runs import Cell, Run
 from pixelbench.store.artifacts import CURVE, Curve, read_curve
+from pixelbench.visible import visible
 
 #: Okabe and Ito's palette: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -25,6 +29,21 @@ def draw_curves(cells: list[Cell]) -> bytes | None:
     curves = list(itertools.islice(read, MOST_CURVES))
     if not curves:
         return None
+    import matplotlib
+
+    with matplotlib.rc_context({"text.parse_math": False}), drawable_text():  # a name between dollar signs is no formula
+        return _png(_drawn(cells, curves))
+
+
+@contextlib.contextmanager
+def drawable_text() -> Iterator[None]:
+    """Letters that the font lacks are boxes in the picture, and no warning each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
+
+
+def _drawn(cells: list[Cell], curves: list[tuple[Cell, Curve]]):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -39,14 +58,14 @@ def draw_curves(cells: list[Cell]) -> bytes | None:
         if cell.family in LEVEL_LINES and (bits := cell.mean("likelihood", "bits_per_dim")) is not None:
             axes.axhline(bits, color="0.6", linewidth=0.8, linestyle=":")
             side = "bottom" if cell.family == "uniform" else "top"  # the two can be close
-            axes.annotate(cell.label, (1, bits), xycoords=("axes fraction", "data"), ha="right", va=side, fontsize=8, color="0.4")
-    axes.set(xlabel="updates", ylabel="bits/dim", title=f"{cells[0].task}: validation (dots) and training (thin)")
+            axes.annotate(visible(cell.label), (1, bits), xycoords=("axes fraction", "data"), ha="right", va=side, fontsize=8, color="0.4")
+    axes.set(xlabel="updates", ylabel="bits/dim", title=f"{visible(cells[0].task)}: validation (dots) and training (thin)")
     axes.set_ylim(0, 1.1 * math.log2(cells[0].levels))
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
-    return _png(figure)
+    return figure
 
 
 def _draw_cell(axes, cell: Cell, curve: Curve, colour: str, marker: str) -> None:
@@ -55,7 +74,9 @@ def _draw_cell(axes, cell: Cell, curve: Curve, colour: str, marker: str) -> None
     validation = [(update, bits) for update, _, bits in curve if bits is not None]
     if train:
         axes.plot(*zip(*train, strict=True), color=colour, linewidth=0.7, alpha=0.45, linestyle=style)
-    label = f"{cell.label}{' (not causal)' if cell.leaky else ' (a bound)' if cell.bound else ''}"
+    name = visible(cell.label)
+    name = f" {name}" if name.startswith("_") else name  # which would say that it has no place in the legend
+    label = f"{name}{' (not causal)' if cell.leaky else ' (a bound)' if cell.bound else ''}"
     points = validation or train
     if not points:
         return

@@ -9,6 +9,7 @@ from rich.text import Text
 from pixelbench.reports import columns, words
 from pixelbench.reports.report import Report
 from pixelbench.reports.tables import Row, TaskTable
+from pixelbench.visible import visible
 
 #: Where a terminal is narrow, a longer name is broken, and words from this length on.
 MOST_OF_A_NAME, LEAST_OF_WORDS = 20, 10
@@ -22,19 +23,19 @@ def print_report(report: Report, console: Console) -> None:
         title = f"{table.task}: {columns.caption(table)}"
         console.print(_table(table, columns.columns_of(table), title, console))
         for step in report.order_of(table.task):
-            console.print(Text(f"  {'✓' if step.holds else '?'} {step.sentence}"))
+            console.print(_text(f"  {'✓' if step.holds else '?'} {step.sentence}"))
         for row in table.rows:
             if row.published is not None:
-                console.print(Text(f"  {row.published.sign} {row.label}: {row.published.sentence} ({row.published.paper})"))
+                console.print(_text(f"  {row.published.sign} {row.label}: {row.published.sentence} ({row.published.paper})"))
         console.print()
     ablations = [(f"Ablation: {one.axis.title}", one.task, one.sentences) for one in report.ablations]
     lessons = [(f"Lesson: {one.title}", one.task, [" ".join(one.sentences)]) for one in report.untold]
     told = [*ablations, *lessons]
     for title in dict.fromkeys(title for title, *_ in told):
-        console.print(Text(title, style="bold"))
+        console.print(_text(title, style="bold"))
         for task, said in ((task, said) for entry, task, said in told if entry == title):
             for sentence in said:
-                console.print(Text(f"  {task}: {sentence}"))
+                console.print(_text(f"  {task}: {sentence}"))
         console.print()
     _print_problems(report, console)
 
@@ -43,22 +44,22 @@ def print_ablation(report: Report, name: str, console: Console) -> None:
     """What `pixelbench ablate` shows: the question, then on each task the table and a paragraph a variant."""
     ablations = [ablation for ablation in report.ablations if ablation.axis.name == name]
     if not ablations:
-        console.print(f"No ablation '{name}' can be shown: its baseline or all of its variants are not stored here.")
+        console.print(_text(f"No ablation '{name}' can be shown: its baseline or all of its variants are not stored here."))
     for question in dict.fromkeys(ablation.axis.question for ablation in ablations):
-        console.print(Text(question, style="bold"))
+        console.print(_text(question, style="bold"))
         console.print()
     for ablation in ablations:
         title = f"{ablation.task}: {ablation.axis.title}; {columns.caption(ablation.table)}"
         console.print(_table(ablation.table, columns.columns_of_ablation(ablation), title, console))
         for sentence in ablation.sentences:
-            console.print(Text(f"  {sentence}"))
+            console.print(_text(f"  {sentence}"))
         console.print()
     _print_problems(report, console)
 
 
 def _print_problems(report: Report, console: Console) -> None:
     for problem in report.problems:
-        console.print(Text(f"Not used: {problem}", style="yellow"))
+        console.print(_text(f"Not used: {problem}", style="yellow"))
 
 
 def _table(table: TaskTable, shown: list[columns.Column], title: str, console: Console) -> Table:
@@ -82,6 +83,11 @@ def _table(table: TaskTable, shown: list[columns.Column], title: str, console: C
     return grid
 
 
+def _text(said: str, style: str = "") -> Text:
+    """Text of a store as it is shown: no mark of rich's, and nothing that a terminal obeys."""
+    return Text(visible(said), style=style)
+
+
 def _width(grid: Table, console: Console) -> int:
     """How wide the table would be on endless paper."""
     return console.measure(grid, options=console.options.update(max_width=1000)).maximum
@@ -89,7 +95,7 @@ def _width(grid: Table, console: Console) -> int:
 
 def _grid(table: TaskTable, shown: list[columns.Column], title: str, *, close: bool = False) -> Table:
     """`close`: without space around the words, and with lines broken."""
-    grid = Table(title=Text(title), title_justify="left", title_style="bold", padding=(0, 0) if close else (0, 1))
+    grid = Table(title=_text(title), title_justify="left", title_style="bold", padding=(0, 0) if close else (0, 1))
     for column in shown:
         heading = _broken(column, column.title) if close else column.title
         grid.add_column(heading, justify="right" if column.right else "left", overflow="fold")
@@ -99,7 +105,7 @@ def _grid(table: TaskTable, shown: list[columns.Column], title: str, *, close: b
     measured = any(column.real(table) for column in shown if column is not columns.VARIANT)
     if measured and table.real["zeros"] is not None:
         grid.add_section()
-        grid.add_row(*(Text(column.real(table), style="italic") for column in shown))
+        grid.add_row(*(_text(column.real(table), style="italic") for column in shown))
     return grid
 
 
@@ -113,12 +119,13 @@ def _broken(column: columns.Column, text: str) -> str:
 
 
 def _cell(column: columns.Column, row: Row, broken: bool) -> Text:
-    text = _broken(column, column.cell(row)) if broken else column.cell(row)
+    text = visible(column.cell(row))
+    text = _broken(column, text) if broken else text
     between = "\n" if broken else " "
     if row.standing == "leaking" and column is columns.SCORE:
         return Text.assemble((text, "strike"), (f"{between}not causal", "red"))  # in words too: not every terminal strikes through
     if column is columns.CAUSAL and row.causal == "leaky":
-        return Text(text, style="bold red")
+        return _text(text, style="bold red")
     if column is columns.SCORE and words.estimated(row):
-        return Text(f"{text}{between}({words.estimated(row)})")
-    return Text(text, style="red" if column is columns.STATUS and row.status != "done" else "")
+        return _text(f"{text}{between}({words.estimated(row)})")
+    return _text(text, style="red" if column is columns.STATUS and row.status != "done" else "")

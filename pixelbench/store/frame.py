@@ -9,6 +9,7 @@ import pandas as pd
 from pixelbench.store.artifacts import EVIDENCE
 from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, StoredRun, require_store, scan
+from pixelbench.visible import visible
 
 #: Column → pandas type. Integers that may be absent are nullable; real numbers are NaN where absent.
 COLUMNS: dict[str, str] = {
@@ -63,7 +64,7 @@ def load_results(path: str | Path) -> pd.DataFrame:
     store = require_store(Path(path))
     found = scan(store).examine(names=EVIDENCE)
     for problem in found.problems:
-        warnings.warn(problem, stacklevel=2)
+        warnings.warn(visible(problem), stacklevel=2)
     return results_frame(found)
 
 

@@ -44,22 +44,25 @@ setting: see `overrides_of` and `pixelbench show SUITE --resolved`.
 """
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from pixelbench.errors import UserError, first_line, nearest, unknown
+from pixelbench.errors import UserError, nearest, shortened, unknown
 from pixelbench.suites import parsing
 from pixelbench.suites.claims import WrittenFloat, fill_in_printed
 from pixelbench.suites.resolve import expand_axes
 from pixelbench.suites.schema import Suite
-from pixelbench.suites.validation import axis_mistakes, find_mistakes
+from pixelbench.suites.toml_file import files_beside, is_file, read_text, read_toml
+from pixelbench.suites.validation import axis_mistakes, find_mistakes, size_mistakes, unknown_names
 from pixelbench.training.recipe import Recipe
 
 _SHIPPED = Path(__file__).parent / "shipped"
 _ABLATIONS = _SHIPPED / "ablations"
 #: What shipped suites have in common; to extend, or to look at.
 _PARTS = _SHIPPED / "parts"
+_CALLED = "Suite file"
+#: Mistakes that are shown; more come of one that is everywhere.
+_MOST_SHOWN = 50
 
 
 def suite_names() -> list[str]:
@@ -87,15 +90,23 @@ def load_suite(name_or_path: str) -> Suite:
         recipe = values.get("recipe")  # can be judged although the rest has no shape
         parsing.parse(Recipe, [("recipe", recipe if isinstance(recipe, dict) else {})], mistakes)
     elif not mistakes:
-        mistakes = axis_mistakes(suite)
-        try:
-            suite = expand_axes(suite)
-            mistakes += find_mistakes(suite)
-        except ValueError as error:  # a value of an axis that no name can be made of
-            mistakes.append(f"axes: {error}")
+        suite, mistakes = _expanded(suite)
     if suite is None or mistakes:
         raise UserError(_summary(path, list(dict.fromkeys(mistakes))))
     return suite
+
+
+def _expanded(suite: Suite) -> tuple[Suite, list[str]]:
+    """The suite with its axes multiplied out, and what is wrong with it. Names are looked up, and cells counted, before there are any."""
+    mistakes = [*unknown_names(suite), *axis_mistakes(suite)]
+    too_large = size_mistakes(suite)
+    if too_large:
+        return suite, mistakes + too_large
+    try:
+        suite = expand_axes(suite)
+    except ValueError as error:  # a value of an axis that no name can be made of
+        return suite, [*mistakes, f"axes: {error}"]
+    return suite, mistakes + find_mistakes(suite)
 
 
 def suite_text(name_or_path: str) -> str:
@@ -104,7 +115,7 @@ def suite_text(name_or_path: str) -> str:
     Raises:
         UserError: no such suite, or unreadable.
     """
-    return _text(_find(name_or_path, Path()))
+    return read_text(_find(name_or_path, Path()), _CALLED)
 
 
 def is_path(name_or_path: str) -> bool:
@@ -123,10 +134,10 @@ def _find(name_or_path: str, beside: Path) -> Path:
                 return folder / f"{name_or_path}.toml"
         raise unknown("suite", name_or_path, [*suite_names(), *ablation_names()])
     path = beside / name_or_path
-    if not path.is_file():
-        near = nearest(path.name, [p.name for p in path.parent.glob("*.toml")])
+    if not is_file(path):
+        near = nearest(path.name, files_beside(path))
         hint = f"did you mean '{path.with_name(near)}'?" if near else "`pixelbench list suites` names those that ship."
-        raise UserError(f"There is no suite file '{path}'; {hint}")
+        raise UserError(f"There is no suite file '{shortened(str(path), 200)}'; {hint}")
     return path
 
 
@@ -142,7 +153,8 @@ def _read_extended(path: Path) -> dict[str, Any]:
     base_path = _find(extends, path.parent)
     base = _read(base_path)
     if "extends" in base:
-        raise UserError(f"{path}: extends: '{extends}' itself extends '{base['extends']}'; extend that one instead.")
+        further = shortened(str(base["extends"]))
+        raise UserError(f"{path}: extends: '{extends}' itself extends '{further}'; extend that one instead.")
     for own in ("name", "description", "claim"):
         base.pop(own, None)
     return _merged(base if kept is None else _on_tasks(path, base, kept), values)
@@ -174,19 +186,21 @@ def _tables(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(_text(path), parse_float=WrittenFloat)
-    except (ValueError, RecursionError) as error:  # beside TOML's own mistakes: whole numbers of thousands of digits, endless nesting
-        raise UserError(f"Suite file '{path}' is not valid TOML: {first_line(error)}; fix it there.") from None
+    """What the file says; names, by which tables are merged, are texts.
 
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"Suite file '{path}' cannot be read: {error.strerror}; fix its permissions or name another.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"Suite file '{path}' is not UTF-8 text; save it as UTF-8.") from None
+    Raises:
+        UserError: no TOML, or a name that is none.
+    """
+    values = read_toml(path, _CALLED, WrittenFloat)
+    mistakes = [
+        f"{kind}.[{index}].name: expected a text in quotes, got {parsing.written(entry['name'])}"
+        for kind in ("task", "variant")
+        for index, entry in enumerate(_tables(values, kind))
+        if not isinstance(entry.get("name", ""), str)
+    ]
+    if mistakes:
+        raise UserError(_summary(path, mistakes))
+    return values
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
@@ -213,4 +227,6 @@ def _summary(path: Path, mistakes: list[str]) -> str:
     where = path.stem if path.is_relative_to(_SHIPPED) else path
     if len(mistakes) == 1:
         return f"Suite '{where}' has a mistake: {mistakes[0].removesuffix('.')}."
-    return f"Suite '{where}' has {len(mistakes)} mistakes:\n" + "\n".join(f"  {mistake}" for mistake in mistakes)
+    shown = [f"  {mistake}" for mistake in mistakes[:_MOST_SHOWN]]
+    more = [f"  and {len(mistakes) - _MOST_SHOWN} more"] if len(mistakes) > _MOST_SHOWN else []
+    return "\n".join([f"Suite '{where}' has {len(mistakes)} mistakes:", *shown, *more])

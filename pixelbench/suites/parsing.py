@@ -11,13 +11,15 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from pixelbench.errors import nearest
+from pixelbench.errors import nearest, shortened
 
 T = TypeVar("T")
 
 #: A dotted name and the values given under it; a later one wins.
 Override = tuple[str, dict[str, Any]]
 
+#: After so many nobody reads on.
+_MOST_ERRORS = 100
 _EXPECTED = {
     "bool_type": "true or false",
     "dataclass_type": "a table",
@@ -34,13 +36,19 @@ def parse(kind: type[T], overrides: Sequence[Override], mistakes: list[str]) -> 
     """The merged overrides as a `kind` (a dataclass), or None after adding each mistake under the dotted name of the one that made it."""
     values = {name: value for _, given in overrides for name, value in given.items()}
     try:
-        return _adapter(kind).validate_json(json.dumps(values, default=str))
+        text = json.dumps(values, default=str)
+    except ValueError:  # a whole number that Python refuses to print; of a file, `impossible_numbers` has said where it is
+        if not mistakes:
+            mistakes.append(f"{overrides[0][0] or 'a setting'}: holds a number of thousands of digits")
+        return None
+    try:
+        return _adapter(kind).validate_json(text)
     except ValidationError as error:
-        for entry in error.errors(include_url=False):
+        for entry in error.errors(include_url=False)[:_MOST_ERRORS]:
             path = _dotted(entry["loc"], values)
             setting = entry["loc"][0] if entry["loc"] else _expectation(entry, kind).split()[0]  # "layers must be at least 0, got -1"
             owner = next((name for name, given in reversed(overrides) if setting in given), overrides[0][0])
-            mistakes.append(f"{'.'.join(part for part in (owner, path) if part)}: {_expectation(entry, kind)}")
+            mistakes.append(": ".join(filter(None, (".".join(filter(None, (owner, path))), _expectation(entry, kind)))))
         return None
 
 
@@ -55,7 +63,15 @@ def impossible_numbers(values: Any, path: str = "") -> Iterator[str]:
     elif isinstance(values, float) and not math.isfinite(values):
         yield f"{path}: expected a finite number, got {values}"
     elif isinstance(values, int) and not -(2**63) <= values < 2**63:
-        yield f"{path}: expected a whole number of at most 64 bits, so below 2^63, got one of {len(str(abs(values)))} digits"
+        yield f"{path}: expected a whole number of at most 64 bits, so below 2^63, got one of {_digits(values)} digits"
+
+
+def written(value: Any) -> str:
+    """A value as part of a sentence, as JSON."""
+    try:
+        return shortened(json.dumps(value, default=str, ensure_ascii=False))
+    except ValueError:  # a whole number of thousands of digits
+        return "a number beyond all bounds"
 
 
 def item_name(value: Any, index: int) -> str:
@@ -63,7 +79,7 @@ def item_name(value: Any, index: int) -> str:
     entry = value if isinstance(value, dict) else {}
     about = [entry[key] for key in ("task", "variant") if isinstance(entry.get(key), str)]
     name = entry.get("name", "/".join(about) if len(about) == 2 else None)
-    return name if isinstance(name, str) else f"[{index}]"
+    return shortened(name, 60) if isinstance(name, str) and name else f"[{index}]"
 
 
 @cache
@@ -76,7 +92,7 @@ def _dotted(location: Sequence[int | str], values: Any) -> str:
     parts = []
     for part in location:
         inside = values[part] if _has(values, part) else None
-        parts.append(item_name(inside, part) if isinstance(part, int) else part)
+        parts.append(item_name(inside, part) if isinstance(part, int) else shortened(part, 60))
         values = inside
     return ".".join(parts)
 
@@ -88,16 +104,22 @@ def _has(values: Any, part: int | str) -> bool:
 def _expectation(entry: Any, kind: type) -> str:
     error = entry["type"]
     if error in _EXPECTED:
-        return f"expected {_EXPECTED[error]}, got {json.dumps(entry['input'], default=str)}"
+        return f"expected {_EXPECTED[error]}, got {written(entry['input'])}"
     if error == "literal_error":
-        near = nearest(str(entry["input"]), re.findall("'(.*?)'", entry["ctx"]["expected"]))
-        return f"expected {entry['ctx']['expected']}, got '{entry['input']}'" + (f"; did you mean '{near}'?" if near else "")
+        given, expected = shortened(str(entry["input"])), entry["ctx"]["expected"]
+        near = nearest(given, re.findall("'(.*?)'", expected))
+        return f"expected {expected}, got '{given}'" + (f"; did you mean '{near}'?" if near else "")
     if error == "unexpected_keyword_argument":
         near = nearest(str(entry["loc"][-1]), _names(kind))
         return "there is no such setting" + (f"; did you mean '{near}'?" if near else "")
     if error in ("missing", "missing_argument"):
         return "is missing"
     return entry["msg"].removeprefix("Value error, ")
+
+
+def _digits(number: int) -> int:
+    """Of a number so long that Python refuses to print it, nearly."""
+    return len(str(abs(number))) if abs(number) < 10**4000 else int(number.bit_length() * math.log10(2)) + 1
 
 
 @cache

@@ -70,10 +70,15 @@ def task_or_mistake(name: str) -> Task | str:
         return str(error)
 
 
-def _along_axes(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> Iterator[SuiteVariant]:
+def axes_of(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> list[str]:
+    """Those axes that a variant is multiplied along: of settings that its family has, and that it does not fix itself."""
     family = FAMILIES.get(variant.family)
     fixed = {*variant.settings, *(name for there in variant.on.values() for name in there.settings)}
-    own = [name for name in axes if family and name in setting_names(family) and name not in fixed]
+    return [name for name in axes if family and name in setting_names(family) and name not in fixed]
+
+
+def _along_axes(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> Iterator[SuiteVariant]:
+    own = axes_of(variant, axes)
     for values in itertools.product(*(axes[name] for name in own)):
         chosen = dict(zip(own, values, strict=True))
         suffix = "".join(f"+{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items())

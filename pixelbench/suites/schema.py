@@ -6,10 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from pixelbench.errors import shortened
+from pixelbench.training.recipe import MOST_UPDATES
+
 _STRICT = ConfigDict(extra="forbid", strict=True)
 #: With how few seeds a verdict can be given.
 FEWEST_SEEDS = 3
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
+#: Letters of a variant's name: a folder is named by it, a picture by it with the task's name and more, and file systems take 255, encrypted
+#: ones 143.
+MOST_LETTERS = 120
+#: As many as `--seeds` takes.
+MOST_SEEDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class Budget:
     def __post_init__(self) -> None:
         if self.updates is not None and self.updates < 1:
             raise ValueError(f"updates must be at least 1, got {self.updates}")
+        if self.updates is not None and self.updates > MOST_UPDATES:
+            raise ValueError(f"updates must be at most {MOST_UPDATES:,}, or no run comes to an end, got {self.updates:,}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,10 @@ class SuiteTask:
     budgets: Annotated[dict[str, Budget], Field(alias="budget")] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
     deviations: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name or "\0" in self.name:
+            raise ValueError("a task's name is that of a task, or folder:PATH, and holds no zero byte")
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,11 @@ class SuiteVariant:
 
     def __post_init__(self) -> None:
         _check_verdict_seeds(self.verdict_seeds)
+        if not _NAME.fullmatch(self.name):
+            held = "letters, digits and . _ + = - only, for its folder"
+            raise ValueError(f"a variant's name holds {held}; got '{shortened(self.name, 40)}'")
+        if len(self.name) > MOST_LETTERS:
+            raise ValueError(f"a variant's name has at most {MOST_LETTERS} letters, for its folder; got {len(self.name)}")
 
 
 @dataclass(frozen=True)
@@ -154,11 +173,13 @@ class Suite:
 
     def __post_init__(self) -> None:
         if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must be different whole numbers from 0 up, got {list(self.seeds)}")
+            raise ValueError(f"seeds must be different whole numbers from 0 up, got {shortened(str(list(self.seeds)))}")
+        if len(self.seeds) > MOST_SEEDS:
+            raise ValueError(f"seeds must be at most {MOST_SEEDS:,}, got {len(self.seeds):,}")
         _check_verdict_seeds(self.verdict_seeds)
-        for variant in self.variants:
-            if not _NAME.fullmatch(variant.name):
-                raise ValueError(f"a variant's name holds letters, digits and . _ + = - only, for its folder; got '{variant.name}'")
+        for kind, names in (("name", [self.name]), ("budget", self.budgets)):
+            if any(len(name) > MOST_LETTERS for name in names):
+                raise ValueError(f"{kind}: a name has at most {MOST_LETTERS} letters")
 
     def verdict_seeds_of(self, variant: SuiteVariant) -> int:
         """How many seeds, from 0 on, decide the verdict on a variant of the suite."""
@@ -172,3 +193,5 @@ class Suite:
 def _check_verdict_seeds(count: int | None) -> None:
     if count is not None and count < FEWEST_SEEDS:
         raise ValueError(f"verdict_seeds must be at least {FEWEST_SEEDS}, since fewer give no interval to rely on, got {count}")
+    if count is not None and count > MOST_SEEDS:
+        raise ValueError(f"verdict_seeds must be at most {MOST_SEEDS:,}, got {count:,}")

@@ -16,6 +16,8 @@ from pixelbench.suites.schema import Suite, SuiteTask, SuiteVariant
 PRECISIONS = ("auto", "fp32", "bf16")
 #: The kinds of device that `auto` tells apart.
 _DEVICES = ("cpu", "cuda")
+#: To plan so many takes seconds, to make them years.
+MOST_RUNS = 50_000
 _TASK_FACTS = ("name", "digest", "preprocessing", "channels", "height", "width", "levels")
 
 
@@ -46,11 +48,15 @@ def specs_of(
     """
     budget = budget or suite.default_budget
     _check_choices(suite, budget, limit, precision)
+    chosen, seeds = choose(suite, only), seeds or suite.seeds
+    if len(chosen) * len(seeds) > MOST_RUNS:
+        asked = f"{len(chosen):,} cells with {len(seeds):,} seeds each"
+        raise UserError(f"At most {MOST_RUNS:,} runs can be planned at once, and these are {asked}; choose fewer with --only or --seeds.")
     return [
         _spec(task, variant, resolved, seed=seed, budget=budget, limit=limit, precision=_precision(resolved, precision, device))
-        for task, variant in choose(suite, only)
+        for task, variant in chosen
         if (resolved := resolve(suite, task, variant, budget, [])) is not None
-        for seed in seeds or suite.seeds
+        for seed in seeds
     ]
 
 

@@ -1,14 +1,22 @@
 """What is wrong with a suite beyond the shape of its file: names of nothing, settings of no family, cells that cannot be. No torch."""
 
+import itertools
+import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from pixelbench.errors import unknown
+from pixelbench.errors import shortened, unknown
 from pixelbench.models.families import FAMILIES
 from pixelbench.suites.claims import claim_mistakes
 from pixelbench.suites.overrides import setting_names
-from pixelbench.suites.resolve import pairs, resolve, task_or_mistake
+from pixelbench.suites.resolve import axes_of, pairs, resolve, task_or_mistake
 from pixelbench.suites.schema import Suite, SuiteVariant
+
+#: Cells at a budget each. The largest suite that ships has 260; to look at so many takes a second, and to train them a lifetime.
+MOST_CELLS = 10_000
+#: After so many nobody reads on.
+MOST_MISTAKES = 100
 
 
 def axis_mistakes(suite: Suite) -> list[str]:
@@ -18,34 +26,59 @@ def axis_mistakes(suite: Suite) -> list[str]:
     return found + [f"axes.{name}: expected at least one value" for name, values in suite.axes.items() if not values]
 
 
+def unknown_names(suite: Suite) -> list[str]:
+    """Names of no task, model or budget, wherever the suite uses one: all that can be looked up before the axes are multiplied out."""
+    return list(itertools.islice(_unknown_names(suite), MOST_MISTAKES))
+
+
+def _unknown_names(suite: Suite) -> Iterator[str]:
+    own_tasks = [task.name for task in suite.tasks]
+    yield from (f"task.{shortened(name)}: {said}" for name in own_tasks if isinstance(said := task_or_mistake(name), str))
+    for variant in suite.variants:
+        at = f"variant.{shortened(variant.name)}"
+        if variant.family not in FAMILIES:
+            yield f"{at}.family: {unknown('model', variant.family, FAMILIES)}"
+        elsewhere = variant.tasks or own_tasks
+        yield from (f"{at}.tasks: {unknown('task of this suite', name, own_tasks)}" for name in elsewhere if name not in own_tasks)
+        yield from (f"{at}.on: {unknown('task of this variant', name, elsewhere)}" for name in variant.on if name not in elsewhere)
+    yield from (f"{at}.budget: {unknown('budget', name, suite.budgets)}" for at, name in _budgets(suite) if name not in suite.budgets)
+    if suite.default_budget not in suite.budgets:
+        yield f"default_budget: {unknown('budget', suite.default_budget, suite.budgets)}"
+
+
+def size_mistakes(suite: Suite) -> list[str]:
+    """A suite of more cells than anybody can mean; counted, not made."""
+    count, tasks = 0, [task.name for task in suite.tasks]
+    for variant in suite.variants:
+        on = len(tasks) if variant.tasks is None else sum(name in variant.tasks for name in tasks)
+        count += on * math.prod(len(suite.axes[name]) for name in axes_of(variant, suite.axes))
+    count *= max(len(suite.budgets), 1)
+    if count <= MOST_CELLS:
+        return []
+    asked = "axes" if suite.axes else "variant"
+    return [f"{asked}: the suite comes to {count:,} cells (variants on tasks at budgets), and no suite has more than {MOST_CELLS:,}"]
+
+
 def find_mistakes(suite: Suite) -> list[str]:
-    """Every mistake that shows only when names are looked up and cells are put together."""
-    mistakes = _unknown_names(suite)
+    """Every mistake that shows only when variants are there and cells are put together, beside unknown names."""
+    found = dict.fromkeys(_twins(suite) + _ablation_mistakes(suite) + list(itertools.islice(claim_mistakes(suite), MOST_MISTAKES)))
     if all(variant.family in FAMILIES for variant in suite.variants):
-        mistakes += _settings_of_nobody(suite)
+        found |= dict.fromkeys(_settings_of_nobody(suite))
     for task, variant in pairs(suite):
         if variant.family in FAMILIES:
             for budget in suite.budgets:
+                mistakes: list[str] = []
                 resolve(suite, task, variant, budget, mistakes)
-    return mistakes
+                found |= dict.fromkeys(mistakes)
+                if len(found) > MOST_MISTAKES:
+                    return list(found)
+    return list(found)
 
 
-def _unknown_names(suite: Suite) -> list[str]:
-    own_tasks = [task.name for task in suite.tasks]
-    found = [f"task.{name}: {said}" for name in own_tasks if isinstance(said := task_or_mistake(name), str)]
-    for variant in suite.variants:
-        at = f"variant.{variant.name}"
-        if variant.family not in FAMILIES:
-            found.append(f"{at}.family: {unknown('model', variant.family, FAMILIES)}")
-        found += [f"{at}.tasks: {unknown('task of this suite', name, own_tasks)}" for name in variant.tasks or () if name not in own_tasks]
-        elsewhere = variant.tasks or own_tasks
-        found += [f"{at}.on: {unknown('task of this variant', name, elsewhere)}" for name in variant.on if name not in elsewhere]
-    found += [f"{at}.budget: {unknown('budget', name, suite.budgets)}" for at, name in _budgets(suite) if name not in suite.budgets]
-    if suite.default_budget not in suite.budgets:
-        found.append(f"default_budget: {unknown('budget', suite.default_budget, suite.budgets)}")
-    for kind, names in (("task", own_tasks), ("variant", [variant.name for variant in suite.variants])):
-        found += [f"{kind}.{name}: there are two of this name" for name in dict.fromkeys(names) if names.count(name) > 1]
-    return found + _ablation_mistakes(suite) + list(claim_mistakes(suite))
+def _twins(suite: Suite) -> list[str]:
+    """Names that two tasks, or two variants, have."""
+    named = [("task", [task.name for task in suite.tasks]), ("variant", [variant.name for variant in suite.variants])]
+    return [f"{kind}.{name}: there are two of this name" for kind, names in named for name, n in Counter(names).items() if n > 1]
 
 
 def _budgets(suite: Suite) -> Iterator[tuple[str, str]]:

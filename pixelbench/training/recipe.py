@@ -16,6 +16,9 @@ CONSTANTS: dict[str, dict[str, float]] = {
     "rmsprop": {"alpha": 0.99, "epsilon": 1e-8, "momentum": 0.0, "weight_decay": 0.0},
 }
 
+#: More cannot be meant: at a thousand updates a second so many take twelve days, at usual speeds years; no data set has so large a batch.
+MOST_UPDATES, MOST_BATCH = 10**9, 10**7
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -54,6 +57,9 @@ class Recipe:
         _within("clip", self.clip, 0.0, float("inf"))
         _within("warmup", self.warmup, 0, float("inf"))
         _within("batch", self.batch, 1, float("inf"))
+        for name, most in (("warmup", MOST_UPDATES), ("batch", MOST_BATCH)):
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be at most {most:,}, got {getattr(self, name):,}")
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""

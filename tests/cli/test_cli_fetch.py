@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import shutil
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
@@ -134,6 +135,27 @@ def test_a_folder_is_prepared_by_run_and_its_runs_can_be_sampled(pixelbench: Pix
     assert record["task"]["digest"]
     code, _, err = pixelbench("sample", "folder-birds/uniform", "-n", "2")
     assert code == 0, err
+
+
+def test_images_in_two_splits_are_accepted_on_purpose(pixelbench: Pixelbench, tmp_path: Path, data: Path):
+    """By `run` and `fetch` alike; every page then says so."""
+    folder = usual(tmp_path / "birds", train=20)
+    shutil.copy(folder / "train" / "00.png", folder / "valid" / "same.png")
+    (folder / "train" / "left.tiff").write_bytes(b"x")
+    (tmp_path / "mine.toml").write_text(SUITE.replace("NAME", f"folder:{folder}"))
+    code, _, err = pixelbench("run", "--suite", "mine.toml", "--workers", "0")
+    assert code == 2
+    assert "1 of the 4 test images (the first: valid/same.png is train/00.png) is in an earlier split too" in err
+    assert pixelbench("fetch", f"folder:{folder}")[0] == 2
+    code, _, err = pixelbench("run", "--suite", "mine.toml", "--workers", "0", "--allow-overlap")
+    assert code == 0, err
+    assert "read: 1 (train/left.tiff)." in err
+    for name in ("report.md", "report.html"):
+        assert "Images of test that are in train or validation too: 1." in (tmp_path / "runs" / name).read_text()
+    code, _, err = pixelbench("fetch", f"folder:{folder}")
+    assert code == 0
+    assert "are in train or validation too: 1. Passed over in" in err
+    assert pixelbench("fetch", "digits", "--allow-overlap")[2].startswith("--allow-overlap is for image folders")
 
 
 def test_an_ablation_runs_on_a_folder(pixelbench: Pixelbench, tmp_path: Path, data: Path):

@@ -51,7 +51,28 @@ def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path, monkeypatch: py
     (tmp_path / FOLDER).mkdir()
     for name, (_, size) in BATCHES.items():
         (tmp_path / FOLDER / name).write_bytes(bytes(size - (name == "data_batch_2")))
-    assert "does not hold data_batch_2; get them" in str(get_task("cifar10-16").missing())  # a cut file
+    size = BATCHES["data_batch_2"][1]
+    said = str(get_task("cifar10-16").missing())
+    assert f"' its data_batch_2 is of {size - 1:,} bytes instead of {size:,}; get them" in said  # a cut file
+
+
+def test_batches_of_cifar_100_are_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    _verified.cache_clear()
+    folder = tmp_path / FOLDER
+    folder.mkdir()
+    for name in BATCHES:
+        (folder / name).write_bytes(pickle.dumps({b"data": bytes(5000), b"fine_labels": [1], b"coarse_labels": [2]}))
+    said = str(missing_cifar10("cifar10"))
+    assert "its data_batch_1 is of CIFAR-100, its data_batch_2 is of CIFAR-100" in said
+    assert "does not hold" not in said
+    with pytest.raises(UserError, match="data_batch_1' is not the published file but one of CIFAR-100, so it was not opened"):
+        get_task("cifar10").load()
+    (folder / "data_batch_1").unlink()
+    (tmp_path / "cifar-100-python").mkdir()
+    said = str(missing_cifar10("cifar10"))
+    assert "does not hold data_batch_1, its data_batch_2 is of CIFAR-100" in said
+    assert "('cifar-100-python' beside it is CIFAR-100, which is another set)" in said
 
 
 def test_grey_weights_are_those_of_a_thousand():

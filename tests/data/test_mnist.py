@@ -4,18 +4,19 @@ import gzip
 import hashlib
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from local_server import serving  # type: ignore[import-not-found]
 
-from pixelbench.data import get_task
+from pixelbench.data import get_task, mnist
 from pixelbench.data.download import MIRROR
 from pixelbench.data.folder import VARIABLE
 from pixelbench.data.idx import COUNTS, IdxSet
 from pixelbench.data.mnist import DRAWN_WITH, MNIST_FILES, drawn_once
-from pixelbench.data.task import _verified
+from pixelbench.data.task import _verified, data_digest
 from pixelbench.data.vision import torchvision
 from pixelbench.errors import UserError
 
@@ -68,7 +69,8 @@ def test_a_cut_file_is_missing_and_a_strange_one_is_refused(data: Path):
     images = raw / "t10k-images-idx3-ubyte"
     whole = images.read_bytes()
     images.write_bytes(whole[:-1])
-    assert "does not hold t10k-images-idx3-ubyte; get them with `pixelbench fetch mnist`" in str(MNIST_FILES.missing("mnist"))
+    said = str(MNIST_FILES.missing("mnist"))
+    assert f"its t10k-images-idx3-ubyte is damaged: {len(whole) - 1:,} of {len(whole):,} bytes; get them with `pixelbench fetch" in said
     images.write_bytes(b"\x01" + whole[1:])
     assert MNIST_FILES.missing("mnist") is None
     with pytest.raises(UserError, match="is not the idx file of 100x28x28 bytes"):
@@ -77,6 +79,53 @@ def test_a_cut_file_is_missing_and_a_strange_one_is_refused(data: Path):
     images.with_name(f"{images.name}.gz").write_bytes(gzip.compress(whole)[:-100])
     with pytest.raises(UserError, match="cannot be read"):
         MNIST_FILES.read("test")
+
+
+def test_files_of_another_size_are_called_that(data: Path):
+    raw = data / "MNIST" / "raw"
+    write_set(raw)
+    images = raw / "t10k-images-idx3-ubyte"
+    images.write_bytes(struct.pack(">4I", 0x0803, 100, 32, 32) + bytes(100 * 1024))
+    said = str(MNIST_FILES.missing("mnist"))
+    assert "its t10k-images-idx3-ubyte holds 100x32x32 bytes; get them" in said
+    assert "does not hold" not in said
+    with pytest.raises(UserError, match="is not the idx file of 100x28x28 bytes that it should be: it holds 100x32x32 bytes"):
+        MNIST_FILES.read("test")
+    images.write_bytes(b"hello")
+    assert "its t10k-images-idx3-ubyte is no idx file (5 bytes)" in str(MNIST_FILES.missing("mnist"))
+
+
+def test_a_good_packed_file_beside_a_broken_plain_one(data: Path):
+    """Cut, or with other pixels; and the other way round."""
+    raw = data / "MNIST" / "raw"
+    write_set(raw)
+    images = raw / "t10k-images-idx3-ubyte"
+    whole, packed = images.read_bytes(), images.with_name(f"{images.name}.gz")
+    packed.write_bytes(gzip.compress(whole, 1))
+    checksums = dict.fromkeys(MNIST_FILES.checksums, "") | {images.name: hashlib.md5(packed.read_bytes()).hexdigest()}
+    files = IdxSet("MNIST", (), checksums)
+    pixels = files.read("test")[0]
+    for broken in (whole[:-1], b"", b"\x01" + whole[1:], whole[:-1] + bytes([whole[-1] ^ 1])):
+        images.write_bytes(broken)
+        assert files.missing("mnist") is None
+        assert (files.read("test")[0] == pixels).all()
+    images.write_bytes(whole)
+    packed.write_bytes(packed.read_bytes()[:-200])
+    assert (files.read("test")[0] == pixels).all()
+    images.write_bytes(whole[:-1])
+    assert "is damaged" in str(files.missing("mnist"))  # both are broken
+
+
+def test_another_set_is_called_that(data: Path, monkeypatch: pytest.MonkeyPatch):
+    write_set(data / "MNIST" / "raw")
+    with pytest.raises(UserError, match=r"the files are not those of MNIST, or were changed; remove '.*raw' and run") as caught:
+        get_task("mnist").load()
+    assert "reinstall" not in str(caught.value)
+    digest = data_digest(get_task("mnist").builder())
+    monkeypatch.setattr(mnist, "FASHION_MNIST", replace(mnist.FASHION_MNIST, digest=digest))
+    _verified.cache_clear()
+    with pytest.raises(UserError, match="the files are those of fashion-mnist; remove"):
+        get_task("mnist").load()
 
 
 def test_where_nothing_can_be_downloaded_one_sentence_says_so(data: Path):

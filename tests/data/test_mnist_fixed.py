@@ -139,3 +139,15 @@ def test_one_changed_bit_of_the_published_file_is_noticed(tmp_path: Path, monkey
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     with pytest.raises(UserError, match=r"test images in .*binarized_mnist\.npz' are not the published"):
         dataclasses.replace(MNIST_FIXED).builder()
+
+
+def test_good_texts_beside_a_broken_archive(tmp_path: Path, pixels: dict[str, np.ndarray]) -> None:
+    write_text(tmp_path, pixels)
+    path = write_packed(tmp_path, pixels)
+    whole = path.read_bytes()
+    for content in (b"", whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        assert len(build_mnist_fixed().test) == SIZES["test"]
+    pixels["valid"][2, 5] ^= 1
+    write_packed(tmp_path, pixels)
+    assert len(build_mnist_fixed().test) == SIZES["test"]

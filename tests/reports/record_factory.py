@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 from PIL import Image
 
-from pixelbench.data import get_task
+from pixelbench.data import get_task, task_names
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.key_fields import key_values
 from pixelbench.models.families import FAMILIES, get_family
@@ -267,7 +267,7 @@ def _causality(status: str, trained_positions: int | None) -> Causality:
 
 
 def _images(record: Record) -> int:
-    sizes = get_task(record.task.name).sizes
+    sizes = get_task(record.task.name).sizes if record.task.name in task_names() else None
     whole = IMAGES if sizes is None else sizes[2]
     return min(record.evaluation.test_images or whole, whole)
 

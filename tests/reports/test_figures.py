@@ -176,7 +176,7 @@ def test_bits_per_dim_of_binary_images_have_no_usual_tolerance(tmp_path: Path) -
 
 def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
     said = refusal(tmp_path, locator=None)
-    assert said == f"Figures '{tmp_path / 'author-2016.toml'}': figure 'a-figure': locator: is missing."
+    assert said == f"Figure file '{tmp_path / 'author-2016.toml'}': figure 'a-figure': locator: is missing."
 
 
 @pytest.mark.parametrize(
@@ -185,15 +185,15 @@ def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
         ({"locator": '""'}, "figure 'a-figure': locator: is empty."),
         ({"locator": '"-"'}, "figure 'a-figure': locator: is empty."),
         ({"verified": None}, "figure 'a-figure': verified: is missing."),
-        ({"verified": '"yes"'}, "figure 'a-figure': verified: expected true or false, got 'yes'."),
+        ({"verified": '"yes"'}, "figure 'a-figure': verified: expected true or false, got \"yes\"."),
         ({"id": None}, "figure number 1: id: is missing."),
         ({"unit": '"bits/dim"'}, "figure 'a-figure': unit: 'bits/dim' does not fit the metric nll_nats, which is in nats/image."),
         ({"metric": '"nll_nat"'}, "figure 'a-figure': metric: there is no metric 'nll_nat'; did you mean 'nll_nats'?"),
         ({"value": "nan", "printed": None}, "figure 'a-figure': value: expected a finite number, got nan."),
         ({"value": "inf", "printed": None}, "figure 'a-figure': value: expected a finite number, got inf."),
-        ({"value": '"81.3"'}, "figure 'a-figure': value: expected a number, got '81.3'."),
+        ({"value": '"81.3"'}, "figure 'a-figure': value: expected a number, got \"81.3\"."),
         ({"value": "1" + 400 * "0"}, "figure 'a-figure': value: expected a number, got 1000"),
-        ({"value": "true"}, "figure 'a-figure': value: expected a number, got True."),
+        ({"value": "true"}, "figure 'a-figure': value: expected a number, got true."),
         ({"printed": '"81.03"'}, "figure 'a-figure': printed: '81.03' is not the value 81.3."),
         ({"printed": '"about 81.30"'}, "figure 'a-figure': printed: 'about 81.30' is not the value 81.3."),
         ({"estimater": '"exact"'}, "figure 'a-figure': estimater: there is no such field; did you mean 'estimator'?"),
@@ -202,7 +202,7 @@ def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
         ({"kind": '"papr"'}, "figure 'a-figure': kind: expected paper, context or reproduction, got 'papr'; did you mean 'paper'?"),
         ({"split": '"tests"'}, "figure 'a-figure': split: expected train, validation, test or samples, got 'tests'; did you mean 'test'?"),
         ({"tolerance": "0.0"}, "figure 'a-figure': tolerance: expected more than 0, got 0.0."),
-        ({"assumed": '"a sentence"'}, "figure 'a-figure': assumed: expected a list of texts, got 'a sentence'."),
+        ({"assumed": '"a sentence"'}, "figure 'a-figure': assumed: expected a list of texts, got \"a sentence\"."),
         ({"task": '"mnist-fixed"'}, "figure 'a-figure': variant: is missing, although the figure has a task."),
         ({"variant": '"pixelcnn"'}, "figure 'a-figure': task: is missing, although the figure has a variant."),
         ({"task": '"t"', "variant": '"v"', "split": None}, "figure 'a-figure': split: is missing, and a figure with a task needs one."),
@@ -250,8 +250,8 @@ def test_remarks_are_checked_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"paper = ", "are not valid TOML: Invalid value .* mend it there"),
-        (b'paper = "\xff"', "are not UTF-8 text; save the file as UTF-8"),
+        (b"paper = ", "is not valid TOML: Invalid value .* fix it there"),
+        (b'paper = "\xff"', "is not UTF-8 text; save it as UTF-8"),
     ],
 )
 def test_damaged_files_are_named(tmp_path: Path, content: bytes, said: str) -> None:

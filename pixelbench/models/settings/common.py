@@ -1,13 +1,16 @@
 """What the settings of several families share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
 FirstLayer = Literal["causal", "residual", "mask-b"]
 InputEncoding = Literal["scalar", "one-hot"]
 HeadName = Literal["softmax", "bernoulli", "logistic-mixture"]
+#: Maps, kernels, classes and all else that is counted: over five times the width of GPT-3.
+MOST_WIDE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,12 @@ class NetworkSettings(Settings):
     head: HeadName = "softmax"
     components: int = 10
 
+    #: Of numbers that are no widths, the most that can be meant: networks of 10,000 layers are the deepest that anybody trained (Xiao et
+    #: al. 2018), and a warm-up is not longer than a training.
+    most: ClassVar[Mapping[str, int]] = {"layers": 10_000, "blocks": 10_000, "kl_warmup": 10**9}
+
     def __post_init__(self) -> None:
+        check_most(self, self.most)
         check_least(self, 1, "components")
 
     def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
@@ -53,6 +61,15 @@ def check_odd(settings: Settings, *names: str) -> None:
     for name in names:
         if getattr(settings, name) < 3 or getattr(settings, name) % 2 == 0:
             raise ValueError(f"{name} must be odd and at least 3, got {getattr(settings, name)}")
+
+
+def check_most(settings: Settings, most: Mapping[str, int]) -> None:
+    """Raises ValueError where a whole number, or the length of a list, is above what `most` or, of others, `MOST_WIDE` says."""
+    for name, value in vars(settings).items():
+        limit = most.get(name, MOST_WIDE)
+        numbers = [*value, len(value)] if isinstance(value, tuple) else [value]
+        if any(isinstance(number, int) and number > limit for number in numbers):
+            raise ValueError(f"{name} must be at most {limit:,}, or no machine holds the network, got {max(numbers):,}")
 
 
 def check_least(settings: Settings, least: float, *names: str) -> None:
