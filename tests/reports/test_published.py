@@ -149,12 +149,17 @@ def test_budgets_precisions_and_limits_of_the_row(tmp_path: Path, asked: dict[st
     assert said in verdict.sentence
 
 
-def test_one_seed_of_another_precision_is_of_another_cell(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [{"precision": "bf16"}, {"budget": "cpu"}, {"limit": 60}, {"settings": {"layers": 3}}])
+def test_one_seed_that_was_asked_for_otherwise_is_of_another_cell(tmp_path: Path, other: dict[str, Any]) -> None:
+    """Precision, budget, limit, setting: it does not make the third of three."""
     add_nats(tmp_path, *GOOD[:2])
-    add_nats(tmp_path, GOOD[2], seeds=[2], precision="bf16")
+    add_nats(tmp_path, GOOD[2], seeds=[2], **other)
     found = compared(tmp_path)
-    assert [one.verdict and one.verdict.name for one in found] == ["incomplete", "incomplete"]
     assert sorted(len(one.cell.runs) for one in found) == [1, 2]
+    assert {one.verdict.name for one in found if one.verdict} <= {"incomplete", "not comparable"}
+    row = next(one.verdict for one in found if len(one.cell.runs) == 2)
+    assert row is not None
+    assert "seed 2 not stored" in row.sentence
 
 
 # Which seeds decide.
