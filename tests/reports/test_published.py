@@ -323,6 +323,14 @@ def test_the_worst_row_of_a_cell_speaks_in_a_frame_too(tmp_path: Path, column: s
     assert said in row["sentence"]
 
 
+def test_a_row_of_doubts_is_no_measurement_although_it_has_a_number(tmp_path: Path) -> None:
+    add_nats(tmp_path, 81.2, 81.4, 60.0)
+    frame = load_results(tmp_path)
+    frame.loc[2, "doubts"] = "its run key is wrong"
+    row = judged(frame)
+    assert (row["n"], row["measured"], row["suspicious"]) == (2, pytest.approx(81.3), False)
+
+
 def test_seeds_of_several_torches_are_said(tmp_path: Path) -> None:
     records = add_nats(tmp_path, *GOOD)
     assert "torch" not in only_verdict(tmp_path).sentence

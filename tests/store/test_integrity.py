@@ -211,6 +211,14 @@ def test_an_edited_number_is_not_backed_by_the_nats(tmp_path: Path, schema: int)
     assert only_doubt(tmp_path, record).startswith("the mean of nats.npz is 1053.49 nats an image, and the record says 266.169")
 
 
+@pytest.mark.parametrize(("factor", "doubted"), [(1 - 1e-5, True), (1 + 1e-5, True), (1 + 1e-8, False)])
+def test_a_number_may_differ_from_the_nats_by_rounding_alone(tmp_path: Path, factor: float, doubted: bool) -> None:
+    """Those are kept in float32, and their mean was taken before."""
+    record = add_run(tmp_path, "pixelcnn", 1.9)
+    rewrite(folder_of(tmp_path, record), lambda record: both_units(record, 1.9 * factor))
+    assert bool(doubts_of(tmp_path, record)) == doubted
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
