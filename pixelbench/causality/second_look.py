@@ -16,6 +16,8 @@ _IMAGES = 96
 #: Inputs among which those are chosen that see most of what is missing, and how many are.
 _CANDIDATES = 256
 _INPUTS = 16
+#: Pairs that are looked at for that: of large images, fewer inputs.
+_PAIRS = 2**22
 
 
 def look_again(
@@ -58,7 +60,8 @@ def _box(offsets: Offsets) -> np.ndarray:
 def _covering(missing: np.ndarray, evidence: Evidence) -> np.ndarray:
     """Columns of the evidence whose inputs, with all outputs, make up most of the missing kinds; chosen greedily, none where none helps."""
     count = len(evidence.positions)
-    candidates = np.unique(np.linspace(0, count - 1, min(count, _CANDIDATES)).astype(int))
+    most = max(_INPUTS, min(_CANDIDATES, _PAIRS // len(evidence.effects)))
+    candidates = np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
     keys = pair_keys(np.arange(len(evidence.effects))[:, None], evidence.positions[None, candidates], evidence.shape)
     wanted, chosen = missing.ravel().copy(), []
     while len(chosen) < _INPUTS and wanted.any():

@@ -108,7 +108,8 @@ class Subject:
     def _raw(self, batch: Tensor, *, restored: bool = False) -> Any:
         if not restored:
             self.state.restore()
-        with torch.inference_mode(), random_states(self._device, self._seed) as drawn, float64():
+        # Not inference mode: a buffer that forward makes there cannot be put back outside it.
+        with torch.no_grad(), random_states(self._device, self._seed) as drawn, float64():
             output = self._call(batch)
             self.draws = self.draws or drawn()
         return output
