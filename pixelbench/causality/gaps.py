@@ -46,7 +46,7 @@ class Gaps:
 
     def _pixels(self, which: np.ndarray) -> np.ndarray:
         """Bool (2H-1, 2W-1): earlier pixels, the output's own apart."""
-        pixels = (which & self.offsets.earlier).any(axis=(0, 1))
+        pixels = np.logical_or.reduce(which & self.offsets.earlier, axis=(0, 1))
         pixels[self.offsets.shape[1] - 1, self.offsets.shape[2] - 1] = False
         return pixels
 

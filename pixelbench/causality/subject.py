@@ -1,5 +1,6 @@
 """The module under test as a repeatable function in float64, and the module itself left alone."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class Subject:
         self.name = type(module).__name__
         self.shape, self.levels = shape, levels
         self.draws = False
+        self._process = os.getpid()
         self._module = widened_copy(module)
         self._mode, self._seed = mode, seed
         self._device = device_of(module)
@@ -112,6 +114,8 @@ class Subject:
         with torch.no_grad(), random_states(self._device, self._seed) as drawn, float64():
             output = self._call(batch)
             self.draws = self.draws or drawn()
+        if os.getpid() != self._process:
+            raise UserError(f"{self.name} forks while it is called, and comes back in two processes; this is the second.")
         return output
 
     def _set_mode(self, mode: str) -> None:
