@@ -124,7 +124,8 @@ def measure(
     swept = sweep.run(order)
     method = Method("", tolerance, levels, subject.face.input, subject.face.output, seed)
     evidence = Evidence(size, mode, after_step, *_sorted(swept), tuple(swept.joint), coupling, not later, noise, method, clock.spent)
-    images = look_again(evidence, subject, states, probes, batch, clock, sweep.per_image)
+    spare = {"per_image": sweep.per_image, "reserve": sweep.concluding(len(swept.positions)) / 2}
+    images = look_again(evidence, subject, states, probes, batch, clock, **spare)
     fits = len(order) == len(places) or bool(coupling) or len(swept.positions) < len(order)
     return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch, fits=fits), clock)
 

@@ -21,7 +21,7 @@ _PAIRS = 2**22
 
 
 def look_again(
-    evidence: Evidence, subject: Subject, states: list[State], probes: Probes, batch: int, clock: Clock, per_image: float
+    evidence: Evidence, subject: Subject, states: list[State], probes: Probes, batch: int, clock: Clock, *, per_image: float, reserve: float
 ) -> int:
     """Changes a few inputs on fresh random images, first those that may show a blind spot, then those that may show more context.
 
@@ -29,17 +29,20 @@ def look_again(
 
     Args:
         per_image: seconds that one image takes, at most; a look ends before the time runs out.
+        reserve: seconds that must be left afterwards, for the conclusions.
 
     Returns:
         How many images were changed.
     """
     images = 0
     for inside in (True, False):
+        if clock.left < reserve:
+            break
         offsets = tally(evidence)
         missing = offsets.missing & _box(offsets) if inside else offsets.missing
         columns = _covering(missing, evidence)
         for start in range(0, _IMAGES if len(columns) else 0, batch):
-            if clock.left < 2 * batch * len(states) * per_image:
+            if clock.left < reserve + 2 * batch * len(states) * per_image:
                 return images
             block = columns[np.arange(start, start + batch) % len(columns)]
             bases = probes.strangers(batch)

@@ -19,9 +19,9 @@ from pixelbench.causality.subject import Subject
 #: The next block may take longer than the longest of the last few by this factor.
 _CAUTION = 1.2
 _RECENT = 8
-#: What the conclusions take for each pair of the map and for each offset with its colours, on a machine with other work.
-_PAIR_SECONDS = 2.5e-7
-_OFFSET_SECONDS = 4e-7
+#: What the conclusions take of a processor's time for each pair of the map and for each offset with its colours, at most.
+_PAIR_SECONDS = 2e-7
+_OFFSET_SECONDS = 6e-7
 
 Call = Callable[[np.ndarray], Tensor]
 
@@ -95,7 +95,7 @@ class Sweep:
         self._joints += joints
         cut, pending = self._probes.cuts(order), order[:0]
         for start in range(0, len(order), batch):
-            if self._durations and self._clock.left < self._needed() + self._concluding(start + batch):
+            if self._durations and self._clock.left < self._needed() + self.concluding(start + batch):
                 return start
             began = self._clock.spent
             block = order[start : start + batch]
@@ -121,10 +121,11 @@ class Sweep:
         block = _CAUTION * max(self._durations[-_RECENT:])
         return block * (1 + math.log2(self._size)) if any(joint.moved for joint in self._joints) else block
 
-    def _concluding(self, positions: int) -> float:
+    def concluding(self, positions: int) -> float:
         """Seconds for what is concluded from so many positions."""
         channels, height, width = self._shape
-        return _PAIR_SECONDS * positions * self._size + _OFFSET_SECONDS * channels**2 * (2 * height - 1) * (2 * width - 1)
+        offsets = channels**2 * (2 * height - 1) * (2 * width - 1)
+        return self._clock.load * (_PAIR_SECONDS * positions * self._size + _OFFSET_SECONDS * offsets)
 
 
 def _filled(positions: np.ndarray, batch: int) -> np.ndarray:
