@@ -29,6 +29,9 @@ def assert_causal(
 ) -> list[CausalityReport]:
     """Fails with the whole report where `module` leaks, and on request where it does not see enough.
 
+    All of it runs in the process of the test, where the module already is: a module that ends the process, hangs or prints does so to the
+    test. `pixelbench check` gives it a process of its own, with a limit on time and memory.
+
     Args:
         module: any module; its weights, mode and the global random states stay as they are.
         shape: (C, H, W); the complete map of a small image, (3, 8, 7) for instance, takes seconds. Not square, so that swapped sides show.

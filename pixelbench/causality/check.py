@@ -17,6 +17,7 @@ from torch import nn
 from pixelbench.causality.calls import Coupling, find_coupling, later_states, measure_noise
 from pixelbench.causality.clock import Clock
 from pixelbench.causality.evidence import Evidence
+from pixelbench.causality.memory import affordable_positions
 from pixelbench.causality.positions import IN_WORDS, by_importance
 from pixelbench.causality.probes import Probes
 from pixelbench.causality.report import CausalityReport, Method
@@ -39,6 +40,8 @@ _BATCH_PIXELS = 2**14
 _LEAST_BATCHES = 50
 #: A coupled module is probed with one image a call, and is leaky whatever else is found: a sample of positions is enough.
 _COUPLED_POSITIONS = 64
+#: Outputs whose effects are put in order at a time.
+_SORTED = 2**12
 
 
 def check_causality(
@@ -113,7 +116,7 @@ def measure(
         probes.hurry()
     noise, coupling, tolerance = _rounding(subject, probes, batch, hurry=hurry)
     later = later_states(subject, probes, batch, tolerance)
-    order = by_importance(places, size, seed)
+    order = by_importance(places, size, seed)[: affordable_positions(size)]
     if coupling:
         batch, order = 1, order[:_COUPLED_POSITIONS]
     states = [subject.state, *later]
@@ -121,8 +124,10 @@ def measure(
     swept = sweep.run(order)
     method = Method("", tolerance, levels, subject.face.input, subject.face.output, seed)
     evidence = Evidence(size, mode, after_step, *_sorted(swept), tuple(swept.joint), coupling, not later, noise, method, clock.spent)
-    images = look_again(evidence, subject, states, probes, batch, clock, sweep.per_image)
-    return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch), clock)
+    spare = {"per_image": sweep.per_image, "reserve": sweep.concluding(len(swept.positions)) / 2}
+    images = look_again(evidence, subject, states, probes, batch, clock, **spare)
+    fits = len(order) == len(places) or bool(coupling) or len(swept.positions) < len(order)
+    return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch, fits=fits), clock)
 
 
 def _validated(
@@ -144,7 +149,6 @@ def _validated(
     if not len(places) or places[0] < 0 or places[-1] >= total:
         raise UserError(f"positions must be raster places from 0 to {total - 1}, at least one.")
     return (channels, height, width), places
-
 
 
 def _batch_size(subject: Subject, probes: Probes, places: int, clock: Clock) -> tuple[int, bool]:
@@ -172,15 +176,19 @@ def _rounding(subject: Subject, probes: Probes, batch: int, *, hurry: bool) -> t
 
 
 def _sorted(swept: Swept) -> tuple[np.ndarray, np.ndarray]:
+    """Positions, ascending, and their effects, which are sorted where they are: a copy of a large map may not fit beside it."""
     rank = np.argsort(swept.positions)
-    return swept.positions[rank], swept.effects[:, rank]
+    rows = swept.effects.T
+    for start in range(0, rows.shape[1], _SORTED):
+        rows[:, start : start + _SORTED] = rows[rank, start : start + _SORTED]
+    return swept.positions[rank], swept.effects
 
 
-def _sentence(probes: Probes, swept: Swept, asked: int, again: int, states: int, batch: int) -> str:
+def _sentence(probes: Probes, swept: Swept, asked: int, again: int, states: int, batch: int, *, fits: bool) -> str:
     total, count = swept.effects.shape
     which = f"all {total} sub-pixels" if count == total else f"{count} of {total} sub-pixels"
     if count < min(asked, total):
-        which += f" ({IN_WORDS})"
+        which += f" ({IN_WORDS})" if fits else f" (as many as fit into memory: {IN_WORDS})"
     parts = [f"{which}: {probes.sentence(asked, swept.rounds)}"]
     parts += [f"a second look at what was not seen, on {again} further random images"] if again else []
     parts += ["from the first call's state and from those of later calls"] if states > 1 else []

@@ -17,8 +17,8 @@ def context_of(offsets: Offsets) -> Context:
     return Context(int((-rows).max(initial=0)), int((-columns).max(initial=0)), int(columns.max(initial=0)))
 
 
-def missing_of(offsets: Offsets, context: Context) -> list[Missing]:
-    """Every earlier offset that was measured and never seen: inside the bounding box first, then the nearest.
+def missing_of(offsets: Offsets, context: Context, most: int | None = None) -> list[Missing]:
+    """Every earlier offset, or the first `most`, that was measured and never seen: inside the bounding box first, then the nearest.
 
     Colours of the same pixel always count as inside: no kernel is too small for them.
     """
@@ -26,7 +26,14 @@ def missing_of(offsets: Offsets, context: Context) -> list[Missing]:
     within = inside(places, context)
     distance = np.abs(places[:, 2:]).sum(1)
     rank = np.lexsort((*places.T[::-1], distance, ~within))
-    return [Missing((row, column), into, out, bool(within[i])) for i in rank for out, into, row, column in [map(int, places[i])]]
+    first = zip(places[rank[:most]].tolist(), within[rank[:most]].tolist(), strict=True)
+    return [Missing((row, column), into, out, near) for (out, into, row, column), near in first]
+
+
+def count_missing(offsets: Offsets, context: Context) -> tuple[int, int]:
+    """How many `missing_of` lists, and how many of these are inside."""
+    places = offsets.coordinates(offsets.missing)
+    return len(places), int(inside(places, context).sum())
 
 
 def inside(places: np.ndarray, context: Context) -> np.ndarray:

@@ -50,7 +50,7 @@ class Evidence:
     @cached_property
     def forbidden(self) -> np.ndarray:
         """Bool (D, n): the input is the output itself or later in raster order."""
-        return np.arange(len(self.effects))[:, None] <= self.positions[None, :]
+        return (np.arange(len(self.effects))[None, :] <= self.positions[:, None]).T  # laid out as the effects are
 
     @property
     def floor(self) -> float:

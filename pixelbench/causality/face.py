@@ -80,7 +80,7 @@ def find_face(
     tried = {name: _try(call, encode(images, name, levels, dtype)) for name in (("int", "unit") if input == "auto" else (input,))}
     running = {name: raw for name, raw in tried.items() if not isinstance(raw, BaseException)}
     if not running:
-        raise _nothing_runs(tried, images)
+        raise _nothing_runs(tried, images) from next(iter(tried.values()))
     known = _known(_TRIAL, shape)
     faces = []
     for name, raw in running.items():

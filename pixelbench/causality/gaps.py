@@ -22,19 +22,14 @@ class Gaps:
     @cached_property
     def seen(self) -> np.ndarray:
         """(n, 2): offsets of earlier pixels of which some colour is seen by some colour."""
-        return self._pixels(self.offsets.seen > 0)
+        return self._places(self._pixels(self.offsets.seen > 0))
 
     @cached_property
     def missing(self) -> np.ndarray:
         """(n, 2): offsets of earlier pixels, inside the bounding box, of which no colour is seen."""
-        holes = self._pixels(self.offsets.probed > 0)
-        known = {(row, column) for row, column in self.seen.tolist()}
-        within = [
-            (row, column)
-            for row, column in holes.tolist()
-            if (row, column) not in known and self.context.holds(row, column)
-        ]
-        return np.array(within, dtype=np.int64).reshape(-1, 2)
+        _, height, width = self.offsets.shape
+        box = self.context.holds(np.arange(1 - height, height)[:, None], np.arange(1 - width, width))
+        return self._places(self._pixels(self.offsets.probed > 0) & ~self._pixels(self.offsets.seen > 0) & box)
 
     @cached_property
     def colours(self) -> tuple[np.ndarray, np.ndarray]:
@@ -50,8 +45,13 @@ class Gaps:
         return _anywhere(elsewhere & (self.offsets.seen > 0)), _anywhere(elsewhere & (self.offsets.probed > 0))
 
     def _pixels(self, which: np.ndarray) -> np.ndarray:
-        places = np.unique(self.offsets.coordinates(which & self.offsets.earlier)[:, 2:], axis=0)
-        return places[(places != 0).any(1)]
+        """Bool (2H-1, 2W-1): earlier pixels, the output's own apart."""
+        pixels = np.logical_or.reduce(which & self.offsets.earlier, axis=(0, 1))
+        pixels[self.offsets.shape[1] - 1, self.offsets.shape[2] - 1] = False
+        return pixels
+
+    def _places(self, pixels: np.ndarray) -> np.ndarray:
+        return np.argwhere(pixels) - np.array([self.offsets.shape[1] - 1, self.offsets.shape[2] - 1])
 
 
 def _anywhere(kinds: np.ndarray) -> np.ndarray:

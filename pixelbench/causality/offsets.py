@@ -3,11 +3,15 @@
 Offsets are (row, column) of the input minus the output. Arrays are indexed [output colour, input colour, row + H - 1, column + W - 1].
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from pixelbench.causality.evidence import Evidence
+
+#: So many pairs are worked on at a time.
+_PAIRS = 2**22
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,22 @@ def tally(evidence: Evidence) -> Offsets:
     """Counts the pairs of the map by offset and colours."""
     channels, height, width = evidence.shape
     size = (channels, channels, 2 * height - 1, 2 * width - 1)
-    keys = pair_keys(np.arange(len(evidence.effects))[:, None], evidence.positions[None, :], evidence.shape)
-    count = int(np.prod(size))
-    probed = np.bincount(keys.ravel(), minlength=count).reshape(size)
-    seen = np.bincount(keys[evidence.dependence], minlength=count).reshape(size)
+    probed, seen = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    for columns, keys in keys_by_columns(evidence.positions, evidence.shape):
+        probed += np.bincount(keys.ravel(), minlength=probed.size).reshape(size)
+        seen += np.bincount(keys[evidence.dependence.T[columns]], minlength=seen.size).reshape(size)
     out, into, row, column = np.indices(size, sparse=True)
     pixel = (row - (height - 1)) * (2 * width) + (column - (width - 1))
     return Offsets(evidence.shape, probed, seen, (pixel < 0) | ((pixel == 0) & (into < out)))
+
+
+def keys_by_columns(positions: np.ndarray, shape: tuple[int, int, int]) -> Iterator[tuple[slice, np.ndarray]]:
+    """`pair_keys` of these inputs with all outputs, (inputs, D), a few inputs at a time: all at once would take as much as the map."""
+    outputs = np.arange(int(np.prod(shape)))
+    step = max(1, _PAIRS // len(outputs))
+    for start in range(0, len(positions), step):
+        columns = slice(start, start + step)
+        yield columns, pair_keys(outputs[None, :], positions[columns, None], shape)
 
 
 def pair_keys(outputs: np.ndarray, inputs: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

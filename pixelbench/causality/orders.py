@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from pixelbench.causality.offsets import pair_keys
+from pixelbench.causality.offsets import keys_by_columns
 from pixelbench.causality.raster import place_at
 from pixelbench.causality.report import Cycle, Place
 
@@ -93,9 +93,9 @@ def _first_sign(differences: dict[str, np.ndarray], keys: list[tuple[str, int]])
 
 def _offsets_seen(dependence: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     channels, height, width = shape
-    places = np.arange(len(dependence))
     seen = np.zeros((channels, channels, 2 * height - 1, 2 * width - 1), dtype=bool)
-    seen.ravel()[pair_keys(places[:, None], places[None, :], shape)[dependence]] = True
+    for columns, keys in keys_by_columns(np.arange(len(dependence)), shape):
+        seen.ravel()[keys[dependence.T[columns]]] = True
     return seen
 
 

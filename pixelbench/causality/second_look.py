@@ -16,10 +16,12 @@ _IMAGES = 96
 #: Inputs among which those are chosen that see most of what is missing, and how many are.
 _CANDIDATES = 256
 _INPUTS = 16
+#: Pairs that are looked at for that: of large images, fewer inputs.
+_PAIRS = 2**22
 
 
 def look_again(
-    evidence: Evidence, subject: Subject, states: list[State], probes: Probes, batch: int, clock: Clock, per_image: float
+    evidence: Evidence, subject: Subject, states: list[State], probes: Probes, batch: int, clock: Clock, *, per_image: float, reserve: float
 ) -> int:
     """Changes a few inputs on fresh random images, first those that may show a blind spot, then those that may show more context.
 
@@ -27,17 +29,20 @@ def look_again(
 
     Args:
         per_image: seconds that one image takes, at most; a look ends before the time runs out.
+        reserve: seconds that must be left afterwards, for the conclusions.
 
     Returns:
         How many images were changed.
     """
     images = 0
     for inside in (True, False):
+        if clock.left < reserve:
+            break
         offsets = tally(evidence)
         missing = offsets.missing & _box(offsets) if inside else offsets.missing
         columns = _covering(missing, evidence)
         for start in range(0, _IMAGES if len(columns) else 0, batch):
-            if clock.left < 2 * batch * len(states) * per_image:
+            if clock.left < reserve + 2 * batch * len(states) * per_image:
                 return images
             block = columns[np.arange(start, start + batch) % len(columns)]
             bases = probes.strangers(batch)
@@ -58,7 +63,8 @@ def _box(offsets: Offsets) -> np.ndarray:
 def _covering(missing: np.ndarray, evidence: Evidence) -> np.ndarray:
     """Columns of the evidence whose inputs, with all outputs, make up most of the missing kinds; chosen greedily, none where none helps."""
     count = len(evidence.positions)
-    candidates = np.unique(np.linspace(0, count - 1, min(count, _CANDIDATES)).astype(int))
+    most = max(_INPUTS, min(_CANDIDATES, _PAIRS // len(evidence.effects)))
+    candidates = np.unique(np.linspace(0, count - 1, min(count, most)).astype(int))
     keys = pair_keys(np.arange(len(evidence.effects))[:, None], evidence.positions[None, candidates], evidence.shape)
     wanted, chosen = missing.ravel().copy(), []
     while len(chosen) < _INPUTS and wanted.any():

@@ -81,7 +81,7 @@ Shape = Callable[[Leaks, np.ndarray], np.ndarray | None]
 
 def where(kinds: np.ndarray, leaks: Leaks) -> np.ndarray:
     """(n, 2): the offsets of `kinds`, without colours."""
-    return np.unique(leaks.offsets.coordinates(kinds)[:, 2:], axis=0)
+    return np.argwhere(kinds.any(axis=(0, 1))) - np.array([leaks.shape[1] - 1, leaks.shape[2] - 1])
 
 
 def everything(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """Everything that a module carries from one call to the next: saved once, put back before each call."""
 
+import contextlib
 import copy
 from collections.abc import Iterator
 from typing import Any
@@ -36,10 +37,12 @@ class State:
         for part in self._parts:
             part.restore(memo)
         for tensor, value in zip(self._tensors, self._values, strict=True):
-            if tensor.shape == value.shape:
-                tensor.copy_(value)
-            else:
-                tensor.data = value.clone()
+            # A module that enters inference mode itself makes tensors that change in this mode only.
+            with torch.inference_mode() if tensor.is_inference() else contextlib.nullcontext():
+                if tensor.shape == value.shape:
+                    tensor.copy_(value)
+                else:
+                    tensor.data = value.clone()
 
 
 def parts_of(module: nn.Module) -> Iterator[nn.Module]:

@@ -1,5 +1,6 @@
 """The module under test as a repeatable function in float64, and the module itself left alone."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ class Subject:
         self.name = type(module).__name__
         self.shape, self.levels = shape, levels
         self.draws = False
+        self._process = os.getpid()
         self._module = widened_copy(module)
         self._mode, self._seed = mode, seed
         self._device = device_of(module)
@@ -108,9 +110,12 @@ class Subject:
     def _raw(self, batch: Tensor, *, restored: bool = False) -> Any:
         if not restored:
             self.state.restore()
-        with torch.inference_mode(), random_states(self._device, self._seed) as drawn, float64():
+        # Not inference mode: a buffer that forward makes there cannot be put back outside it.
+        with torch.no_grad(), random_states(self._device, self._seed) as drawn, float64():
             output = self._call(batch)
             self.draws = self.draws or drawn()
+        if os.getpid() != self._process:
+            raise UserError(f"{self.name} forks while it is called, and comes back in two processes; this is the second.")
         return output
 
     def _set_mode(self, mode: str) -> None:

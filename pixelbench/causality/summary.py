@@ -1,11 +1,13 @@
 """From the measured changes to the report: which are leaks, of which kinds, how far the module sees, what is wrong and what mends it."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from pixelbench.causality.context import context_of, map_of, missing_of
+from pixelbench.causality.context import context_of, count_missing, map_of, missing_of
 from pixelbench.causality.diagnosis import diagnose
 from pixelbench.causality.evidence import Evidence
-from pixelbench.causality.offsets import Offsets, pair_keys, tally
+from pixelbench.causality.offsets import Offsets, keys_by_columns, tally
 from pixelbench.causality.orders import find_order
 from pixelbench.causality.raster import place_at
 from pixelbench.causality.report import CausalityReport, Example, Leak, Place
@@ -24,7 +26,7 @@ def summarise(evidence: Evidence, *, target: str) -> CausalityReport:
     offsets = tally(evidence)
     leaks = leaks_of(evidence, offsets)
     context = context_of(offsets)
-    missing = missing_of(offsets, context)
+    missing_kinds, blind_spots = count_missing(offsets, context)
     coupled = evidence.coupling is not None
     # The map of an image alone in its batch says nothing of an order in which a batch could be drawn.
     order, listed, cycle = (None, None, None) if coupled else find_order(evidence.dependence, evidence.shape, evidence.positions)
@@ -42,9 +44,9 @@ def summarise(evidence: Evidence, *, target: str) -> CausalityReport:
         leak_kinds=len(leaks),
         example=nearest.example if nearest else None,
         coupling=_coupling(evidence),
-        missing=tuple(missing[:_MISSING]),
-        missing_kinds=len(missing),
-        blind_spots=sum(gap.inside for gap in missing),
+        missing=tuple(missing_of(offsets, context, _MISSING)),
+        missing_kinds=missing_kinds,
+        blind_spots=blind_spots,
         context=context,
         colour_conditioning=_conditioning(offsets),
         sees_itself=any(leak.offset == (0, 0) and leak.input_colour == leak.output_colour for leak in leaks),
@@ -63,17 +65,28 @@ def summarise(evidence: Evidence, *, target: str) -> CausalityReport:
 
 def leaks_of(evidence: Evidence, offsets: Offsets) -> list[Leak]:
     """Leaks by offset and colours, each with its strongest example; the most frequent first, then the nearest."""
-    outputs, columns = np.nonzero(evidence.leaking)
-    inputs, effects = evidence.positions[columns], evidence.effects[outputs, columns]
-    keys = pair_keys(outputs, inputs, evidence.shape)
-    strongest = np.zeros(offsets.seen.size)
-    np.maximum.at(strongest, keys, effects)
-    hits = np.flatnonzero(effects == strongest[keys])
-    kinds, first = np.unique(keys[hits], return_index=True)
-    counts = np.bincount(keys, minlength=offsets.seen.size)[kinds]
-    best = zip(outputs[hits[first]].tolist(), inputs[hits[first]].tolist(), strongest[kinds].tolist(), counts.tolist(), strict=True)
+    strongest, counts = np.zeros(offsets.seen.size), np.zeros(offsets.seen.size, dtype=np.int64)
+    for _, _, keys, effects in _leaking(evidence):
+        np.maximum.at(strongest, keys, effects)
+        counts += np.bincount(keys, minlength=len(counts))
+    first = np.full(len(counts), evidence.effects.size)  # of the strongest: the first in raster order of outputs, then of inputs
+    for outputs, columns, keys, effects in _leaking(evidence):
+        hits = effects == strongest[keys]
+        np.minimum.at(first, keys[hits], outputs[hits] * len(evidence.positions) + columns[hits])
+    kinds = np.flatnonzero(counts)
+    outputs, columns = np.divmod(first[kinds], len(evidence.positions))
+    best = zip(outputs.tolist(), evidence.positions[columns].tolist(), strongest[kinds].tolist(), counts[kinds].tolist(), strict=True)
     leaks = [_leak(evidence.shape, *entries) for entries in best]
     return sorted(leaks, key=lambda leak: (-leak.count, *nearness(leak)))
+
+
+def _leaking(evidence: Evidence) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Outputs, columns, keys and effects of all leaks, a few columns at a time."""
+    for columns, keys in keys_by_columns(evidence.positions, evidence.shape):
+        leaking = evidence.leaking.T[columns]
+        if leaking.any():
+            rows, outputs = np.nonzero(leaking)
+            yield outputs, rows + columns.start, keys[leaking], evidence.effects.T[columns][leaking]
 
 
 def nearness(leak: Leak) -> tuple[int, float]:

@@ -19,6 +19,9 @@ from pixelbench.causality.subject import Subject
 #: The next block may take longer than the longest of the last few by this factor.
 _CAUTION = 1.2
 _RECENT = 8
+#: What the conclusions take of a processor's time for each pair of the map and for each offset with its colours, at most.
+_PAIR_SECONDS = 2e-7
+_OFFSET_SECONDS = 6e-7
 
 Call = Callable[[np.ndarray], Tensor]
 
@@ -42,7 +45,7 @@ class Swept:
     def add(self, output: int, source: int, effect: float) -> None:
         """What joint changes showed; an input that was not on the list of positions has been changed by now, and gets a column."""
         if source not in self.positions:
-            self.effects, self.positions = np.pad(self.effects, ((0, 0), (0, 1))), np.append(self.positions, source)
+            self.effects, self.positions = np.pad(self.effects.T, ((0, 1), (0, 0))).T, np.append(self.positions, source)
         column = int(np.flatnonzero(self.positions == source)[0])
         self.effects[output, column] = max(self.effects[output, column], effect)
         self.joint.append((output, source))
@@ -59,7 +62,7 @@ class Sweep:
     def __init__(self, subject: Subject, states: list[State], probes: Probes, batch: int, tolerance: float, clock: Clock) -> None:
         self._calls: list[Call] = [functools.partial(subject, state=state) for state in states]
         self._probes, self._batch, self._tolerance, self._clock = probes, batch, tolerance, clock
-        self._size = math.prod(subject.shape)
+        self._shape, self._size = subject.shape, math.prod(subject.shape)
         self._joints: list[JointProbe] = []
         self._durations: list[float] = []
 
@@ -70,7 +73,8 @@ class Sweep:
 
     def run(self, order: np.ndarray) -> Swept:
         """Probes the positions in this order, and then, of a small image, all of them again on further images."""
-        swept = Swept(np.zeros((self._size, len(order))), order, [])
+        # Transposed: memory that no position reaches is never touched, and so never taken.
+        swept = Swept(np.zeros((len(order), self._size)).T, order, [])
         reached = self._round(swept, self._probes.single, self._probes.joint)
         swept.effects, swept.positions = swept.effects[:, :reached], order[:reached]
         while reached == len(order) and swept.rounds < self._probes.rounds:
@@ -91,7 +95,7 @@ class Sweep:
         self._joints += joints
         cut, pending = self._probes.cuts(order), order[:0]
         for start in range(0, len(order), batch):
-            if self._durations and self._clock.left < self._needed():
+            if self._durations and self._clock.left < self._needed() + self.concluding(start + batch):
                 return start
             began = self._clock.spent
             block = order[start : start + batch]
@@ -116,6 +120,12 @@ class Sweep:
         """Seconds for the next block, and for pinning what joint changes have shown so far."""
         block = _CAUTION * max(self._durations[-_RECENT:])
         return block * (1 + math.log2(self._size)) if any(joint.moved for joint in self._joints) else block
+
+    def concluding(self, positions: int) -> float:
+        """Seconds for what is concluded from so many positions."""
+        channels, height, width = self._shape
+        offsets = channels**2 * (2 * height - 1) * (2 * width - 1)
+        return self._clock.load * (_PAIR_SECONDS * positions * self._size + _OFFSET_SECONDS * offsets)
 
 
 def _filled(positions: np.ndarray, batch: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """`pixelbench check TARGET`."""
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelbench.cli.encodings import spell_out
+from pixelbench.cli.faults import DISK, fault_sentence, show_if_debugging
 from pixelbench.cli.options import DeviceOption, JsonOption
 from pixelbench.cli.output import FAILED, FINE, WRONG_USE, print_json, say, stderr, stdout
-from pixelbench.errors import UserError, first_line
+from pixelbench.errors import UserError
+from pixelbench.experiments.checking import Answer, Request, answers
 
 if TYPE_CHECKING:
     from pixelbench.causality.report import CausalityReport
-    from pixelbench.experiments.targets import Target
 
 _EXAMPLES = """Example: pixelbench check gated-pixelcnn --set layers=4
 
@@ -24,8 +27,8 @@ Example: pixelbench check my_model.py:make_model --shape 3,8,7 --output "b (k c)
 
 Example: pixelbench check my_package.models:Net --shape 1,28,28 --levels 2 --mode both --after-step --json"""
 
-#: Seconds for starting Python, for the conclusions from a large map, and for a picture.
-_WRAP_UP = 3.0
+#: Lines of what a module printed that are shown.
+_PRINTED = 20
 
 
 class Mode(StrEnum):
@@ -78,12 +81,16 @@ def check(
     settings: SetOption = None,
     mode: Annotated[Mode, typer.Option("--mode", help="Checked in evaluation mode, in training mode, or in both.")] = Mode.eval,
     seconds: Annotated[
-        float | None, typer.Option("--seconds", metavar="S", help="Ends within this time; says how much was checked.")
+        float | None,
+        typer.Option("--seconds", metavar="S", help="Ends within this time; says how much was checked. What hangs is ended 5 s later."),
     ] = None,
     after_step: Annotated[bool, typer.Option("--after-step", help="Checks again after one training step on random images.")] = False,
     sums_to_one: Annotated[
         bool, typer.Option("--sums-to-one", help="Instead: do the probabilities of all images of a tiny shape, by log_prob, sum to 1?")
     ] = False,
+    memory: Annotated[
+        str | None, typer.Option("--memory", metavar="SIZE", help="The most that TARGET's process may take, such as 4GiB or 500MiB.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A blind spot or missing colour conditioning fails too.")] = False,
     plot: PlotOption = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of new weights, of the images and of random layers.")] = 0,
@@ -92,81 +99,105 @@ def check(
 ) -> int:
     """Is a module causal? Changes every input and watches which outputs move.
 
+    A module of your own is executed: its file is imported and its code run, with your rights, in a process of its own on this machine. That
+    is no sandbox: check only code that you would run. What it prints is shown only where it could not be checked.
+
     Exit code 0: no leak found; 1: a leak (with --strict also missing context); 2: it could not be checked.
     """
     began = time.monotonic()
-    options = {"input": input.value, "output": output, "select": select, "seed": seed}
+    spell_out(as_json=as_json)
     try:
+        given = {"shape": shape, "levels": levels, "input": input.value, "output": output, "select": select, "mode": mode.value}
+        given |= {"seconds": seconds, "after_step": after_step, "sums_to_one": sums_to_one, "seed": seed, "device": device}
         if sums_to_one:
-            given = {"mode": mode is not Mode.eval, "after-step": after_step, "seconds": seconds, "strict": strict, "plot": plot}
-            _refuse_beside_sums({**given, "output": output, "select": select})
-            return _sums_to_one(target, settings or [], shape, levels, options, device, as_json)
+            beside = {"mode": mode is not Mode.eval, "after-step": after_step, "seconds": seconds, "strict": strict, "plot": plot}
+            _refuse_beside_sums({**beside, "output": output, "select": select})
         if plot is not None:
             _require_picture(plot)
-        with _foreign_output():
-            found = _load(target, settings or [], shape, levels, device, seed)
-            limits = {"mode": mode.value, "after_step": after_step, "seconds": _left(seconds, began)}
-            reports = list(_checked(found, {**options, **limits}))
-        if plot is not None:
-            _draw(reports, plot)
+        request = Request(target, tuple(settings or ()), memory=parse_size(memory), **given)
+        return _concluded(_collected(request, began), strict=strict, plot=plot, as_json=as_json)
     except UserError as error:
         if not as_json:
             raise
-        print_json({"schema": 1, "error": str(error)})
-        return WRONG_USE
+        sentence = str(error)
+    except Exception as error:
+        if _is_of_the_disk(error):
+            raise
+        show_if_debugging(error)
+        sentence = fault_sentence(error)
+    if as_json:
+        print_json({"schema": 1, "error": sentence})
+    else:
+        sys.stderr.write(sentence + "\n")
+    return WRONG_USE
+
+
+def parse_size(text: str | None) -> int | None:
+    """`4GiB`, `500 MB`, `2G` → bytes; None stays None.
+
+    Raises:
+        UserError: anything else.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([KMGT])(i?)B?\s*", text, re.IGNORECASE | re.ASCII)
+    size = float(found[1]) * (1024 if found[3] else 1000) ** (1 + "KMGT".index(found[2].upper())) if found else 0.0
+    if not 1 <= size < 2**60:
+        raise UserError(f"--memory is a size such as 4GiB or 500MiB; got '{text}'.")
+    if sys.platform != "linux":
+        raise UserError("--memory needs Linux, where a limit on a process's memory holds; leave it out here.")
+    return int(size)
+
+
+def _collected(request: Request, began: float) -> list[Answer]:
+    """All answers but those that only pass the time: a family's from this process, any other module's from one of its own."""
+    from pixelbench.experiments import foreign
+    from pixelbench.models.families import FAMILIES
+
+    spent = time.monotonic() - began
+    own = request.target in FAMILIES and request.memory is None
+    found = []
+    with contextlib.ExitStack() as working:
+        for answer in answers(request, spent=spent) if own else foreign.answers_from_own_process(request, spent=spent):
+            if "doing" in answer:
+                working.enter_context(_working(answer["doing"]))
+            elif "printed" in answer:
+                working.close()
+                _show_printed(answer["printed"])
+            else:
+                found.append(answer)
+    return found
+
+
+def _show_printed(text: str) -> None:
+    """The last lines; of a crash without the names of all libraries, which Python lists."""
+    lines = [line for line in text.rstrip().splitlines() if not line.startswith("Extension modules: ")]
+    say(f"The module printed{' at last' if len(lines) > _PRINTED else ''}:")
+    for line in lines[-_PRINTED:]:
+        say(f"  {line}")
+
+
+def _concluded(found: list[Answer], *, strict: bool, plot: Path | None, as_json: bool) -> int:
+    """Prints the answers, draws the map and returns the exit code."""
+    if "likelihood" in found[0]:
+        score = found[0]["likelihood"]
+        if as_json:
+            print_json(score["json"])
+        else:
+            sys.stdout.write(score["text"] + "\n")
+        return FINE if score["normalised"] else FAILED
+    from pixelbench.causality.report import CausalityReport
+
+    reports = [CausalityReport.from_json(answer["report"]) for answer in found]
+    if plot is not None:
+        _draw(reports, plot)
     _print(reports, as_json=as_json)
     return FAILED if any(report.leaky or (strict and report.blind_spots) for report in reports) else FINE
 
 
-def _left(seconds: float | None, began: float) -> float | None:
-    """Of the time asked for, what loading torch and the module has left, less what concluding and printing will take."""
-    if seconds is None or not seconds > 0:  # which the check refuses
-        return seconds
-    return max(seconds - (time.monotonic() - began) - min(_WRAP_UP, seconds / 10), 1e-3)
-
-
-def _load(target: str, settings: list[str], shape: str | None, levels: int | None, device: str, seed: int) -> "Target":
-    """The same weights each time, so that the same command gives the same report."""
-    from torch import device as torch_device
-
-    from pixelbench.causality.sandbox import random_states
-    from pixelbench.experiments.devices import resolve_device
-    from pixelbench.experiments.targets import load_target, parse_shape
-
-    chosen = resolve_device(device)
-    with random_states(torch_device("cpu"), seed):
-        found = load_target(target, settings, parse_shape(shape), levels)
-    try:
-        found.module.to(chosen)
-    except RuntimeError as error:  # no memory there, or weights without values
-        raise UserError(f"{found.name} cannot be moved to {chosen}: {first_line(error)}.") from error
-    return found
-
-
-def _checked(found: "Target", options: dict[str, Any]) -> "Iterator[CausalityReport]":
-    from pixelbench.causality.certificates import certificates
-
-    with _working(f"Checking {found.name} on {'x'.join(map(str, found.shape))} images"):
-        yield from certificates(found.module, found.shape, levels=found.levels, target=found.name, **options)
-
-
-def _sums_to_one(
-    target: str, settings: list[str], shape: str | None, levels: int | None, options: dict[str, Any], device: str, as_json: bool
-) -> int:
-    from pixelbench.causality.likelihood import TINY_LEVELS, TINY_SHAPE, check_log_prob
-
-    shape = shape or ",".join(map(str, TINY_SHAPE))
-    with _foreign_output():
-        found = _load(target, settings, shape, levels or TINY_LEVELS, device, options["seed"])
-        with _working(f"Scoring all images of {'x'.join(map(str, found.shape))}"):
-            report = check_log_prob(
-                found.module, found.shape, levels=found.levels, input=options["input"], seed=options["seed"], target=found.name
-            )
-    if as_json:
-        print_json(report.to_json())
-    else:
-        sys.stdout.write(report.text() + "\n")
-    return FINE if report.normalised else FAILED
+def _is_of_the_disk(error: Exception) -> bool:
+    """A full disk or a pipe that nobody reads, which the command line has an answer to."""
+    return isinstance(error, OSError) and (isinstance(error, BrokenPipeError) or error.errno in DISK)
 
 
 def _refuse_beside_sums(given: dict[str, Any]) -> None:
@@ -174,13 +205,6 @@ def _refuse_beside_sums(given: dict[str, Any]) -> None:
     for name, value in given.items():
         if value:
             raise UserError(f"--{name} has no meaning beside --sums-to-one, which looks at log_prob alone; leave one of the two out.")
-
-
-@contextlib.contextmanager
-def _foreign_output() -> Iterator[None]:
-    """What a foreign module prints must not mix with the report."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ Exit codes: 0 fine (also when nothing is left to do), 1 some run failed or diver
 3 nothing matched, 4 a regression, 130 interrupted with Ctrl-C.
 """
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import cast
 import typer
 
 from pixelbench.cli import ablate, check, compare, doctor, fetch, list, plan, report, run, sample, show, status, verify
+from pixelbench.cli.faults import DISK
 from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.visible import visible
@@ -31,8 +31,6 @@ for command in (run, ablate, plan, report, compare, check, list, show, fetch, st
 
 #: click's base of everything wrong with a command line; typer carries its own copy of click, so it is reached through typer.
 UsageFault = cast("type[Exception]", typer.BadParameter.__mro__[2])
-#: What can be wrong with a disk or a folder, as opposed to with us.
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EFBIG}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,7 +56,7 @@ def _guarded(arguments: Sequence[str] | None) -> int:
             return _nobody_reads()
         raise
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno not in DISK:
             raise
         where = f"'{error.filename}'" if error.filename else "the disk"
         return _complain(f"Cannot use {where}: {error.strerror}. Free or mend it, or choose another folder with --results DIR.")

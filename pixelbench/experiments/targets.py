@@ -6,9 +6,7 @@ import importlib.util
 import inspect
 import json
 import sys
-import sysconfig
 import textwrap
-import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
@@ -18,6 +16,7 @@ from typing import Any
 
 from torch import nn
 
+from pixelbench.causality.origin import origin
 from pixelbench.errors import UserError, nearest, unknown
 from pixelbench.models.families import FAMILIES, create_model, get_family
 
@@ -202,14 +201,4 @@ def _explained(action: str) -> Iterator[None]:
         raise
     except BaseException as error:
         message = textwrap.shorten(str(error), _MESSAGE, placeholder=" …").rstrip(".") or "no message"
-        raise UserError(f"{action} raised {type(error).__name__}{_origin(error)}: {message}.") from error
-
-
-def _origin(error: BaseException) -> str:
-    """` (model.py, line 3)`: the last line outside libraries, or else outside Python's own; empty where there is none."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__ and frame.filename[0] != "<"]
-    python, *libraries = (sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
-    installed = [frame for frame in frames if frame.filename.startswith(tuple(libraries))]
-    foreign = [frame for frame in frames if frame in installed or not frame.filename.startswith(python)]
-    own = [frame for frame in foreign if frame not in installed]
-    return next((f" ({Path(frame.filename).name}, line {frame.lineno})" for frame in reversed(own or foreign)), "")
+        raise UserError(f"{action} raised {type(error).__name__}{origin(error)}: {message}.") from error

@@ -1,12 +1,21 @@
 """`pixelbench check`: exit codes, what is said to people, and the JSON document field by field."""
 
+import contextlib
+import io
+import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_stores import Pixelbench, only_json
 from test_cli_help import loaded_after
+
+from pixelbench.cli.check import parse_size
+from pixelbench.errors import UserError
+from pixelbench.experiments import checking, foreign
+from pixelbench.experiments.checking import Answer, Request, answers
 
 MODEL = '''
 import math
@@ -105,6 +114,17 @@ SMALL = ("--shape", "1,3,4", "--levels", "4")
 FAMILY = ("--set", "layers=1", "--set", "maps=2", "--set", "head_maps=2", *SMALL)
 
 
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spares most tests the second process, not the way there and back; those of test_cli_check_process.py have it."""
+
+    def answers_from_here(request: Request, *, spent: float) -> Iterator[Answer]:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield from map(json.loads, map(json.dumps, answers(Request.from_json(json.loads(json.dumps(request.to_json()))), spent=spent)))
+
+    monkeypatch.setattr(foreign, "answers_from_own_process", answers_from_here)
+
+
 @pytest.fixture
 def check(pixelbench: Pixelbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pixelbench:
     """Checks a name of the model file on small images."""
@@ -142,7 +162,7 @@ def test_the_document_of_a_leaky_model(check: Pixelbench) -> None:
     code, out, err = check("leaky", "--json")
     found = only_json(out)
     assert code == 1
-    assert "imported" in err
+    assert "imported" not in err
     expected = {"schema": 1, "target": "model.py:leaky", "shape": [1, 3, 4], "mode": "eval", "verdict": "leaky", "complete": True}
     expected |= {"batch_coupling": False, "repeatable": True, "order": None, "colour_conditioning": {"0": []}, "missing": found["missing"]}
     assert {name: found[name] for name in expected} == expected
@@ -325,6 +345,60 @@ def test_a_family_sums_to_one_and_a_leaky_one_does_not(pixelbench: Pixelbench) -
     assert code == 0
     assert "raster" in only_json(out)["orders"]
     assert pixelbench("check", "pixelcnn", *small, "--set", "first_layer=residual")[0] == 1
+
+
+def test_help_says_that_the_file_is_executed_and_where(pixelbench: Pixelbench) -> None:
+    said = " ".join(pixelbench("check", "--help")[1].split())
+    assert "A module of your own is executed: its file is imported and its code run, with your rights, in a process of its own" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4GiB", 2**32), ("4 gib", 2**32), ("2G", 2 * 10**9), ("500MB", 5 * 10**8), ("1.5TiB", 3 * 2**39), ("300k", 300_000), (None, None)],
+)
+def test_sizes_of_memory(text: str | None, size: int | None) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "4", "GiB", "-4GiB", "0GiB", "nanGiB", "1e9GiB", "4GiBs", "999999999999TiB", "٤GiB"])
+def test_what_is_no_size_of_memory(check: Pixelbench, text: str) -> None:
+    with pytest.raises(UserError, match="--memory is a size such as 4GiB"):
+        parse_size(text)
+    assert check("Net", f"--memory={text}")[0] == 2
+
+
+def test_a_fault_of_ours_is_2_and_says_so(pixelbench: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise KeyError("oops")
+
+    monkeypatch.setattr(checking, "_loaded", broken)
+    monkeypatch.delenv("PIXELBENCH_DEBUG", raising=False)
+    code, out, err = pixelbench("check", "pixelcnn", *FAMILY)
+    said = "This is a fault of PixelBench (KeyError: 'oops'): please report it with the module's code and what PIXELBENCH_DEBUG=1 shows."
+    assert (code, out, err) == (2, "", said + "\n")
+    assert only_json(pixelbench("check", "pixelcnn", *FAMILY, "--json")[1])["error"] == said
+    monkeypatch.setenv("PIXELBENCH_DEBUG", "1")
+    code, _, err = pixelbench("check", "pixelcnn", *FAMILY)
+    assert code == 2
+    assert err.startswith("Traceback")
+    assert err.endswith(said + "\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_a_terminal_without_the_characters(
+    pixelbench: Pixelbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """Mirror image of all others, whose stdout has them."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    (tmp_path / "módel.py").write_text(MODEL, encoding="utf-8")
+    assert pixelbench("check", "módel.py:Net", *SMALL, *arguments)[0] == 0
+    text = stream.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+    if arguments:
+        assert only_json(text)["target"] == "módel.py:Net"
+    else:
+        assert "m?del.py:Net (1x3x4, eval mode): No leak found" in text
+        assert "(# seen" in text
 
 
 def test_help_shows_examples_and_loads_no_torch(pixelbench: Pixelbench, tmp_path: Path) -> None:
