@@ -10,27 +10,40 @@ from typing import Any
 from pixelbench.disk import to_disk
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+class CannotWrite(OSError):  # noqa: N818 (a kind of OSError)
+    """A file of the store cannot be written: `filename` is the one that was to be there, `errno` and `strerror` say why."""
+
+
+def write_bytes(path: Path, data: bytes, *, before: Path | None = None) -> None:
     """Replaces `path` by `data` in one step that survives a crash: temporary file in the same folder, fsync, rename, fsync of the folder.
 
     The folder is created where it is missing. On any error the temporary file is removed and what was there before is untouched.
 
+    Args:
+        path: the file.
+        data: its bytes.
+        before: what was at `path` is kept there, instead of what was there.
+
     Raises:
-        OSError: the file cannot be written (no room, no right, no folder).
+        CannotWrite: no room, no right, no folder.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as handle:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
+        if before is not None and path.exists():
+            os.replace(path, before)
         os.replace(temporary, path)
+        to_disk(path.parent)  # the new name too: without it a power cut can bring the old one back
+    except OSError as error:
+        _remove(temporary)
+        raise CannotWrite(error.errno, error.strerror, str(path)) from error
     except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
-    to_disk(path.parent)  # the new name too: without it a power cut can bring the old one back
 
 
 def write_text(path: Path, text: str) -> None:
@@ -51,3 +64,8 @@ def sweep_temporaries(folder: Path) -> None:
     """Removes the temporary files that a killed process left in `folder` and below. Only whoever holds the run's lock may."""
     for path in folder.rglob(".*.tmp"):
         path.unlink(missing_ok=True)
+
+
+def _remove(temporary: Path) -> None:
+    with contextlib.suppress(OSError):
+        temporary.unlink(missing_ok=True)
