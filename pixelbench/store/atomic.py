@@ -30,12 +30,9 @@ def write_bytes(path: Path, data: bytes, *, before: Path | None = None) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
+        _write_new(temporary, data)
         if before is not None and path.exists():
-            os.replace(path, before)
+            _keep_as(path, before)
         os.replace(temporary, path)
         to_disk(path.parent)  # the new name too: without it a power cut can bring the old one back
     except OSError as error:
@@ -64,6 +61,32 @@ def sweep_temporaries(folder: Path) -> None:
     """Removes the temporary files that a killed process left in `folder` and below. Only whoever holds the run's lock may."""
     for path in folder.rglob(".*.tmp"):
         path.unlink(missing_ok=True)
+
+
+def _keep_as(path: Path, before: Path) -> None:
+    """Gives a file a second name, so that it is under its own until the next one takes it; where files cannot have two, the other alone."""
+    second = before.with_name(f".{before.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        os.link(path, second)
+    except OSError:
+        os.replace(path, before)
+        return
+    try:
+        os.replace(second, before)
+    finally:
+        _remove(second)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Writes a file that is not there yet, down to the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _remove(temporary: Path) -> None:

@@ -138,7 +138,8 @@ def test_fail_fast_leaves_the_rest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_full_disk_ends_everything_with_one_sentence(tmp_path: Path, workers: int) -> None:
-    with pytest.raises(UserError, match=r"^Cannot write in results folder '.*runs': No space left on device\. Free some .*DIR\. What was finished"):
+    said = r"^Cannot write in results folder '.*runs': No space left on device\. Free some .*DIR\. What was finished"
+    with pytest.raises(UserError, match=said):
         make(tiny_plan(tmp_path, [102, 1]), workers)
     assert sum(executions(tmp_path).values()) == 1
 
