@@ -1,6 +1,7 @@
 """Ends of runs other than their own: what was wrong, whose fault it was, and what the record says of it."""
 
 import errno
+import mmap
 import re
 import signal
 import traceback
@@ -19,6 +20,7 @@ from pixelbench.store.spec import RunSpec
 DIED, HUNG, OUT_OF_MEMORY, CANNOT_START = "WorkerDied", "WorkerHung", "OutOfMemory", "CannotStart"
 #: The ends of a failed run after which its checkpoint is as good as ever: neither network nor data nor recipe is at fault.
 NOBODYS_FAULT = (DIED, HUNG, OUT_OF_MEMORY, CANNOT_START)
+_LITTLE = 16 << 20
 _NO_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|bad_alloc", re.IGNORECASE)
 _LOG_LINES = 20
 _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/)])/[^\s\"',:;()<>\[\]]+")
@@ -66,7 +68,17 @@ def is_out_of_memory(fault: BaseException) -> bool:
         return True
     if isinstance(fault, OSError):
         return fault.errno == errno.ENOMEM
-    return isinstance(fault, (RuntimeError, ImportError)) and bool(_NO_MEMORY.search(str(fault)))
+    return isinstance(fault, (RuntimeError, ImportError)) and (bool(_NO_MEMORY.search(str(fault))) or _is_short_of_memory())
+
+
+def _is_short_of_memory() -> bool:
+    """Whether not even a little memory is to be had: some libraries fail then with a message of something else (oneDNN's `could not create
+    a primitive`)."""
+    try:
+        mmap.mmap(-1, _LITTLE).close()
+    except OSError:
+        return True
+    return False
 
 
 def is_storage(fault: BaseException) -> bool:

@@ -52,7 +52,8 @@ def execute(
         time.sleep(60)  # hears nothing
     while spec.seed == 105 and len({line.split()[1] for line in executions.read_text().splitlines()}) < 2:
         time.sleep(0.01)
-    status = _work(spec.seed if spec.seed < 100 else 1, folder / "work" / "checkpoint.json", stop, emit, Disturbances.asked(spec.seed, store))
+    disturbances, steps = Disturbances.asked(spec.seed, store), spec.seed if spec.seed < 100 else 1
+    status = _work(steps, folder / "work" / "checkpoint.json", stop, emit, disturbances)
     error = RunError("Stopped", f"Stopped by {stop()}") if isinstance(stop(), str) else None
     end(store, spec, status, device=device, request=request, error=error)
     write_text(folder / "work" / "weights.txt", f"at most {most_weights} bytes are kept")
@@ -61,7 +62,7 @@ def execute(
 
 @dataclass(frozen=True)
 class Disturbances:
-    """A signal that the worker sends itself after a step, so many times in all: by `FAKE_DISTURBANCES`, JSON by seed, in the environment."""
+    """A signal that the worker sends itself after a step, so often in all: by `FAKE_DISTURBANCES`, JSON by seed, in the environment."""
 
     signal: int
     step: int
@@ -71,7 +72,10 @@ class Disturbances:
     @classmethod
     def asked(cls, seed: int, store: Path) -> "Disturbances | None":
         found = json.loads(os.environ.get("FAKE_DISTURBANCES", "{}")).get(str(seed))
-        return None if found is None else cls(*found, store / f"disturbed-{seed}")
+        if found is None:
+            return None
+        number, step, times = found
+        return cls(number, step, times, store / f"disturbed-{seed}")
 
     def after(self, step: int) -> None:
         before = len(self.counter.read_text()) if self.counter.exists() else 0

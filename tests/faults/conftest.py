@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from disturbed import make, numbers, status_of
-from fingerprints import made_up_fingerprint
+from fingerprints import made_up_fingerprint  # type: ignore[import-not-found]
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from quick_run import comparable, spec_of
+from quick_run import comparable, spec_of  # type: ignore[import-not-found]
 
 from pixelbench.experiments.job import EXECUTOR, Job, perform
 from pixelbench.store.record import Request

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from disturbed import cut_off, first_update, folder_in, make, numbers, often, status_of
-from fake_executor import NAME
-from suite_file import tiny_plan, write_suite
+from fake_executor import NAME  # type: ignore[import-not-found]
+from suite_file import tiny_plan, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.cli.main import main
 from pixelbench.experiments import execute, liveness, schedule
