@@ -15,6 +15,7 @@ from suite_file import TEXT  # type: ignore[import-not-found]
 
 from pixelbench.experiments.plan import Plan, make_plan
 from pixelbench.experiments.schedule import run_plan
+from pixelbench.store.atomic import write_text
 from pixelbench.suites.load import load_suite
 
 UPDATES = 60
@@ -35,7 +36,7 @@ def execute(*arguments: Any, emit: Any, **named: Any) -> str:
 def plan_in(store: Path, seeds: list[int], rerun: str = "missing") -> Plan:
     suite = store.parent / f"{store.name}.toml"
     text = TEXT.replace("updates = 10", f"updates = {UPDATES}").replace("[recipe]", "[recipe]\nema = 0.9\nbatch = 16")
-    suite.write_text(text + '[[variant]]\nname = "pixelcnn"\nfamily = "pixelcnn"\n', encoding="utf-8")
+    write_text(suite, text + '[[variant]]\nname = "pixelcnn"\nfamily = "pixelcnn"\n')  # in one step: others are reading it
     return make_plan(load_suite(str(suite)), store, seeds=seeds, only=["pixelcnn"], rerun=rerun)
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def start(store: Path, seeds: list[int], **environment: str) -> "subprocess.Pope
     return subprocess.Popen(command, start_new_session=True, env={**os.environ, "PYTHONPATH": paths, **environment})
 
 
+@cache
 def folder_of(store: Path, seed: int) -> Path:
     return plan_in(store, [seed]).cells[0].folder
 
