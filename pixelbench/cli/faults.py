@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 from pixelbench.errors import first_line
 
 #: What can be wrong with a disk or a folder, as opposed to with us.
-DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EFBIG}
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EFBIG, errno.EIO}
 _DEBUG = "PIXELBENCH_DEBUG"
 
 

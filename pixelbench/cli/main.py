@@ -1,19 +1,22 @@
 """`pixelbench …`: the commands, and what becomes of mistakes.
 
 Exit codes: 0 fine (also when nothing is left to do), 1 some run failed or diverged, or a leak that the suite does not declare, 2 wrong use,
-3 nothing matched, 4 a regression, 130 interrupted with Ctrl-C.
+3 nothing matched, 4 a regression, 130 interrupted with Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import typer
 
 from pixelbench.cli import ablate, check, compare, doctor, fetch, list, plan, report, run, sample, show, status, verify
 from pixelbench.cli.faults import DISK
-from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE
+from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE, ended_by
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.visible import visible
 
@@ -35,7 +38,31 @@ UsageFault = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command line (that of the process by default) and exits with its code."""
-    sys.exit(_guarded(arguments))
+    with _signals():
+        code = _guarded(arguments)
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the command with a code of their own wherever it is, with all that is cleaned up on the way out; a batch
+    system's SIGUSR1 is no reason to end. Where somebody has other plans with them, they stay."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(ended_by(number))
+
+    handlers = {signal.SIGTERM: end, signal.SIGHUP: end, signal.SIGUSR1: signal.SIG_IGN}
+    ours = {number: handler for number, handler in handlers.items() if signal.getsignal(number) is signal.SIG_DFL}
+    for number, handler in ours.items():
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _guarded(arguments: Sequence[str] | None) -> int:

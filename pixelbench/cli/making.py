@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelbench.cli.output import FAILED, FINE, INTERRUPTED, WRONG_USE, print_json, say, stdout
+from pixelbench.cli.output import FAILED, FINE, WRONG_USE, ended_by, print_json, say, stdout
 from pixelbench.cli.suites import plan_json
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def make(
             print_json(plan_json(plan))
         return WRONG_USE
     outcome = _make(plan, device, workers, max_seconds, fail_fast)
-    if outcome is not None and outcome.stopped:
+    if outcome is not None and outcome.signal is not None:
         say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
         say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
-        return INTERRUPTED
+        return ended_by(outcome.signal)
     return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, known)
 
 

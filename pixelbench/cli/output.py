@@ -17,6 +17,11 @@ INTERRUPTED = 130
 _NARROW = 100
 
 
+def ended_by(number: int) -> int:
+    """The exit code after a signal, as shells have it: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    return 128 + number
+
+
 def print_json(value: Any) -> None:
     """The one JSON document of a `--json` command. Paths become POSIX text."""
     document = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain)

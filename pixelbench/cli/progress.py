@@ -84,8 +84,10 @@ class Bars:
             self.bars.console.print(visible(f"{run}: {ending(event)}"), markup=False)
         elif kind == "progress":
             self.bars.update(self._row(run), completed=event["update"], total=event["updates"], note=training_note(event).lstrip(", "))
-        elif kind in ("start", "stage", "waiting", "note"):
-            note = {"start": "", "waiting": "another process makes it"}.get(kind) or event.get("stage") or event.get("text", "")
+        elif kind == "note":  # what is worth a note is to stay
+            self.bars.console.print(visible(f"{run}: {event['text']}"), markup=False)
+        elif kind in ("start", "stage", "waiting"):
+            note = {"start": "", "waiting": "another process makes it"}.get(kind) or event.get("stage", "")
             self.bars.update(self._row(run), note=visible(note))
 
     def _row(self, run: str) -> Any:

@@ -7,20 +7,23 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 
+from pixelbench import pulse
 from pixelbench.causality import CausalityReport
 from pixelbench.data import TaskData, get_task
 from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.experiments import stages
+from pixelbench.experiments.attempts import Attempts, forget_attempts
 from pixelbench.experiments.certify import artifact_of, certify, certify_trained
-from pixelbench.experiments.failure import raised
+from pixelbench.experiments.checkpoints import Checkpoints
+from pixelbench.experiments.failure import NOBODYS_FAULT, death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
 from pixelbench.experiments.memory import PeakMemory
 from pixelbench.experiments.present_code import present_behaviour
 from pixelbench.experiments.provenance import provenance
@@ -32,7 +35,7 @@ from pixelbench.store.behaviour import differences
 from pixelbench.store.record import Causality, Cost, Likelihood, Record, Request, RunError, Status, asked_of
 from pixelbench.store.record_file import certificates_folder, read_record, write_record
 from pixelbench.store.spec import RunSpec
-from pixelbench.training.checkpoint import CheckpointError, module_tensors, pack
+from pixelbench.training.checkpoint import CheckpointError, DamagedCheckpoint, module_tensors, pack
 from pixelbench.training.loop import CurvePoint, Trainer
 from pixelbench.units import bits_per_dim, bits_to_nats
 
@@ -40,13 +43,12 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 class StoppedError(Exception):
-    """The run ended before its record was complete; `status` says how."""
+    """The run ended before its record was complete; `status` says how, `error` why where somebody said so."""
 
-    status: Status
-
-    def __init__(self, status: Status):
+    def __init__(self, status: Status, error: RunError | None = None):
         super().__init__(status)
-        self.status = status
+        self.status: Status = status
+        self.error = error
 
 
 def execute(
@@ -58,7 +60,7 @@ def execute(
     store: Path | None = None,
     request: Request | None = None,
     most_weights: int = 1 << 20,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], bool | str] = lambda: False,
     emit: Emit = lambda event: None,
 ) -> Status:
     """Does one run and writes its artifacts, then its record; goes on from the checkpoint of an attempt that was cut off.
@@ -71,14 +73,14 @@ def execute(
         store: where certificates of narrow copies and fingerprints of the code are kept for other runs; None keeps none.
         request: the command that asks for it, for the record.
         most_weights: weights of at most so many bytes become an artifact; larger ones stay in `work`.
-        stop: asked between updates and between stages; True ends the run as `interrupted`.
+        stop: asked between updates and between stages; True ends the run as `interrupted`, and a text says by what.
         emit: takes progress events, see `Run`.
 
     Returns:
         The record's status: done, failed, diverged, timeout or interrupted. A failing run is a record, not an exception.
 
     Raises:
-        OSError: not even the record can be written.
+        OSError: the store cannot be written; nothing says that the run has failed, and its last checkpoint stays.
     """
     run = Run(spec, folder, device, max_seconds, store, request, most_weights, stop, emit)
     status: Status
@@ -86,9 +88,11 @@ def execute(
         run.go()
         status, error = "done", None
     except StoppedError as ended:
-        status, error = ended.status, None
-    except Exception as fault:  # whatever a network, a driver or a full disk throws is the outcome of this run, not of the suite
-        status, error = "failed", raised(fault)
+        status, error = ended.status, ended.error
+    except Exception as fault:  # whatever a network or a driver throws is the outcome of this run, not of the suite
+        if is_storage(fault):
+            raise
+        status, error = run.out_of_memory(fault) if is_out_of_memory(fault) else ("failed", raised(fault))
     run.finish(status, error)
     return status
 
@@ -96,8 +100,9 @@ def execute(
 class Run:
     """The stages in order, and what the record will say of them.
 
-    Events: `{"event": "stage", "stage": check | train | evaluate | sample}` and `{"event": "progress", "update", "updates",
-    "train_bits_per_dim", "validation_bits_per_dim", "seconds"}`; they are kept in `work/events.jsonl` as well.
+    Events: `{"event": "stage", "stage": check | train | evaluate | sample}`, `{"event": "progress", "update", "updates",
+    "train_bits_per_dim", "validation_bits_per_dim", "seconds"}` and `{"event": "note", "text"}`, which are kept in `work/events.jsonl` as
+    well, and `{"event": "saved", "update"}` after each checkpoint.
     """
 
     def __init__(
@@ -109,13 +114,14 @@ class Run:
         store: Path | None,
         request: Request | None,
         most_weights: int,
-        stop: Callable[[], bool],
+        stop: Callable[[], bool | str],
         emit: Emit,
     ):
         self.spec, self.folder, self.device, self.max_seconds, self.stop, self._emit = spec, folder, device, max_seconds, stop, emit
         self.store, self.request, self.most_weights = store, request, most_weights
         self.work = folder / "work"
-        self.checkpoint = self.work / "checkpoint.safetensors"
+        self.checkpoints = Checkpoints(self.work)
+        self.saved, self._unsaved = 0, False
         self.artifacts: dict[str, bytes] = {}
         self.large_weights: bytes | None = None
         self.family = get_family(spec.family)
@@ -147,9 +153,9 @@ class Run:
         if status == "interrupted" and self._stored_status() == "done":
             return
         for name, content in self.artifacts.items():
-            write_bytes(self.folder / name, content)
-        if self.large_weights is not None:
-            write_bytes(self.work / WEIGHTS, self.large_weights)
+            self._twice(lambda name=name, content=content: write_bytes(self.folder / name, content))
+        if (weights := self.large_weights) is not None:
+            self._twice(lambda: write_bytes(self.work / WEIGHTS, weights))
         record = Record(
             **asked_of(self.spec),
             **self.found,
@@ -161,12 +167,17 @@ class Run:
             artifacts={name: hashlib.sha256(content).hexdigest() for name, content in self.artifacts.items()},
             error=error,
         )
-        write_record(self.folder, record)
+        self._twice(lambda: write_record(self.folder, record))
         remove_others(self.folder, self.artifacts)
         if WEIGHTS in self.artifacts:
             (self.work / WEIGHTS).unlink(missing_ok=True)
         if status == "done":
-            self.checkpoint.unlink(missing_ok=True)
+            self.checkpoints.forget()
+            forget_attempts(self.folder)
+
+    def out_of_memory(self, fault: Exception) -> tuple[Status, RunError]:
+        """Status and error of an attempt that was given no more memory."""
+        return death(self.folder, out_of_memory(fault, self.memory.bytes()), self.saved)
 
     def _encode(self, data: TaskData) -> None:
         """A lossless codec: the length of one file with all test images, per image."""
@@ -185,7 +196,8 @@ class Run:
 
     def _model(self, data: TaskData) -> None:
         self._stage("check")
-        certificate = certify(self.spec, stages.build, None if self.store is None else certificates_folder(self.store))
+        with _beating():
+            certificate = certify(self.spec, stages.build, None if self.store is None else certificates_folder(self.store))
         self.found["causality"] = _causality(certificate, None)
         self.artifacts[CERTIFICATE] = artifact_of(certificate)
         model = stages.build(self.spec).to(self.device)
@@ -217,7 +229,7 @@ class Run:
         self.cost |= {"train_seconds": trainer.seconds, "updates": trainer.update, "images_seen": trainer.update * batch}
         self.artifacts[CURVE] = _curve_csv(trainer.curve).encode()
         if trainer.status != "done":
-            raise StoppedError(cast(Status, trainer.status))
+            raise StoppedError(cast(Status, trainer.status), self._reason() if trainer.status == "interrupted" else None)
         return trainer.evaluated
 
     def _trainer(self, model: AutoregressiveModel, data: TaskData) -> Trainer:
@@ -229,15 +241,55 @@ class Run:
             max_seconds=self.max_seconds,
             identity=json.dumps([self.spec.key, self.behaviour], sort_keys=True),
             accepts=self._accepts,
-            save=lambda blob: write_bytes(self.checkpoint, blob),
-            stop=self.stop,
+            save=lambda blob: self._save(trainer, blob),
+            stop=lambda: bool(self.stop()),
         )
-        if self.checkpoint.exists():
-            try:
-                trainer.restore(self.checkpoint.read_bytes())
-            except CheckpointError as fault:  # raised before anything was restored
-                self._event({"event": "note", "text": f"starting again: {fault}"})
+        self._resume(trainer)
         return trainer
+
+    def _resume(self, trainer: Trainer) -> None:
+        """Goes on from the newest checkpoint that is whole and of this run."""
+        refused: list[str] = []
+        how = "starting again"
+        for path, found in self.checkpoints.stored():
+            try:
+                if isinstance(found, str):
+                    raise DamagedCheckpoint(found)
+                trainer.restore(found)
+            except DamagedCheckpoint as fault:  # raised before anything was restored
+                refused.append(f"damaged checkpoint {path.name} ({fault}), set aside as {self.checkpoints.set_aside(path)}")
+            except CheckpointError as fault:
+                refused.append(str(fault))
+            else:
+                how = f"going on from update {trainer.update}"
+                break
+        if refused:
+            self._event({"event": "note", "text": f"{how}: {'; '.join(dict.fromkeys(refused))}"})
+
+    def _save(self, trainer: Trainer, blob: bytes) -> None:
+        """Stores a checkpoint. One on the way that cannot be written is a note and tried again when the next is due; the last one must."""
+        if trainer.status != "running":
+            self._twice(lambda: self.checkpoints.save(blob))
+        else:
+            try:
+                self.checkpoints.save(blob)
+            except OSError as fault:
+                if not self._unsaved:
+                    said = f"checkpoint {self.checkpoints.newest.name} cannot be written ({fault.strerror}); training goes on without"
+                    self._event({"event": "note", "text": said})
+                self._unsaved = True
+                return
+        self.saved, self._unsaved = trainer.update, False
+        self._emit({"event": "saved", "update": trainer.update})
+
+    def _twice(self, write: Callable[[], None]) -> None:
+        """Writes a file that must be there, with a second try: some errors of a disk or a network do not come again."""
+        try:
+            write()
+        except OSError as fault:
+            name = Path(fault.filename).name if isinstance(fault.filename, str) else "a file"
+            self._event({"event": "note", "text": f"{name} cannot be written ({fault.strerror or fault}); trying once more"})
+            write()
 
     def _accepts(self, identity: str) -> bool:
         """Whether a checkpoint is of this run, by code that computes the same."""
@@ -249,7 +301,8 @@ class Run:
     def _evaluate(self, model: AutoregressiveModel, data: TaskData, certificate: CausalityReport) -> None:
         self._stage("evaluate")
         began = time.monotonic()
-        trained = certify_trained(model, self.spec)
+        with _beating():
+            trained = certify_trained(model, self.spec)
         evidence = trained if trained.leaky and not certificate.leaky else certificate
         self.found["causality"] = _causality(certificate, trained)
         leaky = certificate.leaky or trained.leaky
@@ -268,9 +321,16 @@ class Run:
         self.cost["evaluate_seconds"] = time.monotonic() - began
 
     def _forget_ended_attempt(self) -> None:
-        """A run that is asked for again after its end starts anew; one that was cut off, interrupted or timed out goes on."""
-        if self._stored_status() in ("done", "failed", "diverged"):
-            self.checkpoint.unlink(missing_ok=True)
+        """A run that is asked for again after its end starts again at 0; one that was cut off, interrupted, timed out or died goes on.
+
+        So does one that started again and was cut off before it had a record of its own.
+        """
+        with contextlib.suppress(FileNotFoundError, UserError):
+            record, attempts = read_record(self.folder), Attempts.of(self.folder)
+            died = record.error is not None and record.error.type in NOBODYS_FAULT
+            if record.status in ("done", "failed", "diverged") and not died and attempts.after != record.digest:
+                self.checkpoints.forget()
+                self._twice(lambda: Attempts(after=record.digest).keep(self.folder))
 
     def _stored_status(self) -> str | None:
         """How the attempt before ended; None where none did, or its record is damaged (its checkpoint may well be sound)."""
@@ -279,15 +339,32 @@ class Run:
         return None
 
     def _stage(self, name: str) -> None:
+        pulse.beat()
         if self.stop():
-            raise StoppedError("interrupted")
+            raise StoppedError("interrupted", self._reason())
         self._event({"event": "stage", "stage": name})
 
+    def _reason(self) -> RunError | None:
+        """Why the run was stopped, where that was said."""
+        why = self.stop()
+        return RunError("Stopped", f"Stopped by {why}; {goes_on(self.folder)}.") if isinstance(why, str) else None
+
     def _event(self, event: dict[str, Any]) -> None:
-        self.work.mkdir(parents=True, exist_ok=True)
-        with (self.work / "events.jsonl").open("a") as log:
-            log.write(json.dumps(event, sort_keys=True) + "\n")
+        with contextlib.suppress(OSError):  # a line less in the log; what must be written is said where it is written
+            self.work.mkdir(parents=True, exist_ok=True)
+            with (self.work / "events.jsonl").open("a") as log:
+                log.write(json.dumps(event, sort_keys=True) + "\n")
         self._emit(event)
+
+
+@contextlib.contextmanager
+def _beating() -> Iterator[None]:
+    """Every call of a module is a sign of life: for the checker, which is nobody's loop and knows no pulse."""
+    hook = torch.nn.modules.module.register_module_forward_pre_hook(lambda module, given: pulse.beat())
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _curve_csv(curve: list[CurvePoint]) -> str:

@@ -3,18 +3,20 @@
 import importlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pixelbench.errors import UserError
-from pixelbench.experiments.failure import failed_record, raised
+from pixelbench.experiments.failure import CANNOT_START, death, ended_record, is_out_of_memory, out_of_memory, raised
+from pixelbench.experiments.memory_now import memory_now
 from pixelbench.store.artifacts import remove_others
 from pixelbench.store.atomic import sweep_temporaries
 from pixelbench.store.locks import RunLock
-from pixelbench.store.record import Request, RunError
+from pixelbench.store.record import Request, RunError, Status
 from pixelbench.store.record_file import state_of, write_record
 from pixelbench.store.spec import RunSpec
+from pixelbench.store.writable import cannot_write
 
 Emit = Callable[[dict[str, Any]], object]
 
@@ -51,7 +53,7 @@ class Job:
         return cls(**{**values, "spec": spec, "request": request, "store": Path(values["store"]), "folder": Path(values["folder"])})
 
 
-def perform(job: Job, executor: str, *, stop: Callable[[], bool], emit: Emit, begin: Callable[[], None] = lambda: None) -> None:
+def perform(job: Job, executor: str, *, stop: Callable[[], bool | str], emit: Emit, begin: Callable[[], None] = lambda: None) -> None:
     """Makes the run and tells of it by events; never raises for a failing run.
 
     Events: `busy` (another process holds the lock), or `start`, what the executor emits, and `end` with `status` and `elsewhere` (another
@@ -60,7 +62,7 @@ def perform(job: Job, executor: str, *, stop: Callable[[], bool], emit: Emit, be
     Args:
         job: the run.
         executor: `module:function`, called like `execute`.
-        stop: asked by the executor; once true, the run ends as interrupted.
+        stop: asked by the executor; once true, the run ends as interrupted. A text says by what, for the record.
         emit: takes the events.
         begin: called when it is certain that the run is made here.
     """
@@ -80,7 +82,7 @@ def perform(job: Job, executor: str, *, stop: Callable[[], bool], emit: Emit, be
     except UserError as error:
         emit({"event": "broken", "sentence": str(error)})
     except OSError as error:
-        emit({"event": "broken", "sentence": f"Cannot write in results folder '{job.store}': {error.strerror or error}."})
+        emit({"event": "broken", "sentence": cannot_write(job.store, error)})
 
 
 def made_elsewhere(job: Job) -> str | None:
@@ -91,24 +93,48 @@ def made_elsewhere(job: Job) -> str | None:
 
 def write_failure(job: Job, error: RunError, seconds: float) -> None:
     """Writes the failed record of a run; the caller holds its lock."""
-    record = failed_record(job.spec, error, request=job.request, device=job.device, threads=job.threads, seconds=seconds)
+    _write(job, "failed", error, seconds)
+
+
+def write_death(job: Job, error: RunError, seconds: float, update: int) -> Status:
+    """Writes the record of a run whose process ended by nobody's fault; the caller holds its lock. Returns its status: interrupted, or
+    failed where that happened too often.
+
+    A finished run that was made again keeps what it had. `update`: of the newest checkpoint that the process wrote; 0 where it wrote none.
+    """
+    status, error = death(job.folder, error, update)
+    if status == "failed" or state_of(job.folder)[1] != "done":
+        _write(job, status, error, seconds)
+    return status
+
+
+def _write(job: Job, status: Status, error: RunError, seconds: float) -> None:
+    record = ended_record(job.spec, status, error, request=job.request, device=job.device, threads=job.threads, seconds=seconds)
     write_record(job.folder, record)
     remove_others(job.folder, record.artifacts)
 
 
-def _execute(job: Job, executor: str, stop: Callable[[], bool], emit: Emit) -> str:
+def _execute(job: Job, executor: str, stop: Callable[[], bool | str], emit: Emit) -> str:
     began = time.monotonic()
     module, _, function = executor.partition(":")
     try:
         execute = getattr(importlib.import_module(module), function)
     except Exception as fault:  # a broken torch throws anything, OSError too
-        write_failure(job, raised(fault), time.monotonic() - began)
-        return "failed"
+        return _failed(job, fault, began, CANNOT_START)
     try:
         given = {"device": job.device, "max_seconds": job.max_seconds, "request": job.request, "most_weights": job.most_weights}
         return execute(job.spec, job.folder, **given, store=job.store, stop=stop, emit=emit)
-    except OSError:
-        raise  # by its contract: the store cannot be written
-    except Exception as fault:  # by its contract there is none; if there is, the other runs go on
-        write_failure(job, raised(fault), time.monotonic() - began)
-        return "failed"
+    except Exception as fault:
+        if isinstance(fault, OSError) and not is_out_of_memory(fault):
+            raise  # by its contract: the store cannot be written
+        return _failed(job, fault, began)  # by its contract there is none; if there is, the other runs go on
+
+
+def _failed(job: Job, fault: Exception, began: float, kind: str | None = None) -> str:
+    """Writes the record of what came out of the executor, or of loading it."""
+    seconds = time.monotonic() - began
+    if is_out_of_memory(fault):
+        return write_death(job, out_of_memory(fault, memory_now()), seconds, 0)
+    error = raised(fault)
+    write_failure(job, error if kind is None else replace(error, type=kind), seconds)
+    return "failed"

@@ -14,7 +14,7 @@ class Outcome:
             the middle counts as interrupted: its last checkpoint is there.
         elsewhere: those of them that another process made meanwhile.
         remaining: never begun.
-        stopped: by Ctrl-C or SIGTERM.
+        signal: the number of the signal that stopped it, such as 2 for Ctrl-C.
     """
 
     done: tuple[Cell, ...] = ()
@@ -23,7 +23,12 @@ class Outcome:
     interrupted: tuple[Cell, ...] = ()
     elsewhere: tuple[Cell, ...] = ()
     remaining: tuple[Cell, ...] = ()
-    stopped: bool = False
+    signal: int | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """By a signal."""
+        return self.signal is not None
 
     @property
     def advice(self) -> str | None:

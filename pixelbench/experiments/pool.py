@@ -16,6 +16,8 @@ from pixelbench.experiments.job import Job
 #: A worker and its event, None when its output has ended, so its life; or (None, None): a signal has come.
 Inbox = queue.SimpleQueue[tuple["WorkerProcess | None", dict[str, Any] | None]]
 
+#: What a worker has a handler for; blocked until it has.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -33,9 +35,18 @@ class WorkerProcess:
         """Gives it a run to make."""
         self._write(job.to_json())
 
-    def stop(self) -> None:
-        """Asks it to end its run as interrupted."""
-        self._write({"stop": True})
+    def stop(self, reason: bool | str) -> None:
+        """Asks it to end its run as interrupted; a text says by what, for the record."""
+        self._write({"stop": reason})
+
+    def save(self) -> None:
+        """Asks it to store a checkpoint and to go on."""
+        self._write({"save": True})
+
+    @property
+    def number(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def kill(self) -> None:
         """Ends it at once."""
@@ -83,7 +94,7 @@ class WorkerProcess:
 
 
 def _spawn(executor: str, threads: int, early_log: IO[bytes]) -> "subprocess.Popen[str]":
-    """Starts a worker that sees the same modules as this process, with Ctrl-C blocked until it has said what it wants to do with it."""
+    """Starts a worker that sees the same modules as this process, with signals blocked until it has said what it wants to do with them."""
     environment = {
         **os.environ,
         **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
@@ -91,7 +102,7 @@ def _spawn(executor: str, threads: int, early_log: IO[bytes]) -> "subprocess.Pop
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, "-P", "-m", "pixelbench.experiments.worker", executor]
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=early_log, text=True, env=environment)
     finally:

@@ -10,22 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixelbench import pulse
 from pixelbench.errors import UserError
 from pixelbench.experiments.devices import allowed_threads, available_cores
-from pixelbench.experiments.failure import died
-from pixelbench.experiments.job import EXECUTOR, Job, made_elsewhere, perform, write_failure
+from pixelbench.experiments.failure import died, hung
+from pixelbench.experiments.job import EXECUTOR, Job, made_elsewhere, perform, write_death
+from pixelbench.experiments.liveness import WakingTime, allowed_silence
 from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Cell, Plan
 from pixelbench.experiments.pool import Inbox, WorkerProcess
 from pixelbench.store.locks import RunLock
 from pixelbench.store.record_file import RecordError, read_record
-from pixelbench.store.writable import ensure_writable
+from pixelbench.store.writable import cannot_write, ensure_writable
 
 OnEvent = Callable[[dict[str, Any]], None]
 
 _MOST_WORKERS = 8
-_GRACE_SECONDS = 15.0
+#: For a run to end in good order after the first signal; a worker that hangs must not hold the command for longer than 15 s in all.
+_GRACE_SECONDS = 12.0
 _POLL_SECONDS = 0.5
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 #: A generous guess of what a run leaves: companions, weights, and a checkpoint while it trains.
 _BYTES_A_RUN, _MOST_BYTES = 2 << 20, 32 << 20
 
@@ -83,11 +87,22 @@ def _share_out(workers: int | None, cells: int, device: str) -> tuple[int, int]:
 
 @dataclass
 class _Turn:
-    """What a worker is at. `started`: it holds the run's lock and writes its log."""
+    """What a worker is at."""
 
     cell: Cell
     began: float
+    heard: float
+    """Waking time at its last sign of life."""
     started: bool = False
+    """It holds the run's lock and writes its log."""
+    saved: int = 0
+    """The update of the newest checkpoint that it wrote."""
+    longest: float = 0.0
+    """Seconds of its longest update."""
+    memory: int = 0
+    """Bytes that it held last."""
+    silent: float | None = None
+    """Seconds without a sign of life, after which it was ended."""
 
 
 class _Scheduler:
@@ -108,7 +123,10 @@ class _Scheduler:
         self._idle: list[WorkerProcess] = []
         self._stopping: float | None = None  # since when
         self._making_here = False
-        self.signals = 0
+        self._awake = WakingTime()
+        self._resumed: set[str] = set()  # keys of runs that hung once
+        self._save_wanted = False
+        self.signals: list[int] = []
 
     def run(self, workers: int) -> Outcome:
         try:
@@ -118,18 +136,23 @@ class _Scheduler:
                 self._listen()
                 self._heed_signals()
         except OSError as error:
-            self._trouble = f"Cannot write in results folder '{self._plan.store}': {error.strerror or error}."
+            self._trouble = cannot_write(self._plan.store, error)
         finally:
             self._end_workers()
         if self._trouble:
             raise UserError(f"{self._trouble} What was finished before is kept; the same command goes on from there.")
         return self._outcome()
 
-    def take_signal(self) -> None:
-        """Called in the middle of anything, so it only counts and wakes the loop."""
-        self.signals += 1
+    def take_signal(self, number: int) -> None:
+        """Called in the middle of anything, so it only takes a note and wakes the loop."""
+        if number == signal.SIGUSR1:
+            self._save_wanted = True
+            if self._making_here:
+                pulse.ask_for_checkpoint()
+        else:
+            self.signals.append(number)
         self._inbox.put((None, None))
-        if self._making_here and self.signals > 1:
+        if self._making_here and len(self.signals) > 1:
             raise KeyboardInterrupt
 
     def _is_work_left(self) -> bool:
@@ -146,7 +169,7 @@ class _Scheduler:
                 self._heed_signals()
                 continue
             worker = self._living_worker()
-            self._working[worker] = _Turn(cell, time.monotonic())
+            self._working[worker] = _Turn(cell, time.monotonic(), self._awake.now())
             worker.send(self._job(cell))
 
     def _living_worker(self) -> WorkerProcess:
@@ -164,7 +187,7 @@ class _Scheduler:
             perform(
                 self._job(cell),
                 self._executor,
-                stop=lambda: self.signals > 0 or self._stopping is not None,
+                stop=lambda: self._stop_reason() if self.signals else self._stopping is not None,
                 emit=lambda event: self._take(cell, event),
             )
         except KeyboardInterrupt:  # the second Ctrl-C
@@ -173,21 +196,41 @@ class _Scheduler:
             self._making_here = False
 
     def _listen(self) -> None:
-        with contextlib.suppress(queue.Empty):
+        try:
             worker, event = self._inbox.get(timeout=_POLL_SECONDS)
-            if worker is None:
-                return  # a signal
-            if event is None:
-                self._bury(worker)
-                return
-            turn = self._working[worker]
+        except queue.Empty:  # nobody has anything to say, so that who is silent is silent
+            self._end_silent()
+            return
+        if worker is None:
+            return  # a signal
+        if event is None:
+            self._bury(worker)
+            return
+        turn = self._working[worker]
+        turn.heard = self._awake.now()
+        if event["event"] == "alive":
+            turn.longest, turn.memory = event["longest"], event["memory"]
+        elif event["event"] == "saved":
+            turn.saved = event["update"]
+        else:
             turn.started |= event["event"] == "start"
             if self._take(turn.cell, event):
                 del self._working[worker]
                 if event.get("status") == "interrupted":
-                    worker.end()  # somebody sent it SIGTERM, and it would interrupt every further run as well
+                    worker.end()  # by a signal, which would interrupt every further run as well, or short of memory
                 else:
                     self._idle.append(worker)
+
+    def _end_silent(self) -> None:
+        """Ends the workers that give no sign of life any more."""
+        now = self._awake.now()
+        for worker, turn in self._working.items():
+            silent = now - turn.heard
+            if turn.silent is None and self._stopping is None and silent > allowed_silence(turn.longest):
+                said = f"hangs: its worker (process {worker.number}) gave no sign of life for {silent:.0f} s, so that it is ended"
+                self._tell(turn.cell, {"event": "note", "text": said})
+                turn.silent = silent
+                worker.kill()
 
     def _take(self, cell: Cell, event: dict[str, Any]) -> bool:
         """Whether the event ends the worker's turn with the cell."""
@@ -196,17 +239,17 @@ class _Scheduler:
             self._parked.append(cell)
             self._tell(cell, {"event": "waiting"})
         elif kind == "broken":
-            self._trouble = event["sentence"]
+            self._trouble = self._trouble or event["sentence"]
             self._end_cell(cell, "interrupted", elsewhere=False)
             self._stop_all()
         elif kind == "end":
             self._end_cell(cell, event["status"], elsewhere=event["elsewhere"])
-        else:
+        elif kind != "saved":
             self._tell(cell, event)
         return kind in ("busy", "broken", "end")
 
     def _bury(self, worker: WorkerProcess) -> None:
-        """A worker is dead. Its run failed, unless we killed it, or another process has taken the run up already."""
+        """A worker is dead. Its run is interrupted, unless we killed it, or another process has taken the run up already."""
         turn = self._working.pop(worker, None)
         if turn is None:
             return  # it was idle, and will not be chosen again
@@ -214,13 +257,18 @@ class _Scheduler:
         if self._stopping is not None:
             self._end_cell(cell, "interrupted", elsewhere=False)
             return
+        if turn.silent is not None and cell.spec.key not in self._resumed:
+            self._resumed.add(cell.spec.key)
+            self._pending.insert(0, cell)
+            return
         with RunLock(job.store, job.spec.key) as lock:
             if not lock.acquire() or made_elsewhere(job):
                 self._parked.append(cell)
                 return
-            log = (job.folder / "work" / "log").read_text(errors="replace") if turn.started else worker.early_log
-            write_failure(job, died(exit_code, log.splitlines()), time.monotonic() - turn.began)
-        self._end_cell(cell, "failed", elsewhere=False)
+            log = ((job.folder / "work" / "log").read_text(errors="replace") if turn.started else worker.early_log).splitlines()
+            error = died(exit_code, log, turn.memory) if turn.silent is None else hung(turn.silent, log)
+            status = write_death(job, error, time.monotonic() - turn.began, turn.saved)
+        self._end_cell(cell, status, elsewhere=False)
 
     def _look_after_parked(self) -> None:
         """Runs that another process was making: it has made them, or it has ended without."""
@@ -242,9 +290,13 @@ class _Scheduler:
             self._stop_all()
 
     def _heed_signals(self) -> None:
+        if self._save_wanted:
+            self._save_wanted = False
+            for worker in self._working:
+                worker.save()
         if self.signals:
             self._stop_all()
-        if self._stopping is not None and (self.signals > 1 or time.monotonic() - self._stopping > _GRACE_SECONDS):
+        if self._stopping is not None and (len(self.signals) > 1 or time.monotonic() - self._stopping > _GRACE_SECONDS):
             for worker in self._working:
                 worker.kill()
 
@@ -252,7 +304,11 @@ class _Scheduler:
         if self._stopping is None:
             self._stopping = time.monotonic()
             for worker in self._working:
-                worker.stop()
+                worker.stop(self._stop_reason())
+
+    def _stop_reason(self) -> bool | str:
+        """Why runs are stopped, as far as it is no fault of theirs and a record should say it."""
+        return signal.Signals(self.signals[0]).name if self.signals else True
 
     def _end_workers(self) -> None:
         for worker in self._working:  # only after an exception in this process
@@ -287,21 +343,25 @@ class _Scheduler:
             interrupted=those("interrupted"),
             elsewhere=tuple(cell for cell, _, elsewhere in self._ended if elsewhere),
             remaining=(*self._pending, *self._parked),
-            stopped=self.signals > 0,
+            signal=self.signals[0] if self.signals else None,
         )
 
 
 @contextlib.contextmanager
 def _signals(scheduler: _Scheduler) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the runs in good order; only the main thread of a process may listen to them."""
+    """Ctrl-C, SIGTERM and SIGHUP end the runs in good order, SIGUSR1 only stores their checkpoints (batch systems send it as a warning).
+
+    Only the main thread of a process may listen to them. What was ignored, as SIGHUP is under nohup, stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def handle(number: int, frame: object) -> None:
-        scheduler.take_signal()
+        scheduler.take_signal(number)
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number in _SIGNALS if number == signal.SIGUSR1 or signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model, get_family
 from pixelbench.store.artifacts import WEIGHTS
 from pixelbench.store.scan import StoredRun
-from pixelbench.training.checkpoint import CheckpointError, restore_module, unpack
+from pixelbench.training.checkpoint import CheckpointError, DamagedCheckpoint, restore_module, unpack
 
 
 def weights_path(folder: Path) -> Path:
@@ -32,12 +32,14 @@ def load_run(run: StoredRun) -> AutoregressiveModel:
     shape = {"channels": task.channels, "height": task.height, "width": task.width, "levels": task.levels}
     model = create_model(record.variant.family, **shape, **record.variant.settings)
     try:
-        tensors, header = unpack(weights_path(run.folder).read_bytes())
+        tensors, header = unpack(weights_path(run.folder).read_bytes(), without_digest=("run_key",))
         if header.get("run_key") != record.run_key:
             raise CheckpointError("they are of another run")
         restore_module("model", model, tensors)
     except FileNotFoundError:
         raise UserError(f"The weights of {name} are not in this results folder; make a run of your own with `pixelbench run`.") from None
+    except DamagedCheckpoint as fault:
+        raise UserError(f"The weights of {name} are damaged ({fault}); run it again with `pixelbench run --rerun all`.") from None
     except CheckpointError as fault:
         raise UserError(f"The weights of {name} cannot be used ({fault}); run it again with `pixelbench run --rerun all`.") from None
     return model.eval()

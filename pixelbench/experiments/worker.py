@@ -1,4 +1,8 @@
-"""The process that makes runs: JSON lines in (jobs, stop), JSON lines out (events); it ends when its parent does, however that ends."""
+"""The process that makes runs: JSON lines in (jobs, stop, save), JSON lines out (events); it ends when its parent does, however that ends.
+
+Beside the run's events it says `{"event": "alive", "longest", "memory"}` now and then: the longest time between two beats of the run's
+own loop, in seconds, and the bytes that it holds. That comes from the loop itself: a thread would still talk when the loop hangs.
+"""
 
 import contextlib
 import ctypes
@@ -9,19 +13,25 @@ import queue
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from pixelbench import pulse
 from pixelbench.experiments.job import Job, perform
+from pixelbench.experiments.memory_now import memory_now
+from pixelbench.experiments.pool import SIGNALS
+
+#: Between two signs of life.
+_ALIVE_SECONDS = 1.0
 
 
 def main(executor: str) -> None:
     """Serves jobs until standard input ends."""
     commands, answers = _take_protocol()
-    stop = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # the parent blocks them until here
+    stop = _Stop()
+    _take_signals(stop)
     _die_with_parent()
     faulthandler.enable()
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -36,9 +46,50 @@ def main(executor: str) -> None:
 
     while True:
         job = jobs.get()
-        perform(job, executor, stop=stop.is_set, emit=emit, begin=lambda job=job: _log_to(job.folder / "work" / "log"))
-        sys.stdout.flush()
-        sys.stderr.flush()
+        pulse.listen(_Heart(emit).beat)
+        perform(job, executor, stop=stop, emit=emit, begin=lambda job=job: _log_to(job.folder / "work" / "log"))
+        with contextlib.suppress(OSError):  # the log's disk is full
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+
+class _Stop:
+    """Whether the run is to end, and by what where somebody said so; the first reason stays."""
+
+    def __init__(self) -> None:
+        self.reason: bool | str = False
+
+    def __call__(self) -> bool | str:
+        return self.reason
+
+    def set(self, reason: bool | str) -> None:
+        self.reason = self.reason or reason
+
+
+class _Heart:
+    """Tells the parent that the run's loop goes on."""
+
+    def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
+        self._emit = emit
+        self._told = self._last = time.monotonic()
+        self._longest = 0.0
+
+    def beat(self) -> None:
+        now = time.monotonic()
+        self._longest, self._last = max(self._longest, now - self._last), now
+        if now - self._told >= _ALIVE_SECONDS:
+            self._told = now
+            self._emit({"event": "alive", "longest": self._longest, "memory": memory_now()})
+
+
+def _take_signals(stop: _Stop) -> None:
+    """Ctrl-C reaches the whole group, and the parent decides; what is sent to this process ends its run in good order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, lambda number, frame: stop.set(signal.Signals(number).name))
+    signal.signal(signal.SIGUSR1, lambda number, frame: pulse.ask_for_checkpoint())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # the parent blocks them until here
 
 
 def _take_protocol() -> tuple[TextIO, TextIO]:
@@ -60,12 +111,14 @@ def _log_to(path: Path) -> None:
     os.close(log)
 
 
-def _listen(commands: TextIO, jobs: "queue.SimpleQueue[Job]", stop: threading.Event) -> None:
+def _listen(commands: TextIO, jobs: "queue.SimpleQueue[Job]", stop: _Stop) -> None:
     """Reads to the end of input, which is also what a parent's death looks like."""
     for line in commands:
         command = json.loads(line)
         if "stop" in command:
-            stop.set()
+            stop.set(command["stop"])
+        elif "save" in command:
+            pulse.ask_for_checkpoint()
         else:
             jobs.put(Job.from_json(command))
     os._exit(0)

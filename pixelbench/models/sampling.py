@@ -4,11 +4,14 @@ All uniform numbers are drawn first and decide every value by the inverse of the
 state gives the same images whichever sampler uses it, and the process that is sampled is the one that is scored.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
+
+from pixelbench import pulse
 
 if TYPE_CHECKING:
     from pixelbench.models.base import AutoregressiveModel
@@ -90,7 +93,9 @@ def cached_log_probs(model: "AutoregressiveModel", images: Tensor, condition: Te
 def raster(shape: tuple[int, int, int]) -> Iterator[tuple[int, int, int]]:
     """(row, column, colour) of every sub-pixel of a (C, H, W) image in the order in which they are generated."""
     channels, height, width = shape
-    return ((row, column, colour) for row in range(height) for column in range(width) for colour in range(channels))
+    for row, column, colour in itertools.product(range(height), range(width), range(channels)):
+        pulse.beat()
+        yield row, column, colour
 
 
 def draw(logits: Tensor, uniforms: Tensor) -> Tensor:

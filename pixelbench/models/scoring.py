@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pixelbench import pulse
 from pixelbench.models.base import AutoregressiveModel
 
 #: About how many output values one batch may have: 2^24 floats are 64 MiB.
@@ -33,6 +34,7 @@ def batched_nats(model: AutoregressiveModel, images: Tensor, condition: Tensor |
     try:
         parts = []
         for first in range(0, len(images), size):
+            pulse.beat()
             part = slice(first, first + size)
             given = () if condition is None else (condition[part].to(model.device),)
             parts.append(-model.log_prob(images[part].to(model.device), *given, **estimation))

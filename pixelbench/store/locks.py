@@ -1,6 +1,5 @@
 """One lock a run, so that two `pixelbench run` at once share the work and never make one run twice."""
 
-import errno
 import fcntl
 import os
 from pathlib import Path
@@ -37,9 +36,8 @@ class RunLock:
             return False
         except OSError as error:
             os.close(descriptor)
-            if error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-                raise UserError("The results folder's file system cannot lock files; choose another with --results DIR.") from error
-            raise
+            said = f"The results folder's file system cannot lock files ({error.strerror}); choose another with --results DIR."
+            raise UserError(said) from error
         self._descriptor = descriptor
         return True
 

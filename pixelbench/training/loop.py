@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from pixelbench import pulse
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training import checkpoint
@@ -17,6 +18,7 @@ from pixelbench.training.optimisers import learning_rate, make_optimiser
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import BatchOrder, generator, seed_everything
+from pixelbench.training.stored_state import check_header, check_state
 from pixelbench.units import bits_per_dim, nats_to_bits
 
 Status = Literal["running", "done", "diverged", "timeout", "interrupted"]
@@ -57,7 +59,8 @@ class Trainer:
         plan: updates, seed, cap.
         identity: names the run and the code, and is kept in its checkpoints.
         accepts: whether a checkpoint of that identity may be gone on from; by default only one of the same.
-        save: takes a checkpoint's bytes and stores them; called about every ten seconds and at the end.
+        save: takes a checkpoint's bytes and stores them; called about every ten seconds, when `pulse` asks for it, and at the end, then
+            with `status` no longer `running`.
         stop: asked between updates; True ends with status `interrupted`.
 
     Attributes:
@@ -116,11 +119,12 @@ class Trainer:
                 self.status = ended
                 break
             self._step()
+            pulse.beat()
             if self.update % every == 0 or self.update == self.plan.updates:
                 yield self._point()
                 if self._diverged():
                     self.status = "diverged"
-            if self.status == "running" and time.monotonic() - saved > pause:
+            if self.status == "running" and (pulse.checkpoint_wanted() or time.monotonic() - saved > pause):
                 written = time.monotonic()
                 self.save(self.state())
                 saved = time.monotonic()
@@ -132,10 +136,7 @@ class Trainer:
 
     def state(self) -> bytes:
         """Everything that decides the rest of the training, as bytes."""
-        tensors = checkpoint.module_tensors("model", self.model) | checkpoint.optimiser_tensors(self.optimiser)
-        if self.ema:
-            tensors |= checkpoint.module_tensors("ema", self.ema.average)
-        tensors |= {"loss": self._loss, "random.cpu": torch.get_rng_state()}
+        tensors = self._tensors() | checkpoint.optimiser_tensors(self.optimiser)
         if self.model.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.model.device)
         header = {"identity": self.identity, "update": self.update, "losses": self._losses, "seconds": self.seconds}
@@ -151,16 +152,25 @@ class Trainer:
         tensors, header = checkpoint.unpack(blob)
         if not self.accepts(header.get("identity", "")):
             raise checkpoint.CheckpointError("the checkpoint is of another run, or of another version of the code")
+        check_header(header, self.plan.updates)
+        mine = {name for name in tensors if name.startswith("optimiser.")}
+        optimiser = checkpoint.optimiser_state(self.optimiser, {name: tensors[name] for name in mine})
+        check_state({name: t for name, t in tensors.items() if name not in mine}, self._tensors(), self.model.device)
         checkpoint.restore_module("model", self.model, tensors)
-        checkpoint.restore_optimiser(self.optimiser, tensors)
         if self.ema:
             checkpoint.restore_module("ema", self.ema.average, tensors)
+        self.optimiser.load_state_dict(optimiser)
         self._loss.copy_(tensors["loss"])
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors and self.model.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self.model.device)
         self.update, self._losses, self.seconds = header["update"], header["losses"], header["seconds"]
         self.curve = [CurvePoint(**point) for point in header["curve"]]
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """What is kept of every training, but for the optimiser's state, which is empty at first."""
+        averaged = checkpoint.module_tensors("ema", self.ema.average) if self.ema else {}
+        return checkpoint.module_tensors("model", self.model) | averaged | {"loss": self._loss, "random.cpu": torch.get_rng_state()}
 
     def _step(self) -> None:
         """One update; nothing here waits for the device."""

@@ -131,7 +131,7 @@ def test_a_run_that_does_not_add_up_or_is_damaged_is_1_until_it_is_made_again(
 
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(pixelbench: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(plan: Plan, **_: object) -> Outcome:
-        return Outcome(done=plan.to_run[:2], remaining=plan.to_run[2:], stopped=True)
+        return Outcome(done=plan.to_run[:2], remaining=plan.to_run[2:], signal=2)
 
     monkeypatch.setattr("pixelbench.experiments.schedule.run_plan", stopped)
     monkeypatch.setattr("sys.argv", ["/somewhere/pixelbench", "run", "--only", "digits/*"])

@@ -5,11 +5,13 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pixelbench import pulse
 from pixelbench.store.atomic import write_text
-from pixelbench.store.record import Request
+from pixelbench.store.record import Request, RunError
 from pixelbench.store.spec import RunSpec
 
 sys.path.append(str(Path(__file__).parents[1] / "reports"))  # a worker is no test
@@ -50,19 +52,50 @@ def execute(
         time.sleep(60)  # hears nothing
     while spec.seed == 105 and len({line.split()[1] for line in executions.read_text().splitlines()}) < 2:
         time.sleep(0.01)
-    status = _work(spec.seed if spec.seed < 100 else 1, folder / "work" / "checkpoint.json", stop, emit)
-    end(store, spec, status, device=device, request=request)
+    disturbances, steps = Disturbances.asked(spec.seed, store), spec.seed if spec.seed < 100 else 1
+    status = _work(steps, folder / "work" / "checkpoint.json", stop, emit, disturbances)
+    error = RunError("Stopped", f"Stopped by {stop()}") if isinstance(stop(), str) else None
+    end(store, spec, status, device=device, request=request, error=error)
     write_text(folder / "work" / "weights.txt", f"at most {most_weights} bytes are kept")
     return status
 
 
-def _work(steps: int, checkpoint: Path, stop: Any, emit: Any) -> str:
+@dataclass(frozen=True)
+class Disturbances:
+    """A signal that the worker sends itself after a step, so often in all: by `FAKE_DISTURBANCES`, JSON by seed, in the environment."""
+
+    signal: int
+    step: int
+    times: int
+    counter: Path
+
+    @classmethod
+    def asked(cls, seed: int, store: Path) -> "Disturbances | None":
+        found = json.loads(os.environ.get("FAKE_DISTURBANCES", "{}")).get(str(seed))
+        if found is None:
+            return None
+        number, step, times = found
+        return cls(number, step, times, store / f"disturbed-{seed}")
+
+    def after(self, step: int) -> None:
+        before = len(self.counter.read_text()) if self.counter.exists() else 0
+        if step >= self.step and before < self.times:
+            self.counter.write_text("x" * (before + 1))
+            os.kill(os.getpid(), self.signal)
+
+
+def _work(steps: int, checkpoint: Path, stop: Any, emit: Any, disturbances: Disturbances | None) -> str:
     done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
     emit({"event": "resumed", "at": done})
     for step in range(done, steps):
+        if disturbances:
+            disturbances.after(step)
         if stop():
             return "interrupted"
         time.sleep(0.01)
         write_text(checkpoint, str(step + 1))
+        emit({"event": "saved", "update": step + 1})
         emit({"event": "progress", "update": step + 1, "updates": steps})
+        if pulse.checkpoint_wanted():
+            emit({"event": "note", "text": "stored a checkpoint when asked"})
     return "done"

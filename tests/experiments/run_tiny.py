@@ -17,4 +17,4 @@ if __name__ == "__main__":
         executor=NAME,
         on_event=lambda event: print(json.dumps(event), flush=True),  # noqa: T201
     )
-    print(json.dumps({"event": "outcome", "advice": outcome.advice, "stopped": outcome.stopped}), flush=True)  # noqa: T201
+    print(json.dumps({"event": "outcome", "advice": outcome.advice, "signal": outcome.signal}), flush=True)  # noqa: T201

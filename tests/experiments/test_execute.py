@@ -108,7 +108,10 @@ def test_a_checkpoint_that_does_not_fit_is_left_aside_and_the_run_starts_again(u
     (tmp_path / "work" / "checkpoint.safetensors").write_bytes(b"half a file")
     events: list[dict[str, Any]] = []
     assert execute(spec_of("digits/gated-pixelcnn", updates=12), tmp_path, emit=events.append, request=REQUEST) == "done"
-    assert next(event["text"] for event in events if event["event"] == "note").startswith("starting again: not a PixelBench checkpoint")
+    assert next(event["text"] for event in events if event["event"] == "note").startswith(
+        "starting again: damaged checkpoint checkpoint.safetensors (not a PixelBench checkpoint"
+    )
+    assert (tmp_path / "work" / "checkpoint.safetensors.damaged").read_bytes() == b"half a file"
     assert comparable(tmp_path) == comparable(undisturbed)
 
 
@@ -173,13 +176,13 @@ def test_patches_are_scored_by_photograph_and_not_by_region(tmp_path: Path):
 
 def test_a_run_that_fails_says_what_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def burst(*arguments: Any, **named: Any) -> None:
-        raise RuntimeError("CUDA out of memory")
+        raise RuntimeError("CUDA error: device-side assert triggered")
 
     monkeypatch.setattr(module.stages, "evaluate", burst)
     assert execute(spec_of("digits/pixelcnn"), tmp_path) == "failed"
     record = read_record(tmp_path)
     assert record.error is not None
-    assert (record.error.type, record.error.message) == ("RuntimeError", "CUDA out of memory")
+    assert (record.error.type, record.error.message) == ("RuntimeError", "CUDA error: device-side assert triggered")
     assert any("burst" in line for line in record.error.log)
     assert record.likelihood is None
 

@@ -37,8 +37,8 @@ def make(plan: Plan, workers: int, **choices: Any) -> tuple[Outcome, list[dict[s
 
 
 def error_of(outcome: Outcome) -> RunError:
-    """Of the first run that failed."""
-    error = read_record(outcome.failed[0].folder).error
+    """Of the first run that failed or was interrupted."""
+    error = read_record((*outcome.failed, *outcome.interrupted)[0].folder).error
     assert error is not None
     return error
 
@@ -101,15 +101,16 @@ def test_a_failing_run_leaves_a_record_and_the_others_go_on(tmp_path: Path, work
     assert [event["error"] for event in events if event["event"] == "end" and event["status"] == "failed"] == ["planted"]
 
 
-def test_a_killed_worker_is_a_failed_run_and_the_next_goes_on(tmp_path: Path) -> None:
+def test_a_killed_worker_is_an_interrupted_run_and_the_next_goes_on(tmp_path: Path) -> None:
     outcome, _ = make(tiny_plan(tmp_path, [101, 1, 2]), 1)
-    assert [cell.spec.seed for cell in outcome.failed] == [101]
+    assert [cell.spec.seed for cell in outcome.interrupted] == [101]
     assert [cell.spec.seed for cell in outcome.done] == [1, 2]
     error = error_of(outcome)
     assert error.type == "WorkerDied"
     assert "SIGKILL" in error.message
     assert error.log[0] == "printed below python"
-    assert error.log[1].startswith(f"working on {outcome.failed[0].spec.key}")
+    assert error.log[1].startswith(f"working on {outcome.interrupted[0].spec.key}")
+    assert [(cell.spec.seed, cell.runs) for cell in tiny_plan(tmp_path, [101, 1, 2]).cells] == [(101, True), (1, False), (2, False)]
 
 
 def test_a_worker_that_gets_sigterm_interrupts_only_its_own_run(tmp_path: Path) -> None:
@@ -117,6 +118,7 @@ def test_a_worker_that_gets_sigterm_interrupts_only_its_own_run(tmp_path: Path) 
     assert [cell.spec.seed for cell in outcome.interrupted] == [104]
     assert [cell.spec.seed for cell in outcome.done] == [1]
     assert not outcome.stopped
+    assert read_record(outcome.interrupted[0].folder).status == "interrupted"
 
 
 def test_a_worker_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +126,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest
     assert "No module named 'no_such_module'" in error_of(outcome).message
     monkeypatch.setattr(sys, "executable", "/bin/false")
     outcome = run_plan(tiny_plan(tmp_path, [2]), workers=1, executor=NAME)
-    assert error_of(outcome).message == "The worker ended with exit code 1."
+    assert error_of(outcome).message == "The worker ended with exit code 1; the same command runs it again."
 
 
 def test_fail_fast_leaves_the_rest(tmp_path: Path) -> None:
@@ -136,7 +138,8 @@ def test_fail_fast_leaves_the_rest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_full_disk_ends_everything_with_one_sentence(tmp_path: Path, workers: int) -> None:
-    with pytest.raises(UserError, match=r"^Cannot write in results folder '.*runs': No space left on device\. What was finished"):
+    said = r"^Cannot write in results folder '.*runs': No space left on device\. Free some .*DIR\. What was finished"
+    with pytest.raises(UserError, match=said):
         make(tiny_plan(tmp_path, [102, 1]), workers)
     assert sum(executions(tmp_path).values()) == 1
 
@@ -256,7 +259,7 @@ def test_ctrl_c_interrupts_and_the_same_command_resumes(tmp_path: Path, workers:
         running.send_signal(sent)
         outcome = next_event(running, "outcome")
         assert running.wait() == 0
-    assert outcome["stopped"]
+    assert outcome["signal"] == sent
     assert outcome["advice"].startswith("2 of 2 runs are left;")
     plan = tiny_plan(tmp_path, [40, 1])
     assert [cell.state for cell in plan.cells] == ["missing", "missing"]
@@ -273,7 +276,7 @@ def test_the_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
         time.sleep(0.3)
         began = time.monotonic()
         running.send_signal(signal.SIGINT)
-        assert next_event(running, "outcome")["stopped"]
+        assert next_event(running, "outcome")["signal"] == signal.SIGINT
         assert time.monotonic() - began < 5
     assert not any((tmp_path / "runs").rglob("record.json"))
 

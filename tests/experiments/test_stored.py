@@ -23,7 +23,7 @@ HARMS: list[tuple[str, Callable[[Path], object], str]] = [
     ("beside", lambda weights: weights.write_bytes(weights.read_bytes()[:-8]), "is not the file that the run left"),
     ("beside", lambda weights: flip_a_bit(weights), "is not the file that the run left"),
     ("work", lambda weights: weights.unlink(), "are not in this results folder"),
-    ("work", lambda weights: weights.write_bytes(weights.read_bytes()[:-8]), "cannot be used (not a PixelBench checkpoint"),
+    ("work", lambda weights: weights.write_bytes(weights.read_bytes()[:-8]), "are damaged (not a PixelBench checkpoint"),
 ]
 
 
