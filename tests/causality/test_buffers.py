@@ -16,6 +16,7 @@ class Counts(Net):
     def __init__(self, *, leaks: bool = False, grows: bool = False) -> None:
         super().__init__(1)
         self.leaks, self.grows = leaks, grows
+        self.calls: Tensor
         self.register_buffer("calls", torch.zeros(1))
 
     def forward(self, images: Tensor) -> Tensor:

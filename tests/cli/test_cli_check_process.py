@@ -31,7 +31,8 @@ def check(capfd: pytest.CaptureFixture[str], name: str, *arguments: str) -> tupl
     """Exit code, and all that arrives on descriptors 1 and 2."""
     with pytest.raises(SystemExit) as ended:
         main(["check", f"odd.py:{name}", *(() if "--shape" in arguments else SMALL), *arguments])
-    return int(ended.value.code or 0), *capfd.readouterr()
+    out, err = capfd.readouterr()
+    return int(ended.value.code or 0), out, err
 
 
 @pytest.mark.parametrize(
