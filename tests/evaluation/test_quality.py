@@ -100,19 +100,29 @@ def test_impossible_images_are_refused(images: np.ndarray, message: str) -> None
         sample_statistics(images, 4)
 
 
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Pearson's, by whole-number arithmetic."""
+    n, a, b = len(first), int(first.sum()), int(second.sum())
+    variances = [n * int(x @ x) - s * s for x, s in ((first, a), (second, b))]
+    return (n * int(first @ second) - a * b) / math.sqrt(variances[0]) / math.sqrt(variances[1])
+
+
 def test_sums_over_many_images_are_exact_to_float64() -> None:
-    """Means and correlation against whole-number arithmetic, over more values than float32 can count apart."""
+    """Every statistic against whole-number arithmetic, over more values than float32 can count apart."""
     images = np.random.default_rng(4).integers(0, 256, (300, 3, 16, 16), np.uint8)
     images[::3] //= 32
+    images[:, 1] = images[:, 1] // 2 + images[:, 0] // 2
     found, values = sample_statistics(images, 256), images.astype(np.int64)
     first = np.concatenate([values[..., :-1].ravel(), values[..., :-1, :].ravel()])
     second = np.concatenate([values[..., 1:].ravel(), values[..., 1:, :].ravel()])
-    n, a, b = len(first), int(first.sum()), int(second.sum())
-    covariance, variances = n * int(first @ second) - a * b, [n * int(x @ x) - s * s for x, s in ((first, a), (second, b))]
+    r, g, b = (np.concatenate([np.diff(c, axis=axis).ravel() for axis in (1, 2)]) for c in values.transpose(1, 0, 2, 3))
+    luma = r + g + b
+    chroma = sum(int((3 * c - luma) @ (3 * c - luma)) for c in (r, g, b))
     assert found["mean_level"] == pytest.approx(int(values.sum()) / images.size / 255, rel=1e-14)
     assert found["zeros"] == np.count_nonzero(values == 0) / images.size
-    assert found["spatial_correlation"] == pytest.approx(covariance / math.sqrt(variances[0]) / math.sqrt(variances[1]), rel=1e-11)
-    assert sample_statistics(np.repeat(images[:1], 3, axis=0), 256)["constant_images"] == 0.0
+    assert found["spatial_correlation"] == pytest.approx(correlation(first, second), rel=1e-11)
+    assert found["colour_coherence"] == pytest.approx((correlation(r, g) + correlation(r, b) + correlation(g, b)) / 3, rel=1e-11)
+    assert found["chroma_luma"] == pytest.approx(chroma / 3 / int(luma @ luma), rel=1e-11)
 
 
 def test_binary_images_have_statistics_too() -> None:
