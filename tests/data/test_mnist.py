@@ -80,7 +80,7 @@ def test_a_cut_file_is_missing_and_a_strange_one_is_refused(data: Path):
 
 
 def test_where_nothing_can_be_downloaded_one_sentence_says_so(data: Path):
-    for name in ("mnist", "fashion-mnist", "mnist-fixed", "cifar10"):
+    for name in ("mnist", "fashion-mnist", "cifar10"):
         task = get_task(name)
         assert task.obtain is not None
         with pytest.raises(UserError, match=r"Could not get .* from http://127\.0\.0\.1:9"):
