@@ -29,6 +29,8 @@ from pixelbench.training.seeding import derive
 _LEAST_MAPS, _MAPS_A_COLOUR = 8, 4
 #: Other widths that families have, by the setting's name: what is seen does not depend on them.
 _MOST_WIDTHS = {"key_maps": 4, "value_maps": 8, "encoder_maps": 8, "condition_maps": 8, "latent_maps": 4, "latent": 4, "components": 2}
+#: Nets with weights in common, each with masks of its own: what is seen through two shows whether they are mixed in one order.
+_MOST_WIDTHS |= {"masks": 2}
 #: More levels only widen what enters the first layer and what leaves the head; so few can all be tried at each sub-pixel.
 _MOST_LEVELS = 17
 #: `stages.build`: the model of a run, with changes of settings or levels.

@@ -24,8 +24,8 @@ from pixelbench.models.causal import initialise
 from pixelbench.models.sequence import SequenceModel
 from pixelbench.models.settings.predecessors import NADESettings
 
-#: Numbers of hidden layers at once: 2^20 float32 stay in the cache.
-_AT_ONCE = 1 << 20
+#: Numbers of hidden layers at once: 2^19 float32, 2 MiB, stay in the cache.
+_AT_ONCE = 1 << 19
 
 
 class NADE(SequenceModel):

@@ -15,6 +15,8 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(
             parameters, recipe.learning_rate, c["alpha"], c["epsilon"], weight_decay=c["weight_decay"], momentum=c["momentum"]
         )
+    if recipe.optimiser == "adagrad":
+        return torch.optim.Adagrad(parameters, recipe.learning_rate, weight_decay=c["weight_decay"], eps=c["epsilon"])
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
     return kind(parameters, recipe.learning_rate, (c["beta1"], c["beta2"]), c["epsilon"], c["weight_decay"])
 

@@ -11,7 +11,7 @@ from pixelbench.experiments.plan import make_plan
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite
 
-#: A short name → suite, and `task/variant` of its default budget.
+#: A short name → suite, and `task/variant` of its default budget; of the suite `paper` of budget `cpu`, where gradients are clipped.
 _CELLS = {
     "gated": ("quick", "digits/gated-pixelcnn"),
     "colour": ("quick", "photos/gated-pixelcnn"),
@@ -31,9 +31,13 @@ _CELLS = {
     "uniform": ("quick", "digits/uniform"),
     "png": ("quick", "photos/png"),
     "webp": ("quick", "digits/webp"),
+    "bernoullis": ("paper", "mnist-fixed/mixture-of-bernoullis-10"),
+    "fvsbn": ("paper", "mnist-fixed/fvsbn"),
+    "nade": ("paper", "mnist-fixed/nade"),
+    "made": ("paper", "mnist-fixed/made-1-layer-32-masks"),
 }
 KINDS = [*_CELLS, "redrawn", "redrawn-histogram"]
-NETWORKS = [kind for kind in KINDS if kind not in ("histogram", "redrawn-histogram", "uniform", "png", "webp")]
+NETWORKS = [kind for kind in KINDS if kind not in ("histogram", "redrawn-histogram", "uniform", "png", "webp", "bernoullis")]
 
 
 @cache
@@ -43,7 +47,7 @@ def run(kind: str) -> RunSpec:
     if kind == "redrawn-histogram":
         return _on("mnist-dynamic", run("histogram"), {})
     suite, cell = _CELLS[kind]
-    (found,) = make_plan(load_suite(suite), Path("none"), only=[cell], seeds=[0]).cells
+    (found,) = make_plan(load_suite(suite), Path("none"), only=[cell], seeds=[0], budget="cpu" if suite == "paper" else None).cells
     return found.spec
 
 
