@@ -109,7 +109,7 @@ class _Chunks:
 
     def __init__(self, bits: Tensor, weight: Tensor, out: Tensor):
         (self.batch, self.size), self.width = bits.shape, weight.shape[1]
-        self.weight, self.columns = weight, bits.T.contiguous()[:, :]
+        self.weight, self.columns = weight, bits.T.contiguous()
         self.most = max(1, min(self.size, _AT_ONCE // (self.batch * self.width)))
         self.parts = [slice(i, min(i + self.most, self.size)) for i in range(0, self.size, self.most)]
         self._memory = weight.new_empty(self.most + 1, self.batch, self.width)
