@@ -62,7 +62,8 @@ def certify(spec: RunSpec, build: Build, cache: Path | None) -> CausalityReport:
     if found is not None:
         return found
     model = build(dataclasses.replace(spec, seed=0), **narrow(spec))  # the same for all seeds
-    report = check_causality(model.certifiable(), model.shape, levels=model.levels, target=f"{spec.family}, narrow copy")
+    target = model.certified_as(f"{spec.family}, narrow copy")
+    report = check_causality(model.certifiable(), model.shape, levels=model.levels, target=target)
     if stored is not None:
         stored.parent.mkdir(parents=True, exist_ok=True)
         write_json(stored, report.to_json())
@@ -75,7 +76,7 @@ def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityRepor
     telling = by_importance(places, model.shape, spec.seed)[: TRAINED_POSITIONS // 2]
     others = np.random.default_rng(derive(spec.seed, "trained positions")).permutation(np.setdiff1d(places, telling))
     positions = np.union1d(telling, others[: TRAINED_POSITIONS - len(telling)])
-    target = f"{spec.family}, trained"
+    target = model.certified_as(f"{spec.family}, trained")
     return check_causality(model.certifiable(), model.shape, levels=model.levels, positions=positions, seed=spec.seed, target=target)
 
 

@@ -99,6 +99,10 @@ class AutoregressiveModel(nn.Module):
         """What a certificate of causality is about: the model itself, bound to some condition, or laid out in an order of its own."""
         return self
 
+    def certified_as(self, name: str) -> str:
+        """What a certificate of the model calls it."""
+        return name
+
     def sample(
         self,
         n: int | None = None,

@@ -39,7 +39,7 @@ class Family:
     `kind`: a `network` is trained by gradient; a `fitted` family counts the training images, once or often; a `codec` is a lossless image
     format, no module at all. `small` is a height and a width that differ, fit the default settings, and allow a complete map in seconds.
     `version` enters the run key: it rises when the function that the settings describe changes. `latent`: its likelihood is a bound, by
-    ELBO or importance samples.
+    ELBO or importance samples. `levels`: the only number of levels that it is for; None is any.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Family:
     small: tuple[int, int] = (8, 7)
     version: int = 1
     latent: bool = False
+    levels: int | None = None
 
     def parse(self, overrides: dict[str, Any]) -> Settings:
         """Overrides on the defaults → all settings.
@@ -94,6 +95,7 @@ FAMILIES: dict[str, Family] = {
             "fitted",
             MixtureOfBernoullisSettings,
             "pixelbench.models.mixture_of_bernoullis",
+            levels=2,
         ),
         Family(
             "fvsbn",
@@ -102,6 +104,7 @@ FAMILIES: dict[str, Family] = {
             "network",
             FVSBNSettings,
             "pixelbench.models.fvsbn",
+            levels=2,
         ),
         Family(
             "nade",
@@ -111,6 +114,7 @@ FAMILIES: dict[str, Family] = {
             NADESettings,
             "pixelbench.models.nade",
             published=(Published("binarised MNIST", (1, 28, 28), 2, {"hidden": 500}),),
+            levels=2,
         ),
         Family(
             "made",
@@ -128,6 +132,7 @@ FAMILIES: dict[str, Family] = {
                     {"layers": 2, "hidden": 8000, "masks": 32, "direct": True, "order": "random"},
                 ),
             ),
+            levels=2,
         ),
         Family(
             "pixelcnn",

@@ -83,6 +83,9 @@ class SequenceModel(AutoregressiveModel):
     def certifiable(self) -> nn.Module:
         return self if self.raster else InOwnOrder(self)
 
+    def certified_as(self, name: str) -> str:
+        return name if self.raster else f"{name}, its sub-pixels laid out in its own order"
+
     def stepper(self, batch: int, condition: Tensor | None = None) -> "SequenceStepper":
         return SequenceStepper(self, batch)
 

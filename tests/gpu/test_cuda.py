@@ -10,7 +10,6 @@ from pixelbench.causality import check_causality
 from pixelbench.models.families import FAMILIES as REGISTERED
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import cached_log_probs
-from pixelbench.models.settings.predecessors import BinarySettings
 from pixelbench.training.loop import Plan, Trainer
 from pixelbench.training.recipe import Recipe
 
@@ -29,7 +28,7 @@ def on_cuda(family: str, **changes: Any):
 
 
 def levels_of(family: str) -> int:
-    return 2 if issubclass(REGISTERED[family].settings, BinarySettings) else 8
+    return REGISTERED[family].levels or 8
 
 
 @pytest.mark.parametrize("family", FAMILIES)

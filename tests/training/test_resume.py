@@ -8,7 +8,6 @@ import torch
 
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import FAMILIES, create_model
-from pixelbench.models.settings.predecessors import BinarySettings
 from pixelbench.training import checkpoint
 from pixelbench.training.checkpoint import CheckpointError
 from pixelbench.training.loop import Plan, Trainer
@@ -42,7 +41,7 @@ def fresh(family: str, recipe: dict[str, Any], updates: int = 23, **arguments: A
     seed_everything(3, "weights")
     known = {field.name for field in fields(FAMILIES[family].settings)}
     small = {name: value for name, value in SMALL.items() if name in known}
-    levels = 2 if issubclass(FAMILIES[family].settings, BinarySettings) else 4
+    levels = FAMILIES[family].levels or 4
     model = create_model(family, channels=1, height=8, width=8, levels=levels, **small)
     images = IMAGES % levels
     return Trainer(model, images[:40], images[40:], Recipe(batch=7, precision="fp32", **recipe), Plan(updates, 3), **arguments)
@@ -61,7 +60,7 @@ def assert_equal(one: AutoregressiveModel, other: AutoregressiveModel) -> None:
 
 @pytest.mark.parametrize(
     ("family", "recipe"),
-    [*((family, "adamw, cosine, ema") for family in NETWORKS), *(("gated-pixelcnn", recipe) for recipe in list(RECIPES)[1:])],
+    [*((family, "adamw, cosine, ema") for family in NETWORKS), *(("gated-pixelcnn", recipe) for recipe in list(RECIPES)[1:]), ("made", "adagrad")],
 )
 def test_resume_equals_uninterrupted(family: str, recipe: str):
     whole = finish(fresh(family, RECIPES[recipe]))
