@@ -16,8 +16,8 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             parameters, recipe.learning_rate, c["alpha"], c["epsilon"], weight_decay=c["weight_decay"], momentum=c["momentum"]
         )
     if recipe.optimiser == "adagrad":
-        # A sixth of the time, and on the CPU alone. It takes weights and sums as they lie in memory, and those of a checkpoint lie otherwise
-        # where weights are channels last.
+        # Fused takes a sixth of the time, on the CPU alone. It reads weights and sums as they lie in memory, and where weights are channels
+        # last, sums from a checkpoint lie otherwise.
         fused = all(weight.device.type == "cpu" and weight.dim() < 4 for weight in parameters)
         return torch.optim.Adagrad(parameters, recipe.learning_rate, weight_decay=c["weight_decay"], eps=c["epsilon"], fused=fused)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]

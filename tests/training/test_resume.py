@@ -60,7 +60,11 @@ def assert_equal(one: AutoregressiveModel, other: AutoregressiveModel) -> None:
 
 @pytest.mark.parametrize(
     ("family", "recipe"),
-    [*((family, "adamw, cosine, ema") for family in NETWORKS), *(("gated-pixelcnn", recipe) for recipe in list(RECIPES)[1:]), ("made", "adagrad")],
+    [
+        *((family, "adamw, cosine, ema") for family in NETWORKS),
+        *(("gated-pixelcnn", recipe) for recipe in list(RECIPES)[1:]),
+        ("made", "adagrad"),
+    ],
 )
 def test_resume_equals_uninterrupted(family: str, recipe: str):
     whole = finish(fresh(family, RECIPES[recipe]))
