@@ -122,12 +122,12 @@ def _tasks() -> list[Entry]:
 
 
 def _print_tasks(entries: list[Entry]) -> None:
-    """A block a task, and what to do where its images are missing."""
+    """A block a task: whose images they are, and what to do where they are missing."""
     for entry in entries:
         size = f"{entry['height']}x{entry['width']}x{entry['channels']}, {entry['levels']} levels"
         images = ", ".join(f"{count:,} {name}" for name, count in (entry["images"] or {}).items())
         known = f"{images} images; digest {entry['digest'][:12]}" if images else "images unknown before they are prepared"
-        _print_block(entry["name"], entry["title"], f"{size}; {known}", entry["missing"] or "there")
+        _print_block(entry["name"], entry["title"], f"{size}; {known}", entry["source"], entry["missing"] or "there")
     say("Images of your own: folder:PATH, a folder with train/ and valid/, works wherever a task does.")
 
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.sampling import raster
 from pixelbench.models.scoring import batched_nats
 from pixelbench.statistics import clustered_standard_error
 from pixelbench.units import bits_per_dim
@@ -66,7 +65,7 @@ def sequential_nats(model: AutoregressiveModel, images: Tensor, condition: Tenso
     condition = None if condition is None else condition.to(model.device)
     canvas = torch.zeros_like(images)
     nats = torch.zeros(len(images), dtype=torch.float64, device=model.device)
-    for row, column, colour in raster(model.shape):
+    for row, column, colour in model.order():
         value = images[:, colour, row, column]
         logp = model.conditionals(canvas, condition)[:, :, colour, row, column]
         nats -= logp.gather(1, value.long()[:, None])[:, 0].double()

@@ -29,6 +29,8 @@ from pixelbench.training.seeding import derive
 _LEAST_MAPS, _MAPS_A_COLOUR = 8, 4
 #: Other widths that families have, by the setting's name: what is seen does not depend on them.
 _MOST_WIDTHS = {"key_maps": 4, "value_maps": 8, "encoder_maps": 8, "condition_maps": 8, "latent_maps": 4, "latent": 4, "components": 2}
+#: Nets with weights in common, each with masks of its own: what is seen through two shows whether they are mixed in one order.
+_MOST_WIDTHS |= {"masks": 2}
 #: More levels only widen what enters the first layer and what leaves the head; so few can all be tried at each sub-pixel.
 _MOST_LEVELS = 17
 #: `stages.build`: the model of a run, with changes of settings or levels.
@@ -60,7 +62,8 @@ def certify(spec: RunSpec, build: Build, cache: Path | None) -> CausalityReport:
     if found is not None:
         return found
     model = build(dataclasses.replace(spec, seed=0), **narrow(spec))  # the same for all seeds
-    report = check_causality(model.certifiable(), model.shape, levels=model.levels, target=f"{spec.family}, narrow copy")
+    target = model.certified_as(f"{spec.family}, narrow copy")
+    report = check_causality(model.certifiable(), model.shape, levels=model.levels, target=target)
     if stored is not None:
         with contextlib.suppress(OSError):  # a store that cannot be written only costs time later
             write_json(stored, report.to_json())
@@ -73,7 +76,7 @@ def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityRepor
     telling = by_importance(places, model.shape, spec.seed)[: TRAINED_POSITIONS // 2]
     others = np.random.default_rng(derive(spec.seed, "trained positions")).permutation(np.setdiff1d(places, telling))
     positions = np.union1d(telling, others[: TRAINED_POSITIONS - len(telling)])
-    target = f"{spec.family}, trained"
+    target = model.certified_as(f"{spec.family}, trained")
     return check_causality(model.certifiable(), model.shape, levels=model.levels, positions=positions, seed=spec.seed, target=target)
 
 

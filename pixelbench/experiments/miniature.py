@@ -40,6 +40,7 @@ _CLUSTERS = (0, 0, 1, 2, 2, 3)
 #: Every kind of layer stays: two of each are enough to see one behind the other.
 _MOST = {"layers": 2, "blocks": 2, "scales": 3, "components": 3}
 _MOST |= {"key_maps": 3, "value_maps": 5, "latent": 3, "latent_maps": 2, "encoder_maps": 4, "condition_maps": 3}
+_MOST |= {"hidden": 9, "masks": 3}
 #: Several resolutions need an image so large that more levels would take seconds to draw; the others keep all they have.
 _LEVELS = 16
 #: Training images of a task that has no pinned number of them (a folder of images), or is not known here.

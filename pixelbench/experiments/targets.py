@@ -44,16 +44,17 @@ def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, 
         text: a family, `path/file.py:name` or `package.module:name`.
         settings: `name=value`, of a family only.
         shape: (C, H, W); a family has a default, other modules need it.
-        levels: values of a sub-pixel, 256 by default.
+        levels: values of a sub-pixel; by default 256, or those that the family is for.
 
     Raises:
         UserError: it cannot be found, imported or built; the sentence says why.
     """
-    levels = LEVELS if levels is None else levels
+    if levels is None:
+        levels = (FAMILIES[text].levels if text in FAMILIES else None) or LEVELS
     if text in FAMILIES:
         channels, height, width = shape or (3, *get_family(text).small)
         model = create_model(text, channels=channels, height=height, width=width, levels=levels, **parse_settings(settings))
-        return Target(model.certifiable(), text, (channels, height, width), levels)
+        return Target(model.certifiable(), model.certified_as(text), (channels, height, width), levels)
     where, colon, name = text.rpartition(":")
     if not colon:
         raise _no_target(text)

@@ -13,14 +13,14 @@ from pixelbench.models.heads import Output, scaled
 
 
 class Stepper(Protocol):
-    """A network in raster order. Values are integers.
+    """A network in its order of generation, the model's `order`. Values are integers.
 
-    For every sub-pixel, in raster order, `logits` and then `put`; a known sub-pixel is no exception, since `logits` computes the features
+    For every sub-pixel, in that order, `logits` and then `put`; a known sub-pixel is no exception, since `logits` computes the features
     that later ones read.
     """
 
     def begin_row(self) -> None:
-        """Moves on to the next row; the row before must have been put completely."""
+        """Moves on to the next row; the row before must have been put completely. In another order than raster it has no meaning."""
         ...
 
     def logits(self, column: int, colour: int) -> Tensor:
@@ -65,6 +65,10 @@ class AutoregressiveModel(nn.Module):
         """Where the weights are."""
         return next(iter([*self.parameters(), *self.buffers()]), torch.empty(0)).device
 
+    def order(self) -> Sequence[tuple[int, int, int]]:
+        """(row, column, colour) of every sub-pixel as they are generated: raster order, unless the family has another."""
+        return tuple(sampling.raster(self.shape))
+
     def conditionals(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B, levels, C, H, W): normalised log p(sub-pixel = v | all earlier sub-pixels) in nats."""
         return self.output.log_probs(self._raw(images, condition), images)
@@ -91,9 +95,13 @@ class AutoregressiveModel(nn.Module):
         """The model for one fixed condition, which `condition[0]` is: an unconditional model, for certificates and enumerations."""
         return Bound(self, condition[:1])
 
-    def certifiable(self) -> "AutoregressiveModel | Bound":
-        """What a certificate of causality is about: the model itself, or bound to some condition."""
+    def certifiable(self) -> nn.Module:
+        """What a certificate of causality is about: the model itself, bound to some condition, or laid out in an order of its own."""
         return self
+
+    def certified_as(self, name: str) -> str:
+        """What a certificate of the model calls it."""
+        return name
 
     def sample(
         self,

@@ -17,6 +17,7 @@ from pixelbench.models.settings.pixelcnn import PixelCNNSettings, PlainPixelCNNS
 from pixelbench.models.settings.pixelcnn_pp import PixelCNNPPSettings
 from pixelbench.models.settings.pixelsnail import PixelSNAILSettings
 from pixelbench.models.settings.pixelvae import PixelVAESettings
+from pixelbench.models.settings.predecessors import FVSBNSettings, MADESettings, MixtureOfBernoullisSettings, NADESettings
 
 Kind = Literal["network", "fitted", "codec"]
 
@@ -35,10 +36,10 @@ class Published:
 class Family:
     """What the rest of PixelBench knows of a family before torch is loaded.
 
-    `kind`: a `network` is trained by gradient; a `fitted` baseline counts the training images; a `codec` is a lossless image format, no
-    module at all. `small` is a height and a width that differ, fit the default settings, and allow a complete map in seconds. `version`
-    enters the run key: it rises when the function that the settings describe changes. `latent`: its likelihood is a bound, by ELBO or
-    importance samples.
+    `kind`: a `network` is trained by gradient; a `fitted` family counts the training images, once or often; a `codec` is a lossless image
+    format, no module at all. `small` is a height and a width that differ, fit the default settings, and allow a complete map in seconds.
+    `version` enters the run key: it rises when the function that the settings describe changes. `latent`: its likelihood is a bound, by
+    ELBO or importance samples. `levels`: the only number of levels that it is for; None is any.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Family:
     small: tuple[int, int] = (8, 7)
     version: int = 1
     latent: bool = False
+    levels: int | None = None
 
     def parse(self, overrides: dict[str, Any]) -> Settings:
         """Overrides on the defaults → all settings.
@@ -86,6 +88,52 @@ FAMILIES: dict[str, Family] = {
         Family("histogram", "Histogram per position and colour", "counting", "fitted", HistogramSettings, "pixelbench.models.baselines"),
         Family("png", "PNG, test images as one mosaic", "ISO/IEC 15948", "codec", NoSettings, "pixelbench.evaluation.codecs"),
         Family("webp", "WebP lossless, test images as one mosaic", "RFC 9649", "codec", NoSettings, "pixelbench.evaluation.codecs"),
+        Family(
+            "mixture-of-bernoullis",
+            "Mixture of Bernoullis, by expectation maximisation",
+            "Larochelle and Murray 2011, section 6",
+            "fitted",
+            MixtureOfBernoullisSettings,
+            "pixelbench.models.mixture_of_bernoullis",
+            levels=2,
+        ),
+        Family(
+            "fvsbn",
+            "FVSBN: one logistic regression a bit",
+            "Frey 1998; Larochelle and Murray 2011",
+            "network",
+            FVSBNSettings,
+            "pixelbench.models.fvsbn",
+            levels=2,
+        ),
+        Family(
+            "nade",
+            "NADE: one hidden layer, grown bit by bit",
+            "Larochelle and Murray 2011, section 3",
+            "network",
+            NADESettings,
+            "pixelbench.models.nade",
+            published=(Published("binarised MNIST", (1, 28, 28), 2, {"hidden": 500}),),
+            levels=2,
+        ),
+        Family(
+            "made",
+            "MADE: a masked autoencoder, or a mixture of its masks",
+            "Germain et al. 2015, section 4",
+            "network",
+            MADESettings,
+            "pixelbench.models.made",
+            published=(
+                Published("binarised MNIST, 1 layer", (1, 28, 28), 2, {"layers": 1, "hidden": 8000}),
+                Published(
+                    "binarised MNIST, 2 layers, the authors' command",
+                    (1, 28, 28),
+                    2,
+                    {"layers": 2, "hidden": 8000, "masks": 32, "direct": True, "order": "random"},
+                ),
+            ),
+            levels=2,
+        ),
         Family(
             "pixelcnn",
             "PixelCNN: one stack, residual blocks",

@@ -1,4 +1,4 @@
-"""Exact sampling in raster order: cached by the row-and-step face, or naive with one whole forward per sub-pixel.
+"""Exact sampling in the model's order: cached by the row-and-step face, or naive with one whole forward per sub-pixel.
 
 All uniform numbers are drawn first and decide every value by the inverse of the cumulative distribution in float64. So the same generator
 state gives the same images whichever sampler uses it, and the process that is sampled is the one that is scored.
@@ -40,7 +40,8 @@ def sample(
         condition: what the images are conditioned on, (n, …), for a model that needs it.
         generator: its state decides the images; the global one if left out.
         method: `cached`, `naive`, or `auto`: cached unless the model sees what it predicts.
-        given, known: images (n, C, H, W) and a mask, True where their values are held; the rest is drawn. `known` may leave out n.
+        given, known: images (n, C, H, W) and a mask, True where their values are held; the rest is drawn, in the model's order. `known` may
+            leave out n.
         canvas: what not yet drawn sub-pixels hold, (n, C, H, W); zeros if left out. A causal model never sees it, so a result that
             depends on it proves a leak.
         temperature: logits are divided by it; 1 is the model itself.
@@ -81,17 +82,18 @@ def sample(
 def cached_log_probs(model: "AutoregressiveModel", images: Tensor, condition: Tensor | None = None) -> Tensor:
     """`conditionals` (B, levels, C, H, W) by the row-and-step face: what the cached sampler would see."""
     stepper = model.stepper(len(images), condition)
-    out = torch.empty(len(images), model.levels, *model.shape, device=model.device, dtype=next(model.parameters()).dtype)
-    for row, column, colour in raster(model.shape):
+    found: dict[tuple[int, int, int], Tensor] = {}
+    for row, column, colour in model.order():
         if column == colour == 0:
             stepper.begin_row()
-        out[:, :, colour, row, column] = stepper.logits(column, colour).log_softmax(1)
+        found[row, column, colour] = stepper.logits(column, colour).log_softmax(1)
         stepper.put(column, colour, images[:, colour, row, column])
-    return out
+    stacked = torch.stack([found[place] for place in raster(model.shape)], 2)
+    return stacked.unflatten(2, (model.height, model.width, model.channels)).permute(0, 1, 4, 2, 3)
 
 
 def raster(shape: tuple[int, int, int]) -> Iterator[tuple[int, int, int]]:
-    """(row, column, colour) of every sub-pixel of a (C, H, W) image in the order in which they are generated."""
+    """(row, column, colour) of every sub-pixel of a (C, H, W) image in raster order."""
     channels, height, width = shape
     for row, column, colour in itertools.product(range(height), range(width), range(channels)):
         pulse.beat()
@@ -111,7 +113,7 @@ def _fill_cached(
         raise ValueError("this model sees the sub-pixel it predicts, so it has no cached sampler; use method='naive'")
     stepper = model.stepper(len(images), condition)
     needless = _held_everywhere(held)
-    for row, column, colour in raster(model.shape):
+    for row, column, colour in model.order():
         if column == colour == 0:
             stepper.begin_row()
         logits = stepper.logits(column, colour)  # also where the value is known: later pixels need this one's features
@@ -124,7 +126,7 @@ def _fill_naive(
     model: "AutoregressiveModel", images: Tensor, condition: Tensor | None, uniforms: Tensor, held: Tensor | None, temperature: float
 ) -> None:
     needless = _held_everywhere(held)
-    for row, column, colour in raster(model.shape):
+    for row, column, colour in model.order():
         if (colour, row, column) not in needless:
             logits = model.conditionals(images, condition)[:, :, colour, row, column]
             _decide(images, (row, column, colour), logits / temperature, uniforms, held)

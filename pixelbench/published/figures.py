@@ -88,8 +88,12 @@ def load_figures(folder: Path | None = None) -> tuple[Figure, ...]:
 
 
 def figures_about(task: str, variant: str, figures: Iterable[Figure] | None = None) -> tuple[Figure, ...]:
-    """The figures (by default those that ship) that a variant on a task can be held against; several where a paper has several."""
-    return tuple(found for found in (load_figures() if figures is None else figures) if (found.task, found.variant) == (task, variant))
+    """The figures (by default those that ship) that a variant on a task can be held against; several where papers have several.
+
+    Those that were seen come first: none from memory is the one that stands for the others.
+    """
+    found = [one for one in (load_figures() if figures is None else figures) if (one.task, one.variant) == (task, variant)]
+    return tuple(sorted(found, key=lambda one: not one.verified))
 
 
 def claimed_figures(suite: Suite, file: str) -> tuple[Figure, ...]:

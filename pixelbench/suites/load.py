@@ -38,16 +38,19 @@ tolerance = 0.01               # may be left out
 ```
 
 `extends = "quick"` (a name, or a path from this file) starts from another suite: tables are merged, tasks and variants by their name. With
-`tasks = ["digits"]` beside it, the other tasks of that suite are left out, and the variants that are on none but them. Claims stay with the
-file that makes them: none is taken over. A task may also be a folder of images, `folder:PATH`. What wins where several places speak of a
-setting: see `overrides_of` and `pixelbench show SUITE --resolved`.
+`tasks = ["digits"]` beside it, the other tasks of that suite are left out, and the variants that are on none but them; with
+`variants = ["nade"]` all other variants. Claims stay with the file that makes them: none is taken over. A task may also be a folder of
+images, `folder:PATH`. What wins where several places speak of a setting: see `overrides_of` and `pixelbench show SUITE --resolved`.
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from pixelbench.errors import UserError, nearest, shortened, unknown
+from pixelbench.models.families import FAMILIES
 from pixelbench.suites import parsing
 from pixelbench.suites.claims import WrittenFloat, fill_in_printed
 from pixelbench.suites.resolve import expand_axes
@@ -143,10 +146,11 @@ def _find(name_or_path: str, beside: Path) -> Path:
 
 def _read_extended(path: Path) -> dict[str, Any]:
     values = _read(path)
-    extends, kept = values.pop("extends", None), values.pop("tasks", None)
+    extends, chosen = values.pop("extends", None), {part: values.pop(part, None) for part in _KEPT}
     if extends is None:
-        if kept is not None:
-            raise UserError(f"{path}: tasks: says which tasks of an extended suite stay, and this one extends none; leave it out.")
+        for part, kept in chosen.items():
+            if kept is not None:
+                raise UserError(f"{path}: {part}: says which {part} of an extended suite stay, and this one extends none; leave it out.")
         return values
     if not isinstance(extends, str):
         raise UserError(f"{path}: extends: expected the name or path of a suite in quotes.")
@@ -157,21 +161,62 @@ def _read_extended(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: extends: '{extends}' itself extends '{further}'; extend that one instead.")
     for own in ("name", "description", "claim"):
         base.pop(own, None)
-    return _merged(base if kept is None else _on_tasks(path, base, kept), values)
+    reduced = base
+    for part, kept in chosen.items():
+        if kept is not None:
+            _check_kept(path, part, kept, [table.get("name") for table in _tables(base, part.removesuffix("s"))])
+            reduced = _KEPT[part](reduced, kept)
+    return _merged(_without_settings_lost(base, reduced), values)
 
 
-def _on_tasks(path: Path, base: dict[str, Any], kept: Any) -> dict[str, Any]:
-    """The suite without its other tasks, and without the variants that are on none of these."""
-    tasks, variants = _tables(base, "task"), _tables(base, "variant")
-    known = [task.get("name") for task in tasks]
+def _check_kept(path: Path, part: str, kept: Any, known: list[Any]) -> None:
+    """Raises UserError where it is no list of names of the extended suite."""
     if not isinstance(kept, list) or not kept:
-        raise UserError(f"{path}: tasks: expected a list of those tasks of the extended suite that stay, such as {json.dumps(known[:1])}.")
+        example = json.dumps(known[:1])
+        raise UserError(f"{path}: {part}: expected a list of those {part} of the extended suite that stay, such as {example}.")
     for name in kept:
         if name not in known:
-            raise UserError(f"{path}: tasks: {unknown('task of the extended suite', str(name), [str(name) for name in known])}")
+            what = f"{part.removesuffix('s')} of the extended suite"
+            raise UserError(f"{path}: {part}: {unknown(what, str(name), [str(name) for name in known])}")
+
+
+def _with_variants(base: dict[str, Any], kept: list[Any]) -> dict[str, Any]:
+    """The suite without its other variants."""
+    return base | {"variant": [variant for variant in _tables(base, "variant") if variant.get("name") in kept]}
+
+
+def _without_settings_lost(base: dict[str, Any], reduced: dict[str, Any]) -> dict[str, Any]:
+    """The reduced suite without those settings for all its variants that only variants had which were left out."""
+    lost = _settings_of(base) - _settings_of(reduced)
+    return _without_settings(reduced | {"task": [_without_settings(task, lost) for task in _tables(reduced, "task")]}, lost)
+
+
+def _settings_of(suite: dict[str, Any]) -> set[str]:
+    """The names of all settings that the families of its variants have."""
+    families = {family for variant in _tables(suite, "variant") if isinstance(family := variant.get("family"), str)}
+    return {setting.name for family in families & set(FAMILIES) for setting in fields(FAMILIES[family].settings)}
+
+
+def _without_settings(table: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    """A suite or a task whose settings, also those of its budgets, leave out those names."""
+    cut = dict(table)
+    if isinstance(cut.get("settings"), dict):
+        cut["settings"] = {name: value for name, value in cut["settings"].items() if name not in names}
+    if isinstance(cut.get("budget"), dict):
+        cut["budget"] = {name: _without_settings(part, names) if isinstance(part, dict) else part for name, part in cut["budget"].items()}
+    return cut
+
+
+def _on_tasks(base: dict[str, Any], kept: list[Any]) -> dict[str, Any]:
+    """The suite without its other tasks, and without the variants that are on none of these."""
+    tasks, variants = _tables(base, "task"), _tables(base, "variant")
     there = [{key: _only(kept, value) if key in ("tasks", "on") else value for key, value in variant.items()} for variant in variants]
     stay = [variant for variant in there if variant.get("tasks") != []]
     return base | {"task": [task for task in tasks if task.get("name") in kept], "variant": stay}
+
+
+#: What of an extended suite may be chosen by a list of names, and how the rest is left out.
+_KEPT: dict[str, Callable[[dict[str, Any], list[Any]], dict[str, Any]]] = {"tasks": _on_tasks, "variants": _with_variants}
 
 
 def _only(kept: list[Any], names: Any) -> Any:

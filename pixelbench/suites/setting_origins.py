@@ -19,7 +19,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class SettingOrigins:
-    """A cell of a suite at a budget. `updates` is None and `recipe` and texts empty where nothing is trained."""
+    """A cell of a suite at a budget. `updates` is None and `recipe` empty where nothing is trained."""
 
     task: str
     variant: str
@@ -41,7 +41,7 @@ def setting_origins(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget
     recipe = resolved.recipe.as_dict() if resolved.recipe else {}
     place, updates = overrides.updates[-1]
     on = [variant.on[task.name]] if task.name in variant.on else []
-    speakers = [task, variant, *on] if recipe else []
+    speakers = [*([task] if recipe else []), variant, *on]  # what a task says is of trained variants
     return SettingOrigins(
         task=task.name,
         variant=variant.name,

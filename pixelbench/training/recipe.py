@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 CONSTANTS: dict[str, dict[str, float]] = {
     "adamw": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01},
     "adam": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0},
+    "adagrad": {"epsilon": 1e-10, "weight_decay": 0.0},
     "rmsprop": {"alpha": 0.99, "epsilon": 1e-8, "momentum": 0.0, "weight_decay": 0.0},
 }
 
@@ -32,7 +33,7 @@ class Recipe:
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 
-    optimiser: Literal["adamw", "adam", "rmsprop"] = "adamw"
+    optimiser: Literal["adamw", "adam", "rmsprop", "adagrad"] = "adamw"
     learning_rate: float = 1e-3
     constants: dict[str, float] = field(default_factory=dict)
     batch: int = 64

@@ -3,6 +3,9 @@
 Sizes are tiny, so that a default run stays short; `test_ratios.py` holds the ratios at the sizes that matter.
 """
 
+import time
+from typing import Any
+
 import pytest
 import torch
 
@@ -11,6 +14,12 @@ from pixelbench.training.loop import Plan, Trainer
 from pixelbench.training.recipe import Recipe
 
 FAMILIES = ("pixelcnn", "gated-pixelcnn")
+#: Settings, optimiser, and how often each weight is used an image: forwards, for its gradient, and for that of its input where it has one.
+SEQUENCES: dict[str, tuple[dict[str, Any], Any, int]] = {
+    "fvsbn": ({}, "adam", 2),
+    "nade": ({"hidden": 50}, "adam", 5),
+    "made": ({"hidden": 1000, "direct": True}, "adagrad", 5),
+}
 ROUNDS = {"rounds": 3, "iterations": 1, "warmup_rounds": 1}
 
 
@@ -25,6 +34,30 @@ def test_training_step(benchmark, family: str):
     trainer = Trainer(small(family), images, images[:1], Recipe(batch=64, precision="fp32"), Plan(1000, 0))
     benchmark.pedantic(trainer._step, **ROUNDS)
     assert trainer.update in (1, 4)  # one round where tests run side by side, since times mean nothing there
+
+
+@pytest.mark.parametrize("family", SEQUENCES)
+def test_training_step_of_a_sequence(benchmark, family: str):
+    """On images of 28x28; `multiply_adds` a step, and `product_rate`, so many a second of a plain matrix product, make it a share."""
+    settings, optimiser, layers = SEQUENCES[family]
+    torch.manual_seed(0)
+    images = torch.randint(2, (200, 1, 28, 28), dtype=torch.uint8)
+    model = create_model(family, channels=1, height=28, width=28, levels=2, **settings)
+    trainer = Trainer(model, images, images[:1], Recipe(optimiser=optimiser, batch=100, precision="fp32"), Plan(1000, 0))
+    benchmark.extra_info |= {"multiply_adds": layers * 100 * 784 * settings.get("hidden", 784), "product_rate": product_rate()}
+    benchmark.pedantic(trainer._step, **ROUNDS)
+    assert trainer.update in (1, 4)
+
+
+def product_rate() -> float:
+    """Multiply-adds a second of the shapes that a batch of 100 has."""
+    batch, weight = torch.randn(100, 784), torch.randn(784, 2000)
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        torch.mm(batch, weight)
+        seconds.append(time.perf_counter() - began)
+    return 100 * 784 * 2000 / min(seconds)
 
 
 @pytest.mark.parametrize("method", ["cached", "naive"])

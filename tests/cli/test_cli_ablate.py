@@ -109,9 +109,9 @@ def test_a_copy_is_an_ablation_too(pixelbench: Pixelbench, made: list[str], tmp_
 
 def test_missing_images_are_wrong_use(pixelbench: Pixelbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "empty"))
-    code, out, err = pixelbench("ablate", "gates", "--task", "mnist-fixed", "--no-fetch")
+    code, out, err = pixelbench("ablate", "gates", "--task", "mnist-threshold", "--no-fetch")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "mnist-fixed" in err
+    assert "mnist-threshold" in err
     assert not (tmp_path / "runs").exists()
 
 

@@ -17,16 +17,16 @@ evaluation = { test_images = 4, validation_images = 4, samples = 2 }
 [[task]]
 name = "digits"
 [[task]]
-name = "mnist-fixed"
+name = "mnist-threshold"
 [[variant]]
 name = "uniform"
 family = "uniform"
 [[variant]]
 name = "histogram"
 family = "histogram"
-tasks = ["mnist-fixed"]
+tasks = ["mnist-threshold"]
 """
-MISSING = "Task 'mnist-fixed' needs the published files of fixed binarised MNIST"
+MISSING = "Task 'mnist-threshold' needs the files of MNIST"
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +57,9 @@ def test_a_run_does_everything_else(pixelbench: Pixelbench) -> None:
 
 def test_a_run_that_can_do_nothing_is_wrong_use(pixelbench: Pixelbench, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    code, out, err = pixelbench("run", "--suite", "both.toml", "--only", "mnist-fixed", "--data", "empty")
+    code, out, err = pixelbench("run", "--suite", "both.toml", "--only", "mnist-threshold", "--data", "empty")
     assert (code, out, err.count(MISSING)) == (2, "", 1)
-    assert "'" + str(tmp_path / "empty" / "binarized_mnist") + "' does not hold them" in err
+    assert "'" + str(tmp_path / "empty" / "MNIST" / "raw") + "' does not hold" in err
     assert not (tmp_path / "runs").exists()
 
 
@@ -76,12 +76,15 @@ def test_tasks_are_listed_with_classes_and_what_is_missing(pixelbench: Pixelbenc
     _, out, err = pixelbench("list", "tasks")
     assert max(map(len, out.splitlines())) <= 80
     words = " ".join(out.split())
-    assert "8x8x1, 17 levels; 891 train, 260 validation, 646 test images; digest ed56e733481f there" in words
+    assert "8x8x1, 17 levels; 891 train, 260 validation, 646 test images; digest ed56e733481f Optical Recognition" in words
     assert words.count(MISSING) == 1
+    for name in ("LeCun", "Salakhutdinov", "Larochelle", "no licence stated"):
+        assert name in words
     assert "folder:PATH" in err
     found = {task["name"]: task for task in json.loads(pixelbench("list", "tasks", "--json")[1])}
     assert (found["digits"]["classes"], found["photos"]["classes"], found["digits"]["missing"]) == (10, 0, None)
-    assert found["mnist-fixed"]["missing"].startswith(MISSING)
+    assert found["mnist-threshold"]["missing"].startswith(MISSING)
+    assert found["mnist-fixed"]["missing"] is None
     assert found["mnist-fixed"]["images"] == {"train": 50_000, "validation": 10_000, "test": 10_000}
     assert found["mnist-fixed"]["digest"].startswith("76ae3102193f")
     assert found["imagenet32"]["images"] is found["imagenet32"]["digest"] is None

@@ -29,7 +29,7 @@ def test_resolved_is_a_table_a_run_with_what_is_assumed(pixelbench: Pixelbench) 
 def test_resolved_json_has_every_run(pixelbench: Pixelbench) -> None:
     shown = only_json(pixelbench("show", "paper", "--resolved", "--budget", "cpu", "--json")[1])
     runs = {(run["task"], run["variant"]): run for run in shown["runs"]}
-    assert len(runs) == len(shown["runs"]) == 37
+    assert len(runs) == len(shown["runs"]) == 45
     assert runs["mnist-fixed", "pixelvae"]["recipe"]["learning_rate"] == {"value": 0.002, "origin": "variant.pixelvae.budget.cpu.recipe"}
     assert runs["imagenet64", "row-lstm"]["settings"]["residual"] == {"value": False, "origin": "variant.row-lstm.on.imagenet64.settings"}
     assert runs["cifar10", "png"]["recipe"] == {}
@@ -87,16 +87,16 @@ def test_plan_names_the_images_that_it_needs(pixelbench: Pixelbench, tmp_path: P
     options = ("plan", "--suite", "paper", "--budget", "smoke", "--device", "cpu")
     code, out, err = pixelbench(*options)
     assert code == 0
-    for name in ("mnist-fixed", "cifar10", "imagenet32", "imagenet64"):
+    for name in ("cifar10", "imagenet32", "imagenet64"):
         assert err.count(f"pixelbench fetch {name}") == 1
-    assert "0 of 37 runs to make." in err
-    assert "costs" not in err
+    assert "fetch mnist-fixed" not in err
+    assert "19 of 45 runs to make." in err
     assert "184.3 MB" in out
     data = {entry["task"]: entry for entry in only_json(pixelbench(*options, "--json")[1])["data"]}
     assert data["mnist-fixed"]["images"] == {"train": 50_000, "validation": 10_000, "test": 10_000}
     assert data["mnist-fixed"]["bytes"] == 70_000 * 784
     assert data["imagenet64"]["bytes"] is None
-    assert all(entry["needed"] and entry["missing"] for entry in data.values())
+    assert all(entry["needed"] and bool(entry["missing"]) == (task != "mnist-fixed") for task, entry in data.items())
 
 
 def test_images_whose_runs_are_stored_are_not_needed(pixelbench: Pixelbench, tmp_path: Path, specs: list[RunSpec]) -> None:

@@ -129,7 +129,7 @@ def test_another_set_is_called_that(data: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_where_nothing_can_be_downloaded_one_sentence_says_so(data: Path):
-    for name in ("mnist", "fashion-mnist", "mnist-fixed", "cifar10"):
+    for name in ("mnist", "fashion-mnist", "cifar10"):
         task = get_task(name)
         assert task.obtain is not None
         with pytest.raises(UserError, match=r"Could not get .* from http://127\.0\.0\.1:9"):

@@ -1,9 +1,8 @@
-"""Fixed binarised MNIST: both forms of the files, and every way in which they can be wrong is one sentence that names the file."""
+"""Fixed binarised MNIST: ships inside the package, is verified whole, and every way in which the file can be damaged is one sentence."""
 
-import dataclasses
 import hashlib
-import os
-import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,46 +10,37 @@ import pytest
 
 from pixelbench.data import get_task, mnist_fixed
 from pixelbench.data.folder import VARIABLE, data_folder, use_data_folder
-from pixelbench.data.mnist_fixed import MNIST_FIXED, PUBLISHED, build_mnist_fixed, text_name
+from pixelbench.data.mnist_fixed import MNIST_FIXED, PACKED, PUBLISHED, build_mnist_fixed
 from pixelbench.errors import UserError
 
 SIZES = {"train": 7, "valid": 5, "test": 203}
-real_data = pytest.mark.skipif(VARIABLE not in os.environ, reason="needs the published files")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def pixels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, np.ndarray]:
-    """Splits of a few images, which are made the published ones; the data folder is `tmp_path`."""
+    """Splits of a few images, which are made the published ones; the file is in `tmp_path`."""
     rng = np.random.default_rng(0)
     made = {name: rng.integers(0, 2, (size, 784), dtype=np.uint8) for name, size in SIZES.items()}
     monkeypatch.setattr(mnist_fixed, "PUBLISHED", {name: hashlib.sha256(split.tobytes()).hexdigest() for name, split in made.items()})
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
-    (tmp_path / "binarized_mnist").mkdir()
+    monkeypatch.setattr(mnist_fixed, "PACKED", tmp_path / "packed.npz")
     return made
 
 
-def write_packed(folder: Path, pixels: dict[str, np.ndarray]) -> Path:
-    path = folder / "binarized_mnist" / "binarized_mnist.npz"
+def write(path: Path, pixels: dict[str, np.ndarray]) -> None:
     np.savez(path, **{name: np.packbits(split, axis=1) for name, split in pixels.items()})  # type: ignore[arg-type]
-    return path
-
-
-def write_text(folder: Path, pixels: dict[str, np.ndarray]) -> None:
-    for name, split in pixels.items():
-        lines = "\n".join(" ".join(map(str, image)) for image in split)
-        (folder / "binarized_mnist" / text_name(name)).write_text(lines + "\n")
 
 
 def refusal() -> str:
     with pytest.raises(UserError) as caught:
         build_mnist_fixed()
     assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith("; reinstall pixelbench.")
     return str(caught.value)
 
 
-@pytest.mark.parametrize("write", [write_packed, write_text])
-def test_both_forms_give_the_published_pixels(tmp_path: Path, pixels: dict[str, np.ndarray], write) -> None:
-    write(tmp_path, pixels)
+def test_packed_bits_give_the_pixels_and_test_images_are_dealt_out(tmp_path: Path, pixels: dict[str, np.ndarray]) -> None:
+    write(tmp_path / "packed.npz", pixels)
     data = build_mnist_fixed()
     first = 0
     for name, split in zip(pixels, data.splits().values(), strict=True):
@@ -64,20 +54,16 @@ def test_both_forms_give_the_published_pixels(tmp_path: Path, pixels: dict[str, 
 
 def test_one_other_pixel_is_told_with_file_and_digest(tmp_path: Path, pixels: dict[str, np.ndarray]) -> None:
     pixels["valid"][2, 5] ^= 1
-    digest = hashlib.sha256(pixels["valid"].tobytes()).hexdigest()
-    write_text(tmp_path, pixels)
+    write(tmp_path / "packed.npz", pixels)
     said = refusal()
-    assert said.startswith(f"The valid images in '{tmp_path / 'binarized_mnist' / 'binarized_mnist_valid.amat'}' are not the published")
-    assert digest in said
-    path = write_packed(tmp_path, pixels)
-    assert f"'{path}'" in refusal()
+    assert said.startswith(f"The valid images in '{tmp_path / 'packed.npz'}' are not the published")
+    assert hashlib.sha256(pixels["valid"].tobytes()).hexdigest() in said
 
 
-def test_files_of_another_form_are_one_sentence(tmp_path: Path, pixels: dict[str, np.ndarray]) -> None:
-    write_text(tmp_path, pixels)
-    (tmp_path / "binarized_mnist" / text_name("test")).write_text("0 1 2\n")
-    assert "binarized_mnist_test.amat' does not hold rows of 784 zeros and ones" in refusal()
-    path = write_packed(tmp_path, pixels)
+def test_a_damaged_file_is_one_sentence(tmp_path: Path, pixels: dict[str, np.ndarray]) -> None:
+    path = tmp_path / "packed.npz"
+    assert "cannot be read as packed images (No such file" in refusal()
+    write(path, pixels)
     whole = path.read_bytes()
     for content in (b"", b"text", whole[: len(whole) // 2]):
         path.write_bytes(content)
@@ -87,23 +73,40 @@ def test_files_of_another_form_are_one_sentence(tmp_path: Path, pixels: dict[str
 
 
 def test_nothing_is_unpickled(tmp_path: Path, pixels: dict[str, np.ndarray]) -> None:
-    path = tmp_path / "binarized_mnist" / "binarized_mnist.npz"
-    np.savez(path, **{name: np.array([{"a": 1}], dtype=object) for name in pixels})  # type: ignore[arg-type]
+    np.savez(tmp_path / "packed.npz", **{name: np.array([{"a": 1}], dtype=object) for name in pixels})  # type: ignore[arg-type]
     assert "allow_pickle=False" in refusal()
 
 
-def test_what_is_missing_is_said_with_what_to_do(tmp_path: Path, pixels: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
-    said = MNIST_FIXED.missing()
-    assert said is not None
-    assert said == refusal()
-    assert f"'{tmp_path / 'binarized_mnist'}' does not hold them; get them with `pixelbench fetch mnist-fixed`" in said
-    assert "or put binarized_mnist_train.amat" in said
-    assert "--data DIR or PIXELBENCH_DATA=DIR" in said
-    write_text(tmp_path, pixels)
-    assert MNIST_FIXED.missing() is None
-    monkeypatch.delenv(VARIABLE)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert f"'{tmp_path / 'cache' / 'pixelbench' / 'binarized_mnist'}' does not hold them" in str(MNIST_FIXED.missing())
+def test_the_shipped_images_are_the_published_ones() -> None:
+    data = get_task("mnist-fixed").load()
+    assert [len(split) for split in data.splits().values()] == [50_000, 10_000, 10_000]
+    for name, split in zip(PUBLISHED, data.splits().values(), strict=True):
+        in_order = split.images[np.argsort(split.clusters)]
+        assert hashlib.sha256(in_order.tobytes()).hexdigest() == PUBLISHED[name]
+
+
+def test_they_need_neither_a_data_folder_nor_the_network(tmp_path: Path) -> None:
+    """In a process of its own that has no data folder and cannot open a socket."""
+    code = (
+        "import socket\n"
+        "def refuse(*arguments, **named): raise AssertionError('the network was used')\n"
+        "socket.socket.connect = socket.create_connection = refuse\n"
+        "from pixelbench.data import get_task\n"
+        "task = get_task('mnist-fixed')\n"
+        "print(task.missing(), len(task.load().test))"
+    )
+    environment = {"PATH": "", "HOME": str(tmp_path), VARIABLE: str(tmp_path / "nowhere"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert done.stdout.strip() == "None 10000", done.stderr
+
+
+def test_authors_and_licence_are_named() -> None:
+    assert 2_000_000 < PACKED.stat().st_size < 2_500_000  # the wheel stays below 4 MB
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    assert PACKED.relative_to(ROOT).as_posix() in notice
+    for name in ("LeCun", "Salakhutdinov", "Larochelle", "Murray", "licence"):
+        assert name in notice
+        assert name in MNIST_FIXED.source
 
 
 def test_a_data_folder_must_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,40 +117,3 @@ def test_a_data_folder_must_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert data_folder() == tmp_path
     with pytest.raises(UserError, match="There is no data folder 'nowhere'"):
         use_data_folder(Path("nowhere"))
-
-
-@real_data
-def test_the_published_files_are_read_and_verified() -> None:
-    data = get_task("mnist-fixed").load()
-    assert [len(split) for split in data.splits().values()] == [50_000, 10_000, 10_000]
-    for name, split in zip(PUBLISHED, data.splits().values(), strict=True):
-        in_order = split.images[np.argsort(split.clusters)]
-        assert hashlib.sha256(in_order.tobytes()).hexdigest() == PUBLISHED[name]
-
-
-@real_data
-def test_one_changed_bit_of_the_published_file_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = data_folder()
-    assert folder is not None
-    (tmp_path / "binarized_mnist").mkdir()
-    path = tmp_path / "binarized_mnist" / "binarized_mnist.npz"
-    shutil.copy(folder / "binarized_mnist" / "binarized_mnist.npz", path)
-    with np.load(path) as arrays:
-        changed = {name: arrays[name].copy() for name in PUBLISHED}
-    changed["test"][-1, -1] ^= 1
-    np.savez(path, **changed)
-    monkeypatch.setenv(VARIABLE, str(tmp_path))
-    with pytest.raises(UserError, match=r"test images in .*binarized_mnist\.npz' are not the published"):
-        dataclasses.replace(MNIST_FIXED).builder()
-
-
-def test_good_texts_beside_a_broken_archive(tmp_path: Path, pixels: dict[str, np.ndarray]) -> None:
-    write_text(tmp_path, pixels)
-    path = write_packed(tmp_path, pixels)
-    whole = path.read_bytes()
-    for content in (b"", whole[: len(whole) // 2]):
-        path.write_bytes(content)
-        assert len(build_mnist_fixed().test) == SIZES["test"]
-    pixels["valid"][2, 5] ^= 1
-    write_packed(tmp_path, pixels)
-    assert len(build_mnist_fixed().test) == SIZES["test"]

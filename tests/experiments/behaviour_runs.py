@@ -10,7 +10,7 @@ from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.specs import specs_of
 
-#: A short name → suite, and `task/variant` of its default budget.
+#: A short name → suite, and `task/variant` of its default budget; of the suite `paper` of budget `cpu`, where gradients are clipped.
 _CELLS = {
     "gated": ("quick", "digits/gated-pixelcnn"),
     "colour": ("quick", "photos/gated-pixelcnn"),
@@ -30,9 +30,13 @@ _CELLS = {
     "uniform": ("quick", "digits/uniform"),
     "png": ("quick", "photos/png"),
     "webp": ("quick", "digits/webp"),
+    "bernoullis": ("paper", "mnist-fixed/mixture-of-bernoullis-10"),
+    "fvsbn": ("paper", "mnist-fixed/fvsbn"),
+    "nade": ("paper", "mnist-fixed/nade"),
+    "made": ("paper", "mnist-fixed/made-1-layer-32-masks"),
 }
 KINDS = [*_CELLS, "redrawn", "redrawn-histogram"]
-NETWORKS = [kind for kind in KINDS if kind not in ("histogram", "redrawn-histogram", "uniform", "png", "webp")]
+NETWORKS = [kind for kind in KINDS if kind not in ("histogram", "redrawn-histogram", "uniform", "png", "webp", "bernoullis")]
 
 
 @cache
@@ -42,7 +46,7 @@ def run(kind: str) -> RunSpec:
     if kind == "redrawn-histogram":
         return _on("mnist-dynamic", run("histogram"), {})
     suite, cell = _CELLS[kind]
-    (spec,) = specs_of(load_suite(suite), only=[cell], seeds=[0])
+    (spec,) = specs_of(load_suite(suite), only=[cell], seeds=[0], budget="cpu" if suite == "paper" else None)
     return spec
 
 

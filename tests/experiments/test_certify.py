@@ -19,6 +19,7 @@ from pixelbench.experiments import stages
 from pixelbench.experiments.certify import artifact_of, certificate_key, certify, certify_trained, narrow
 from pixelbench.experiments.closure import certificate_digest
 from pixelbench.experiments.execute import execute
+from pixelbench.models.families import get_family
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
 
@@ -42,6 +43,20 @@ def test_a_certificate_is_shared_by_all_seeds(tmp_path: Path, checks: list[str])
     again = certify(spec_of("digits/gated-pixelcnn", seed=5), stages.build, tmp_path)
     assert checks == ["gated-pixelcnn, narrow copy"]
     assert (again, again.verdict) == (first, "causal")
+
+
+def test_a_model_with_an_order_of_its_own_is_certified_laid_out_in_it(checks: list[str]):
+    """The narrow copy keeps the masks' degrees, which decide what is seen, and has few masks."""
+    spec = spec_of("digits/gated-pixelcnn")
+    settings = get_family("made").parse({"hidden": 60, "masks": 5, "order": "random", "mask_seed": 3}).as_dict()
+    task = {**spec.task, "levels": 2, "height": 6, "width": 5}
+    made = dataclasses.replace(spec, family="made", task=task, settings=settings)
+    assert narrow(made) == {"levels": 2, "masks": 2}
+    report = certify(made, stages.build, None)
+    assert (report.verdict, report.order, report.unresolved) == ("causal", "raster", 0)
+    trained = certify_trained(stages.build(made), made)
+    assert not trained.leaky
+    assert checks == [f"made, {which}, its sub-pixels laid out in its own order" for which in ("narrow copy", "trained")]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"schema": 1}', b'{"schema": 99}'])

@@ -194,6 +194,13 @@ def test_a_file_without_modules_says_how_a_target_looks(folder: Path) -> None:
     assert refused(lambda: loaded("empty.py:net")) == "'empty.py' has no 'net'."
 
 
+def test_a_family_for_two_levels_is_checked_on_two() -> None:
+    assert load_target("nade", ["hidden=5"], (1, 3, 2)).levels == 2
+    assert load_target("gated-pixelcnn", ["maps=4", "layers=1"], (1, 3, 2)).levels == 256
+    assert load_target("made", ["order=random"], (1, 3, 2)).name == "made, its sub-pixels laid out in its own order"
+    assert "for images of 2 levels, these have 4" in refused(lambda: load_target("nade", [], (1, 3, 2), 4))
+
+
 def test_own_modules_need_a_shape_and_take_no_settings() -> None:
     said = refused(lambda: load_target("model.py:Net", []))
     assert said == "Say which images 'model.py:Net' takes with --shape C,H,W, for example --shape 3,8,7: small ones take seconds."

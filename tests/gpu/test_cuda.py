@@ -17,19 +17,24 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 FAMILIES = [name for name, family in REGISTERED.items() if family.kind == "network"]
 #: What the settings of some families need to be small.
 SMALL: dict[str, Any] = {"maps": 12, "layers": 2, "head_maps": 12, "blocks": 1, "scales": 2, "latent": 4, "encoder_maps": 8, "dropout": 0.0}
+SMALL |= {"hidden": 60, "masks": 2}
 
 
 def on_cuda(family: str, **changes: Any):
     torch.manual_seed(0)
     known = {field.name for field in fields(REGISTERED[family].settings)}
     small = {name: value for name, value in SMALL.items() if name in known}
-    return create_model(family, **({"channels": 3, "height": 8, "width": 10, "levels": 8} | small | changes)).cuda().eval()
+    return create_model(family, **({"channels": 3, "height": 8, "width": 10, "levels": levels_of(family)} | small | changes)).cuda().eval()
+
+
+def levels_of(family: str) -> int:
+    return REGISTERED[family].levels or 8
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_causal_on_cuda(family: str):
     model = on_cuda(family)
-    report = check_causality(model.certifiable(), model.shape, levels=8)
+    report = check_causality(model.certifiable(), model.shape, levels=model.levels)
     assert (report.verdict, report.unresolved, report.batch_coupling) == ("causal", 0, False)
 
 
@@ -50,7 +55,7 @@ def test_dropout_on_cuda_is_repeatable_and_no_leak():
 @torch.inference_mode()
 def test_both_faces_are_one_function(family: str):
     model = on_cuda(family).double()
-    images = torch.randint(8, (4, *model.shape), device="cuda")
+    images = torch.randint(model.levels, (4, *model.shape), device="cuda")
     z = (torch.randn(4, model.settings.latent, device="cuda", dtype=torch.float64),) if model.latent else ()
     full, cached = model.conditionals(images, *z), cached_log_probs(model, images, *z)
     assert float((full - cached).abs().max()) <= 1e-10 * float(full.abs().max())
@@ -65,7 +70,7 @@ def test_a_generator_gives_the_same_images_on_both_devices(family: str):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_trains_in_bf16(family: str):
-    images = torch.randint(8, (32, 3, 8, 10), dtype=torch.uint8)
+    images = torch.randint(levels_of(family), (32, 3, 8, 10), dtype=torch.uint8)
     trainer = Trainer(on_cuda(family), images, images[:8], Recipe(precision="bf16", batch=8), Plan(3, 0))
     list(trainer.run())
     assert trainer.status == "done"

@@ -71,8 +71,20 @@ LEAKY: dict[str, Variant] = {
 }
 BASELINES: dict[str, Variant] = {"uniform": ("uniform", {}), "histogram": ("histogram", {})}
 CAUSAL = NETWORKS | BASELINES | GRID
+#: Sequences of bits, in raster order and in one of their own.
+SEQUENCES: dict[str, Variant] = {
+    f"{name}{suffix}": (family, settings | order)
+    for name, (family, settings) in {
+        "mixture": ("mixture-of-bernoullis", {}),
+        "fvsbn": ("fvsbn", {}),
+        "nade": ("nade", {"hidden": 13}),
+        "made": ("made", {"hidden": 90, "layers": 1}),
+        "made-masks": ("made", {"hidden": 90, "masks": 3, "direct": True}),
+    }.items()
+    for suffix, order in {"": {}, "-random": {"order": "random", "order_seed": 3}}.items()
+}
 #: Two levels only.
-BINARY: dict[str, Variant] = {
+BINARY: dict[str, Variant] = SEQUENCES | {
     f"{name}-bernoulli": (family, {**settings, "head": "bernoulli"})
     for name, (family, settings) in NETWORKS.items()
     if name in ("pixelcnn", "plain", "row-lstm", "diagonal", "gated", "gated-no-colour", "pp", "snail")
@@ -81,12 +93,12 @@ BINARY: dict[str, Variant] = {
 
 def cases(names: Iterable[str]) -> list[Any]:
     """Parameters for these variants; those of the exhaustive grid carry its marker."""
-    default = {*NETWORKS, *BASELINES, "gated-bernoulli", "pp-bernoulli"}
+    default = {*NETWORKS, *BASELINES, *SEQUENCES, "gated-bernoulli", "pp-bernoulli"}
     return [pytest.param(name, id=name, marks=() if name in default else pytest.mark.grid) for name in names]
 
 
 def tiny(name: str, shape: tuple[int, int, int], levels: int = 4, seed: int = 0) -> AutoregressiveModel:
-    """A float64 model of a tiny shape, weights large enough that every connection matters; a histogram has seen random images."""
+    """A float64 model of a tiny shape, weights large enough that every connection matters; what is fitted has seen random images."""
     family, settings = (CAUSAL | CONDITIONED | LEAKY | BINARY)[name]
     torch.manual_seed(seed)
     channels, height, width = shape
@@ -94,7 +106,7 @@ def tiny(name: str, shape: tuple[int, int, int], levels: int = 4, seed: int = 0)
     small = {setting: value for setting, value in TINY.items() if setting in known}
     levels = 2 if name in BINARY else levels
     model = create_model(family, channels=channels, height=height, width=width, levels=levels, **(small | settings)).double().eval()
-    if name == "histogram":
+    if get_family(family).kind == "fitted":
         model.fit(random_images(40, shape, levels, seed=seed).square() % levels)
     return model
 

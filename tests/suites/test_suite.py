@@ -101,6 +101,32 @@ def test_extends_can_keep_some_tasks(tmp_path: Path) -> None:
     assert "and this one extends none; leave it out." in complaint(tmp_path, 'tasks = ["digits"]\n' + TEXT)
 
 
+def test_extends_can_keep_some_variants(tmp_path: Path) -> None:
+    """With them go the settings for all variants that only others had; a setting that nobody has stays wrong."""
+    more = '[[variant]]\nname = "snail"\nfamily = "pixelsnail"\n'
+    shared = TEXT.replace("[budget.cpu]", "[budget.cpu]\nsettings = { blocks = 1 }", 1)
+    assert shared != TEXT
+    write_suite(tmp_path, shared + more)
+    child = tmp_path / "child.toml"
+    child.write_text('name = "child"\nextends = "tiny.toml"\nvariants = ["gated-pixelcnn"]\n')
+    suite = load_suite(str(child))
+    assert [variant.name for variant in suite.variants] == ["gated-pixelcnn"]
+    assert suite.budgets["cpu"].settings == {}
+    for variants, said in [
+        ('["snails"]', "variants: Unknown variant of the extended suite 'snails'. Did you mean 'snail'?"),
+        ("[]", "variants: expected a list of those variants of the extended suite that stay, such as [\"uniform\"]"),
+    ]:
+        child.write_text(f'name = "child"\nextends = "tiny.toml"\nvariants = {variants}\n')
+        with pytest.raises(UserError) as caught:
+            load_suite(str(child))
+        assert said in str(caught.value)
+    assert "and this one extends none; leave it out." in complaint(tmp_path, 'variants = ["uniform"]\n' + TEXT)
+    write_suite(tmp_path, shared.replace("blocks", "blockz") + more)
+    child.write_text('name = "child"\nextends = "tiny.toml"\nvariants = ["gated-pixelcnn"]\n')
+    with pytest.raises(UserError, match="Unknown setting 'blockz'"):
+        load_suite(str(child))
+
+
 def test_the_more_special_place_wins(tmp_path: Path) -> None:
     """Task, variant, variant on the task, budget, and what each of the first three says of the budget."""
     places = [
@@ -200,7 +226,7 @@ def test_mistakes_of_content_come_all_at_once(tmp_path: Path) -> None:
         ("{ maps = 4 }", "{ mapps = 4 }", "budget.smoke.settings: Unknown setting 'mapps'. Did you mean 'maps'?"),
         ("updates = 2", "", "budget.smoke.updates: is missing"),
         ('family = "uniform"', 'family = "uniform"\nexpect = "leak"', "variant.uniform.expect: expected 'causal' or 'leaky', got 'leak'"),
-        ("4e-3", "4e-3\noptimiser = 'adamm'", "recipe.optimiser: expected 'adamw', 'adam' or 'rmsprop', got 'adamm'; did you mean 'adam'?"),
+        ("4e-3", "4e-3\noptimiser = 'adamm'", "expected 'adamw', 'adam', 'rmsprop' or 'adagrad', got 'adamm'; did you mean 'adam'?"),
         ("4e-3", "inf", "recipe.learning_rate: expected a finite number, got inf"),
         ("4e-3", "2024-01-01", "recipe.learning_rate: expected a number"),
         ("seeds = [1, 2]", "seeds = [1, 1]", "seeds must be different whole numbers"),

@@ -85,6 +85,7 @@ def test_schedules():
     [
         ("adamw", {"weight_decay": 0.1}, {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.1}),
         ("adam", {"beta1": 0.95, "beta2": 0.9995}, {"betas": (0.95, 0.9995), "weight_decay": 0.0}),
+        ("adagrad", {"epsilon": 1e-6, "weight_decay": 0.1}, {"eps": 1e-6, "weight_decay": 0.1}),
         ("rmsprop", {"alpha": 0.9, "momentum": 0.5, "epsilon": 1e-4}, {"alpha": 0.9, "momentum": 0.5, "eps": 1e-4}),
     ],
 )

@@ -26,10 +26,13 @@ SMALL: dict[str, Any] = {
     "latent": 2,
     "encoder_maps": 4,
     "kl_warmup": 15,
+    "hidden": 9,
+    "masks": 3,
 }
 RECIPES: dict[str, dict[str, Any]] = {
     "adamw, cosine, ema": {"ema": 0.9, "warmup": 3},
     "adam, exponential": {"optimiser": "adam", "schedule": "exponential", "decay": 0.99},
+    "adagrad": {"optimiser": "adagrad", "learning_rate": 1e-2, "schedule": "constant"},
     "rmsprop with momentum, no clipping": {"optimiser": "rmsprop", "constants": {"momentum": 0.9}, "clip": 0.0, "schedule": "constant"},
 }
 
@@ -38,8 +41,10 @@ def fresh(family: str, recipe: dict[str, Any], updates: int = 23, **arguments: A
     seed_everything(3, "weights")
     known = {field.name for field in fields(FAMILIES[family].settings)}
     small = {name: value for name, value in SMALL.items() if name in known}
-    model = create_model(family, channels=1, height=8, width=8, levels=4, **small)
-    return Trainer(model, IMAGES[:40], IMAGES[40:], Recipe(batch=7, precision="fp32", **recipe), Plan(updates, 3), **arguments)
+    levels = FAMILIES[family].levels or 4
+    model = create_model(family, channels=1, height=8, width=8, levels=levels, **small)
+    images = IMAGES % levels
+    return Trainer(model, images[:40], images[40:], Recipe(batch=7, precision="fp32", **recipe), Plan(updates, 3), **arguments)
 
 
 def finish(trainer: Trainer) -> Trainer:
@@ -55,7 +60,11 @@ def assert_equal(one: AutoregressiveModel, other: AutoregressiveModel) -> None:
 
 @pytest.mark.parametrize(
     ("family", "recipe"),
-    [*((family, "adamw, cosine, ema") for family in NETWORKS), *(("gated-pixelcnn", recipe) for recipe in list(RECIPES)[1:])],
+    [
+        *((family, "adamw, cosine, ema") for family in NETWORKS),
+        *(("gated-pixelcnn", recipe) for recipe in list(RECIPES)[1:]),
+        ("made", "adagrad"),
+    ],
 )
 def test_resume_equals_uninterrupted(family: str, recipe: str):
     whole = finish(fresh(family, RECIPES[recipe]))

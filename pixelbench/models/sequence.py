@@ -1,0 +1,145 @@
+"""Binary images as sequences of bits in an order of the model's own: what the families before PixelRNN have in common.
+
+A net here sees (B, D) bits in its own order and gives the logit of each from those before it. Which sub-pixel comes when is a permutation
+that is made of settings alone, so that it is in every record. A certificate is about the images with their sub-pixels laid out in that
+order (`InOwnOrder`): there it is raster order.
+"""
+
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.heads import Bernoulli
+from pixelbench.models.settings.predecessors import BinarySettings
+
+
+class Steps(Protocol):
+    """A net that goes through its sequence bit by bit: `logit` and then `put`, for each one."""
+
+    def logit(self) -> Tensor:
+        """(B,) of the next bit; of several nets at once (B, K)."""
+        ...
+
+    def put(self, bits: Tensor) -> None:
+        """Sets the next bit, (B,) zeros and ones."""
+        ...
+
+
+class SequenceModel(AutoregressiveModel):
+    """The base of these families, which give `logits` of all bits and `steps` for one after another.
+
+    Attributes:
+        places: (D,) raster place of the bit that comes first, second, ….
+        bias: (D,) of a network: logits without any bit seen, which start from the marginals.
+    """
+
+    places: Tensor
+    bias: nn.Parameter
+
+    def __init__(self, channels: int, height: int, width: int, levels: int, settings: BinarySettings):
+        super().__init__(channels, height, width, levels, settings)
+        self.output = Bernoulli(channels, levels)
+        self.size, self.raster = channels * height * width, settings.order == "raster"
+        self.register_buffer("places", torch.from_numpy(_places(settings, self.size)), persistent=False)
+
+    def logits(self, bits: Tensor) -> Tensor:
+        """Bits (B, D) → logits (B, D), both in the model's order; each from the bits before it."""
+        raise NotImplementedError
+
+    def steps(self, batch: int) -> Steps:
+        """The same from the first bit on, for `batch` images."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) → logits (B, 1, C, H, W)."""
+        return self.as_images(self.logits(self.bits(images)))[:, None]
+
+    def bits(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, D) in the model's order, in the precision of its weights."""
+        return images.permute(0, 2, 3, 1).flatten(1)[:, self.places].to(self.precision)
+
+    def as_images(self, sequence: Tensor) -> Tensor:
+        """The inverse of `bits`."""
+        return sequence[:, self.places.argsort()].unflatten(1, (self.height, self.width, self.channels)).permute(0, 3, 1, 2)
+
+    @property
+    def precision(self) -> torch.dtype:
+        """Of the weights."""
+        return next(tensor.dtype for tensor in (*self.parameters(), *self.buffers()) if tensor.is_floating_point())
+
+    def order(self) -> tuple[tuple[int, int, int], ...]:
+        pixels, colours = np.divmod(self.places.cpu().numpy(), self.channels)
+        return tuple(zip(*(part.tolist() for part in (*np.divmod(pixels, self.width), colours)), strict=True))
+
+    def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
+        """Starts the biases from the marginals of the first training batch."""
+        ones = (self.bits(images).sum(0) + 0.5) / (len(images) + 1)
+        self.bias.data.copy_(ones.logit())
+
+    def certifiable(self) -> nn.Module:
+        return self if self.raster else InOwnOrder(self)
+
+    def certified_as(self, name: str) -> str:
+        return name if self.raster else f"{name}, its sub-pixels laid out in its own order"
+
+    def stepper(self, batch: int, condition: Tensor | None = None) -> "SequenceStepper":
+        return SequenceStepper(self, batch)
+
+
+class SequenceStepper:
+    """A `SequenceModel` in its own order, which the steps keep count of themselves."""
+
+    def __init__(self, model: SequenceModel, batch: int):
+        self.steps, self.precision = model.steps(batch), model.precision
+
+    def begin_row(self) -> None:
+        """Rows have no meaning in a sequence."""
+
+    def logits(self, column: int, colour: int) -> Tensor:
+        logit = self.steps.logit()
+        return torch.stack([F.logsigmoid(-logit), F.logsigmoid(logit)], 1)
+
+    def put(self, column: int, colour: int, values: Tensor) -> None:
+        self.steps.put(values.to(self.precision))
+
+
+class InOwnOrder(nn.Module):
+    """A model whose images have their sub-pixels laid out in its own order: what comes first lies at the upper left.
+
+    `check_causality` sees raster order then, and what it says of offsets and contexts is about that layout.
+    """
+
+    def __init__(self, model: SequenceModel):
+        super().__init__()
+        self.model, self.shape, self.levels = model, model.shape, model.levels
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As the model's, laid out."""
+        return self._laid_out(self.model(self._as_they_are(images))[:, 0])[:, None]
+
+    def conditionals(self, images: Tensor) -> Tensor:
+        """As the model's, laid out."""
+        found = self.model.conditionals(self._as_they_are(images))
+        return torch.stack([self._laid_out(level) for level in found.unbind(1)], 1)
+
+    def log_prob(self, images: Tensor) -> Tensor:
+        """As the model's: (B,)."""
+        return self.model.log_prob(self._as_they_are(images))
+
+    def _laid_out(self, values: Tensor) -> Tensor:
+        _, height, width = self.shape
+        in_order = values.permute(0, 2, 3, 1).flatten(1)[:, self.model.places]
+        return in_order.unflatten(1, (height, width, -1)).permute(0, 3, 1, 2)
+
+    def _as_they_are(self, images: Tensor) -> Tensor:
+        return self.model.as_images(images.permute(0, 2, 3, 1).flatten(1))
+
+
+def _places(settings: BinarySettings, size: int) -> np.ndarray:
+    """(D,) raster places in order; by a generator whose numbers numpy keeps from version to version."""
+    places = np.arange(size)
+    return places if settings.order == "raster" else np.random.RandomState(settings.order_seed).permutation(places)
