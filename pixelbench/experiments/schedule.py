@@ -351,7 +351,7 @@ class _Scheduler:
 def _signals(scheduler: _Scheduler) -> Iterator[None]:
     """Ctrl-C, SIGTERM and SIGHUP end the runs in good order, SIGUSR1 only stores their checkpoints (batch systems send it as a warning).
 
-    Only the main thread of a process may listen to them. What was ignored, as SIGHUP is under nohup, stays so.
+    Only the main thread of a process may listen to them. Under nohup SIGHUP is ignored, and stays so.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -360,7 +360,7 @@ def _signals(scheduler: _Scheduler) -> Iterator[None]:
     def handle(number: int, frame: object) -> None:
         scheduler.take_signal(number)
 
-    heeded = [number for number in _SIGNALS if number == signal.SIGUSR1 or signal.getsignal(number) is not signal.SIG_IGN]
+    heeded = [number for number in _SIGNALS if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield

@@ -86,7 +86,7 @@ def _take_signals(stop: _Stop) -> None:
     """Ctrl-C reaches the whole group, and the parent decides; what is sent to this process ends its run in good order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup
             signal.signal(number, lambda number, frame: stop.set(signal.Signals(number).name))
     signal.signal(signal.SIGUSR1, lambda number, frame: pulse.ask_for_checkpoint())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # the parent blocks them until here
