@@ -1,12 +1,14 @@
 """The picture of samples: right pixels, right size, small."""
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
-from pixelbench.evaluation.grids import grid_png
+from pixelbench.data import get_task
+from pixelbench.evaluation.grids import _wrap, grid_png
 
 
 def opened(data: bytes) -> np.ndarray:
@@ -138,11 +140,26 @@ def test_a_rows_name_stands_beside_the_middle_of_its_row(count: int):
     assert np.abs(runs - middles).max() < 5
 
 
-def test_no_smaller_png_of_the_same_picture_is_left_by_default_settings():
-    noise = np.random.default_rng(0).integers(0, 17, (16, 3, 8, 8), np.uint8)
-    data, plain_file = grid_png([("samples", noise)], 17), io.BytesIO()
-    Image.open(io.BytesIO(data)).save(plain_file, "PNG")
-    assert len(data) <= plain_file.getbuffer().nbytes
+@pytest.mark.parametrize("width", [40, 100, 280])
+def test_lines_are_filled_word_by_word_and_none_is_too_wide(width: int):
+    font, label = ImageFont.load_default(size=16), "samples of a model with an exceptionallylongwordinit and a few more short words"
+    lines = _wrap(label, font, width)
+    assert " ".join(lines) == label
+    assert all(font.getlength(line) <= width or " " not in line for line in lines)
+    for line, following in pairwise(lines):
+        assert font.getlength(f"{line} {following.split()[0]}") > width  # no word that had room stands a line lower
+
+
+def test_large_images_are_not_enlarged():
+    sheet = opened(grid_png([("", plain(range(1, 2)).repeat(70, 2).repeat(70, 3))], 256))
+    assert len(places(sheet, 1)[0]) == 210 * 280
+
+
+def test_the_png_is_smaller_than_by_default_settings():
+    digits = get_task("digits").load().test.images[:16]
+    data, by_default = grid_png([("real test images", digits)], 17), io.BytesIO()
+    Image.open(io.BytesIO(data)).save(by_default, "PNG")
+    assert len(data) < by_default.getbuffer().nbytes
 
 
 @pytest.mark.parametrize("levels", [2, 3, 17, 256])

@@ -61,6 +61,12 @@ def test_chroma_luma_by_hand() -> None:
     assert sample_statistics(images, 5)["chroma_luma"] == pytest.approx((8 / 3) / 4)
 
 
+def test_one_step_in_one_colour_has_twice_as_much_chroma_as_luma() -> None:
+    """However small: differences (1, 0, 0), mean 1/3, deviations 2/3 -1/3 -1/3."""
+    images = np.array([0, 1, 0, 0, 0, 0], np.uint8).reshape(1, 3, 1, 2)
+    assert sample_statistics(images, 256)["chroma_luma"] == pytest.approx(2.0)
+
+
 def test_coherence_is_undefined_when_one_channel_never_changes() -> None:
     images = np.random.default_rng(2).integers(0, 4, (2, 3, 4, 4), np.uint8)
     images[:, 1] = 3
@@ -93,6 +99,8 @@ def test_real_photos_are_coordinated() -> None:
         (np.zeros((1, 2, 2), np.uint8), "N >= 1"),
         (np.full((1, 1, 2, 2), 4, np.uint8), "0 to 3"),
         (np.full((1, 1, 2, 2), -1, np.int64), "0 to 3"),
+        (np.array([0, 1, 4, 3]).reshape(1, 1, 2, 2), "0 to 3, got 0 to 4"),
+        (np.array([0, 1, -1, 3]).reshape(1, 1, 2, 2), "0 to 3, got -1 to 3"),
     ],
 )
 def test_impossible_images_are_refused(images: np.ndarray, message: str) -> None:

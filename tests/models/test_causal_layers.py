@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -121,6 +122,17 @@ def test_rows_above_are_the_sum_over_their_taps(kernel: int, strict: bool, dilat
         newest = [None, *given[:-1]] if strict else given
         slid = torch.stack([face.slide(row) for row in newest], 1).permute(0, 3, 1, 2)
         torch.testing.assert_close(slid, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [RowsAboveConv2d, CausalConv2d])
+def test_without_a_dilation_neighbours_are_read(kind: Any):
+    x, arguments = drawn(1, 2, HEIGHT, WIDTH), {"strict": False}
+    inputs, outputs = 2, 3
+    if kind is CausalConv2d:
+        inputs, outputs, arguments = [0, 0], [0, 0, 0], {"above": True, "itself": True, "conditioning": True}
+    plain, one = kind(inputs, outputs, 3, **arguments).double(), kind(inputs, outputs, 3, **arguments, dilation=1).double()
+    one.load_state_dict(plain.state_dict())
+    assert torch.equal(plain(x), one(x))
 
 
 def test_no_row_above_the_image_is_a_row_of_zeros():
