@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pixelbench.statistics import PooledVariance, clustered_interval, difference, pooled_variance
+from pixelbench.statistics import PooledVariance, clustered_interval, difference, pooled_variance, seed_noise
 from pixelbench.units import LN2
 
 SHAPE = (1, 2, 2)
@@ -88,6 +88,23 @@ def test_what_is_not_trained_has_no_noise_of_seeds() -> None:
     assert (neither.low, neither.high) == pytest.approx(clustered_interval(images, CLUSTERS))
     assert (neither.seed_noise, neither.degrees_of_freedom) == ("none needed", None)
     assert neither.distinguishable
+
+
+@pytest.mark.parametrize("counts", [(3, 4), (1, 3), (2, 1), (1, 1)])
+@pytest.mark.parametrize("trained", [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize("pooled", [None, (0.01, 7)])
+def test_many_pairs_at_once_are_each_pair_by_itself(
+    counts: tuple[int, int], trained: tuple[bool, bool], pooled: tuple[float, int] | None
+) -> None:
+    """The last axis is that of the seeds; simulations hold thousands of pairs in the others."""
+    draw = np.random.default_rng(3)
+    first, second = (draw.normal(size=(5, n)) for n in counts)
+    together = seed_noise(first, second, pooled=pooled, trained=trained)
+    alone = [seed_noise(one, other, pooled=pooled, trained=trained) for one, other in zip(first, second, strict=True)]
+    assert {one.source for one in alone} == {together.source}
+    assert np.broadcast_to(together.half_width, 5) == pytest.approx(np.array([one.half_width for one in alone], float))
+    if together.degrees_of_freedom is not None:
+        assert np.broadcast_to(together.degrees_of_freedom, 5) == pytest.approx(np.array([one.degrees_of_freedom for one in alone], float))
 
 
 def test_squares_of_both_half_widths_add() -> None:

@@ -11,6 +11,8 @@ from cli_stores import Pixelbench
 from quick_run import spec_of  # type: ignore[import-not-found]
 
 from pixelbench.experiments.execute import execute
+from pixelbench.experiments.rescoring import rescore
+from pixelbench.experiments.verification import examined
 from pixelbench.store.artifacts import NATS, WEIGHTS
 from pixelbench.store.record_file import read_record, run_folder, write_record
 from pixelbench.training.checkpoint import pack, unpack
@@ -79,7 +81,7 @@ def test_weights_that_give_other_nats_do_not_hold(pixelbench: Pixelbench, store:
     folder = folder_of(store, "pixelcnn")
     tensors, header = unpack((folder / WEIGHTS).read_bytes())
     name = next(name for name in tensors if name.endswith("weight"))
-    other = pack({**tensors, name: tensors[name] * 1.01}, header)
+    other = pack({**tensors, name: tensors[name] * 3}, header)
     (folder / WEIGHTS).write_bytes(other)
     record = read_record(folder)
     write_record(folder, replace(record, artifacts={**record.artifacts, WEIGHTS: hashlib.sha256(other).hexdigest()}))
@@ -88,6 +90,16 @@ def test_weights_that_give_other_nats_do_not_hold(pixelbench: Pixelbench, store:
     (failed,) = (one for one in json.loads(out)["rescored"] if not one["holds"])
     assert (code, failed["run"]) == (1, "digits/pixelcnn seed 0")
     assert failed["reason"] == "6 of 6 images have another likelihood"
+
+
+def test_nats_that_vanish_after_the_look_are_said_and_cost_only_their_run(store: Path) -> None:
+    found = examined(store)
+    (folder_of(store, "pixelcnn") / NATS).unlink()
+    reasons = {one.run: (one.holds, one.reason) for one in rescore(found, 2)}
+    said = "Its nats are not kept, so there is nothing to compare with."
+    assert reasons.pop("digits/pixelcnn seed 0") == (False, said)
+    assert len(reasons) == 2
+    assert set(reasons.values()) == {(True, "")}
 
 
 def test_another_behaviour_is_named_with_its_parts(pixelbench: Pixelbench, store: Path) -> None:

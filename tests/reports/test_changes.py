@@ -280,3 +280,16 @@ def test_bits_and_nats_agree(a: Path, b: Path) -> None:
     for store, bits in ((a, 0.10), (b, 0.11)):
         add_seeds(store, bits, task="mnist-fixed")
     assert only_change(a, b).difference == pytest.approx(bits_to_nats(0.01 * 784))
+
+
+@pytest.mark.parametrize("lone", ["1" * 64, "9" * 64])
+def test_of_a_cell_that_several_codes_made_the_one_with_the_most_seeds_is_compared(a: Path, b: Path, lone: str) -> None:
+    """Whatever the codes are called, and whichever store has two of them."""
+    for store in (a, b):
+        for record in add_seeds(store, 1.0, 1.01):
+            rewrite(folder_of(store, record), lambda record: replace(record, provenance=replace(record.provenance, source_digest="5" * 64)))
+    other = add_run(b, "pixelcnn", 2.0, seed=2)
+    rewrite(folder_of(b, other), lambda record: replace(record, provenance=replace(record.provenance, source_digest=lone)))
+    for one, two in ((a, b), (b, a)):
+        change = only_change(one, two)
+        assert (change.kind, change.seeds) == ("identical", (2, 2))

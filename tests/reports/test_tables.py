@@ -2,7 +2,9 @@
 
 import io
 from dataclasses import replace
+from math import prod
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.tables import Row, TaskTable
 from pixelbench.reports.terminal import print_report
 from pixelbench.store.record import Causality, Likelihood, Record
+from pixelbench.units import bits_to_nats
 
 
 def only_table(report: Report) -> TaskTable:
@@ -86,6 +89,26 @@ def test_seeds_make_one_row_with_mean_and_spread(tmp_path: Path) -> None:
     assert row.bits_per_dim == pytest.approx(1.1)
     assert row.spread == pytest.approx(0.1)
     assert (row.seeds, row.status) == (3, "3 done, 1 timeout")
+
+
+def test_every_number_of_a_row_is_the_mean_over_the_seeds_that_have_it(tmp_path: Path) -> None:
+    """Not the median, not the first seed's; what did not come to a number says nothing, and one seed's gap is no zero."""
+    for seed, (bits, zeros) in enumerate(((1.0, 0.1), (1.1, 0.2), (1.6, None))):
+        measured = {"canvas_agreement": 1 - seed**2 / 10, "statistics": {"zeros": zeros}}
+        sequential = (8.0, None, 9.0)[seed]
+        add_run(tmp_path, "pixelcnn", bits, seed=seed, sequential=sequential, **measured)
+    add_run(tmp_path, "pixelcnn", 0.5, seed=3, status="timeout")
+    table = only_table(build_report(tmp_path))
+    (row,), sub_pixels = table.rows, prod(table.shape)
+    assert row.bits_per_dim == pytest.approx(3.7 / 3)
+    assert row.nats_per_image == pytest.approx(bits_to_nats(row.bits_per_dim * sub_pixels))
+    assert row.bits_per_dim_se is not None
+    assert row.nats_per_image_se == pytest.approx(bits_to_nats(row.bits_per_dim_se * sub_pixels))
+    assert row.spread == pytest.approx(stdev((1.0, 1.1, 1.6)))
+    assert row.zeros == pytest.approx(0.15)
+    assert row.canvas_agreement == pytest.approx((1 + 0.9 + 0.6) / 3)
+    assert (row.sequential_bits_per_dim, row.sequential_images) == (pytest.approx(8.5), 8)
+    assert row.seeds == 3
 
 
 def test_one_leaking_seed_takes_the_rank_from_all(tmp_path: Path) -> None:

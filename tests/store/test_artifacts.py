@@ -212,6 +212,25 @@ def test_a_cache_of_garbage_only_costs_time(store: Path, read: list[Path], conte
     assert reads(read, store) == []
 
 
+@pytest.mark.parametrize("step", [-1, 1])
+def test_what_was_found_by_other_rules_is_not_believed(store: Path, read: list[Path], step: int) -> None:
+    """Of an earlier or a later version: it may have looked for less."""
+    reads(read, store)
+    path = store / "work" / "examined.json"
+    document = json.loads(path.read_bytes())
+    path.write_text(json.dumps(document | {"rules": document["rules"] + step}))
+    assert reads(read, store) == EVERY
+    assert reads(read, store) == []
+
+
+def test_records_and_their_keys_are_the_same_with_and_without_a_cache(store: Path) -> None:
+    scan(store).examine()
+    cached, fresh = scan(store), scan(store, cached=False)
+    for key, run in fresh.items():
+        assert cached[key].record == run.record
+        assert (cached[key].record.spec.key, cached[key].record.spec.cell_key) == (run.record.spec.key, run.record.spec.cell_key)
+
+
 @pytest.mark.parametrize("value", [None, 3, [], [1, 2], {"a": 1}, "whole"])
 def test_an_entry_of_garbage_costs_only_its_file(store: Path, read: list[Path], value: Any) -> None:
     reads(read, store)
