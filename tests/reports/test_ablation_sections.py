@@ -111,7 +111,7 @@ def test_with_one_seed_each_nobody_is_called_better(tmp_path: Path) -> None:
     add_run(tmp_path, "pixelcnn", 1.51, seed=1)  # a cell of the task and budget with two seeds, from which they borrow
     entry = only(tmp_path, "blind-spot").of("gated-one-stack")
     assert entry.sentences[0].startswith("gated-pixelcnn beats gated-one-stack")
-    assert entry.sentences[0].endswith("one seed each, seed noise pooled over cells with 1 degrees of freedom).")
+    assert entry.sentences[0].endswith("one seed each, seed noise pooled over cells with 1 degree of freedom).")
     assert "alone" not in words.against(entry.contrast)
 
 

@@ -62,7 +62,7 @@ def test_colour_lesson_compares_with_the_conditioned_twin(tmp_path: Path) -> Non
     add_run(tmp_path, "gated-pixelcnn", 0.945, seed=1, statistics={"colour_coherence": 0.71})
     text = told(tmp_path, NO_COLOURS)
     assert "Doing without costs 0.122 bits/dim (95 % interval 0." in text
-    assert "2 and 1 seeds, seed noise pooled over cells with 1 degrees of freedom)" in text
+    assert "2 and 1 seeds, seed noise pooled over cells with 1 degree of freedom)" in text
     lesson = next(lesson for lesson in build_report(tmp_path).lessons if lesson.title == NO_COLOURS)
     assert lesson.grids == ("gated-pixelcnn", "gated-no-colour")
 

@@ -58,6 +58,12 @@ def test_no_more_probes_are_asked_for_than_an_image_has_sub_pixels(sub_pixels: i
     assert measured(row(3072), row(2, seed=1)).asked == 2
 
 
+@pytest.mark.parametrize("off", [-1e-7, 1e-7])
+def test_rounding_of_the_nats_asks_for_no_other_number_of_probes(off: float) -> None:
+    rounded = row(2, nats_per_image=bits_to_nats(1.5 * 2) * (1 + off))
+    assert (measured(rounded).consistent, measured(rounded).asked) == (True, 2)
+
+
 def test_what_a_frame_says_of_probes_is_the_least_of_all_and_nothing_where_one_says_nothing() -> None:
     assert measured(row(64, trained_positions=16), row(64, seed=1, trained_positions=9)).probed == 9
     assert measured(row(64, trained_positions=16), row(64, seed=1)).probed is None

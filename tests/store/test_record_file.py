@@ -255,6 +255,16 @@ def test_what_was_read_of_the_first_schema_is_written_in_the_present_one(folder:
     assert read_record(folder) == replace(record, schema=2)
 
 
+@pytest.mark.parametrize(("schema", "said"), [((), "missing"), ((None,), "None"), ((0,), "0"), (("2",), "'2'"), ((True,), "True")])
+def test_a_schema_that_is_not_there_is_told_from_one_that_is_none(folder: Path, schema: tuple[Any, ...], said: str) -> None:
+    path = folder / "record.json"
+    document = json.loads(path.read_text())
+    del document["schema"]
+    path.write_text(json.dumps(document | ({"schema": schema[0]} if schema else {})))
+    with pytest.raises(RecordError, match=re.escape(f"is damaged ('schema' is {said});")):
+        read_record(folder)
+
+
 def test_a_newer_schema_is_said_clearly(folder: Path) -> None:
     (folder / "record.json").write_text(json.dumps({"schema": 3, "something": "else"}))
     with pytest.raises(RecordError, match=r"schema 3, newer than the 2 that this version knows; update PixelBench to read it\.$") as error:
