@@ -126,12 +126,13 @@ def processes_of(session: int) -> list[int]:
 
 
 @contextmanager
-def disturbed(store: Path, seeds: list[int], chance: random.Random, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """The command, at a random moment after it has trained something or come to its end."""
+def disturbed(store: Path, seeds: list[int], chance: random.Random) -> Iterator["subprocess.Popen[bytes]"]:
+    """The command, at a random moment: of its first seconds, or after it has trained something; or it has come to its end."""
     before = {seed: len(events_of(store, seed)) for seed in seeds}
-    running = start(store, seeds, **environment)
+    latest = chance.uniform(0.1, 4) if chance.random() < 0.5 else LIMIT
+    running = start(store, seeds)
     try:
-        deadline = time.monotonic() + LIMIT
+        deadline = time.monotonic() + latest
         while running.poll() is None and time.monotonic() < deadline:
             if any(event["event"] == "progress" for seed in seeds for event in events_of(store, seed)[before[seed] :]):
                 time.sleep(chance.random() * 0.8)
@@ -197,7 +198,7 @@ class Trials:
 def test_signals_to_the_whole_group(table: Table, whole: dict[int, dict[str, Any]], tmp_path: Path, name: str):
     number, row, chance = signal.Signals[name], table.row(f"whole group, {name}"), random.Random(name)
     trials = Trials(row, tmp_path, 1, whole)
-    while row.trials < 22:
+    while row.trials < 20:
         with disturbed(trials.store, [1], chance) as running:
             if running.poll() is None:
                 os.killpg(running.pid, number)
@@ -220,7 +221,7 @@ def test_signals_to_the_whole_group(table: Table, whole: dict[int, dict[str, Any
 def test_a_single_worker(table: Table, whole: dict[int, dict[str, Any]], tmp_path: Path, name: str):
     row, chance = table.row(f"one worker, {name}"), random.Random(name)
     trials = Trials(row, tmp_path, 2, whole)
-    while row.trials < 12:
+    while row.trials < 8:
         with disturbed(trials.store, [2], chance) as running:
             for worker in [process for process in processes_of(running.pid) if process != running.pid]:
                 os.kill(worker, signal.Signals[name])
