@@ -19,7 +19,7 @@ _BLANK = "0" * 64
 #: As it stands in the header: JSON in a JSON text.
 _PLACE = re.compile(rb'\\"sha256\\": \\"([0-9a-f]{64})\\"')
 #: What an optimiser keeps for each weight: of its shape, or a single number.
-_STATE_NAMES = {"step", "exp_avg", "exp_avg_sq", "square_avg", "momentum_buffer"}
+_STATE_NAMES = {"step", "exp_avg", "exp_avg_sq", "square_avg", "momentum_buffer", "sum"}
 
 
 class CheckpointError(Exception):

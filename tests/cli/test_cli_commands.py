@@ -147,7 +147,7 @@ def test_doctor(pixelbench: Pixelbench, tmp_path: Path, monkeypatch: pytest.Monk
     code, out, err = pixelbench("doctor", "--json")
     state = only_json(out)
     assert (code, err, state["ready"]) == (0, "", True)
-    assert {name for name, found in state["tasks"].items() if found == "verified"} == {"digits", "photos", "photos-8bit"}
+    assert {name for name, found in state["tasks"].items() if found == "verified"} == {"digits", "mnist-fixed", "photos", "photos-8bit"}
     assert all(found == "verified" or found.startswith("no data: Task '") for found in state["tasks"].values())
     assert state["devices"][0] == "cpu"
     assert not (tmp_path / "runs").exists()

@@ -80,5 +80,5 @@ def test_paths_are_taken_out(line: str, clean: str) -> None:
 
 def test_the_last_lines_are_kept() -> None:
     error = died(-11, [f"line {n}\n\n" for n in range(50)])
-    assert (error.type, error.message) == ("WorkerDied", "The worker was ended by SIGSEGV.")
+    assert (error.type, error.message) == ("WorkerDied", "The worker was ended by SIGSEGV")
     assert error.log == tuple(f"line {n}" for n in range(30, 50))

@@ -9,7 +9,7 @@ from disturbed import make, numbers, status_of
 from fingerprints import made_up_fingerprint  # type: ignore[import-not-found]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _present_code() -> Iterator[None]:
     """No run takes a fingerprint of the code, which would take longer than the run."""
     with pytest.MonkeyPatch.context() as patch:
@@ -17,7 +17,7 @@ def _present_code() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def undisturbed(_present_code: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its store."""
     store = tmp_path_factory.mktemp("undisturbed") / "store"
@@ -25,7 +25,7 @@ def undisturbed(_present_code: None, tmp_path_factory: pytest.TempPathFactory) -
     return store
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def expected(undisturbed: Path) -> dict[str, Any]:
     """Its numbers."""
     return numbers(undisturbed)
