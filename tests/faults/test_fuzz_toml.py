@@ -42,7 +42,7 @@ def test_figure_files(tmp_path: Path, count: int) -> None:
         for figure in read_folder(tmp_path):
             _ = figure.band
 
-    fine, refused, wrong = outcomes(count, 15, attempt)
+    fine, refused, wrong = outcomes(count, 16, attempt)
     assert wrong == []
     assert fine > count / 20
     assert refused > count / 3
