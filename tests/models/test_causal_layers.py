@@ -127,7 +127,8 @@ def test_rows_above_are_the_sum_over_their_taps(kernel: int, strict: bool, dilat
 @pytest.mark.parametrize("kind", [RowsAboveConv2d, CausalConv2d])
 def test_without_a_dilation_neighbours_are_read(kind: Any):
     x, arguments = drawn(1, 2, HEIGHT, WIDTH), {"strict": False}
-    inputs, outputs = 2, 3
+    inputs: Any = 2
+    outputs: Any = 3
     if kind is CausalConv2d:
         inputs, outputs, arguments = [0, 0], [0, 0, 0], {"above": True, "itself": True, "conditioning": True}
     plain, one = kind(inputs, outputs, 3, **arguments).double(), kind(inputs, outputs, 3, **arguments, dilation=1).double()
