@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, shortened
 from pixelbench.experiments.plan import make_plan
 from pixelbench.suites.load import load_suite, suite_names
 from pixelbench.suites.resolve import pairs, resolve
@@ -268,7 +268,7 @@ def test_a_folder_of_images_is_a_task(tmp_path: Path) -> None:
     folder = tmp_path / "birds"
     text = TEXT.replace('name = "digits"', f'name = "folder:{folder}"')
     said = complaint(tmp_path, text)
-    assert f"task.folder:{folder}: There is no folder '{folder}'" in said
+    assert f"task.{shortened(f'folder:{folder}')}: There is no folder '{folder}'" in said
     assert "\n" not in said
     for split in ("train", "valid"):
         (folder / split).mkdir(parents=True)
