@@ -79,7 +79,7 @@ class MixtureOfBernoullis(SequenceModel):
         return table, weights, reached
 
     def _expected(self, images: Tensor, table: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, float]:
-        """Of bits (N, D): how many images each component accounts for (K,), how many of their bits are on (K, D), and the log-likelihood."""
+        """Of bits (N, D): how many images each component accounts for (K,), how many of their bits are on (K, D), the log-likelihood."""
         counts, ones, reached = torch.zeros_like(weights), torch.zeros_like(table), 0.0
         constant = weights + F.logsigmoid(-table).sum(1)
         for part in images.split(_IMAGES):

@@ -12,6 +12,7 @@ from pixelbench.errors import UserError, shortened
 from pixelbench.experiments.plan import make_plan
 from pixelbench.suites.load import load_suite, suite_names
 from pixelbench.suites.resolve import pairs, resolve
+from pixelbench.suites.specs import specs_of
 
 _FIXED = '[[variant]]\nname = "fixed"\nfamily = "gated-pixelcnn"\nsettings = { gates = true }\n'
 
@@ -306,3 +307,19 @@ def test_suites_and_plans_need_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_variant_has_seeds_of_its_own_and_on_a_task(tmp_path: Path) -> None:
+    text = TEXT.replace("[[variant]]\n", "[[variant]]\nseeds = [0, 2]\non.digits.seeds = [5]\n", 1)
+    suite = load_suite(write_suite(tmp_path, text))
+    own = suite.variants[0].name
+    asked = {variant.name: [spec.seed for spec in specs_of(suite) if spec.variant == variant.name] for variant in suite.variants}
+    assert asked.pop(own) == [5]
+    assert set(map(tuple, asked.values())) == {suite.seeds}
+    assert {spec.seed for spec in specs_of(suite, seeds=[7])} == {7}
+    elsewhere = load_suite(write_suite(tmp_path, text.replace("on.digits", "on.photos").replace('name = "digits"', 'name = "photos"')))
+    assert [spec.seed for spec in specs_of(elsewhere) if spec.variant == own] == [5]
+    on_neither = load_suite(write_suite(tmp_path, text.replace("on.digits.seeds = [5]\n", "")))
+    assert [spec.seed for spec in specs_of(on_neither) if spec.variant == own] == [0, 2]
+    for wrong in ("[]", "[1, 1]", "[-1]"):
+        assert "seeds must be different whole numbers" in complaint(tmp_path, text.replace("seeds = [0, 2]", f"seeds = {wrong}"))
