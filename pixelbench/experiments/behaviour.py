@@ -113,6 +113,9 @@ def _network(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> No
         if late.latent:  # its objective changes while it is trained
             found.numbers["loss over the training"] = _losses(late, looks, data)
         found.numbers["nats after late updates"] = _late_updates(late, at_late, small, data)
+        if trainer.selected_update is not None:
+            found.exact["selected update"] = trainer.selected_update
+            found.numbers["nats of selected weights"] = _nats_of_selected(trainer, small, data)
 
 
 def _fitted(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> None:
@@ -201,6 +204,13 @@ def _late_updates(model: AutoregressiveModel, run: RunSpec, small: RunSpec, data
     for _ in trainer.run():
         pass
     return [nats for m in (trainer.evaluated, trainer.model) for nats in stages.evaluate(m, data, small, leaky=False).test.nats.tolist()]
+
+
+def _nats_of_selected(trainer: Trainer, small: RunSpec, data: TaskData) -> list[float]:
+    """Nats of the test images after the last weights are gone: where the miniature's best point is its last, they would be the same."""
+    for weight in trainer.averaged.parameters():
+        nn.init.zeros_(weight)
+    return stages.evaluate(trainer.evaluated, data, small, leaky=False).test.nats.tolist()
 
 
 def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found: _Found) -> None:

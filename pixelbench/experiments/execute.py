@@ -37,6 +37,7 @@ from pixelbench.store.record_file import certificates_folder, read_record, write
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.checkpoint import CheckpointError, DamagedCheckpoint, module_tensors, pack
 from pixelbench.training.loop import CurvePoint, Trainer
+from pixelbench.training.recipe import Recipe
 from pixelbench.units import bits_per_dim, bits_to_nats
 
 Emit = Callable[[dict[str, Any]], None]
@@ -140,6 +141,8 @@ class Run:
             raise UserError(f"Task '{self.task.name}' has another digest than the run asks for; plan the suite anew.")
         self.behaviour = present_behaviour(self.spec, self.store)
         data = self.task.in_units(stages.limited(self.task.load(), self.spec))
+        if self.spec.recipe and (misfit := Recipe(**self.spec.recipe).misfit(len(data.validation))):
+            raise UserError(f"{misfit}.")
         if self.family.kind == "codec":
             self._encode(data)
         else:
@@ -227,6 +230,7 @@ class Run:
             self._event({"event": "progress", "updates": self.spec.updates, "seconds": trainer.seconds, **dataclasses.asdict(point)})
         batch = trainer.recipe.batch
         self.cost |= {"train_seconds": trainer.seconds, "updates": trainer.update, "images_seen": trainer.update * batch}
+        self.found["selected_update"] = trainer.selected_update
         self.artifacts[CURVE] = _curve_csv(trainer.curve).encode()
         if trainer.status != "done":
             raise StoppedError(cast(Status, trainer.status), self._reason() if trainer.status == "interrupted" else None)

@@ -226,6 +226,8 @@ class Record:
     provenance: Provenance
     cost: Cost
     expect: Literal["causal", "leaky"] = "causal"
+    selected_update: _Count | None = None
+    """After how many updates validation selected the weights that are scored; None where the last are."""
     likelihood: Likelihood | None = None
     sequential: Likelihood | None = None
     """The same of the process that the sampler of a leaking model follows."""

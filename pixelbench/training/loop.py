@@ -1,5 +1,6 @@
 """The training loop: a generator of progress that can be stopped, checkpointed and resumed bit for bit."""
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pixelbench import pulse
+from pixelbench.errors import UserError
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training import checkpoint
@@ -24,6 +26,8 @@ from pixelbench.units import bits_per_dim, nats_to_bits
 Status = Literal["running", "done", "diverged", "timeout", "interrupted"]
 
 CURVE_POINTS, VALIDATION_POINTS = 50, 5
+#: At least so many points on the validation images, where they select the weights.
+SELECTION_POINTS = 20
 CHECKPOINT_SECONDS = 10.0
 #: A checkpoint may cost at most this share of the time, so that large models are not stored all the time.
 CHECKPOINT_SHARE = 0.05
@@ -67,6 +71,9 @@ class Trainer:
         status: `running` until the generator of `run` is exhausted.
         curve: all points so far, also those from before a resume.
         seconds: time spent in training, over all attempts.
+
+    Raises:
+        UserError: the recipe selects by validation, and there are no validation images.
     """
 
     def __init__(
@@ -84,6 +91,8 @@ class Trainer:
         save: Callable[[bytes], None] = lambda blob: None,
         stop: Callable[[], bool] = lambda: False,
     ):
+        if misfit := recipe.misfit(len(validation)):
+            raise UserError(f"{misfit}.")
         self.model, self.recipe, self.plan, self.redrawn = model, recipe, plan, redrawn
         for weight in model.parameters():  # channels last: 1.2 times as fast
             if weight.dim() == 4:
@@ -96,6 +105,7 @@ class Trainer:
         model.prepare(*self._batch(0))
         self.optimiser = make_optimiser(model, recipe)
         self.ema = ExponentialMovingAverage(model, recipe.ema) if recipe.ema else None
+        self.best = copy.deepcopy(self.averaged).requires_grad_(False) if recipe.select == "best-validation" else None
         self.status: Status = "running"
         self.update, self.seconds = 0, 0.0
         self.curve: list[CurvePoint] = []
@@ -104,9 +114,21 @@ class Trainer:
         seed_everything(plan.seed, "training")
 
     @property
-    def evaluated(self) -> AutoregressiveModel:
-        """The model whose likelihood is reported: the average if the recipe has one, else the model itself."""
+    def averaged(self) -> AutoregressiveModel:
+        """The model that is validated on the way: the average if the recipe has one, else the model itself, as they are now."""
         return self.ema.average if self.ema else self.model
+
+    @property
+    def evaluated(self) -> AutoregressiveModel:
+        """The model whose likelihood is reported: that of `selected_update`, or without one the last."""
+        return self.averaged if self.best is None or self.selected_update is None else self.best
+
+    @property
+    def selected_update(self) -> int | None:
+        """After how many updates the validation score was best so far, at first; None where the recipe takes the last weights."""
+        scores = {} if self.best is None else {point.update: point.validation_bits_per_dim for point in self.curve}
+        finite = {update: score for update, score in scores.items() if score is not None and math.isfinite(score)}
+        return min(finite, key=finite.__getitem__, default=None)
 
     def run(self) -> Iterator[CurvePoint]:
         """Trains until the updates are done, `stop`, the cap or divergence; yields the curve as it grows and sets `status`."""
@@ -159,6 +181,8 @@ class Trainer:
         checkpoint.restore_module("model", self.model, tensors)
         if self.ema:
             checkpoint.restore_module("ema", self.ema.average, tensors)
+        if self.best is not None:  # of which point they are, the curve tells
+            checkpoint.restore_module("best", self.best, tensors)
         self.optimiser.load_state_dict(optimiser)
         self._loss.copy_(tensors["loss"])
         torch.set_rng_state(tensors["random.cpu"])
@@ -170,7 +194,9 @@ class Trainer:
     def _tensors(self) -> dict[str, Tensor]:
         """What is kept of every training, but for the optimiser's state, which is empty at first."""
         averaged = checkpoint.module_tensors("ema", self.ema.average) if self.ema else {}
-        return checkpoint.module_tensors("model", self.model) | averaged | {"loss": self._loss, "random.cpu": torch.get_rng_state()}
+        best = {} if self.best is None else checkpoint.module_tensors("best", self.best)
+        own = checkpoint.module_tensors("model", self.model)
+        return own | averaged | best | {"loss": self._loss, "random.cpu": torch.get_rng_state()}
 
     def _step(self) -> None:
         """One update; nothing here waits for the device."""
@@ -207,15 +233,24 @@ class Trainer:
         if self.model.latent:
             draws = {"generator": generator(self.plan.seed, "validation", self.model.device), "importance_samples": 1}
         condition = None if self.conditions is None else self.conditions[1]
-        return bits_per_dim(float(batched_nats(self.evaluated, self.validation, condition, **draws).mean()), self.model.shape)
+        return bits_per_dim(float(batched_nats(self.averaged, self.validation, condition, **draws).mean()), self.model.shape)
 
     def _point(self) -> CurvePoint:
-        validate = self.update % max(1, self.plan.updates // VALIDATION_POINTS) == 0 or self.update == self.plan.updates
+        validate = self._validates() or self.update == self.plan.updates
         point = CurvePoint(self.update, nats_to_bits(float(self._loss) / self._losses), self._validate() if validate else None)
         self._loss.zero_()
         self._losses = 0
         self.curve.append(point)
+        if self.best is not None and self.selected_update == self.update:
+            self.best.load_state_dict(self.averaged.state_dict())
         return point
+
+    def _validates(self) -> bool:
+        """Whether this point of the curve has a validation score; where that selects, every n-th has, with n as large as may be."""
+        if self.best is None:
+            return self.update % max(1, self.plan.updates // VALIDATION_POINTS) == 0
+        every = max(1, self.plan.updates // CURVE_POINTS)
+        return self.update % (every * max(1, self.plan.updates // every // SELECTION_POINTS)) == 0
 
     def _diverged(self) -> bool:
         """Not a number, or after the first tenth still far worse than knowing nothing."""

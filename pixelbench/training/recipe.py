@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
+from pixelbench.key_fields import added_later
+
 #: The constants each optimiser takes, with torch's defaults. `epsilon` is torch's `eps`.
 CONSTANTS: dict[str, dict[str, float]] = {
     "adamw": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01},
@@ -28,7 +30,8 @@ class Recipe:
     `schedule` after `warmup` linear updates: `constant`; `cosine` from `learning_rate` down to `final_rate * learning_rate` at the last
     update; `exponential`, `learning_rate * decay ** update`. `ema = 0` evaluates the raw weights. `clip = 0` clips nothing; otherwise the
     gradient's global L2 norm is clipped. `precision` is `fp32`, `bf16` (autocast) or `auto` (bf16 on CUDA, fp32 elsewhere), resolved
-    before the run key is taken.
+    before the run key is taken. `select`: the weights that are evaluated, of the model or its average, are the `last`, or those of the
+    first best of at least 20 scores on the validation images, `best-validation`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
@@ -44,6 +47,7 @@ class Recipe:
     ema: float = 0.0
     clip: float = 1.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    select: Literal["last", "best-validation"] = added_later("last")
 
     def __post_init__(self) -> None:
         known = CONSTANTS.get(self.optimiser, {})
@@ -61,6 +65,12 @@ class Recipe:
         for name, most in (("warmup", MOST_UPDATES), ("batch", MOST_BATCH)):
             if getattr(self, name) > most:
                 raise ValueError(f"{name} must be at most {most:,}, got {getattr(self, name):,}")
+
+    def misfit(self, validation_images: int) -> str | None:
+        """Why there can be no such training with so many validation images, without a final stop; None where there can."""
+        if self.select == "last" or validation_images:
+            return None
+        return f"select = '{self.select}' needs validation images, and there are none; expected 'last'"
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""

@@ -41,6 +41,14 @@ def test_the_page_is_the_same_bytes_again(tmp_path: Path) -> None:
     assert write_page(tmp_path) == write_page(tmp_path, tmp_path / "elsewhere" / "page.html")
 
 
+def test_the_update_that_validation_selected_stands_beside_the_updates(tmp_path: Path) -> None:
+    add_run(tmp_path, "pixelcnn", 1.0, recipe={"select": "best-validation"}, selected_update=475)
+    add_run(tmp_path, "gated-pixelcnn", 1.0)
+    page = write_page(tmp_path)
+    assert page.count('<td class="number">500, best 475</td>') == 1
+    assert page.count('<td class="number">500</td>') == 1
+
+
 def test_each_picture_is_inside_once_however_often_it_is_shown(tmp_path: Path) -> None:
     add_photos(tmp_path)
     page = write_page(tmp_path)

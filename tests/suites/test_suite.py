@@ -2,14 +2,17 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
+from pixelbench.data import get_task
 from pixelbench.errors import UserError, shortened
 from pixelbench.experiments.plan import make_plan
+from pixelbench.suites import resolve as resolve_module
 from pixelbench.suites.load import load_suite, suite_names
 from pixelbench.suites.resolve import pairs, resolve
 from pixelbench.suites.specs import specs_of
@@ -195,6 +198,29 @@ def test_a_recipe_of_what_is_not_trained_is_a_mistake_anywhere(tmp_path: Path) -
     for more in ("recipe.batch = 4", "on.digits.recipe.batch = 4", "budget.cpu.recipe.batch = 4"):
         text = TEXT.replace('family = "uniform"\n', f'family = "uniform"\n{more}\n')
         assert "variant.uniform.recipe: uniform is not trained, so it has no recipe" in complaint(tmp_path, text)
+
+
+def test_selection_needs_validation_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    selecting = TEXT.replace("4e-3", "4e-3\nselect = 'best-validation'")
+    assert load_suite(write_suite(tmp_path, selecting))
+    everything = replace(get_task("digits"), sizes=(4000, 0, 1000))
+    monkeypatch.setattr(resolve_module, "get_task", lambda name: everything)
+    at, said = "variant.gated-pixelcnn.recipe: on task.digits", "needs validation images, and there are none; expected 'last'"
+    assert f"{at}, select = 'best-validation' {said}" in complaint(tmp_path, selecting)
+    assert "uniform" not in complaint(tmp_path, selecting)  # which has no recipe
+    assert load_suite(write_suite(tmp_path))
+
+
+def test_selection_is_part_of_a_trained_run_alone(tmp_path: Path) -> None:
+    def keys(more: str) -> list[str]:
+        text = TEXT.replace("4e-3", f"4e-3{more}")
+        return [spec.key for spec in specs_of(load_suite(write_suite(tmp_path, text)), seeds=[0])]
+
+    uniform, gated = keys("")
+    assert keys("\nselect = 'last'") == [uniform, gated]
+    same, other = keys("\nselect = 'best-validation'")
+    assert (same, other) == (uniform, other)
+    assert other != gated
 
 
 def test_mistakes_of_shape_come_all_at_once(tmp_path: Path) -> None:
