@@ -208,7 +208,8 @@ def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found
     leaky = model.sees_ahead
     scores = stages.evaluate(model, data, small, leaky=leaky)
     found.numbers["nats of test images"] = scores.test.nats.tolist()
-    found.numbers["likelihood"] = [*_summary(scores.test), scores.validation_bits_per_dim]
+    on_validation = [] if scores.validation_bits_per_dim is None else [scores.validation_bits_per_dim]
+    found.numbers["likelihood"] = [*_summary(scores.test), *on_validation]
     found.exact |= {"estimator": scores.estimator, "test images": [scores.test.n_images, scores.test.n_clusters]}
     if scores.sequential is not None:
         found.numbers["sequential likelihood"] = [*scores.sequential.nats.tolist(), *_summary(scores.sequential)]

@@ -9,6 +9,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
+from pixelbench.key_fields import added_later
+
+#: What of a task training sees: not its validation images, or all but the test images.
+SplitName = Literal["held-out", "all-training"]
+
 #: The constants each optimiser takes, with torch's defaults. `epsilon` is torch's `eps`.
 CONSTANTS: dict[str, dict[str, float]] = {
     "adamw": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01},
@@ -28,7 +33,8 @@ class Recipe:
     `schedule` after `warmup` linear updates: `constant`; `cosine` from `learning_rate` down to `final_rate * learning_rate` at the last
     update; `exponential`, `learning_rate * decay ** update`. `ema = 0` evaluates the raw weights. `clip = 0` clips nothing; otherwise the
     gradient's global L2 norm is clipped. `precision` is `fp32`, `bf16` (autocast) or `auto` (bf16 on CUDA, fp32 elsewhere), resolved
-    before the run key is taken.
+    before the run key is taken. `split`: with `all-training` training sees the task's validation images as well, where it has such a split
+    (`Task.with_split`); then nothing is validated, and the test images are the same.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
@@ -44,6 +50,7 @@ class Recipe:
     ema: float = 0.0
     clip: float = 1.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    split: SplitName = added_later("held-out")
 
     def __post_init__(self) -> None:
         known = CONSTANTS.get(self.optimiser, {})
