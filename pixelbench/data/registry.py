@@ -56,6 +56,12 @@ def get_task(name: str) -> Task:
     return prepared
 
 
+def usual_digest(name: str, digest: str) -> str:
+    """The task's own digest where `digest` is of another split of its images, whose test images are the same; else `digest` itself."""
+    task = _TASKS.get(name)
+    return task.digest if task is not None and digest and digest == task.all_training else digest
+
+
 def has_units(name: str) -> bool:
     """Whether errors of the task of that name are over larger units than its clusters, so that `relabel` changes something."""
     return name in _TASKS and _TASKS[name].unit_of is not Task.unit_of

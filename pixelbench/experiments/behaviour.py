@@ -218,7 +218,8 @@ def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found
     leaky = model.sees_ahead
     scores = stages.evaluate(model, data, small, leaky=leaky)
     found.numbers["nats of test images"] = scores.test.nats.tolist()
-    found.numbers["likelihood"] = [*_summary(scores.test), scores.validation_bits_per_dim]
+    on_validation = [] if scores.validation_bits_per_dim is None else [scores.validation_bits_per_dim]
+    found.numbers["likelihood"] = [*_summary(scores.test), *on_validation]
     found.exact |= {"estimator": scores.estimator, "test images": [scores.test.n_images, scores.test.n_clusters]}
     if scores.sequential is not None:
         found.numbers["sequential likelihood"] = [*scores.sequential.nats.tolist(), *_summary(scores.sequential)]
@@ -237,12 +238,13 @@ def _summary(likelihood: Likelihood) -> list[float]:
 
 
 def _other_precisions(trainer: Trainer, small: RunSpec, data: TaskData, found: _Found) -> None:
-    """The trained weights scored in float32, as a run's are, and under autocast; one loss in the precision of the run's training."""
+    """The trained weights scored in float32, as a run's are; where it is trained under autocast, also that; one loss as it is trained."""
     single = copy.deepcopy(trainer.evaluated).float()
     nats = stages.evaluate(single, data, small, leaky=False).test.nats
     found.rough["nats in float32"] = nats.tolist()
-    with torch.autocast("cpu", torch.bfloat16):
-        found.rough["nats in bfloat16"] = stages.evaluate(single, data, small, leaky=False).test.nats.tolist()
+    if small.recipe["precision"] == "bf16":
+        with torch.autocast("cpu", torch.bfloat16):
+            found.rough["nats under autocast"] = stages.evaluate(single, data, small, leaky=False).test.nats.tolist()
     first = _trainer(copy.deepcopy(trainer.model).float(), replace(small, updates=1), data)
     found.rough["training loss"] = [point.train_bits_per_dim for point in first.run()]
     if single.latent:  # without weights posterior and prior are one, and what is left is the pixels' float32

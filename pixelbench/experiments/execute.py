@@ -136,7 +136,7 @@ class Run:
     def go(self) -> None:
         """All stages; raises `StoppedError` where the run ends early."""
         self._forget_ended_attempt()
-        self.task = get_task(self.spec.task["name"])
+        self.task = get_task(self.spec.task["name"]).with_split(self.spec.split)
         if self.task.digest != self.spec.task["digest"]:
             raise UserError(f"Task '{self.task.name}' has another digest than the run asks for; plan the suite anew.")
         self.behaviour = present_behaviour(self.spec, self.store)

@@ -98,6 +98,8 @@ def tiny_images(small: RunSpec) -> TaskData:
     wanted = {"train": _TRAIN, "validation": _VALIDATION, "test": _TEST}
     for name in ("validation", "test"):
         wanted[name] += small.evaluation[f"{name}_images"] is not None
+    if small.split == "all-training":
+        wanted["validation"] = 0
     levels = {"train": GREYS + 1 if is_redrawn(small) else small.task["levels"]}
     splits = {}
     for first, (name, count) in enumerate(wanted.items()):
@@ -110,8 +112,8 @@ def tiny_images(small: RunSpec) -> TaskData:
 
 def training_images(spec: RunSpec) -> int:
     """How many images the run is trained on: the pinned number, so that it does not depend on what lies on this machine."""
-    with contextlib.suppress(UserError):
-        task = get_task(spec.task["name"])
+    with contextlib.suppress(UserError, ValueError):
+        task = get_task(spec.task["name"]).with_split(spec.split)
         if task.sizes is not None and not task.mapped:
             return task.sizes[0]
     return _SOME_IMAGES

@@ -62,10 +62,10 @@ def trainer(
 
 @dataclass(frozen=True)
 class Scores:
-    """Test likelihood, its mean on validation images, and for a model that sees ahead what its samples are really worth."""
+    """Test likelihood, its mean on validation images where there are any, and of a leaking model what its samples are worth."""
 
     test: Likelihood
-    validation_bits_per_dim: float
+    validation_bits_per_dim: float | None
     sequential: Likelihood | None
     estimator: str
 
@@ -82,7 +82,7 @@ def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky
         few = data.test[: spec.evaluation["sequential_images"]]
         nats = sequential_nats(model, torch.from_numpy(few.images), condition_of(model, few))
         sequential = summarise(nats, few.clusters, model.shape)
-    on_validation = _score(model, data.validation, spec, "validation likelihood").bits_per_dim
+    on_validation = _score(model, data.validation, spec, "validation likelihood").bits_per_dim if len(data.validation) else None
     estimator = model.estimator(spec.evaluation["importance_samples"])
     return Scores(score_test(model, data.test, spec), on_validation, sequential, estimator)
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models import sampling
-from pixelbench.models.heads import Output, scaled
+from pixelbench.models.heads import Output, outside_autocast, scaled
 
 
 class Stepper(Protocol):
@@ -71,7 +71,7 @@ class AutoregressiveModel(nn.Module):
 
     def conditionals(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B, levels, C, H, W): normalised log p(sub-pixel = v | all earlier sub-pixels) in nats."""
-        return self.output.log_probs(self._raw(images, condition), images)
+        return outside_autocast(self.output.log_probs, self._raw(images, condition), images)
 
     def log_prob(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B,) natural log-likelihood of each image, summed in float64."""
@@ -143,7 +143,7 @@ class AutoregressiveModel(nn.Module):
         return self(images) if condition is None else self(images, condition)
 
     def _nats(self, images: Tensor, condition: Tensor | None) -> Tensor:
-        return self.output.nats(self._raw(images, condition), images)
+        return outside_autocast(self.output.nats, self._raw(images, condition), images)
 
     def _checked(self, images: Tensor) -> Tensor:
         if images.dim() != 4 or tuple(images.shape[1:]) != self.shape or images.is_floating_point():

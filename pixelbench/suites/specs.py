@@ -120,7 +120,7 @@ def _precision(resolved: Resolved, asked: str, device: str) -> str:
 def _spec(
     suite_task: SuiteTask, variant: SuiteVariant, resolved: Resolved, *, seed: int, budget: str, limit: int | None, precision: str
 ) -> RunSpec:
-    task, family = get_task(suite_task.name), get_family(variant.family)
+    task, family = get_task(suite_task.name).with_split(resolved.split), get_family(variant.family)
     return RunSpec(
         task={name: getattr(task, name) for name in _TASK_FACTS},
         variant=variant.name,
