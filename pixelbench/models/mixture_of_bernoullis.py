@@ -109,6 +109,3 @@ def _marginals(model: MixtureOfBernoullis, images: Tensor) -> Tensor:
     """(D,) share of images with the bit on, half an image of each level added."""
     ones = torch.stack([model.bits(part).sum(0) for part in images.split(_IMAGES)])
     return (ones.sum(0) + 0.5) / (len(images) + 1)
-
-
-BUILDERS = {"mixture-of-bernoullis": MixtureOfBernoullis}
