@@ -86,6 +86,4 @@ def run(
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
     known = known_figures(suite)
-    return make(
-        plan, chosen, print_report, workers=workers, max_seconds=max_seconds, fail_fast=fail_fast, as_json=as_json, known=known
-    )
+    return make(plan, chosen, print_report, workers=workers, max_seconds=max_seconds, fail_fast=fail_fast, as_json=as_json, known=known)

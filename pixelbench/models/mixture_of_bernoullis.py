@@ -109,6 +109,3 @@ class _TableSteps:
 def _marginals(bits: Tensor) -> Tensor:
     """(N, D) → (D,) float64 share of images with the bit on, half an image of each level added."""
     return (bits.sum(0, dtype=torch.float64) + 0.5) / (len(bits) + 1)
-
-
-BUILDERS = {"mixture-of-bernoullis": MixtureOfBernoullis}

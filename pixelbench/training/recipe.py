@@ -85,5 +85,8 @@ class Recipe:
 def _within(name: str, value: float, low: float, high: float, *, open_low: bool = False, open_high: bool = False) -> None:
     inside = (value > low if open_low else value >= low) and (value < high if open_high else value <= high)
     if not inside:
-        raise ValueError(f"{name} must be {'above' if open_low else 'at least'} {low:g}"
-                         + (f" and {'below' if open_high else 'at most'} {high:g}" if high != float("inf") else "") + f", got {value:g}")
+        raise ValueError(
+            f"{name} must be {'above' if open_low else 'at least'} {low:g}"
+            + (f" and {'below' if open_high else 'at most'} {high:g}" if high != float("inf") else "")
+            + f", got {value:g}"
+        )

@@ -128,7 +128,7 @@ def test_extends_can_keep_some_variants(tmp_path: Path) -> None:
     assert suite.budgets["cpu"].settings == {}
     for variants, said in [
         ('["snails"]', "variants: Unknown variant of the extended suite 'snails'. Did you mean 'snail'?"),
-        ("[]", "variants: expected a list of those variants of the extended suite that stay, such as [\"uniform\"]"),
+        ("[]", 'variants: expected a list of those variants of the extended suite that stay, such as ["uniform"]'),
     ]:
         child.write_text(f'name = "child"\nextends = "tiny.toml"\nvariants = {variants}\n')
         with pytest.raises(UserError) as caught:
