@@ -111,6 +111,7 @@ def _network(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> No
         _other_precisions(trainer, small, data, found)
         late.load_state_dict(trainer.model.state_dict())
         if late.latent:  # its objective changes while it is trained
+            late.begin_training(training_images(spec) / spec.recipe["batch"])
             found.numbers["loss over the training"] = _losses(late, looks, data)
         found.numbers["nats after late updates"] = _late_updates(late, at_late, small, data)
         if trainer.selected_update is not None:

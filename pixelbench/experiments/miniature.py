@@ -27,6 +27,8 @@ SEED = 0
 UPDATES = 12
 #: Warm-ups, of the learning rate and of the KL weight, where the run has one.
 _WARMUP, _KL_WARMUP = 3, 5
+#: Of the miniature's 2.5 updates each.
+_KL_WARMUP_EPOCHS = 2.0
 #: Below every gradient's norm here (0.06 and more), so that clipping acts in each update; late updates have the run's own.
 _CLIP = 0.05
 #: Images of the three splits; what is scored by twos has a last batch of one.
@@ -56,6 +58,8 @@ def miniature(spec: RunSpec) -> RunSpec:
     task = {**spec.task, "channels": channels, "height": height, "width": width, "levels": levels}
     if settings.get("kl_warmup"):
         settings["kl_warmup"] = _KL_WARMUP
+    if settings.get("kl_warmup_epochs"):
+        settings["kl_warmup_epochs"] = _KL_WARMUP_EPOCHS
     limits = {"test_images": _TEST, "validation_images": _VALIDATION}
     evaluation = {name: None if spec.evaluation[name] is None else most for name, most in limits.items()}
     evaluation |= {name: min(spec.evaluation[name], _DRAWN) for name in ("samples", "sequential_images")}
@@ -74,7 +78,7 @@ def miniature(spec: RunSpec) -> RunSpec:
 
 def with_own_schedules(spec: RunSpec, small: RunSpec) -> RunSpec:
     """The miniature with the schedules, clip and number of updates that the run itself has."""
-    settings = small.settings | {name: spec.settings[name] for name in ("kl_warmup",) if name in spec.settings}
+    settings = small.settings | {name: spec.settings[name] for name in ("kl_warmup", "kl_warmup_epochs") if name in spec.settings}
     return replace(small, settings=settings, recipe={**spec.recipe, "batch": small.recipe["batch"]}, updates=spec.updates)
 
 

@@ -94,6 +94,9 @@ class AutoregressiveModel(nn.Module):
     def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
         """Initialises what depends on data, from the first training batch; most families have nothing of that kind."""
 
+    def begin_training(self, updates_an_epoch: float) -> None:
+        """Told once before a training, for objectives that change with its epochs."""
+
     def begin_update(self, update: int) -> None:
         """Told before training update 0, 1, …, for objectives that change with it."""
 

@@ -27,6 +27,7 @@ from pixelbench.models.base import AutoregressiveModel, InputEncoding
 from pixelbench.models.causal import CausalConv2d, colours
 from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.settings.pixelcnn import PixelCNNSettings
+from pixelbench.models.weight_norm import normalise_weights
 
 
 class PixelCNN(AutoregressiveModel):
@@ -48,6 +49,8 @@ class PixelCNN(AutoregressiveModel):
         self.skips = Skips(path, s.layers + 1, conditioning) if s.skip else None
         self.output = make_output(s.head, channels, levels, coupled=False, components=s.components)
         self.head = Head(path, colours(s.head_maps, channels), self.output.colours, conditioning)
+        if s.weight_norm:
+            normalise_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.encoding.images(images, self.first.weight.dtype)

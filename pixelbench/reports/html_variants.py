@@ -13,6 +13,7 @@ from pixelbench.reports.html_pictures import Picture, Pictures
 from pixelbench.reports.maps import MapGroup
 from pixelbench.reports.runs import Cell, Run
 from pixelbench.reports.tables import Row
+from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.record import Provenance
 
@@ -46,8 +47,8 @@ class SeedLine:
 @dataclass(frozen=True)
 class Variant:
     """What the section shows. `anchor` is its id. Of several seeds, pictures and curve are the lowest's that has them. `settings`, `recipe`
-    and `protocol` are lines of names and values. `caveat`: of `assumed` and `deviations`, if they are of
-    another budget."""
+    and `protocol` are lines of names and values. `latents`: on their warm-up, empty without any. `caveat`: of `assumed` and `deviations`,
+    if they are of another budget."""
 
     anchor: str
     row: Row
@@ -57,6 +58,7 @@ class Variant:
     map: Picture | None
     seen: str
     causality: tuple[str, ...]
+    latents: str
     diagnoses: tuple[str, ...]
     settings: str
     recipe: str
@@ -98,6 +100,7 @@ def variant_of(
         map=group[1] if group else None,
         seen=group[0].sentences if group else "",
         causality=(*dict.fromkeys(_causality(run) for run in cell.runs), *_probed(cell)),
+        latents=warm_up(first),
         diagnoses=tuple(found.sentence or found.name for found in shown.record.diagnoses),
         settings=_listing({"family": cell.family, **cell.settings}),
         recipe=_listing(first.spec.recipe),

@@ -102,6 +102,7 @@ class Trainer:
         self.train, self.validation = train.to(model.device), validation.to(model.device)
         self.conditions = None if conditions is None else tuple(condition.to(model.device) for condition in conditions)
         self.order = BatchOrder(len(train), recipe.batch, plan.seed)
+        model.begin_training(len(train) / recipe.batch)
         model.prepare(*self._batch(0))
         self.optimiser = make_optimiser(model, recipe)
         self.ema = ExponentialMovingAverage(model, recipe.ema) if recipe.ema else None

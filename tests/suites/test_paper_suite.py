@@ -170,3 +170,12 @@ def test_where_a_setting_comes_from(paper: Suite) -> None:
     settings = setting_origins(paper, task, variant, "paper").settings
     assert settings["layers"].origin == "variant.pixelcnn.on.mnist-fixed.settings"
     assert settings["skip"].origin == "variant.pixelcnn.settings"
+
+
+def test_weights_are_normalised_where_the_code_behind_a_row_does_it_and_at_no_shorter_budget(paper: Suite) -> None:
+    rows = {"gated-pixelcnn", "pixelvae", "pixelvae-upsampling"}
+    for task, variant in pairs(paper):
+        for budget in paper.budgets:
+            chosen = plain(setting_origins(paper, task, variant, budget))
+            expected = task.name == "mnist-fixed" and variant.name in rows and budget == "paper"
+            assert chosen.get("weight_norm", False) is expected, (task.name, variant.name, budget)
