@@ -45,7 +45,8 @@ def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, m
         mistakes.append(f"variant.{variant.name}.settings: on {at_task}, {misfit}")
         return None
     trained = family.kind == "network"
-    if trained and not isinstance(images, str) and images.sizes is not None and (misfit := recipe.misfit(images.sizes[1])):
+    sizes = None if isinstance(images, str) else images.sizes
+    if trained and sizes is not None and (misfit := recipe.misfit(validation_images=sizes[1])):
         mistakes.append(f"variant.{variant.name}.recipe: on {at_task}, {misfit}")
         return None
     return Resolved(settings, recipe if trained else None, evaluation, updates if trained else 0)
