@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
@@ -135,6 +135,8 @@ class Task:
     remarks: tuple[str, ...] = ()
     """Sentences about the images that are no part of what a run is: files of a folder that were passed over."""
     unit_of: Callable[[np.ndarray], np.ndarray] = lambda clusters: clusters
+    all_training: str = ""
+    """The pinned digest of the split `all-training`, where training sees the validation images too; empty where there is no such split."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -145,6 +147,18 @@ class Task:
     def dimensions(self) -> int:
         """Sub-pixels of one image, D = C*H*W."""
         return self.channels * self.height * self.width
+
+    def with_split(self, split: str) -> "Task":
+        """The task itself for `held-out`; for `all-training` the one without validation images, with a digest of its own.
+
+        Raises:
+            ValueError: it has no such split; the end of a sentence, without a final stop.
+        """
+        if split == "held-out":
+            return self
+        if split != "all-training" or not self.all_training:
+            raise ValueError(f"split = '{split}' is none of this task's; expected 'held-out'")
+        return _all_training(self)
 
     def load(self) -> TaskData:
         """The verified images; read once a process, and each caller gets arrays of its own (of mapped ones, pages of its own on writing).
@@ -185,6 +199,29 @@ def data_digest(data: TaskData) -> str:
 
 
 @cache
+def _all_training(task: Task) -> Task:
+    def build() -> TaskData:
+        data = task.builder()
+        return TaskData(_joined(data.train, data.validation), data.validation[:0], data.test)
+
+    assert task.sizes is not None, "a task whose split is pinned has a pinned number of images"
+    train, validation, test = task.sizes
+    return replace(
+        task,
+        digest=task.all_training,
+        all_training="",
+        split_rule=f"{task.split_rule} Here training sees all {train + validation:,} of them, and nothing is held out for validation.",
+        builder=build,
+        sizes=(train + validation, 0, test),
+    )
+
+
+def _joined(first: Split, second: Split) -> Split:
+    labels = None if first.labels is None or second.labels is None else np.concatenate([first.labels, second.labels])
+    return Split(np.concatenate([first.images, second.images]), np.concatenate([first.clusters, second.clusters]), labels)
+
+
+@cache
 def _verified(task: Task) -> TaskData:
     data = task.builder()
     digest = data_digest(data)
@@ -201,6 +238,8 @@ def _difference(task: Task) -> str:
     mistaken = task.mistaken()
     if mistaken:
         return mistaken
+    if not _is_own(task):
+        return "what builds them gives other images now, or the digest is not yet that of the first ones; pin the digest of what is meant"
     if not task.pinned_with:
         return "the files were verified, so what reads them was changed; reinstall pixelbench"
     differing = [(name, pinned, installed) for name, pinned in task.pinned_with if (installed := _installed(name)) != pinned]
@@ -209,6 +248,11 @@ def _difference(task: Task) -> str:
     found = ", ".join(f"{name} {installed} is installed and {pinned} was pinned" for name, pinned, installed in differing)
     wanted = " ".join(f"{name}=={pinned}" for name, pinned, _ in differing)
     return f"{found}; try `pip install {wanted}`"
+
+
+def _is_own(task: Task) -> bool:
+    function = getattr(task.builder, "func", task.builder)  # of a partial
+    return getattr(function, "__module__", "").partition(".")[0] == __name__.partition(".")[0]
 
 
 def _installed(package: str) -> str:

@@ -25,8 +25,9 @@ import torch
 from torch import nn
 
 from pixelbench.data import TaskData
-from pixelbench.evaluation.codecs import CODECS, as_mosaic, code_length_bits
+from pixelbench.evaluation.codecs import as_mosaic, code_length_bits, encoder
 from pixelbench.evaluation.likelihood import Likelihood
+from pixelbench.evaluation.quality import own_statistics
 from pixelbench.experiments import stages
 from pixelbench.experiments.miniature import (
     SEED,
@@ -58,7 +59,6 @@ _LOOKS, _BATCHES = 20, 20
 _LATE_UPDATES, _LATE = 3, 7 / 8
 #: A generator of this seed gives a 0 among its first 16 uniform numbers: only there one can see whether a pixel of grey 0 could become 1.
 _SEED_OF_A_ZERO = 1_753_191
-_STATISTICS = ("mean_level", "zeros", "constant_images", "spatial_correlation", "colour_coherence", "chroma_luma")
 
 
 @dataclass
@@ -131,7 +131,7 @@ def _codec(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> None
     images = data.test.images
     bits, mosaic = code_length_bits(images, small.task["levels"], spec.family), as_mosaic(images)
     found.numbers["bits/dim of a bit"] = [float(bits_per_dim(bits_to_nats(1.0), images.shape[1:]))]
-    found.exact |= {"mosaic": _digest(mosaic), "bits a byte": bits / len(CODECS[spec.family](mosaic))}
+    found.exact |= {"mosaic": _digest(mosaic), "bits a byte": bits / len(encoder(spec.family)(mosaic))}
     found.libraries[f"pillow {version('pillow')}"] = {"code length": bits}
 
 
@@ -218,7 +218,8 @@ def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found
     leaky = model.sees_ahead
     scores = stages.evaluate(model, data, small, leaky=leaky)
     found.numbers["nats of test images"] = scores.test.nats.tolist()
-    found.numbers["likelihood"] = [*_summary(scores.test), scores.validation_bits_per_dim]
+    on_validation = [] if scores.validation_bits_per_dim is None else [scores.validation_bits_per_dim]
+    found.numbers["likelihood"] = [*_summary(scores.test), *on_validation]
     found.exact |= {"estimator": scores.estimator, "test images": [scores.test.n_images, scores.test.n_clusters]}
     if scores.sequential is not None:
         found.numbers["sequential likelihood"] = [*scores.sequential.nats.tolist(), *_summary(scores.sequential)]
@@ -228,7 +229,7 @@ def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found
     found.exact |= {"sampler": samples.method, "samples": _digest(samples.images)}
     found.exact["samples from a random canvas"] = _digest(samples.from_random_canvas)
     found.numbers["canvas agreement"] = [samples.canvas_agreement]
-    found.numbers["image statistics"] = [value for name in _STATISTICS if (value := samples.real.get(name)) is not None]
+    found.numbers["image statistics"] = [value for name in own_statistics() if (value := samples.real.get(name)) is not None]
 
 
 def _summary(likelihood: Likelihood) -> list[float]:
@@ -237,12 +238,13 @@ def _summary(likelihood: Likelihood) -> list[float]:
 
 
 def _other_precisions(trainer: Trainer, small: RunSpec, data: TaskData, found: _Found) -> None:
-    """The trained weights scored in float32, as a run's are, and under autocast; one loss in the precision of the run's training."""
+    """The trained weights scored in float32, as a run's are; where it is trained under autocast, also that; one loss as it is trained."""
     single = copy.deepcopy(trainer.evaluated).float()
     nats = stages.evaluate(single, data, small, leaky=False).test.nats
     found.rough["nats in float32"] = nats.tolist()
-    with torch.autocast("cpu", torch.bfloat16):
-        found.rough["nats in bfloat16"] = stages.evaluate(single, data, small, leaky=False).test.nats.tolist()
+    if small.recipe["precision"] == "bf16":
+        with torch.autocast("cpu", torch.bfloat16):
+            found.rough["nats under autocast"] = stages.evaluate(single, data, small, leaky=False).test.nats.tolist()
     first = _trainer(copy.deepcopy(trainer.model).float(), replace(small, updates=1), data)
     found.rough["training loss"] = [point.train_bits_per_dim for point in first.run()]
     if single.latent:  # without weights posterior and prior are one, and what is left is the pixels' float32

@@ -19,6 +19,7 @@ from pixelbench.causality import CausalityReport
 from pixelbench.data import TaskData, get_task
 from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
+from pixelbench.evaluation.quality import check_statistics
 from pixelbench.experiments import stages
 from pixelbench.experiments.attempts import Attempts, forget_attempts
 from pixelbench.experiments.certify import artifact_of, certify, certify_trained
@@ -27,6 +28,7 @@ from pixelbench.experiments.failure import NOBODYS_FAULT, death, goes_on, is_out
 from pixelbench.experiments.memory import PeakMemory
 from pixelbench.experiments.present_code import present_behaviour
 from pixelbench.experiments.provenance import provenance
+from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
 from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, remove_others
@@ -147,10 +149,12 @@ class Run:
     def go(self) -> None:
         """All stages; raises `StoppedError` where the run ends early."""
         self._forget_ended_attempt()
-        self.task = get_task(self.spec.task["name"])
+        self.task = get_task(self.spec.task["name"]).with_split(self.spec.split)
         if self.task.digest != self.spec.task["digest"]:
             raise UserError(f"Task '{self.task.name}' has another digest than the run asks for; plan the suite anew.")
         self.behaviour = present_behaviour(self.spec, self.store)
+        if self.behaviour is None and not self.family.is_own:  # else all of it has been done in miniature already
+            rehearse(self.spec)
         data = self.task.in_units(stages.limited(self.task.load(), self.spec))
         self._check_recipe(data)
         if self.family.kind == "codec":
@@ -219,6 +223,7 @@ class Run:
             certificate = certify(self.spec, stages.build, None if self.store is None else certificates_folder(self.store))
         self.found["causality"] = _causality(certificate, None)
         self.artifacts[CERTIFICATE] = artifact_of(certificate)
+        check_statistics(data.test.images[: stages.SHOWN], self.spec.task["levels"])
         model = stages.build(self.spec).to(self.device)
         self.cost["parameters"] = count_parameters(model)
         model = self._train(model, data)

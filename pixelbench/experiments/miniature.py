@@ -81,8 +81,10 @@ def with_own_schedules(spec: RunSpec, small: RunSpec) -> RunSpec:
 
 
 def narrow(spec: RunSpec) -> dict[str, Any]:
-    """The run's settings with few maps and layers."""
-    channels, settings = spec.task["channels"], dict(spec.settings)
+    """The run's settings with few maps and layers; of a family from another package, what that says of a narrow copy."""
+    channels, settings, family = spec.task["channels"], dict(spec.settings), get_family(spec.family)
+    if not family.is_own:
+        return settings | family.narrowed(settings, channels, *family.small, spec.task["levels"])
     most = _MOST | {"maps": 4 + channels, "head_maps": 6 + channels}  # no multiple of three: colours of different widths
     if "dilations" in settings:
         most["layers"] = max(2, len(settings["dilations"]))  # they are taken in turn
@@ -100,6 +102,8 @@ def tiny_images(small: RunSpec) -> TaskData:
     wanted = {"train": _TRAIN, "validation": _VALIDATION, "test": _TEST}
     for name in ("validation", "test"):
         wanted[name] += small.evaluation[f"{name}_images"] is not None
+    if small.split == "all-training":
+        wanted["validation"] = 0
     levels = {"train": GREYS + 1 if is_redrawn(small) else small.task["levels"]}
     splits = {}
     for first, (name, count) in enumerate(wanted.items()):
@@ -112,8 +116,8 @@ def tiny_images(small: RunSpec) -> TaskData:
 
 def training_images(spec: RunSpec) -> int:
     """How many images the run is trained on: the pinned number, so that it does not depend on what lies on this machine."""
-    with contextlib.suppress(UserError):
-        task = get_task(spec.task["name"])
+    with contextlib.suppress(UserError, ValueError):
+        task = get_task(spec.task["name"]).with_split(spec.split)
         if task.sizes is not None and not task.mapped:
             return task.sizes[0]
     return _SOME_IMAGES
@@ -176,7 +180,7 @@ def _shape(spec: RunSpec) -> tuple[int, int, int]:
     elif settings.get("scales", 1) > 1:
         height, width = 8, 4  # with four times less, two rows are left: of one, the maps from above would be constant
     family = get_family(spec.family)
-    if family.misfit(family.parse(settings), channels, height, width, spec.task["levels"]):
+    if not family.is_own or family.misfit(family.parse(settings), channels, height, width, spec.task["levels"]):
         height, width = family.small
     return channels, height, width
 

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pixelbench.experiments.closure import code_digest
-from pixelbench.models.families import Family
+from pixelbench.models.families import FAMILIES, Family
 from pixelbench.store.record import Provenance
 
 #: The packages whose version can change a number.
@@ -31,7 +31,7 @@ def provenance(family: Family, *, device: str, precision: str, threads: int, mic
         git_commit=commit,
         git_dirty=dirty,
         source_digest=code_digest(family.name),
-        versions=versions(),
+        versions=versions() | dict(filter(None, [FAMILIES.distribution(family.name)])),
         device=device_title(device),
         threads=threads,
         precision=precision,

@@ -69,10 +69,10 @@ def trainer(
 
 @dataclass(frozen=True)
 class Scores:
-    """Test likelihood, its mean on validation images, and for a model that sees ahead what its samples are really worth."""
+    """Test likelihood, its mean on validation images where there are any, and of a leaking model what its samples are worth."""
 
     test: Likelihood
-    validation_bits_per_dim: float
+    validation_bits_per_dim: float | None
     sequential: Likelihood | None
     estimator: str
 
@@ -89,7 +89,7 @@ def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky
         few = data.test[: spec.evaluation["sequential_images"]]
         nats = sequential_nats(model, torch.from_numpy(few.images), condition_of(model, few))
         sequential = summarise(nats, few.clusters, model.shape)
-    on_validation = _score(model, data.validation, spec, "validation likelihood").bits_per_dim
+    on_validation = _score(model, data.validation, spec, "validation likelihood").bits_per_dim if len(data.validation) else None
     estimator = model.estimator(spec.evaluation["importance_samples"])
     return Scores(score_test(model, data.test, spec), on_validation, sequential, estimator)
 
@@ -149,7 +149,7 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
     """Samples for the statistics, and the canvas test: same generator, canvas of zeros against a random one, any difference is a leak.
 
     The cached sampler never looks at its canvas, so the canvas test takes the naive one: a single image where the model is causal, all
-    of them where it leaks and can be sampled no other way.
+    of them where it leaks and can be sampled no other way. A causal model without the incremental mode is sampled naively too.
     """
     n = spec.evaluation["sequential_images"] if leaky else spec.evaluation["samples"]
     tried = n if leaky else 1
@@ -160,11 +160,12 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
         return model.sample(count, condition=condition, generator=chance, method=method, canvas=canvas).cpu().numpy()
 
     blank, noisy = drawn(tried, "naive"), drawn(tried, "naive", noise)
-    images = blank if leaky else drawn(n, "cached")
+    method: Method = "naive" if leaky or not model.incremental else "cached"
+    images = blank if leaky else drawn(n, method)
     return Samples(
         images,
         noisy,
-        "naive" if leaky else "cached",
+        method,
         sample_statistics(images, model.levels),
         sample_statistics(test_images, model.levels),
         float((blank == noisy).mean()),

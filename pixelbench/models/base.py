@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models import sampling
-from pixelbench.models.heads import Output, scaled
+from pixelbench.models.heads import Output, outside_autocast, scaled
 
 
 class Stepper(Protocol):
@@ -43,6 +43,7 @@ class AutoregressiveModel(nn.Module):
         latent: the likelihood is a bound; `log_prob` then takes `generator` and `importance_samples`.
         completion: `exact`, unknown sub-pixels drawn given all known earlier ones; `approximate` where latents must be found first.
         sees_ahead: a planted fault lets the network see what it predicts, so it has no row-and-step face.
+        incremental: it has the incremental mode, `stepper`; without one it is sampled by whole forwards.
     """
 
     output: Output
@@ -65,13 +66,18 @@ class AutoregressiveModel(nn.Module):
         """Where the weights are."""
         return next(iter([*self.parameters(), *self.buffers()]), torch.empty(0)).device
 
+    @property
+    def incremental(self) -> bool:
+        """Whether `stepper` can be had."""
+        return not self.sees_ahead and type(self).stepper is not AutoregressiveModel.stepper
+
     def order(self) -> Sequence[tuple[int, int, int]]:
         """(row, column, colour) of every sub-pixel as they are generated: raster order, unless the family has another."""
         return tuple(sampling.raster(self.shape))
 
     def conditionals(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B, levels, C, H, W): normalised log p(sub-pixel = v | all earlier sub-pixels) in nats."""
-        return self.output.log_probs(self._raw(images, condition), images)
+        return outside_autocast(self.output.log_probs, self._raw(images, condition), images)
 
     def log_prob(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B,) natural log-likelihood of each image, summed in float64."""
@@ -143,7 +149,7 @@ class AutoregressiveModel(nn.Module):
         return self(images) if condition is None else self(images, condition)
 
     def _nats(self, images: Tensor, condition: Tensor | None) -> Tensor:
-        return self.output.nats(self._raw(images, condition), images)
+        return outside_autocast(self.output.nats, self._raw(images, condition), images)
 
     def _checked(self, images: Tensor) -> Tensor:
         if images.dim() != 4 or tuple(images.shape[1:]) != self.shape or images.is_floating_point():

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from pixelbench.models.base import AutoregressiveModel, InputEncoding
 from pixelbench.models.causal import CausalConv2d, colours
-from pixelbench.models.heads import make_output
+from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.settings.pixelcnn import PixelCNNSettings
 
 
@@ -146,7 +146,7 @@ class Head(nn.Module):
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """`bias` (B, middle, 1 or H, 1 or W) is added before the second ReLU."""
         mixed = self.mix(F.relu(x))
-        return self.out(F.relu(mixed if bias is None else mixed + bias))
+        return outside_autocast(self.out, F.relu(mixed if bias is None else mixed + bias))
 
 
 class HeadFace:
@@ -200,6 +200,3 @@ class PixelCNNStepper:
 def pointwise(inputs: Sequence[int], outputs: Sequence[int], conditioning: bool) -> CausalConv2d:
     """A 1x1 convolution with mask B."""
     return CausalConv2d(inputs, outputs, 1, above=False, itself=True, conditioning=conditioning)
-
-
-BUILDERS = {"pixelcnn": PixelCNN}

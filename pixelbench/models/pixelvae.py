@@ -30,7 +30,7 @@ from pixelbench.models.base import AutoregressiveModel, Bound, Stepper
 from pixelbench.models.gated_pixelcnn import GatedPixelCNN
 from pixelbench.models.latent_prior import TwoLevels
 from pixelbench.models.latents import Gaussian, OneLevel, Up, standard_normals
-from pixelbench.models.scoring import largest_batch
+from pixelbench.models.scoring import exact_products, largest_batch
 from pixelbench.models.settings.pixelvae import PixelVAESettings
 
 #: Latents proposed for each partial image, half of them from q and half from the prior.
@@ -138,6 +138,7 @@ class PixelVAE(AutoregressiveModel):
         return "elbo" if importance_samples == 1 else f"iwae-{importance_samples}"
 
     @torch.no_grad()
+    @exact_products()
     def latent_statistics(self, images: Tensor) -> dict[str, Any]:
         """How much the latents say of integer images (N, C, H, W).
 
@@ -279,6 +280,3 @@ def _statistics(level: Tensor) -> dict[str, Any]:
         "active_units": int((variance > _ACTIVE_VARIANCE).sum()),
         "dimensions": len(per_dimension),
     }
-
-
-BUILDERS = {"pixelvae": PixelVAE}

@@ -1,12 +1,14 @@
 """One table a task: ranked causal variants, those that are told the class, bounds, code lengths, leaks, and what has no number."""
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.reports.comparisons import Compared, foremost_of
 from pixelbench.reports.runs import Cell
 from pixelbench.reports.statistics import compare_cells
@@ -48,9 +50,7 @@ class Row:
     sequential_bits_per_dim: float | None
     sequential_bits_per_dim_se: float | None
     sequential_images: int | None
-    zeros: float | None
-    constant_images: float | None
-    colour_coherence: float | None
+    statistics: dict[str, float | None]
     canvas_agreement: float | None
     active_units: float | None
     latent_dimensions: float | None
@@ -62,13 +62,18 @@ class Row:
     diagnoses: tuple[str, ...]
     published: Compared | None = None
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, the statistics beside the others."""
+        values = dataclasses.asdict(self)
+        return values.pop("statistics") | values
+
 
 @dataclass(frozen=True)
 class TaskTable:
     """The rows of a task and, as what to hold them against, the statistics of the real test images.
 
     `task` is as in `Cell`. `digest` is of the decoded images; `preprocessing` how they were made, in whole sentences: several where the
-    records say it differently.
+    records say it differently. `all_training`: the labels of rows whose training saw the validation images too.
     """
 
     task: str
@@ -79,10 +84,20 @@ class TaskTable:
     rows: tuple[Row, ...]
     real: dict[str, float | None]
     budgets: tuple[str, ...]
+    all_training: tuple[str, ...] = ()
 
     @property
     def coloured(self) -> bool:
         return self.shape[0] > 1
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is anything to show of the real test images."""
+        return any(value is not None for value in self.real.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**dataclasses.asdict(self), "rows": [row.as_dict() for row in self.rows]}
 
     @property
     def binary(self) -> bool:
@@ -101,12 +116,13 @@ def build_tables(cells: list[Cell], compared: Iterable[Compared] = ()) -> list[T
 
 def table_of(cells: list[Cell], rows: list[Row]) -> TaskTable:
     """A table of these cells, all of one task."""
-    names = ("zeros", "constant_images", "colour_coherence", "mean_level")
-    real = {name: next((v for cell in cells if (v := cell.statistic(name, of="real")) is not None), None) for name in names}
+    statistics = STATISTICS.usable()[0]
+    real = {name: next((v for cell in cells if (v := cell.statistic(name, of="real")) is not None), None) for name in statistics}
     budgets = tuple(sorted({cell.runs[0].record.budget.name for cell in cells}))
     about = [cell.runs[0].record.task for cell in cells]
     preprocessing = tuple(dict.fromkeys(task.preprocessing for task in about))
-    return TaskTable(cells[0].task, about[0].digest, preprocessing, cells[0].shape, cells[0].levels, tuple(rows), real, budgets)
+    first, everything = cells[0], tuple(cell.label for cell in cells if cell.runs[0].record.spec.split == "all-training")
+    return TaskTable(first.task, first.runs[0].data[1], preprocessing, first.shape, first.levels, tuple(rows), real, budgets, everything)
 
 
 def standing_of(cell: Cell) -> Standing:
@@ -166,9 +182,7 @@ def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None
         sequential_bits_per_dim=cell.mean("sequential", "bits_per_dim"),
         sequential_bits_per_dim_se=cell.mean("sequential", "bits_per_dim_se"),
         sequential_images=None if sequential_images is None else round(sequential_images),
-        zeros=cell.statistic("zeros"),
-        constant_images=cell.statistic("constant_images"),
-        colour_coherence=cell.statistic("colour_coherence"),
+        statistics={name: cell.statistic(name) for name in STATISTICS.usable()[0]},
         canvas_agreement=cell.mean("samples", "canvas_agreement"),
         active_units=cell.mean("latent", "active_units"),
         latent_dimensions=cell.mean("latent", "dimensions"),

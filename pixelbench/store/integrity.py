@@ -71,6 +71,10 @@ def _images(record: Record) -> list[str]:
     task, pinned = record.task, _pinned(record.task.name)
     if pinned is None:
         return []
+    try:
+        pinned = pinned.with_split(record.spec.split)
+    except ValueError as error:
+        return [f"of task {task.name}, {error}"]
     names = ("digest", "channels", "height", "width", "levels", "preprocessing")
     differing = [name for name in names if getattr(task, name) != getattr(pinned, name)]
     said = [f"{name} {_brief(getattr(task, name))} instead of {_brief(getattr(pinned, name))}" for name in differing]
@@ -123,6 +127,8 @@ def _possibility(record: Record) -> list[str]:
     estimator = _estimator(record)
     if estimator is not None and likelihood.estimator != estimator:
         found.append(f"its estimator is {likelihood.estimator}, and its family's is {estimator}")
+    if record.spec.split == "all-training" and likelihood.validation_bits_per_dim is not None:
+        found.append("it has a score on validation images, and was trained on them")
     pinned = _pinned(record.task.name)
     if pinned is not None and pinned.sizes is not None:
         whole = pinned.sizes[2]

@@ -60,7 +60,7 @@ class Trainer:
 
     Args:
         model: on the device where it is to be trained.
-        train, validation: integer images (N, C, H, W), moved to that device once and kept there.
+        train, validation: integer images (N, C, H, W), moved to that device once and kept there; of validation there may be none.
         redrawn: `train` holds grey values out of 255; every update draws its own pixels of 0 and 1 from them.
         conditions: what training and validation images are conditioned on, (N, …) each, for a model that needs it.
         recipe: with its precision resolved.
@@ -250,8 +250,10 @@ class Trainer:
             images = redraw(images, generator(self.plan.seed, f"pixels of update {update}", images.device))
         return (images,) if self.conditions is None else (images, self.conditions[0][chosen])
 
-    def _validate(self) -> float:
-        """Bits/dim on the validation images; of a bound, by the same draws at every point, none of them the training's."""
+    def _validate(self) -> float | None:
+        """Bits/dim on the validation images, where there are any; of bounds, by equal draws at every point, none the training's."""
+        if not len(self.validation):
+            return None
         draws: dict[str, Any] = {}
         if self.model.latent:
             draws = {"generator": generator(self.plan.seed, "validation", self.model.device), "importance_samples": 1}

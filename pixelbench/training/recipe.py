@@ -11,6 +11,9 @@ from pydantic import ConfigDict
 
 from pixelbench.key_fields import added_later
 
+#: What of a task training sees: not its validation images, or all but the test images.
+SplitName = Literal["held-out", "all-training"]
+
 #: The constants each optimiser takes, with torch's defaults. `epsilon` is torch's `eps`.
 CONSTANTS: dict[str, dict[str, float]] = {
     "adamw": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01},
@@ -31,8 +34,9 @@ class Recipe:
     update; `exponential`, `learning_rate * decay ** update`. `ema = 0` evaluates the raw weights. `clip = 0` clips nothing; otherwise the
     gradient's global L2 norm is clipped. `precision` is `fp32`, `bf16` (autocast) or `auto` (bf16 on CUDA, fp32 elsewhere), resolved
     before the run key is taken. `select`: the weights that are evaluated, of the model or its average, are the `last`, or those of the
-    first best of at least 20 scores on the validation images, `best-validation`. `clip_value`: each number of the gradient is clipped to
-    plus or minus so much, before its norm is; 0 clips nothing.
+    first best of at least 20 scores on the validation images, `best-validation`. `split`: with `all-training` training sees the task's
+    validation images as well, where it has such a split (`Task.with_split`); then nothing is validated, and the test images are the same.
+    `clip_value`: each number of the gradient is clipped to plus or minus so much, before its norm is; 0 clips nothing.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
@@ -49,6 +53,7 @@ class Recipe:
     clip: float = 1.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     select: Literal["last", "best-validation"] = added_later("last")
+    split: SplitName = added_later("held-out")
     clip_value: float = added_later(0.0)
 
     def __post_init__(self) -> None:
@@ -91,5 +96,8 @@ class Recipe:
 def _within(name: str, value: float, low: float, high: float, *, open_low: bool = False, open_high: bool = False) -> None:
     inside = (value > low if open_low else value >= low) and (value < high if open_high else value <= high)
     if not inside:
-        raise ValueError(f"{name} must be {'above' if open_low else 'at least'} {low:g}"
-                         + (f" and {'below' if open_high else 'at most'} {high:g}" if high != float("inf") else "") + f", got {value:g}")
+        raise ValueError(
+            f"{name} must be {'above' if open_low else 'at least'} {low:g}"
+            + (f" and {'below' if open_high else 'at most'} {high:g}" if high != float("inf") else "")
+            + f", got {value:g}"
+        )
