@@ -31,6 +31,8 @@ _WARMUP, _KL_WARMUP = 3, 5
 _KL_WARMUP_EPOCHS = 2.0
 #: Below every gradient's norm here (0.06 and more), so that clipping acts in each update; late updates have the run's own.
 _CLIP = 0.05
+#: Where each number is clipped: below the largest of every gradient here.
+_CLIP_VALUE = 1e-3
 #: Images of the three splits; what is scored by twos has a last batch of one.
 _TRAIN, _VALIDATION, _TEST, _BATCH, _DRAWN = 10, 3, 5, 4, 2
 #: With several scales: what starts from the first batch has two pixels an image at the coarsest, and too few of them blow rounding up.
@@ -190,8 +192,10 @@ def _shape(spec: RunSpec) -> tuple[int, int, int]:
 def _pressed(spec: RunSpec) -> dict[str, Any]:
     """The recipe with a small batch, its warm-up and decay pressed into so few updates, and a clip that binds."""
     recipe, scales = spec.recipe, spec.settings.get("scales", 1)
+    later = {"clip_value": min(recipe["clip_value"], _CLIP_VALUE)} if "clip_value" in recipe else {}
     return {
         **recipe,
+        **later,
         "batch": min(recipe["batch"], _BATCH_OF_SCALES if scales > 1 else _BATCH),
         "warmup": _WARMUP if recipe["warmup"] else 0,
         "decay": recipe["decay"] ** (spec.updates / UPDATES),

@@ -44,7 +44,14 @@ def fit(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: b
 
 
 def trainer(
-    model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: bool, max_seconds: float | None = None, **hooks: Any
+    model: AutoregressiveModel,
+    data: TaskData,
+    spec: RunSpec,
+    *,
+    redrawn: bool,
+    max_seconds: float | None = None,
+    micro_batch: int | None = None,
+    **hooks: Any,
 ) -> Trainer:
     """The training of a network as the run asks for it; `hooks` are those of `Trainer`: identity, accepts, save, stop."""
     train, validation = condition_of(model, data.train), condition_of(model, data.validation)
@@ -53,7 +60,7 @@ def trainer(
         torch.from_numpy(data.train.images),
         torch.from_numpy(data.validation.images),
         Recipe(**spec.recipe),
-        Plan(spec.updates, spec.seed, max_seconds),
+        Plan(spec.updates, spec.seed, max_seconds, micro_batch),
         redrawn=redrawn,
         conditions=None if train is None or validation is None else (train, validation),
         **hooks,

@@ -175,6 +175,8 @@ def _made(provenance: Provenance) -> str:
     commit, threads = provenance.git_commit, provenance.threads
     changed = " with uncommitted changes" if provenance.git_dirty else ""
     parts = [provenance.device, provenance.precision, f"{threads} thread{'' if threads == 1 else 's'}"]
+    if provenance.micro_batch is not None:
+        parts.append(f"micro-batches of {provenance.micro_batch:,}")
     parts.append(f"commit {commit[:12]}{changed}" if commit else "no git checkout")
     return ", ".join(parts)
 

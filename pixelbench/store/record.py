@@ -180,6 +180,8 @@ class Provenance:
     threads: _Count = 1
     precision: str = "fp32"
     deterministic: bool = True
+    micro_batch: _Positive | None = None
+    """Images of a batch that were trained on at once; None where it was all of them."""
 
 
 @dataclass(frozen=True)

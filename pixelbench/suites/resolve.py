@@ -99,7 +99,7 @@ def _training_misfit(task: Task, recipe: Recipe) -> str | None:
         images = task.with_split(recipe.split)
     except ValueError as error:
         return str(error)
-    return None if images.sizes is None else recipe.misfit(images.sizes[1])
+    return None if images.sizes is None else recipe.misfit(validation_images=images.sizes[1])
 
 
 def _misfit(family: Family, settings: Settings, task: Task) -> str | None:

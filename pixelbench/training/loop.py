@@ -15,6 +15,7 @@ from pixelbench.errors import UserError
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training import checkpoint
+from pixelbench.training.accumulation import drawn_for_the_whole, micro_batches
 from pixelbench.training.ema import ExponentialMovingAverage
 from pixelbench.training.optimisers import learning_rate, make_optimiser
 from pixelbench.training.recipe import Recipe
@@ -44,11 +45,14 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training is asked to do beyond the recipe: `updates`, `seed`, and a cap in seconds that ends it with status `timeout`."""
+    """What a training is asked to do beyond the recipe."""
 
     updates: int
     seed: int
     max_seconds: float | None = None
+    """A cap that ends it with status `timeout`."""
+    micro_batch: int | None = None
+    """At most so many images of a batch at once, see `pixelbench.training.accumulation`; None takes them all."""
 
 
 class Trainer:
@@ -73,7 +77,7 @@ class Trainer:
         seconds: time spent in training, over all attempts.
 
     Raises:
-        UserError: the recipe selects by validation, and there are no validation images.
+        UserError: the recipe selects by validation, and there are no validation images; a micro-batch does not divide the batch.
     """
 
     def __init__(
@@ -91,9 +95,10 @@ class Trainer:
         save: Callable[[bytes], None] = lambda blob: None,
         stop: Callable[[], bool] = lambda: False,
     ):
-        if misfit := recipe.misfit(len(validation)):
+        if misfit := recipe.misfit(validation_images=len(validation), micro_batch=plan.micro_batch):
             raise UserError(f"{misfit}.")
         self.model, self.recipe, self.plan, self.redrawn = model, recipe, plan, redrawn
+        self.parts = micro_batches(recipe.batch, plan.micro_batch)
         for weight in model.parameters():  # channels last: 1.2 times as fast
             if weight.dim() == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
@@ -206,19 +211,37 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.model.begin_update(self.update)
-        batch = self._batch(self.update)
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            loss = self.model.loss(*batch)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = self._gradients(self._batch(self.update))
+        if self.recipe.clip_value:
+            torch.nn.utils.clip_grad_value_(self.model.parameters(), self.recipe.clip_value)
         if self.recipe.clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimiser.step()
         if self.ema:
             self.ema.update(self.model, self.update)
-        self._loss += loss.detach()
+        self._loss += loss
         self._losses += 1
         self.update += 1
+
+    def _gradients(self, batch: tuple[Tensor, ...]) -> Tensor:
+        """The gradients of a batch's mean loss, and that loss; of micro-batches, the sum of each one's by its share of the images."""
+        if len(self.parts) == 1:
+            loss = self._forward(batch)
+            loss.backward()
+            return loss.detach()
+        shares = []
+        for rows in self.parts:
+            with drawn_for_the_whole(self.recipe.batch, rows, self.model.device):
+                loss = self._forward(tuple(each[rows] for each in batch))
+            shares.append(loss * ((rows.stop - rows.start) / self.recipe.batch))
+            shares[-1].backward()
+            shares[-1] = shares[-1].detach()
+        return torch.stack(shares).sum()
+
+    def _forward(self, batch: tuple[Tensor, ...]) -> Tensor:
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            return self.model.loss(*batch)
 
     def _batch(self, update: int) -> tuple[Tensor, ...]:
         """The images of an update, and what they are conditioned on where there is something."""

@@ -70,6 +70,10 @@ def clip_nothing(patch: Patch) -> None:
     patch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, norm: None)
 
 
+def clip_no_value(patch: Patch) -> None:
+    patch.setattr(torch.nn.utils, "clip_grad_value_", lambda parameters, value: None)
+
+
 def always_scale_to_the_clip(patch: Patch) -> None:
     clip = torch.nn.utils.clip_grad_norm_
 
@@ -253,6 +257,7 @@ FAULTS: dict[str, tuple[Callable[[Patch], None], set[str], list[str]]] = {
     "another order late": (other_order_late, {LATE}, ["gated", "colour"]),
     "another rate late": (other_rate_late, {LATE}, ["gated", "vae"]),
     "clipping left out": (clip_nothing, {"training curve"}, ["gated", "plain", "row-lstm", "snail", "vae", "two-levels"]),
+    "clipping by value left out": (clip_no_value, {"training curve"}, ["by-value", "by-value-vae"]),
     "gradients always of one length": (always_scale_to_the_clip, {LATE}, ["gated", "vae"]),
     "last short batch dropped": (drop_the_last_short_batch, {"training curve", "failure"}, ["gated", "vae", "leaky"]),
     "dropped with its clusters": (drop_it_with_its_clusters, {NATS, "test images"}, ["gated", "vae", "histogram", "uniform"]),

@@ -109,6 +109,24 @@ def test_selected_weights_are_scored_kept_and_named_also_after_a_cut(tmp_path: P
     assert comparable(cut) == comparable(whole)
 
 
+def test_a_run_in_micro_batches_is_the_same_run_and_says_so(tmp_path: Path):
+    spec = spec_of("digits/gated-pixelcnn", updates=3)
+    whole, parts, odd = tmp_path / "whole", tmp_path / "parts", tmp_path / "odd"
+    assert execute(spec, whole, micro_batch=64) == execute(spec, parts, micro_batch=16) == "done"
+    one, other = read_record(whole), read_record(parts)
+    assert (one.provenance.micro_batch, other.provenance.micro_batch) == (None, 16)
+    assert (one.run_key, one.cost.images_seen) == (other.run_key, other.cost.images_seen)
+    assert one.likelihood is not None
+    assert other.likelihood is not None
+    assert one.likelihood.nats_per_image == pytest.approx(other.likelihood.nats_per_image, rel=1e-5)
+    assert execute(spec, odd, micro_batch=48) == "failed"
+    error = read_record(odd).error
+    assert error is not None
+    said = "a batch of 64 images cannot be taken 48 at a time; expected a divisor, such as 32"
+    assert error.message == f"digits/gated-pixelcnn seed 0: {said}."
+    assert not (odd / "certificate.json").exists()
+
+
 def test_selection_without_validation_images_fails_before_anything_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     spec = spec_of("digits/gated-pixelcnn")
     spec = replace(spec, recipe=spec.recipe | {"select": "best-validation"})
@@ -118,7 +136,8 @@ def test_selection_without_validation_images_fails_before_anything_is_checked(tm
     assert execute(spec, tmp_path, emit=events.append) == "failed"
     error = read_record(tmp_path).error
     assert error is not None
-    assert error.message == "select = 'best-validation' needs validation images, and there are none; expected 'last'."
+    said = "select = 'best-validation' needs validation images, and there are none; expected 'last'"
+    assert error.message == f"digits/gated-pixelcnn seed 0: {said}."
     assert not any(event["event"] == "stage" for event in events)
 
 
