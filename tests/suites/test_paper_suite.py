@@ -179,3 +179,23 @@ def test_weights_are_normalised_where_the_code_behind_a_row_does_it_and_at_no_sh
             chosen = plain(setting_origins(paper, task, variant, budget))
             expected = task.name == "mnist-fixed" and variant.name in rows and budget == "paper"
             assert chosen.get("weight_norm", False) is expected, (task.name, variant.name, budget)
+
+
+def test_pixelvae_code_clips_each_number_and_adam_has_the_epsilon_of_a_root(
+    paper: Suite, runs: dict[tuple[str, str], SettingOrigins]
+) -> None:
+    """In units of a mean a sub-pixel: the codes' losses are sums, of 784 terms an image on the mean, or over a whole batch."""
+    for variant in ("gated-pixelcnn", "pixelvae", "pixelvae-upsampling"):
+        recipe = runs["mnist-fixed", variant].recipe
+        assert recipe["clip"].value == 0.0
+        assert recipe["clip_value"].value == pytest.approx(1 / 784, rel=5e-3)
+    for budget in ("cpu", "short", "smoke"):
+        for task, variant in pairs(paper):
+            recipe = setting_origins(paper, task, variant, budget).recipe
+            assert not recipe or recipe["clip_value"].value == 0.0
+    for variant, inside, images in [(name, 1e-8, 128) for name in ("pixelcnn-pp", "pixelcnn-pp-class", "pixelcnn-pp-softmax")] + [
+        ("pixelsnail", 1e-6, 64)
+    ]:
+        recipe = runs["cifar10", variant].recipe
+        assert recipe["batch"].value == images
+        assert recipe["constants"].value["epsilon"] == pytest.approx(inside**0.5 / (images * 3072), rel=2e-2)
