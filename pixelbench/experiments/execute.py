@@ -164,8 +164,11 @@ class Run:
 
     def _check_recipe(self, data: TaskData) -> None:
         """Whether the training can be, before anything takes time."""
-        asked = {"validation_images": len(data.validation), "micro_batch": self.micro_batch}
-        if self.spec.recipe and (misfit := Recipe(**self.spec.recipe).misfit(**asked)):
+        if not self.spec.recipe:
+            return
+        recipe, settings = Recipe(**self.spec.recipe), self.family.parse(self.spec.settings)
+        counts = {"validation_images": len(data.validation), "micro_batch": self.micro_batch}
+        if misfit := recipe.misfit(**counts, whole_batch=settings.whole_batch):
             raise UserError(f"{self.spec.label}: {misfit}.")
 
     def finish(self, status: Status, error: RunError | None) -> None:

@@ -19,6 +19,7 @@ from pixelbench.experiments.liveness import WakingTime, allowed_silence
 from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Cell, Plan
 from pixelbench.experiments.pool import Inbox, WorkerProcess
+from pixelbench.models.families import get_family
 from pixelbench.store.locks import RunLock
 from pixelbench.store.record_file import RecordError, read_record
 from pixelbench.store.writable import cannot_write, ensure_writable
@@ -93,7 +94,8 @@ def _share_out(workers: int | None, cells: int, device: str) -> tuple[int, int]:
 def _check_micro_batch(plan: Plan, most: int | None) -> None:
     """Before anything is trained, of all runs that are to be made."""
     for spec in (cell.spec for cell in plan.to_run if cell.spec.recipe):
-        if misfit := Recipe(**spec.recipe).misfit(micro_batch=most):
+        settings = get_family(spec.family).parse(spec.settings)
+        if misfit := Recipe(**spec.recipe).misfit(micro_batch=most, whole_batch=settings.whole_batch):
             raise UserError(f"{spec.label}: {misfit}.")
 
 

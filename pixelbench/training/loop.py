@@ -95,7 +95,8 @@ class Trainer:
         save: Callable[[bytes], None] = lambda blob: None,
         stop: Callable[[], bool] = lambda: False,
     ):
-        if misfit := recipe.misfit(validation_images=len(validation), micro_batch=plan.micro_batch):
+        whole_batch = getattr(model.settings, "whole_batch", None)
+        if misfit := recipe.misfit(validation_images=len(validation), micro_batch=plan.micro_batch, whole_batch=whole_batch):
             raise UserError(f"{misfit}.")
         self.model, self.recipe, self.plan, self.redrawn = model, recipe, plan, redrawn
         self.parts = micro_batches(recipe.batch, plan.micro_batch)

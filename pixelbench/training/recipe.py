@@ -74,16 +74,23 @@ class Recipe:
             if getattr(self, name) > most:
                 raise ValueError(f"{name} must be at most {most:,}, got {getattr(self, name):,}")
 
-    def misfit(self, *, validation_images: int | None = None, micro_batch: int | None = None) -> str | None:
+    def misfit(self, *, validation_images: int | None = None, micro_batch: int | None = None, whole_batch: str | None = None) -> str | None:
         """Why there can be no such training, without a final stop; None where there can.
 
         Args:
             validation_images: how many there are; None is not known.
             micro_batch: at most so many images are to be trained on at once; None is all of a batch.
+            whole_batch: `Settings.whole_batch` of the network.
         """
         if self.select == "best-validation" and validation_images == 0:
             return f"select = '{self.select}' needs validation images, and there are none; expected 'last'"
-        if micro_batch is None or (micro_batch >= 1 and (micro_batch >= self.batch or self.batch % micro_batch == 0)):
+        if micro_batch is None or micro_batch >= self.batch:
+            return None
+        if whole_batch is not None:
+            return (
+                f"{whole_batch} is of the mean of a whole batch, so its {self.batch:,} images cannot be taken {micro_batch:,} at a time"
+            )
+        if micro_batch >= 1 and self.batch % micro_batch == 0:
             return None
         fitting = next(size for size in range(max(micro_batch, 1), 0, -1) if self.batch % size == 0)
         return f"a batch of {self.batch:,} images cannot be taken {micro_batch:,} at a time; expected a divisor, such as {fitting:,}"

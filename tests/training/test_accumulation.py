@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 IMAGES = torch.randint(4, (50, 3, 16, 20), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 NETWORKS = [name for name, family in FAMILIES.items() if family.kind == "network"]
 SMALL: dict[str, Any] = {"maps": 6, "layers": 1, "head_maps": 6, "blocks": 1, "dropout": 0.4, "latent": 2, "encoder_maps": 4}
-SMALL |= {"kl_warmup": 15, "hidden": 9, "masks": 3, "components": 2}
+SMALL |= {"kl_warmup": 15, "scales": 2, "hidden": 9, "masks": 3, "components": 2}
 UPDATES = 20
 
 
@@ -50,8 +50,7 @@ def distance(one: Trainer, other: Trainer) -> float:
     return max(float((value - its[name]).abs().max()) for mine, its in pairs for name, value in mine.items())
 
 
-@pytest.mark.parametrize("family", NETWORKS)
-@pytest.mark.parametrize("micro_batch", [1, 4])
+@pytest.mark.parametrize(("family", "micro_batch"), [*((family, 4) for family in NETWORKS), ("pixelcnn-pp", 1), ("pixelvae", 1)])
 def test_micro_batches_come_to_the_same_weights_average_and_curve(family: str, micro_batch: int):
     whole, parts = trained(family, None), trained(family, micro_batch)
     assert len(parts.parts) == 12 // micro_batch
@@ -193,6 +192,16 @@ def test_what_does_not_divide_the_batch_is_refused(micro_batch: int, fitting: in
     with pytest.raises(UserError) as caught:
         fresh("gated-pixelcnn", micro_batch)
     assert str(caught.value) == f"{said}."
+
+
+def test_a_loss_that_is_no_mean_over_images_is_refused_in_parts_alone():
+    said = "free_bits is of the mean of a whole batch, so its 12 images cannot be taken 4 at a time."
+    with pytest.raises(UserError) as caught:
+        fresh("pixelvae", 4, settings={"free_bits": 0.5})
+    assert str(caught.value) == said
+    for size in (None, 12, 20):
+        fresh("pixelvae", size, settings={"free_bits": 0.5})
+    fresh("pixelvae", 4)
 
 
 def test_what_is_as_large_as_the_batch_is_the_batch():

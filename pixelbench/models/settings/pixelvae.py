@@ -81,6 +81,10 @@ class PixelVAESettings(NetworkSettings):
             raise ValueError(f"hierarchy = 2 needs images of at least {least}, whose quarter has 4x4 places; got {height}x{width}")
 
     @property
+    def whole_batch(self) -> str | None:
+        return "free_bits" if self.free_bits else None
+
+    @property
     def upsamples(self) -> bool:
         """Maps of image size reach the decoder, not a vector."""
         return self.decoder in ("spatial", "with-upsampling")
