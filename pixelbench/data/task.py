@@ -12,14 +12,16 @@ import numpy as np
 from pixelbench.data.progress import Report
 from pixelbench.errors import UserError
 
+_INTEGERS = (np.uint8, np.int16, np.int32)
+
 
 @dataclass(frozen=True)
 class Split:
     """Images of one split.
 
-    `images`: uint8 (N, C, H, W), values 0 … levels-1. `clusters`: int64 (N,), the region or writer an image comes from; images of one
-    cluster are not independent, and standard errors are over clusters or over what unites several of them (`Task.unit_of`). `labels`:
-    int64 (N,), an image's class; None where a task has none.
+    `images`: uint8, of more than 256 levels int16 or int32, (N, C, H, W), values 0 … levels-1. `clusters`: int64 (N,), the region or
+    writer an image comes from; images of one cluster are not independent, and standard errors are over clusters or over what unites several
+    of them (`Task.unit_of`). `labels`: int64 (N,), an image's class; None where a task has none.
     """
 
     images: np.ndarray
@@ -27,8 +29,8 @@ class Split:
     labels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if self.images.dtype != np.uint8 or self.images.ndim != 4:
-            raise ValueError(f"images must be uint8 (N, C, H, W), got {self.images.dtype} {self.images.shape}")
+        if self.images.dtype not in _INTEGERS or self.images.ndim != 4:
+            raise ValueError(f"images must be uint8, int16 or int32 (N, C, H, W), got {self.images.dtype} {self.images.shape}")
         if self.clusters.dtype != np.int64 or self.clusters.shape != self.images.shape[:1]:
             raise ValueError(f"clusters must be int64 ({len(self.images)},), got {self.clusters.dtype} {self.clusters.shape}")
         if self.labels is not None and (self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]):

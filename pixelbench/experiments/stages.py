@@ -14,6 +14,7 @@ from pixelbench.evaluation.diagnosis import diagnose
 from pixelbench.evaluation.grids import grid_png
 from pixelbench.evaluation.likelihood import Likelihood, score, sequential_nats, summarise
 from pixelbench.evaluation.quality import sample_statistics
+from pixelbench.levels import integers_for
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import Method
@@ -153,7 +154,8 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
     """
     n = spec.evaluation["sequential_images"] if leaky else spec.evaluation["samples"]
     tried = n if leaky else 1
-    noise = torch.randint(model.levels, (tried, *model.shape), generator=generator(spec.seed, "canvas"), dtype=torch.uint8)
+    kind = getattr(torch, integers_for(model.levels))
+    noise = torch.randint(model.levels, (tried, *model.shape), generator=generator(spec.seed, "canvas"), dtype=kind)
 
     def drawn(count: int, method: Method, canvas: Tensor | None = None) -> np.ndarray:
         condition, chance = classes_in_turn(model, count), generator(spec.seed, "samples")

@@ -124,7 +124,7 @@ class AutoregressiveModel(nn.Module):
         canvas: Tensor | None = None,
         temperature: float = 1.0,
     ) -> Tensor:
-        """New images (n, C, H, W), uint8, drawn exactly from the model; see `pixelbench.models.sampling.sample`."""
+        """New images (n, C, H, W), integers, drawn exactly from the model; see `pixelbench.models.sampling.sample`."""
         return sampling.sample(
             self,
             n,
