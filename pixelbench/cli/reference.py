@@ -45,13 +45,14 @@ def _section(command: CommandInfo) -> Iterator[str]:
     usage = " ".join(["pixelbench", name, *(called for called, _ in arguments), "[OPTIONS]"])
     yield f"## {name}\n\n```\n{usage}\n```\n\n{_text(function.__doc__)}\n"
     yield "\n".join(["| | |", "| --- | --- |", *(f"| `{called}` | {row}" for called, row in arguments + options), ""])
-    if command.epilog:
-        yield f"{_text(command.epilog)}\n"
+    examples = [line for part in (command.epilog or "").split("Example: ") if (line := part.strip())]
+    if examples:
+        yield "\n".join(["```", *examples, "```", ""])
 
 
 def _spelled(name: str, kind: Any, info: OptionInfo) -> str:
     """All spellings of an option, and what it takes."""
-    said = [info.default] if isinstance(info.default, str) and info.default.startswith("-") else []  # typer takes the first one for it
+    said = [info.default.strip(" /")] if isinstance(info.default, str) and "--" in info.default else []  # typer takes the first one for it
     spellings = ", ".join([*said, *(info.param_decls or ())] or [f"--{name.replace('_', '-')}"])
     taken = [part for part in (typing.get_args(kind) or (kind,)) if part is not type(None)]
     if taken == [bool]:
