@@ -1,0 +1,84 @@
+"""The documentation says what the code does: commands and options that there are, examples that run."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import pixelbench
+from pixelbench.cli.main import app, main
+from pixelbench.cli.reference import page
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*pixelbench ((?!\.)\S.*)$", re.M)
+
+
+def blocks(page: Path) -> list[str]:
+    """The code of a page, block by block."""
+    return re.findall(r"^```\w*\n(.*?)^```", page.read_text(), re.M | re.S)
+
+
+def commands() -> list[str]:
+    """Every command line in the documentation's code, without its comment."""
+    lines = {line for page in PAGES if page.name != "commands.md" for block in blocks(page) for line in COMMAND.findall(block)}
+    return sorted({line.split(" #")[0].strip() for line in lines})
+
+
+def test_the_page_of_commands_is_what_the_commands_say() -> None:
+    said = "run `python -m pixelbench.cli.reference docs/commands.md`"
+    assert (ROOT / "docs" / "commands.md").read_text() == page(), said
+
+
+def test_the_page_has_every_command_with_its_options() -> None:
+    text = page()
+    for name in ("run", "check", "report", "verify", "sample"):
+        assert f"\n## {name}\n" in text
+    assert "| `--suite, -s TEXT` |" in text
+    assert "--no-fetch" in text
+
+
+@pytest.mark.parametrize("line", commands())
+def test_a_documented_command_exists_with_its_options(line: str) -> None:
+    name, *words = line.split()
+    help_text = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"})
+    assert help_text.exit_code == 0, line
+    known = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", help_text.stdout))
+    assert {word for word in words if word.startswith("-")} <= known, line
+
+
+def test_there_are_commands_to_look_at() -> None:
+    assert len(commands()) > 25
+
+
+@pytest.mark.parametrize("name", ["glossary.md", "extending.md", "index.md"])
+def test_old_words_are_not_used(name: str) -> None:
+    """Those that house.md replaces."""
+    text = (ROOT / "docs" / name).read_text()
+    assert not re.search(r"\b(face|faces|anew|mend|planted|stranger|strangers)\b", text)
+
+
+def test_the_module_of_the_certificates_page_is_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, *_ = blocks(ROOT / "docs" / "causality.md")
+    (tmp_path / "my_model.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    codes = []
+    for name in ("make_model", "make_broken"):
+        with pytest.raises(SystemExit) as ended:
+            main(["check", f"my_model.py:{name}", "--shape", "1,8,7"])
+        codes.append(ended.value.code)
+    assert codes == [0, 1]
+    assert "No leak found" in capsys.readouterr().out
+
+
+def test_types_are_for_users_too() -> None:
+    assert (Path(pixelbench.__file__).parent / "py.typed").is_file()
+
+
+def test_every_public_name_is_there() -> None:
+    for name in pixelbench.__all__:
+        assert getattr(pixelbench, name) is not None
+    assert set(pixelbench.__all__) == set(pixelbench._HOME)
