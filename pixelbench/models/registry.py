@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError, first_line, unknown
+from pixelbench.levels import MOST_CODED, MOST_LEVELS
 from pixelbench.models.settings.common import Settings
 from pixelbench.registration import Registry
 
