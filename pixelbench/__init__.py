@@ -8,20 +8,53 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pixelbench.causality import check_causality as check_causality
+    from pixelbench.data import Split as Split
+    from pixelbench.data import Task as Task
+    from pixelbench.data import TaskData as TaskData
+    from pixelbench.data import register_task as register_task
+    from pixelbench.evaluation.quality import register_statistic as register_statistic
+    from pixelbench.models.base import AutoregressiveModel as AutoregressiveModel
     from pixelbench.models.families import create_model as create_model
+    from pixelbench.models.families import register_family as register_family
+    from pixelbench.models.settings.common import NetworkSettings as NetworkSettings
+    from pixelbench.models.settings.common import Settings as Settings
     from pixelbench.reports.published import compare_with_published as compare_with_published
     from pixelbench.store.frame import load_results as load_results
     from pixelbench.units import bits_per_dim as bits_per_dim
 
 _HOME = {
+    "AutoregressiveModel": "pixelbench.models.base",
+    "NetworkSettings": "pixelbench.models.settings.common",
+    "Settings": "pixelbench.models.settings.common",
+    "Split": "pixelbench.data",
+    "Task": "pixelbench.data",
+    "TaskData": "pixelbench.data",
     "bits_per_dim": "pixelbench.units",
     "check_causality": "pixelbench.causality",
     "compare_with_published": "pixelbench.reports.published",
     "create_model": "pixelbench.models.families",
     "load_results": "pixelbench.store.frame",
+    "register_family": "pixelbench.models.families",
+    "register_statistic": "pixelbench.evaluation.quality",
+    "register_task": "pixelbench.data",
 }
 
-__all__ = ["bits_per_dim", "check_causality", "compare_with_published", "create_model", "load_results"]
+__all__ = [
+    "AutoregressiveModel",
+    "NetworkSettings",
+    "Settings",
+    "Split",
+    "Task",
+    "TaskData",
+    "bits_per_dim",
+    "check_causality",
+    "compare_with_published",
+    "create_model",
+    "load_results",
+    "register_family",
+    "register_statistic",
+    "register_task",
+]
 
 
 def __getattr__(name: str) -> Any:

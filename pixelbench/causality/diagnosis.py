@@ -33,9 +33,7 @@ _SHAPES: dict[str, Shape] = {
 }
 
 
-def diagnose(
-    evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak]
-) -> tuple[Diagnosis, ...]:
+def diagnose(evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak]) -> tuple[Diagnosis, ...]:
     """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full.
 
     Args:

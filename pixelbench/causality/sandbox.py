@@ -31,10 +31,12 @@ def random_states(device: torch.device, seed: int) -> Iterator[Any]:
         np.random.seed(seed % 2**32)
         states, python, numbers = [one.get_state() for one in generators], random.getstate(), _numpy_state()
         try:
-            yield lambda: (
-                not all(torch.equal(one.get_state(), state) for one, state in zip(generators, states, strict=True))
-                or random.getstate() != python
-                or _numpy_state() != numbers
+            yield (
+                lambda: (
+                    not all(torch.equal(one.get_state(), state) for one, state in zip(generators, states, strict=True))
+                    or random.getstate() != python
+                    or _numpy_state() != numbers
+                )
             )
         finally:
             random.setstate(others[0])

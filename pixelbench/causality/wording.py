@@ -111,8 +111,7 @@ SENTENCES: dict[str, str] = {
         "noise."
     ),
     "partial-colour-conditioning": (
-        "Some colours do not see all earlier colours of their pixel ({pairs}). Check the colour groups of the mask A layer and of the "
-        "head."
+        "Some colours do not see all earlier colours of their pixel ({pairs}). Check the colour groups of the mask A layer and of the head."
     ),
     "channels-apart": (
         "Some colours never see some others, at any earlier pixel: the network treats channels apart (grouped or depthwise convolutions),"

@@ -150,12 +150,12 @@ def parse_size(text: str | None) -> int | None:
 
 
 def _collected(request: Request, began: float) -> list[Answer]:
-    """All answers but those that only pass the time: a family's from this process, any other module's from one of its own."""
+    """All answers but those that only pass the time: one of our families' from this process, any other module's from one of its own."""
     from pixelbench.experiments import foreign
     from pixelbench.models.families import FAMILIES
 
     spent = time.monotonic() - began
-    own = request.target in FAMILIES and request.memory is None
+    own = FAMILIES.is_own(request.target) and request.memory is None
     found = []
     with contextlib.ExitStack() as working:
         for answer in answers(request, spent=spent) if own else foreign.answers_from_own_process(request, spent=spent):

@@ -1,4 +1,4 @@
-"""`pixelbench list suites|ablations|tasks|models|figures`."""
+"""`pixelbench list suites|ablations|tasks|models|statistics|figures`."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from pixelbench.errors import NothingMatched, UserError, nearest, unknown
 
 if TYPE_CHECKING:
     from pixelbench.published.figures import Figure
+    from pixelbench.registration import Registry
 
 Entry = dict[str, Any]
 
@@ -25,14 +26,17 @@ def register(app: typer.Typer) -> None:
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="suites, ablations, tasks, models or figures.")],
+    kind: Annotated[str, typer.Argument(help="suites, ablations, tasks, models, statistics or figures.")],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Only figures of this data set, or task: CIFAR-10, mnist-fixed.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only figures of this model, as its paper calls it, or variant.")] = None,
     source: Annotated[str | None, typer.Option("--kind", help="Only figures that are: paper, context or reproduction.")] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Lists what there is to run: suites, ablations, tasks, models; or the published figures to compare with. --json has every detail."""
+    """Lists what there is to run: suites, ablations, tasks, models; what is measured on samples; or the published figures to compare with.
+
+    --json has every detail.
+    """
     from pixelbench.data.folder import use_data_folder
 
     kinds: dict[str, tuple[Callable[[], list[Entry]], Callable[[list[Entry]], None]]] = {
@@ -40,6 +44,7 @@ def list_names(
         "ablations": (_ablations, _print_ablations),
         "tasks": (_tasks, _print_tasks),
         "models": (_models, _print_models),
+        "statistics": (_statistics, _print_statistics),
         "figures": (lambda: _figures(dataset, model, source), _print_figures),
     }
     if kind not in kinds:
@@ -98,9 +103,10 @@ def _print_suites(entries: list[Entry]) -> None:
 
 
 def _tasks() -> list[Entry]:
-    from pixelbench.data import get_task, task_names
+    from pixelbench.data import TASKS, get_task, task_names
 
     tasks = [get_task(name) for name in task_names()]
+    _say_problems(TASKS)
     return [
         {
             "name": task.name,
@@ -135,6 +141,7 @@ def _models() -> list[Entry]:
     from pixelbench.experiments.sizes import published_sizes
     from pixelbench.models.families import FAMILIES
 
+    _say_problems(FAMILIES)
     return [
         {
             "name": family.name,
@@ -144,7 +151,7 @@ def _models() -> list[Entry]:
             "settings": family.parse({}).as_dict(),
             "published": published_sizes(family),
         }
-        for family in FAMILIES.values()
+        for family in FAMILIES.usable()[0].values()
     ]
 
 
@@ -154,6 +161,27 @@ def _print_models(entries: list[Entry]) -> None:
         settings = ", ".join(f"{name} = {json.dumps(value)}" for name, value in entry["settings"].items()) or "none"
         sizes = [f"{found['parameters']:,} weights at {found['where']}" for found in entry["published"]]
         _print_block(entry["name"], f"{entry['title']} ({entry['paper']})", f"settings: {settings}", *sizes)
+
+
+def _statistics() -> list[Entry]:
+    from pixelbench.evaluation.quality import STATISTICS
+
+    _say_problems(STATISTICS)
+    names = ("name", "title", "meaning", "unit", "better", "coloured")
+    return [{name: getattr(one, name) for name in names} for one in STATISTICS.usable()[0].values()]
+
+
+def _print_statistics(entries: list[Entry]) -> None:
+    for entry in entries:
+        colours = "; of several channels only" if entry["coloured"] else ""
+        good = "held against real images" if entry["better"] == "as real images" else f"{entry['better']} is better"
+        _print_block(entry["name"], f"{entry['title']}: {entry['meaning']}", f"a {entry['unit']}, {good}{colours}")
+
+
+def _say_problems(registry: "Registry[Any]") -> None:
+    """What other packages announce and cannot be used, on standard error."""
+    for problem in registry.usable()[1]:
+        say(problem)
 
 
 def _figures(dataset: str | None, model: str | None, kind: str | None) -> list[Entry]:

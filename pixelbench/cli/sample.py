@@ -146,6 +146,8 @@ def _draw(
     model = load_run(run.stored)
     if method is Method.cached and model.sees_ahead:
         raise UserError(f"{run.variant} is not causal: it sees what it predicts, so only --method naive can draw from it.")
+    if method is Method.cached and not model.incremental:
+        raise UserError(f"{run.variant} has no incremental mode, so only --method naive can draw from it.")
     generator = torch.Generator().manual_seed(seed)
     tempered = f", temperature {temperature:g}" if temperature != 1 else ""
     of_class = f", {classes.said}" if classes else ""

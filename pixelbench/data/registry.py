@@ -1,5 +1,7 @@
-"""The tasks by name, and image folders by path."""
+"""The tasks by name, ours and those that other packages register, and image folders by path."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,32 +12,31 @@ from pixelbench.data.folder_task import PREFIX, folder_task, imagenet_task, prep
 from pixelbench.data.mnist import FASHION_MNIST, MNIST, MNIST_DYNAMIC, MNIST_THRESHOLD
 from pixelbench.data.mnist_fixed import MNIST_FIXED
 from pixelbench.data.photos import PHOTOS, PHOTOS_8BIT
-from pixelbench.data.task import Task
+from pixelbench.data.task import Task, TaskData
 from pixelbench.errors import unknown
+from pixelbench.levels import MOST_LEVELS
+from pixelbench.registration import Registry
 
-_TASKS: dict[str, Task] = {
-    task.name: task
-    for task in (
-        DIGITS,
-        PHOTOS,
-        PHOTOS_8BIT,
-        MNIST,
-        MNIST_FIXED,
-        MNIST_DYNAMIC,
-        MNIST_THRESHOLD,
-        FASHION_MNIST,
-        CIFAR10,
-        CIFAR10_GREY,
-        CIFAR10_16,
-    )
-}
+_Builder = Callable[[], TaskData]
+TASKS: Registry[Task] = Registry("task", "pixelbench.tasks")
 #: The sides of the small ImageNets, whose tasks change when their folders are prepared.
 _IMAGENETS = {f"imagenet{side}": side for side in (32, 64)}
 
 
+def register_task(task: Task) -> Task:
+    """Make a task known by name.
+
+    Raises:
+        UserError: the name is taken, or is none.
+        ValueError: something else that no task can have.
+    """
+    TASKS.add(task.name, _checked(task), sys._getframe(1).f_globals["__name__"])
+    return task
+
+
 def task_names() -> list[str]:
-    """Every task with a name of its own."""
-    return [*_TASKS, *_IMAGENETS]
+    """Every task with a name of its own that can be used."""
+    return [*TASKS.usable()[0], *_IMAGENETS]
 
 
 def get_task(name: str) -> Task:
@@ -44,8 +45,8 @@ def get_task(name: str) -> Task:
     Raises:
         UserError: no such task, the message names the nearest one; or a folder that cannot be used.
     """
-    if name in _TASKS:
-        return _TASKS[name]
+    if name in TASKS:
+        return TASKS[name]
     if name in _IMAGENETS:
         return imagenet_task(_IMAGENETS[name])
     if name.startswith(PREFIX):
@@ -58,13 +59,14 @@ def get_task(name: str) -> Task:
 
 def usual_digest(name: str, digest: str) -> str:
     """The task's own digest where `digest` is of another split of its images, whose test images are the same; else `digest` itself."""
-    task = _TASKS.get(name)
+    task = TASKS.get(name)
     return task.digest if task is not None and digest and digest == task.all_training else digest
 
 
 def has_units(name: str) -> bool:
     """Whether errors of the task of that name are over larger units than its clusters, so that `relabel` changes something."""
-    return name in _TASKS and _TASKS[name].unit_of is not Task.unit_of
+    task = TASKS.get(name)
+    return task is not None and task.unit_of is not Task.unit_of
 
 
 def relabel(name: str, clusters: np.ndarray) -> np.ndarray:
@@ -75,4 +77,30 @@ def relabel(name: str, clusters: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: a cluster that the task does not have.
     """
-    return _TASKS[name].unit_of(clusters) if name in _TASKS else clusters
+    task = TASKS.get(name)
+    return clusters if task is None else task.unit_of(clusters)
+
+
+def _checked(task: Task) -> Task:
+    """Raises ValueError where something would only fail later."""
+    if min(task.shape) < 1 or not 2 <= task.levels <= MOST_LEVELS:
+        raise ValueError(f"task '{task.name}': images need positive sizes and 2 to {MOST_LEVELS:,} levels, got {task.shape} with {task.levels}")
+    if task.name.startswith(PREFIX) or task.name in _IMAGENETS:
+        raise ValueError(f"task '{task.name}': that name stands for a folder of images")
+    return task
+
+
+for _task in (
+    DIGITS,
+    PHOTOS,
+    PHOTOS_8BIT,
+    MNIST,
+    MNIST_FIXED,
+    MNIST_DYNAMIC,
+    MNIST_THRESHOLD,
+    FASHION_MNIST,
+    CIFAR10,
+    CIFAR10_GREY,
+    CIFAR10_16,
+):
+    register_task(_task)

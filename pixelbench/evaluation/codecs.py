@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pixelbench.errors import UserError, unknown
+from pixelbench.models.families import FAMILIES
 
 
 def encode_png(mosaic: np.ndarray) -> bytes:
@@ -25,27 +26,34 @@ def encode_webp(mosaic: np.ndarray) -> bytes:
     return _saved(Image.fromarray(colour), format="WEBP", lossless=True, quality=100, method=6, exact=True)
 
 
-#: Codec name → mosaic to file.
-CODECS: dict[str, Callable[[np.ndarray], bytes]] = {"png": encode_png, "webp": encode_webp}
-
-
 def code_length_bits(images: np.ndarray, levels: int, codec: str) -> int:
     """Length in bits, header included, of the file that `codec` makes of all images.
 
     Args:
         images: integer (N, C, H, W), values 0 … levels-1.
         levels: how many values a sub-pixel can have, at most 256.
-        codec: `png` or `webp`.
+        codec: a family of that kind.
 
     Raises:
         UserError: an unknown codec, or images with neither 1 nor 3 channels.
         ValueError: a value outside 0 … levels-1.
     """
-    if codec not in CODECS:
-        raise unknown("codec", codec, CODECS)
+    encode = encoder(codec)
     if images.min() < 0 or images.max() >= min(levels, 256):
         raise ValueError(f"images must hold 0 to {min(levels, 256) - 1}, got {images.min()} to {images.max()}")
-    return 8 * len(CODECS[codec](as_mosaic(images)))
+    return 8 * len(encode(as_mosaic(images)))
+
+
+def encoder(codec: str) -> Callable[[np.ndarray], bytes]:
+    """From a mosaic to the bytes of a file.
+
+    Raises:
+        UserError: there is no such codec.
+    """
+    family = FAMILIES.get(codec)
+    if family is None or family.kind != "codec":
+        raise unknown("codec", codec, [name for name, known in FAMILIES.usable()[0].items() if known.kind == "codec"])
+    return family.load()
 
 
 def as_mosaic(images: np.ndarray) -> np.ndarray:

@@ -25,8 +25,9 @@ import torch
 from torch import nn
 
 from pixelbench.data import TaskData
-from pixelbench.evaluation.codecs import CODECS, as_mosaic, code_length_bits
+from pixelbench.evaluation.codecs import as_mosaic, code_length_bits, encoder
 from pixelbench.evaluation.likelihood import Likelihood
+from pixelbench.evaluation.quality import own_statistics
 from pixelbench.experiments import stages
 from pixelbench.experiments.miniature import (
     SEED,
@@ -58,7 +59,6 @@ _LOOKS, _BATCHES = 20, 20
 _LATE_UPDATES, _LATE = 3, 7 / 8
 #: A generator of this seed gives a 0 among its first 16 uniform numbers: only there one can see whether a pixel of grey 0 could become 1.
 _SEED_OF_A_ZERO = 1_753_191
-_STATISTICS = ("mean_level", "zeros", "constant_images", "spatial_correlation", "colour_coherence", "chroma_luma")
 
 
 @dataclass
@@ -114,6 +114,9 @@ def _network(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> No
             late.begin_training(training_images(spec) / spec.recipe["batch"])
             found.numbers["loss over the training"] = _losses(late, looks, data)
         found.numbers["nats after late updates"] = _late_updates(late, at_late, small, data)
+        if trainer.selected_update is not None:
+            found.exact["selected update"] = trainer.selected_update
+            found.numbers["nats of selected weights"] = _nats_of_selected(trainer, small, data)
 
 
 def _fitted(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> None:
@@ -129,7 +132,7 @@ def _codec(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> None
     images = data.test.images
     bits, mosaic = code_length_bits(images, small.task["levels"], spec.family), as_mosaic(images)
     found.numbers["bits/dim of a bit"] = [float(bits_per_dim(bits_to_nats(1.0), images.shape[1:]))]
-    found.exact |= {"mosaic": _digest(mosaic), "bits a byte": bits / len(CODECS[spec.family](mosaic))}
+    found.exact |= {"mosaic": _digest(mosaic), "bits a byte": bits / len(encoder(spec.family)(mosaic))}
     found.libraries[f"pillow {version('pillow')}"] = {"code length": bits}
 
 
@@ -204,6 +207,13 @@ def _late_updates(model: AutoregressiveModel, run: RunSpec, small: RunSpec, data
     return [nats for m in (trainer.evaluated, trainer.model) for nats in stages.evaluate(m, data, small, leaky=False).test.nats.tolist()]
 
 
+def _nats_of_selected(trainer: Trainer, small: RunSpec, data: TaskData) -> list[float]:
+    """Nats of the test images after the last weights are gone: where the miniature's best point is its last, they would be the same."""
+    for weight in trainer.averaged.parameters():
+        nn.init.zeros_(weight)
+    return stages.evaluate(trainer.evaluated, data, small, leaky=False).test.nats.tolist()
+
+
 def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found: _Found) -> None:
     """What a run's record says of the model."""
     leaky = model.sees_ahead
@@ -220,7 +230,7 @@ def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found
     found.exact |= {"sampler": samples.method, "samples": _digest(samples.images)}
     found.exact["samples from a random canvas"] = _digest(samples.from_random_canvas)
     found.numbers["canvas agreement"] = [samples.canvas_agreement]
-    found.numbers["image statistics"] = [value for name in _STATISTICS if (value := samples.real.get(name)) is not None]
+    found.numbers["image statistics"] = [value for name in own_statistics() if (value := samples.real.get(name)) is not None]
 
 
 def _summary(likelihood: Likelihood) -> list[float]:

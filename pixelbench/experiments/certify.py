@@ -16,21 +16,14 @@ import numpy as np
 
 from pixelbench.causality import CausalityReport, check_causality
 from pixelbench.causality.positions import TRAINED_POSITIONS, by_importance
-from pixelbench.errors import UserError
 from pixelbench.experiments.closure import certificate_digest
 from pixelbench.experiments.provenance import versions
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.families import Family, get_family
+from pixelbench.models.families import get_family
 from pixelbench.store.atomic import write_json
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.seeding import derive
 
-#: Maps of the narrow copy: four a colour, so that each colour group is more than one map wide.
-_LEAST_MAPS, _MAPS_A_COLOUR = 8, 4
-#: Other widths that families have, by the setting's name: what is seen does not depend on them.
-_MOST_WIDTHS = {"key_maps": 4, "value_maps": 8, "encoder_maps": 8, "condition_maps": 8, "latent_maps": 4, "latent": 4, "components": 2}
-#: Nets with weights in common, each with masks of its own: what is seen through two shows whether they are mixed in one order.
-_MOST_WIDTHS |= {"masks": 2}
 #: More levels only widen what enters the first layer and what leaves the head; so few can all be tried at each sub-pixel.
 _MOST_LEVELS = 17
 #: `stages.build`: the model of a run, with changes of settings or levels.
@@ -38,15 +31,10 @@ Build = Callable[..., AutoregressiveModel]
 
 
 def narrow(spec: RunSpec) -> dict[str, Any]:
-    """The changes that make the narrow copy: fewer maps and levels where the run has more, and where its family still fits together."""
-    few = max(_LEAST_MAPS, _MAPS_A_COLOUR * spec.task["channels"])
+    """The changes that make the narrow copy: fewer levels, and of the settings that the family names at most as much as it says."""
     levels = min(spec.task["levels"], _MOST_LEVELS)
-    family, shape = get_family(spec.family), [spec.task[name] for name in ("channels", "height", "width")]
-    changes: dict[str, Any] = {}
-    for name, most in [(name, few) for name in ("maps", "head_maps")] + list(_MOST_WIDTHS.items()):
-        if spec.settings.get(name, 0) > most and _is_valid(family, {**spec.settings, **changes, name: most}, shape, levels):
-            changes[name] = most
-    return {"levels": levels, **changes}
+    channels, height, width = (spec.task[name] for name in ("channels", "height", "width"))
+    return {"levels": levels, **get_family(spec.family).narrowed(spec.settings, channels, height, width, levels)}
 
 
 def certify(spec: RunSpec, build: Build, cache: Path | None) -> CausalityReport:
@@ -87,13 +75,6 @@ def artifact_of(report: CausalityReport) -> bytes:
     """
     short = dataclasses.replace(report, missing=tuple(gap for gap in report.missing if gap.inside))
     return json.dumps(short.to_json(), sort_keys=True, indent=1, allow_nan=False).encode()
-
-
-def _is_valid(family: Family, settings: dict[str, Any], shape: list[int], levels: int) -> bool:
-    with contextlib.suppress(UserError):
-        channels, height, width = shape
-        return family.misfit(family.parse(settings), channels, height, width, levels) is None
-    return False
 
 
 def certificate_key(spec: RunSpec) -> str:

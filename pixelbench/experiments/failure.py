@@ -26,9 +26,7 @@ _LOG_LINES = 20
 _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/)])/[^\s\"',:;()<>\[\]]+")
 
 
-def ended_record(
-    spec: RunSpec, status: Status, error: RunError, *, request: Request, device: str, threads: int, seconds: float
-) -> Record:
+def ended_record(spec: RunSpec, status: Status, error: RunError, *, request: Request, device: str, threads: int, seconds: float) -> Record:
     """The record of a run whose executor could not write one: its worker died, or the executor itself is at fault."""
     precision = spec.recipe.get("precision", "fp32")
     made = provenance(get_family(spec.family), device=device, precision=precision, threads=threads)

@@ -31,6 +31,8 @@ _WARMUP, _KL_WARMUP = 3, 5
 _KL_WARMUP_EPOCHS = 2.0
 #: Below every gradient's norm here (0.06 and more), so that clipping acts in each update; late updates have the run's own.
 _CLIP = 0.05
+#: Where each number is clipped: below the largest of every gradient here.
+_CLIP_VALUE = 1e-3
 #: Images of the three splits; what is scored by twos has a last batch of one.
 _TRAIN, _VALIDATION, _TEST, _BATCH, _DRAWN = 10, 3, 5, 4, 2
 #: With several scales: what starts from the first batch has two pixels an image at the coarsest, and too few of them blow rounding up.
@@ -83,8 +85,10 @@ def with_own_schedules(spec: RunSpec, small: RunSpec) -> RunSpec:
 
 
 def narrow(spec: RunSpec) -> dict[str, Any]:
-    """The run's settings with few maps and layers."""
-    channels, settings = spec.task["channels"], dict(spec.settings)
+    """The run's settings with few maps and layers; of a family from another package, what that says of a narrow copy."""
+    channels, settings, family = spec.task["channels"], dict(spec.settings), get_family(spec.family)
+    if not family.is_own:
+        return settings | family.narrowed(settings, channels, *family.small, spec.task["levels"])
     most = _MOST | {"maps": 4 + channels, "head_maps": 6 + channels}  # no multiple of three: colours of different widths
     if "dilations" in settings:
         most["layers"] = max(2, len(settings["dilations"]))  # they are taken in turn
@@ -180,7 +184,7 @@ def _shape(spec: RunSpec) -> tuple[int, int, int]:
     elif settings.get("scales", 1) > 1:
         height, width = 8, 4  # with four times less, two rows are left: of one, the maps from above would be constant
     family = get_family(spec.family)
-    if family.misfit(family.parse(settings), channels, height, width, spec.task["levels"]):
+    if not family.is_own or family.misfit(family.parse(settings), channels, height, width, spec.task["levels"]):
         height, width = family.small
     return channels, height, width
 
@@ -188,8 +192,10 @@ def _shape(spec: RunSpec) -> tuple[int, int, int]:
 def _pressed(spec: RunSpec) -> dict[str, Any]:
     """The recipe with a small batch, its warm-up and decay pressed into so few updates, and a clip that binds."""
     recipe, scales = spec.recipe, spec.settings.get("scales", 1)
+    later = {"clip_value": min(recipe["clip_value"], _CLIP_VALUE)} if "clip_value" in recipe else {}
     return {
         **recipe,
+        **later,
         "batch": min(recipe["batch"], _BATCH_OF_SCALES if scales > 1 else _BATCH),
         "warmup": _WARMUP if recipe["warmup"] else 0,
         "decay": recipe["decay"] ** (spec.updates / UPDATES),

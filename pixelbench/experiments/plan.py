@@ -139,9 +139,7 @@ def make_plan(
         NothingMatched: `only` leaves no cell.
     """
     _check_choices(rerun, shard)
-    specs, problems = without_twins(
-        specs_of(suite, only=only, seeds=seeds, budget=budget, limit=limit, device=device, precision=precision)
-    )
+    specs, problems = without_twins(specs_of(suite, only=only, seeds=seeds, budget=budget, limit=limit, device=device, precision=precision))
     if shard is not None:
         specs = specs[shard[0] - 1 :: shard[1]]
     found = scan(store).examine({spec.key for spec in specs})

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pixelbench.experiments.closure import code_digest
-from pixelbench.models.families import Family
+from pixelbench.models.families import FAMILIES, Family
 from pixelbench.store.record import Provenance
 
 #: The packages whose version can change a number.
@@ -17,23 +17,25 @@ _PACKAGES = ("pixelbench", "torch", "torchvision", "numpy", "scikit-learn", "sci
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def provenance(family: Family, *, device: str, precision: str, threads: int) -> Provenance:
+def provenance(family: Family, *, device: str, precision: str, threads: int, micro_batch: int | None = None) -> Provenance:
     """The record's field of that name.
 
     Args:
         family: the code that decides its numbers is digested.
         device, precision: resolved, for example `cuda:1` and `bf16`.
         threads: torch's threads of this process.
+        micro_batch: images of a batch that are trained on at once, where it is not all of them.
     """
     commit, dirty = git_state()
     return Provenance(
         git_commit=commit,
         git_dirty=dirty,
         source_digest=code_digest(family.name),
-        versions=versions(),
+        versions=versions() | dict(filter(None, [FAMILIES.distribution(family.name)])),
         device=device_title(device),
         threads=threads,
         precision=precision,
+        micro_batch=micro_batch,
         deterministic=_is_deterministic(device),
     )
 

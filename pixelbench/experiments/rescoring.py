@@ -37,7 +37,7 @@ def verify_behaviour(found: Scan, progress: Progress = lambda *told: None) -> tu
         record = runs[0].record
         progress(f"{record.task.name}/{record.variant.name}", done, len(groups))
         labels, keys = tuple(run.record.spec.label for run in runs), tuple(run.record.run_key for run in runs)
-        if record.behaviour is None or record.variant.family not in FAMILIES:
+        if record.behaviour is None or FAMILIES.get(record.variant.family) is None:
             judged.append(Behaviour(labels, keys, "unverified"))
             continue
         present = fingerprint(record.spec)
@@ -97,4 +97,3 @@ def _compared(run: StoredRun, label: str, most: int | None) -> Rescored:
     holds = bool(np.isfinite(again).all() and largest.max() <= TOLERANCE)
     reason = "" if holds else f"{int((~(largest <= TOLERANCE)).sum()):,} of {images:,} images have another likelihood"
     return Rescored(label, run.record.run_key, images, difference if math.isfinite(difference) else None, holds, reason)
-

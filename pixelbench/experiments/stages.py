@@ -45,7 +45,14 @@ def fit(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: b
 
 
 def trainer(
-    model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: bool, max_seconds: float | None = None, **hooks: Any
+    model: AutoregressiveModel,
+    data: TaskData,
+    spec: RunSpec,
+    *,
+    redrawn: bool,
+    max_seconds: float | None = None,
+    micro_batch: int | None = None,
+    **hooks: Any,
 ) -> Trainer:
     """The training of a network as the run asks for it; `hooks` are those of `Trainer`: identity, accepts, save, stop."""
     train, validation = condition_of(model, data.train), condition_of(model, data.validation)
@@ -54,7 +61,7 @@ def trainer(
         torch.from_numpy(data.train.images),
         torch.from_numpy(data.validation.images),
         Recipe(**spec.recipe),
-        Plan(spec.updates, spec.seed, max_seconds),
+        Plan(spec.updates, spec.seed, max_seconds, micro_batch),
         redrawn=redrawn,
         conditions=None if train is None or validation is None else (train, validation),
         **hooks,
@@ -143,7 +150,7 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
     """Samples for the statistics, and the canvas test: same generator, canvas of zeros against a random one, any difference is a leak.
 
     The cached sampler never looks at its canvas, so the canvas test takes the naive one: a single image where the model is causal, all
-    of them where it leaks and can be sampled no other way.
+    of them where it leaks and can be sampled no other way. A causal model without the incremental mode is sampled naively too.
     """
     n = spec.evaluation["sequential_images"] if leaky else spec.evaluation["samples"]
     tried = n if leaky else 1
@@ -155,11 +162,12 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
         return model.sample(count, condition=condition, generator=chance, method=method, canvas=canvas).cpu().numpy()
 
     blank, noisy = drawn(tried, "naive"), drawn(tried, "naive", noise)
-    images = blank if leaky else drawn(n, "cached")
+    method: Method = "naive" if leaky or not model.incremental else "cached"
+    images = blank if leaky else drawn(n, method)
     return Samples(
         images,
         noisy,
-        "naive" if leaky else "cached",
+        method,
         sample_statistics(images, model.levels),
         sample_statistics(test_images, model.levels),
         float((blank == noisy).mean()),

@@ -25,7 +25,7 @@ class KnownCode:
     def verdict(self, record: Record) -> Verdict:
         """`current` where the code is the same but for comments, or computes the same; `unverified` where nobody has looked yet, or where
         the record has no fingerprint to look at."""
-        if record.variant.family not in FAMILIES:
+        if FAMILIES.get(record.variant.family) is None:
             return "unverified"
         if record.schema > 1 and record.provenance.source_digest == code_digest(record.variant.family):
             return "current"

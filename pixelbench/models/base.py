@@ -43,6 +43,7 @@ class AutoregressiveModel(nn.Module):
         latent: the likelihood is a bound; `log_prob` then takes `generator` and `importance_samples`.
         completion: `exact`, unknown sub-pixels drawn given all known earlier ones; `approximate` where latents must be found first.
         sees_ahead: a planted fault lets the network see what it predicts, so it has no row-and-step face.
+        incremental: it has the incremental mode, `stepper`; without one it is sampled by whole forwards.
     """
 
     output: Output
@@ -64,6 +65,11 @@ class AutoregressiveModel(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(iter([*self.parameters(), *self.buffers()]), torch.empty(0)).device
+
+    @property
+    def incremental(self) -> bool:
+        """Whether `stepper` can be had."""
+        return not self.sees_ahead and type(self).stepper is not AutoregressiveModel.stepper
 
     def order(self) -> Sequence[tuple[int, int, int]]:
         """(row, column, colour) of every sub-pixel as they are generated: raster order, unless the family has another."""

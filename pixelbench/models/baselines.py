@@ -63,6 +63,3 @@ class BaselineStepper:
 
     def put(self, column: int, colour: int, values: Tensor) -> None:
         """Nothing depends on what was drawn."""
-
-
-BUILDERS = {"uniform": Baseline, "histogram": Histogram}

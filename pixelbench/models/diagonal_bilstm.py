@@ -143,6 +143,3 @@ class DiagonalBiLSTMFace(RecurrentFace):
         self.hiddens[column + 1][colour].copy_(hidden)
         self.cells[column + 1][colour].copy_(cell)
         return hidden + self.arrived[column][colour]
-
-
-BUILDERS = {"diagonal-bilstm": DiagonalBiLSTM}

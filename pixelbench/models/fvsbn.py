@@ -54,6 +54,3 @@ class FVSBNSteps:
     def put(self, bits: Tensor) -> None:
         self.seen[:, self.step] = bits
         self.step += 1
-
-
-BUILDERS = {"fvsbn": FVSBN}

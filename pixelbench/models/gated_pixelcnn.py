@@ -219,6 +219,3 @@ class GatedStepper:
 
 def _bias_rows(bias: ConditionBias | None, condition: Tensor | None, height: int) -> list[Tensor] | None:
     return None if bias is None or condition is None else bias.rows(condition, height)
-
-
-BUILDERS = {"gated-pixelcnn": GatedPixelCNN}

@@ -148,6 +148,3 @@ def _degrees(settings: MADESettings, size: int) -> np.ndarray:
             layer[:] = chance.randint(least, max(size, least + 1), settings.hidden)
             least = layer.min()
     return found
-
-
-BUILDERS = {"made": MADE}

@@ -127,6 +127,3 @@ class _Chunks:
         count = part.stop - part.start
         after = rows[count].clone()
         return rows[:count].sigmoid_(), after
-
-
-BUILDERS = {"nade": NADE}

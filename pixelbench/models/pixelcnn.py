@@ -203,6 +203,3 @@ class PixelCNNStepper:
 def pointwise(inputs: Sequence[int], outputs: Sequence[int], conditioning: bool) -> CausalConv2d:
     """A 1x1 convolution with mask B."""
     return CausalConv2d(inputs, outputs, 1, above=False, itself=True, conditioning=conditioning)
-
-
-BUILDERS = {"pixelcnn": PixelCNN}

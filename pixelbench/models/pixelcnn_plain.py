@@ -75,6 +75,3 @@ class PlainStepper:
 
     def put(self, column: int, colour: int, values: Tensor) -> None:
         self.first.write(column, colour, self.encoding.values(values, self.dtype))
-
-
-BUILDERS = {"pixelcnn-plain": PlainPixelCNN}

@@ -233,6 +233,3 @@ class PixelCNNPPStepper:
         for scale in range(fresh):
             self.coarse[scale][column >> scale] = found[self.down_right.last(scale)]
         return self.head(F.elu(found[self.down_right.last(0)]))
-
-
-BUILDERS = {"pixelcnn-pp": PixelCNNPP}

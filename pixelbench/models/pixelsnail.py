@@ -188,6 +188,3 @@ class BlockStep:
     def tell(self, x: Tensor, pixel: int) -> None:
         """The pixel itself (B, m), after `ask`."""
         self.told[:, pixel] = self.keys_and_values(self.content(torch.cat([x, self.h, self.place[:, :, pixel]], 1)))
-
-
-BUILDERS = {"pixelsnail": PixelSNAIL}

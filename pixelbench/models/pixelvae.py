@@ -304,6 +304,3 @@ def _statistics(level: Tensor) -> dict[str, Any]:
         "active_units": int((variance > _ACTIVE_VARIANCE).sum()),
         "dimensions": len(per_dimension),
     }
-
-
-BUILDERS = {"pixelvae": PixelVAE}

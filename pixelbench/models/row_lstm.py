@@ -80,6 +80,3 @@ class RowLSTMFace(RecurrentFace):
         self.hiddens[column][colour].copy_(hidden)
         cells.copy_(cell)
         return hidden
-
-
-BUILDERS = {"row-lstm": RowLSTM}

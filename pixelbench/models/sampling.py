@@ -40,7 +40,7 @@ def sample(
         n: how many; may be left out with `given`.
         condition: what the images are conditioned on, (n, …), for a model that needs it.
         generator: its state decides the images; the global one if left out.
-        method: `cached`, `naive`, or `auto`: cached unless the model sees what it predicts.
+        method: `cached`, `naive`, or `auto`: cached where the model has the incremental mode, which none has that sees what it predicts.
         given, known: images (n, C, H, W) and a mask, True where their values are held; the rest is drawn, in the model's order. `known` may
             leave out n.
         canvas: what not yet drawn sub-pixels hold, (n, C, H, W); zeros if left out. A causal model never sees it, so a result that
@@ -69,7 +69,7 @@ def sample(
     if held is not None and given is not None:
         images = torch.where(held, given.to(images), images)
     if method == "auto":
-        method = "naive" if model.sees_ahead else "cached"
+        method = "cached" if model.incremental else "naive"
     fill = _fill_cached if method == "cached" else _fill_naive
     was_training = model.training
     model.eval()

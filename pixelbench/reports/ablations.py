@@ -1,6 +1,5 @@
 """Ablations: each baseline in a store beside the variants that differ from it in one setting alone."""
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,7 +72,7 @@ class Ablation:
 
 
 def _as_dict(entry: AblationRow) -> dict[str, Any]:
-    row = {name: value for name, value in dataclasses.asdict(entry.row).items() if name not in ("rank", "behind", "published")}
+    row = {name: value for name, value in entry.row.as_dict().items() if name not in ("rank", "behind", "published")}
     contrast = None if entry.contrast is None else {"of": entry.contrast.of, **vars(entry.contrast.difference)}
     return {**row, "value": entry.value, "difference": contrast, "sentences": list(entry.sentences)}
 

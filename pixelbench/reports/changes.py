@@ -208,9 +208,7 @@ def _likelihood(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[Kind, list
     same = [(one.key, one.record.likelihood) for one in before.scored] == [(one.key, one.record.likelihood) for one in after.scored]
     if a.leaky or b.leaky:
         return "identical" if same else "unchanged", ["A leak's likelihood means nothing and is not compared."], _NOTHING
-    values = [
-        _in_unit(float(np.mean([score.bits_per_dim for score in cell.likelihoods])), before) for cell in (before, after)
-    ]
+    values = [_in_unit(float(np.mean([score.bits_per_dim for score in cell.likelihoods])), before) for cell in (before, after)]
     difference = values[1] - values[0]
     noise, source = (0.0, "") if same else _noise(before, after, a, b)
     numbers: _Numbers = (values[0], values[1], difference, noise)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
+from pixelbench.evaluation.quality import STATISTICS, Statistic
 from pixelbench.reports import words
 from pixelbench.reports.ablations import Ablation
 from pixelbench.reports.tables import Row, TaskTable
@@ -32,10 +34,6 @@ LATENTS = Column("latents used", words.latents, weight=4)
 CAUSAL = Column("causal", words.causal, right=False)
 SEQUENTIAL = Column("sequential score", words.sequential, weight=4)
 BEHIND = Column("behind the best (95 %)", lambda row: words.behind(row.behind), weight=7)
-ZEROS = Column("zeros", lambda row: words.share(row.zeros), lambda table: words.share(table.real["zeros"]), weight=2)
-COHERENCE = Column(
-    "colour coherence", lambda row: words.ratio(row.colour_coherence), lambda table: words.ratio(table.real["colour_coherence"]), weight=3
-)
 UPDATES = Column("updates", lambda row: words.whole(row.updates), weight=8)
 PARAMETERS = Column("parameters", lambda row: words.whole(row.parameters), weight=6)
 SECONDS = Column("seconds", lambda row: words.seconds(row.seconds), weight=5)
@@ -49,7 +47,7 @@ def columns_of(table: TaskTable) -> list[Column]:
     a paper's figure no verdict.
     """
     judged = [PUBLISHED, DIFFERENCE, VERDICT] if any(row.published for row in table.rows) else []
-    columns = [RANK, VARIANT, SCORE, NATS, *judged, SEEDS, BEHIND, CAUSAL, SEQUENTIAL, LATENTS, ZEROS, COHERENCE]
+    columns = [RANK, VARIANT, SCORE, NATS, *judged, SEEDS, BEHIND, CAUSAL, SEQUENTIAL, LATENTS, *statistics_of(table)]
     return _speaking([*columns, UPDATES, PARAMETERS, SECONDS, STATUS], table)
 
 
@@ -57,7 +55,7 @@ def columns_of_ablation(ablation: Ablation) -> list[Column]:
     """Likewise of an ablation's rows: what differs, and the difference that it makes."""
     value = Column("what differs", lambda row: ablation.of(row.label).value, right=False, weight=5)
     against = Column("difference (95 %)", lambda row: words.against(ablation.of(row.label).contrast))
-    columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, LATENTS, ZEROS, COHERENCE]
+    columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, LATENTS, *statistics_of(ablation.table)]
     if all(entry.contrast is None for entry in ablation.rows):
         columns.remove(against)
     if any(row.status != "done" for row in ablation.table.rows):
@@ -65,11 +63,24 @@ def columns_of_ablation(ablation: Ablation) -> list[Column]:
     return _speaking(columns, ablation.table)
 
 
+def statistics_of(table: TaskTable) -> list[Column]:
+    """A column for each statistic that has one and says something here: of colours where there are any, others' where measured."""
+    found = {name: one for name, one in STATISTICS.usable()[0].items() if one.weight is not None and (table.coloured or not one.coloured)}
+    values = [table.real, *(row.statistics for row in table.rows)]
+    return [_column(one) for name, one in found.items() if STATISTICS.is_own(name) or any(known.get(name) is not None for known in values)]
+
+
+@cache
+def _column(statistic: Statistic) -> Column:
+    name, said = statistic.name, words.share if statistic.unit == "share" else words.ratio
+    weight = statistic.weight or 0
+    return Column(statistic.title, lambda row: said(row.statistics.get(name)), lambda table: said(table.real.get(name)), weight=weight)
+
+
 def _speaking(columns: list[Column], table: TaskTable) -> list[Column]:
     silent = {
         NATS: not table.binary,
         LATENTS: all(row.kl is None for row in table.rows),
-        COHERENCE: not table.coloured,
         SEQUENTIAL: all(row.sequential_bits_per_dim is None for row in table.rows),
     }
     return [column for column in columns if not silent.get(column, False)]

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pixelbench.store.atomic import write_text
-from pixelbench.store.frame import COLUMNS, results_frame
+from pixelbench.store.frame import columns, results_frame
 from pixelbench.store.scan import scan
 from pixelbench.visible import visible
 
@@ -24,7 +24,7 @@ def write_csv(store: Path, path: Path, keys: Collection[str] | None = None) -> N
     frame = results_frame(scan(store).examine(keys))
     if keys is not None:
         frame = frame.loc[frame["run_key"].isin(list(keys))]
-    texts = [name for name, kind in COLUMNS.items() if kind == "object"]
+    texts = [name for name, kind in columns().items() if kind == "object"]
     shown = frame.assign(**{name: [_shown(value) for value in frame[name]] for name in texts})
     write_text(path, shown.to_csv(index=False, lineterminator="\n"))
 

@@ -1,5 +1,9 @@
 """How to read a report: what its columns and verdicts mean, as a Markdown list that each renderer sets out in its way."""
 
+import textwrap
+
+from pixelbench.evaluation.quality import STATISTICS
+from pixelbench.reports import escape
 from pixelbench.reports.report import Report
 
 HOW_TO_READ = """\
@@ -14,8 +18,7 @@ HOW_TO_READ = """\
 - **not causal**: the model sees what it predicts. Its bits/dim (struck through) is not a likelihood and has no rank; the **sequential
   score** is the likelihood of the process its sampler really follows, each sub-pixel predicted from a canvas of earlier ones only.
 - **code length**: the bytes of all test images as one mosaic in an image format. It makes a number readable; it is no model's likelihood.
-- **zeros**, **colour coherence**: the share of values 0, and the correlation between the colour channels, in samples; hold them against the
-  row of real test images."""
+"""
 
 BOUNDS = """\
 - **≤**: the likelihood of a model with latents is only bounded, by the ELBO or, tighter, by importance samples: it needs so much at most. A
@@ -42,6 +45,15 @@ ABLATIONS = """\
   exact value, so the true difference is no larger."""
 
 
+def _statistics() -> str:
+    """What the columns of statistics mean; which values are good, where that is not said by the real images."""
+    shown = [one for one in STATISTICS.usable()[0].values() if one.weight is not None]
+    titles = ", ".join(f"**{escape.text(one.title)}**" for one in shown)
+    meanings = [escape.text(one.meaning) + ("" if one.better == "as real images" else f" ({one.better} is better)") for one in shown]
+    said = f"{', '.join(meanings[:-1])}, and {meanings[-1]}"
+    return textwrap.fill(f"- {titles}: {said}, in samples; hold them against the row of real test images.", 140, subsequent_indent="  ")
+
+
 def explanations(report: Report) -> list[str]:
     """What the columns of its tables mean, those that it has."""
     rows = [row for table in report.tables for row in table.rows]
@@ -52,4 +64,4 @@ def explanations(report: Report) -> list[str]:
         BOUNDS: any(row.standing == "bound" or row.kl is not None for row in rows),
         NATS: any(table.binary for table in report.tables),
     }
-    return [HOW_TO_READ, *(text for text, needed in optional.items() if needed)]
+    return [HOW_TO_READ + _statistics(), *(text for text, needed in optional.items() if needed)]

@@ -89,7 +89,7 @@ def grid_of(caption: str, table: TaskTable, chosen: list[Column], anchors: dict[
     headings = tuple(Heading(column.title, column.right) for column in chosen)
     lines = [Line(row.standing, STANDINGS[row.standing], tuple(_field(column, row, anchors) for column in chosen)) for row in table.rows]
     foot = tuple(column.real(table) for column in chosen)
-    return Grid(caption, headings, tuple(lines), foot if table.real["zeros"] is not None else ())
+    return Grid(caption, headings, tuple(lines), foot if table.measured else ())
 
 
 def split(text: str) -> tuple[str, str]:

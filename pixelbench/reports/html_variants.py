@@ -162,7 +162,7 @@ def _seed(run: Run) -> SeedLine:
         status=run.end,
         score=words.NONE if likelihood is None else words.measured(likelihood.bits_per_dim, likelihood.estimator),
         validation=words.NONE if likelihood is None else words.bits(likelihood.validation_bits_per_dim),
-        updates=words.whole(record.cost.updates),
+        updates=words.whole(record.cost.updates) + (f", best {record.selected_update:,}" if record.selected_update is not None else ""),
         seconds=words.seconds(record.cost.seconds),
         made=_made(record.provenance),
         error=record.error.message if record.error else "; ".join(run.doubts),
@@ -175,6 +175,8 @@ def _made(provenance: Provenance) -> str:
     commit, threads = provenance.git_commit, provenance.threads
     changed = " with uncommitted changes" if provenance.git_dirty else ""
     parts = [provenance.device, provenance.precision, f"{threads} thread{'' if threads == 1 else 's'}"]
+    if provenance.micro_batch is not None:
+        parts.append(f"micro-batches of {provenance.micro_batch:,}")
     parts.append(f"commit {commit[:12]}{changed}" if commit else "no git checkout")
     return ", ".join(parts)
 

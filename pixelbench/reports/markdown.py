@@ -46,7 +46,7 @@ def write_markdown(report: Report, out: Path | None = None) -> Path:
 def result_table(table: TaskTable, chosen: list[columns.Column]) -> str:
     """The rows of a task as a Markdown table, real test images last."""
     rows = [[_cell(column, row) for column in chosen] for row in table.rows]
-    if table.real["zeros"] is not None:
+    if table.measured:
         rows.append([f"*{text}*" if (text := escape.text(column.real(table))) else "" for column in chosen])
     return escape.table([escape.text(column.title) for column in chosen], [column.right for column in chosen], rows)
 

@@ -20,6 +20,7 @@ MOST_CURVES = 12
 #: Baselines without training are lines to hold the curves against.
 LEVEL_LINES = ("uniform", "histogram")
 
+
 def draw_curves(cells: list[Cell]) -> bytes | None:
     """A PNG of the curves of a task's cells, the first `MOST_CURVES` that have one, the same bytes for the same store; None without any.
 

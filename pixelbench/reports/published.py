@@ -153,9 +153,7 @@ def _as_row(figure: Figure | None, verdict: Verdict | None, measured: Measured) 
     return row
 
 
-def _judged(
-    rows: list[dict[str, Any]], known: Known, differences: Differences
-) -> list[tuple[Figure | None, Verdict | None, Measured]]:
+def _judged(rows: list[dict[str, Any]], known: Known, differences: Differences) -> list[tuple[Figure | None, Verdict | None, Measured]]:
     """The figures about a cell, each with verdict and what was measured; None for a figure where nobody has one."""
     about: list[tuple[Figure | None, SuiteRow | None]] = [*known.about(rows[0]["task"], rows[0]["variant"])]
     if not any(figure is not None and figure.kind in JUDGED for figure, _ in about):

@@ -23,8 +23,6 @@ COLUMNS = (
     columns.CAUSAL,
     columns.SEQUENTIAL,
     columns.LATENTS,
-    columns.ZEROS,
-    columns.COHERENCE,
 )
 
 
@@ -33,7 +31,7 @@ def readme_table(store: Path, link: str = "results/report.md") -> str:
     report = build_report(store)
     parts = []
     for table in report.tables:
-        shown = [column for column in COLUMNS if column in columns.columns_of(table)]
+        shown = [column for column in COLUMNS if column in columns.columns_of(table)] + columns.statistics_of(table)
         parts += [f"**{escape.text(table.task)}**, {escape.text(columns.caption(table))}:", result_table(table, shown)]
     parts.append(f"Sample grids, learning curves, paired differences and how to read them: [{link}]({escape.link(link)}).")
     return "\n\n".join(parts)

@@ -58,7 +58,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for `--json`."""
         return {
-            "tasks": [dataclasses.asdict(table) for table in self.tables],
+            "tasks": [table.as_dict() for table in self.tables],
             "published": [dataclasses.asdict(one) for one in self.compared],
             "order": [step.as_dict() for step in self.order],
             "ablations": [ablation.as_dict() for ablation in self.ablations],

@@ -1,12 +1,14 @@
 """One table a task: ranked causal variants, those that are told the class, bounds, code lengths, leaks, and what has no number."""
 
+import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.reports.comparisons import Compared, foremost_of
 from pixelbench.reports.runs import Cell
 from pixelbench.reports.statistics import compare_cells
@@ -48,9 +50,7 @@ class Row:
     sequential_bits_per_dim: float | None
     sequential_bits_per_dim_se: float | None
     sequential_images: int | None
-    zeros: float | None
-    constant_images: float | None
-    colour_coherence: float | None
+    statistics: dict[str, float | None]
     canvas_agreement: float | None
     active_units: float | None
     latent_dimensions: float | None
@@ -61,6 +61,11 @@ class Row:
     status: str
     diagnoses: tuple[str, ...]
     published: Compared | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, the statistics beside the others."""
+        values = dataclasses.asdict(self)
+        return values.pop("statistics") | values
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,15 @@ class TaskTable:
         return self.shape[0] > 1
 
     @property
+    def measured(self) -> bool:
+        """Whether there is anything to show of the real test images."""
+        return any(value is not None for value in self.real.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**dataclasses.asdict(self), "rows": [row.as_dict() for row in self.rows]}
+
+    @property
     def binary(self) -> bool:
         """Images of two levels, whose likelihood the literature gives in nats per image."""
         return self.levels == 2
@@ -102,8 +116,8 @@ def build_tables(cells: list[Cell], compared: Iterable[Compared] = ()) -> list[T
 
 def table_of(cells: list[Cell], rows: list[Row]) -> TaskTable:
     """A table of these cells, all of one task."""
-    names = ("zeros", "constant_images", "colour_coherence", "mean_level")
-    real = {name: next((v for cell in cells if (v := cell.statistic(name, of="real")) is not None), None) for name in names}
+    statistics = STATISTICS.usable()[0]
+    real = {name: next((v for cell in cells if (v := cell.statistic(name, of="real")) is not None), None) for name in statistics}
     budgets = tuple(sorted({cell.runs[0].record.budget.name for cell in cells}))
     about = [cell.runs[0].record.task for cell in cells]
     preprocessing = tuple(dict.fromkeys(task.preprocessing for task in about))
@@ -168,9 +182,7 @@ def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None
         sequential_bits_per_dim=cell.mean("sequential", "bits_per_dim"),
         sequential_bits_per_dim_se=cell.mean("sequential", "bits_per_dim_se"),
         sequential_images=None if sequential_images is None else round(sequential_images),
-        zeros=cell.statistic("zeros"),
-        constant_images=cell.statistic("constant_images"),
-        colour_coherence=cell.statistic("colour_coherence"),
+        statistics={name: cell.statistic(name) for name in STATISTICS.usable()[0]},
         canvas_agreement=cell.mean("samples", "canvas_agreement"),
         active_units=cell.mean("latent", "active_units"),
         latent_dimensions=cell.mean("latent", "dimensions"),

@@ -103,7 +103,7 @@ def _grid(table: TaskTable, shown: list[columns.Column], title: str, *, close: b
         cells = (_cell(column, row, close) for column in shown)
         grid.add_row(*cells, style="dim" if row.standing in ("reference", "unscored") else None)
     measured = any(column.real(table) for column in shown if column is not columns.VARIANT)
-    if measured and table.real["zeros"] is not None:
+    if measured and table.measured:
         grid.add_section()
         grid.add_row(*(_text(column.real(table), style="italic") for column in shown))
     return grid

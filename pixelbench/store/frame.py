@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.store.artifacts import EVIDENCE
 from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, StoredRun, require_store, scan
 from pixelbench.visible import visible
 
-#: Column → pandas type. Integers that may be absent are nullable; real numbers are NaN where absent.
-COLUMNS: dict[str, str] = {
+#: Column → pandas type, but for the statistics. Integers that may be absent are nullable; real numbers are NaN where absent.
+_COLUMNS: dict[str, str] = {
     "run_key": "object",
     "task": "object",
     "variant": "object",
@@ -28,15 +29,13 @@ COLUMNS: dict[str, str] = {
     "expect": "object",
     "n_images": "Int64",
     "updates": "int64",
+    "selected_update": "Int64",
     "parameters": "int64",
     "seconds": "float64",
     "device": "object",
     "levels": "int64",
     "sequential_bits_per_dim": "float64",
     "diagnoses": "object",
-    "zeros": "float64",
-    "constant_images": "float64",
-    "colour_coherence": "float64",
     "schema": "int64",
     "folder": "object",
     "cell": "object",
@@ -47,9 +46,19 @@ COLUMNS: dict[str, str] = {
     "code": "object",
     "torch": "object",
 }
-
-
+#: The column behind which the statistics of samples stand.
+_BEFORE_STATISTICS = "diagnoses"
 _OF_LIKELIHOOD = ("bits_per_dim", "bits_per_dim_se", "nats_per_image", "estimator", "n_images")
+
+
+def columns() -> dict[str, str]:
+    """Column → pandas type, with one for each registered statistic that has no name of another column."""
+    found: dict[str, str] = {}
+    for name, kind in _COLUMNS.items():
+        found[name] = kind
+        if name == _BEFORE_STATISTICS:
+            found |= {statistic: "float64" for statistic in STATISTICS.usable()[0] if statistic not in _COLUMNS}
+    return found
 
 
 def load_results(path: str | Path) -> pd.DataFrame:
@@ -70,9 +79,10 @@ def load_results(path: str | Path) -> pd.DataFrame:
 
 def results_frame(found: Scan) -> pd.DataFrame:
     """The same table of a store that was scanned and examined already; `folder` is relative to the store, in POSIX form."""
+    kinds = columns()
     rows = [_row(run, found.store) for run in found.values()]
     rows.sort(key=lambda row: (row["task"], row["variant"], row["budget"], row["seed"], row["run_key"]))
-    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in COLUMNS.items()})  # type: ignore[call-overload]
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in kinds.items()})  # type: ignore[call-overload]
 
 
 def _cell_key(record: Record) -> str | None:
@@ -87,6 +97,7 @@ def _row(run: StoredRun, store: Path) -> dict[str, Any]:
     likelihood = None if run.doubts else record.likelihood
     statistics = {} if record.samples is None else record.samples.statistics
     return {
+        **statistics,
         "run_key": record.run_key,
         "task": record.task.name,
         "variant": record.variant.name,
@@ -98,13 +109,13 @@ def _row(run: StoredRun, store: Path) -> dict[str, Any]:
         "causal": record.causality.status,
         "expect": record.expect,
         "updates": record.cost.updates,
+        "selected_update": record.selected_update,
         "parameters": record.cost.parameters,
         "seconds": record.cost.seconds,
         "device": record.provenance.device,
         "levels": record.task.levels,
         "sequential_bits_per_dim": None if run.doubts else getattr(record.sequential, "bits_per_dim", None),
         "diagnoses": ", ".join(diagnosis.name for diagnosis in record.diagnoses),
-        **{name: statistics.get(name) for name in ("zeros", "constant_images", "colour_coherence")},
         "schema": record.schema,
         "folder": run.folder.relative_to(store).as_posix(),
         "cell": _cell_key(record),

@@ -50,7 +50,7 @@ def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, m
         mistakes.append(f"variant.{variant.name}.settings: on {at_task}, {misfit}")
         return None
     trained = family.kind == "network"
-    if trained and not isinstance(images, str) and (misfit := _without_split(images, recipe)):
+    if trained and not isinstance(images, str) and (misfit := _training_misfit(images, recipe)):
         mistakes.append(f"variant.{variant.name}.recipe: on {at_task}, {misfit}")
         return None
     return Resolved(settings, recipe if trained else None, evaluation, updates if trained else 0)
@@ -93,13 +93,13 @@ def _along_axes(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> Iter
         yield replace(variant, name=variant.name + suffix, settings={**variant.settings, **chosen})
 
 
-def _without_split(task: Task, recipe: Recipe) -> str | None:
-    """Why the task cannot be split as the recipe says; None where it can."""
+def _training_misfit(task: Task, recipe: Recipe) -> str | None:
+    """Why the task's images cannot be split, or select weights, as the recipe says; None where they can."""
     try:
-        task.with_split(recipe.split)
+        images = task.with_split(recipe.split)
     except ValueError as error:
         return str(error)
-    return None
+    return None if images.sizes is None else recipe.misfit(validation_images=images.sizes[1])
 
 
 def _misfit(family: Family, settings: Settings, task: Task) -> str | None:

@@ -11,9 +11,7 @@ from pixelbench.causality.summary import summarise
 METHOD = Method("made by hand", 1e-10, 4, "int", "b k c h w", 0)
 
 
-def evidence_of(
-    dependence: np.ndarray, shape: tuple[int, int, int], positions: np.ndarray | None = None, **changed: Any
-) -> Evidence:
+def evidence_of(dependence: np.ndarray, shape: tuple[int, int, int], positions: np.ndarray | None = None, **changed: Any) -> Evidence:
     """Effects of 0.5 where `dependence` (D, D) [output, input] is true, at the input places given."""
     places = np.arange(len(dependence)) if positions is None else positions
     settings: dict[str, Any] = {"mode": "eval", "after_step": False, "joint": (), "coupling": None, "repeatable": True, "noise": 1e-16}

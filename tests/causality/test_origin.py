@@ -23,9 +23,7 @@ def own_code() -> None:
     raise KeyError("x")
 
 
-@pytest.mark.parametrize(
-    "call", [lambda: flat(np.zeros(2)), lambda: CausalityReport.from_json({"schema": 1})], ids=["numpy", "ours"]
-)
+@pytest.mark.parametrize("call", [lambda: flat(np.zeros(2)), lambda: CausalityReport.from_json({"schema": 1})], ids=["numpy", "ours"])
 def test_our_own_fault(call: Callable[[], Any]) -> None:
     error = raised(call)
     error = error.with_traceback(error.__traceback__.tb_next if error.__traceback__ else None)  # the lambda

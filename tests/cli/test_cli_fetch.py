@@ -63,7 +63,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
     images, labels = (np.concatenate(kind) for kind in zip(*arrays, strict=True))
     whole = Split(images, np.arange(50_008, dtype=np.int64), labels)
     digest = data_digest(TaskData(whole[:50_000], whole[50_000:50_003], whole[50_003:]))
-    monkeypatch.setitem(registry._TASKS, "mnist", replace(MNIST, digest=digest, sizes=(50_000, 3, 5)))
+    monkeypatch.setitem(registry.TASKS._entries, "mnist", replace(MNIST, digest=digest, sizes=(50_000, 3, 5)))
     with serving(files) as server:
         monkeypatch.setenv(MIRROR, server.url(""))
         yield server

@@ -8,38 +8,38 @@ from PIL import Image
 
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
-from pixelbench.evaluation.codecs import CODECS, as_mosaic, code_length_bits
+from pixelbench.evaluation.codecs import as_mosaic, code_length_bits, encoder
 from pixelbench.units import bits_per_dim, bits_to_nats
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", ["png", "webp"])
 @pytest.mark.parametrize("task", ["digits", "photos"])
 def test_decoding_gives_back_the_very_images(codec: str, task: str) -> None:
     images = get_task(task).load().test.images
     mosaic = as_mosaic(images)
-    with Image.open(io.BytesIO(CODECS[codec](mosaic))) as file:
+    with Image.open(io.BytesIO(encoder(codec)(mosaic))) as file:
         assert file.format == codec.upper()
         decoded = np.asarray(file.convert("RGB"))[:, :, : mosaic.shape[2]]
     np.testing.assert_array_equal(_cut(decoded, images.shape), images)
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", ["png", "webp"])
 @pytest.mark.parametrize(("channels", "count"), [(1, 7), (3, 7), (3, 1)])
 def test_noise_with_black_neighbours_survives_too(codec: str, channels: int, count: int) -> None:
     images = np.random.default_rng(count).integers(0, 256, (count, channels, 5, 9), np.uint8)
     images[0] = 0
-    with Image.open(io.BytesIO(CODECS[codec](as_mosaic(images)))) as file:
+    with Image.open(io.BytesIO(encoder(codec)(as_mosaic(images)))) as file:
         decoded = np.asarray(file.convert("RGB"))[:, :, :channels]
     np.testing.assert_array_equal(_cut(decoded, images.shape), images)
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", ["png", "webp"])
 def test_length_is_that_of_the_file(codec: str) -> None:
     images = get_task("digits").load().test.images[:50]
-    assert code_length_bits(images, 17, codec) == 8 * len(CODECS[codec](as_mosaic(images)))
+    assert code_length_bits(images, 17, codec) == 8 * len(encoder(codec)(as_mosaic(images)))
 
 
-@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("codec", ["png", "webp"])
 def test_noise_costs_its_entropy_and_flat_images_nearly_nothing(codec: str) -> None:
     """No code beats 8 bits/dim on average on uniform bytes; a code that does has lost something."""
     noise = np.random.default_rng(0).integers(0, 256, (64, 3, 16, 16), np.uint8)
@@ -88,7 +88,7 @@ def test_no_number_of_levels_lets_through_what_a_byte_cannot_hold(value: int) ->
 
 def test_png_is_of_deflate_level_9_and_smaller_than_by_default() -> None:
     mosaic = as_mosaic(get_task("photos").load().test.images)
-    length = len(CODECS["png"](mosaic))
+    length = len(encoder("png")(mosaic))
     assert length == pytest.approx(_length(mosaic, format="PNG", compress_level=9), rel=1e-3)
     assert length < _length(mosaic, format="PNG")
 
@@ -97,12 +97,12 @@ def test_less_effort_makes_no_smaller_webp() -> None:
     mosaic = as_mosaic(get_task("digits").load().test.images[:100])
     colour = np.repeat(mosaic, 3, axis=2)
     efforts = [{"quality": quality, "method": method} for quality in (0, 50, 100) for method in range(7)]
-    assert len(CODECS["webp"](mosaic)) <= min(_length(colour, format="WEBP", lossless=True, **effort) for effort in efforts)
+    assert len(encoder("webp")(mosaic)) <= min(_length(colour, format="WEBP", lossless=True, **effort) for effort in efforts)
 
 
 def test_grey_webp_is_three_equal_colours() -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 1, 5, 9), np.uint8)
-    with Image.open(io.BytesIO(CODECS["webp"](as_mosaic(images)))) as file:
+    with Image.open(io.BytesIO(encoder("webp")(as_mosaic(images)))) as file:
         assert file.mode == "RGB"
         decoded = np.asarray(file)
     for colour in range(3):

@@ -19,7 +19,7 @@ from pixelbench.experiments import stages
 from pixelbench.experiments.certify import artifact_of, certificate_key, certify, certify_trained, narrow
 from pixelbench.experiments.closure import certificate_digest
 from pixelbench.experiments.execute import execute
-from pixelbench.models.families import get_family
+from pixelbench.models.families import Family, get_family
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
 
@@ -242,5 +242,5 @@ def test_only_widths_are_narrowed_and_only_as_far_as_the_family_allows(monkeypat
         "photos/gated-pixelcnn", settings=spec_of("photos/gated-pixelcnn").settings | {"maps": 96, "head_maps": 4, "components": 9}
     )
     assert narrow(spec) == {"levels": 16, "maps": 12, "components": 2}
-    monkeypatch.setattr(module, "_is_valid", lambda family, settings, shape, levels: settings["components"] > 2)
+    monkeypatch.setattr(Family, "_fits", lambda family, settings, *shape: settings["components"] > 2)
     assert narrow(spec) == {"levels": 16, "maps": 12}

@@ -37,8 +37,6 @@ def latent(record: dict[str, Any]) -> bool:
     return record["variant"]["family"] == "pixelvae"
 
 
-
-
 FAULTS: dict[str, tuple[str, str, str, Concerns]] = {
     "optimiser.step() twice": (
         "training/loop.py",

@@ -186,9 +186,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("fakes")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_each_signal_has_its_exit_code_and_its_name_in_the_record(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int
-):
+def test_each_signal_has_its_exit_code_and_its_name_in_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int):
     log = tmp_path / "runs" / "executions.txt"
 
     def send() -> None:

@@ -52,9 +52,7 @@ def test_a_checkpoint_on_the_way_that_cannot_be_written_is_a_note_and_the_one_be
 
 
 @pytest.mark.parametrize("call", ["write", "fsync", "replace"])
-def test_the_last_checkpoint_of_all_cannot_be_written(
-    store: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, call: str
-):
+def test_the_last_checkpoint_of_all_cannot_be_written(store: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, call: str):
     often(monkeypatch)
     fault = DiskFault(monkeypatch, call, errno.ENOSPC, CHECKPOINT, after=7)
     events = make(store)

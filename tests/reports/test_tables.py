@@ -106,7 +106,7 @@ def test_every_number_of_a_row_is_the_mean_over_the_seeds_that_have_it(tmp_path:
     assert row.nats_per_image == pytest.approx(bits_to_nats(row.bits_per_dim * sub_pixels))
     assert row.nats_per_image_se == pytest.approx(bits_to_nats(row.bits_per_dim_se * sub_pixels))
     assert row.spread == pytest.approx(stdev((1.0, 1.1, 1.6)))
-    assert row.zeros == pytest.approx(0.15)
+    assert row.statistics["zeros"] == pytest.approx(0.15)
     assert row.canvas_agreement == pytest.approx((1 + 0.9 + 0.6) / 3)
     assert (row.sequential_bits_per_dim, row.sequential_images) == (pytest.approx(8.5), 8)
     assert row.seeds == 3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from record_factory import add_run, add_seeds, ask, folder_of, record_of, rewrite  # type: ignore[import-not-found]
 
-from pixelbench.store.frame import COLUMNS, load_results
+from pixelbench.store.frame import columns, load_results
 from pixelbench.store.record import Diagnosis
 from pixelbench.store.record_file import run_folder, write_record
 
@@ -18,8 +18,8 @@ def test_frame_is_tidy(tmp_path: Path) -> None:
     add_run(tmp_path, "pixelcnn", 1.9, task="digits", seed=1, statistics={"zeros": 0.4}, diagnoses=found)
     add_run(tmp_path, "pixelcnn", task="digits", seed=0, status="failed")
     frame = load_results(tmp_path)
-    assert list(frame.columns) == list(COLUMNS)
-    assert {name: str(kind) for name, kind in frame.dtypes.items()} == COLUMNS
+    assert list(frame.columns) == list(columns())
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == columns()
     assert list(frame.seed) == [0, 1]
     assert math.isnan(frame.bits_per_dim[0])
     assert frame.n_images.isna().tolist() == [True, False]
@@ -47,10 +47,18 @@ def test_the_estimator_column_follows_the_records(tmp_path: Path) -> None:
     }
 
 
+def test_the_selected_update_is_a_column(tmp_path: Path) -> None:
+    add_run(tmp_path, "pixelcnn", 1.0)
+    add_run(tmp_path, "row-lstm", 1.0, recipe={"select": "best-validation"}, selected_update=475)
+    frame = load_results(tmp_path)
+    assert frame.selected_update.isna().tolist() == [True, False]
+    assert (frame.updates[1], frame.selected_update[1]) == (500, 475)
+
+
 def test_frame_of_an_empty_store(tmp_path: Path) -> None:
     frame = load_results(tmp_path)
     assert len(frame) == 0
-    assert {name: str(kind) for name, kind in frame.dtypes.items()} == COLUMNS
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == columns()
 
 
 def test_load_results_warns_of_damage(tmp_path: Path) -> None:

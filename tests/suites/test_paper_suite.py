@@ -105,6 +105,7 @@ def test_every_budget_makes_every_cell_and_shrinks(paper: Suite) -> None:
 
 def test_on_fixed_mnist_the_cpu_budget_is_the_mnist_suite(paper: Suite) -> None:
     mine, theirs = keys(paper, "cpu", ("mnist-fixed",)), keys(load_suite("mnist"))
+    del theirs["mnist-fixed/pixelvae-free-bits"]  # of no paper: latents in use at a CPU's budget
     assert set(theirs) < set(mine)
     assert {cell: mine[cell] for cell in theirs} == theirs
 
@@ -150,7 +151,7 @@ def test_the_suite_ablations_is_all_ablations_on_their_own_tasks() -> None:
             whole, asked = load_ablation(name)
             alone, _ = on_task(whole, asked)
             parts |= set(keys(alone, budget).values())
-        plan = make_plan(suite, Path("none"), budget=budget)
+        plan = make_plan(suite, Path("none"), budget=budget, seeds=[0])
         assert {cell.spec.key for cell in plan.cells} == parts, budget
         assert not plan.problems
 
