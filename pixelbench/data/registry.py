@@ -84,7 +84,8 @@ def relabel(name: str, clusters: np.ndarray) -> np.ndarray:
 def _checked(task: Task) -> Task:
     """Raises ValueError where something would only fail later."""
     if min(task.shape) < 1 or not 2 <= task.levels <= MOST_LEVELS:
-        raise ValueError(f"task '{task.name}': images need positive sizes and 2 to {MOST_LEVELS:,} levels, got {task.shape} with {task.levels}")
+        found = f"{task.shape} with {task.levels}"
+        raise ValueError(f"task '{task.name}': images need positive sizes and 2 to {MOST_LEVELS:,} levels, got {found}")
     if task.name.startswith(PREFIX) or task.name in _IMAGENETS:
         raise ValueError(f"task '{task.name}': that name stands for a folder of images")
     return task

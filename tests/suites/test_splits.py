@@ -67,7 +67,7 @@ def test_weights_cannot_be_selected_by_images_that_are_trained_on(tmp_path: Path
     if select == "last":
         assert load_suite(str(path))
         return
-    with pytest.raises(UserError, match="on task.cifar10, select = 'best-validation' needs validation images"):
+    with pytest.raises(UserError, match=r"on task\.cifar10, select = 'best-validation' needs validation images"):
         load_suite(str(path))
 
 
