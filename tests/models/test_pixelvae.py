@@ -430,3 +430,15 @@ def test_neither_is_part_of_a_key_where_it_is_not_asked_for():
     plain = key_values(tiny().settings)
     assert not {"kl_warmup_epochs", "free_bits"} & set(plain)
     assert set(key_values(tiny(kl_warmup_epochs=1.0, free_bits=0.5).settings)) - set(plain) == {"kl_warmup_epochs", "free_bits"}
+
+
+def test_free_bits_of_a_batch_are_not_trained_in_parts():
+    for free in (0.5, 0.0):
+        model = tiny(free_bits=free).float()
+        arguments = (model, images_of(model, 8), images_of(model, 2), Recipe(batch=4, precision="fp32"))
+        assert Trainer(*arguments, Plan(2, 0)).parts
+        if free:
+            with pytest.raises(UserError, match="free_bits are of a whole batch's mean"):
+                Trainer(*arguments, Plan(2, 0, micro_batch=2))
+        else:
+            assert len(Trainer(*arguments, Plan(2, 0, micro_batch=2)).parts) == 2

@@ -105,6 +105,7 @@ def test_every_budget_makes_every_cell_and_shrinks(paper: Suite) -> None:
 
 def test_on_fixed_mnist_the_cpu_budget_is_the_mnist_suite(paper: Suite) -> None:
     mine, theirs = keys(paper, "cpu", ("mnist-fixed",)), keys(load_suite("mnist"))
+    del theirs["mnist-fixed/pixelvae-free-bits"]  # of no paper: latents in use at a CPU's budget
     assert set(theirs) < set(mine)
     assert {cell: mine[cell] for cell in theirs} == theirs
 

@@ -60,6 +60,17 @@ def test_a_task_without_such_a_split_is_refused_in_a_sentence(tmp_path: Path, ta
     assert specs(tmp_path, task, "held-out")
 
 
+@pytest.mark.parametrize("select", ["last", "best-validation"])
+def test_weights_cannot_be_selected_by_images_that_are_trained_on(tmp_path: Path, select: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(SUITE.format(task="cifar10", split="all-training").replace("[[task]]", f'[recipe]\nselect = "{select}"\n[[task]]'))
+    if select == "last":
+        assert load_suite(str(path))
+        return
+    with pytest.raises(UserError, match=r"on task\.cifar10, select = 'best-validation' needs validation images"):
+        load_suite(str(path))
+
+
 def test_another_word_is_refused_too(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"recipe\.split: expected 'held-out' or 'all-training', got 'all'"):
         specs(tmp_path, "cifar10", "all")
