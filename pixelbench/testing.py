@@ -6,8 +6,8 @@ from typing import Literal
 from torch import nn
 
 from pixelbench.causality.certificates import certificates
+from pixelbench.causality.render.text import named_gaps, report_text
 from pixelbench.causality.report import CausalityReport
-from pixelbench.causality.text import named_gaps, report_text
 from pixelbench.errors import unknown
 
 _CONTEXTS = ("box", "full")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pixelbench.causality.check import check_causality as check_causality
     from pixelbench.causality.check import measure as measure
-    from pixelbench.causality.evidence import Evidence as Evidence
+    from pixelbench.causality.probing.evidence import Evidence as Evidence
     from pixelbench.causality.report import CausalityReport as CausalityReport
     from pixelbench.causality.report import Context as Context
     from pixelbench.causality.report import Cycle as Cycle
@@ -25,7 +25,7 @@ _HOME = {
     "Context": "pixelbench.causality.report",
     "Cycle": "pixelbench.causality.report",
     "Diagnosis": "pixelbench.causality.report",
-    "Evidence": "pixelbench.causality.evidence",
+    "Evidence": "pixelbench.causality.probing.evidence",
     "Example": "pixelbench.causality.report",
     "Leak": "pixelbench.causality.report",
     "Map": "pixelbench.causality.report",

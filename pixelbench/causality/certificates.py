@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import nn
 
+from pixelbench.causality.analysis.diagnosis_texts import LOST_MASK, LOST_MASK_FOR_SURE
 from pixelbench.causality.check import check_causality
 from pixelbench.causality.report import CausalityReport, Diagnosis
-from pixelbench.causality.wording import LOST_MASK, LOST_MASK_FOR_SURE
 from pixelbench.errors import UserError, unknown
 
 MODES = ("eval", "train", "both")

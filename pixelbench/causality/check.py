@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pixelbench.causality.calls import Coupling, find_coupling, later_states, measure_noise
-from pixelbench.causality.clock import Clock
-from pixelbench.causality.evidence import Evidence
-from pixelbench.causality.memory import affordable_positions
-from pixelbench.causality.positions import IN_WORDS, by_importance
-from pixelbench.causality.probes import Probes
+from pixelbench.causality.analysis.resample import look_again
+from pixelbench.causality.analysis.summary import summarise
+from pixelbench.causality.module.repeatable import Subject
+from pixelbench.causality.probing.evidence import Evidence
+from pixelbench.causality.probing.memory import affordable_positions
+from pixelbench.causality.probing.positions import IN_WORDS, by_importance
+from pixelbench.causality.probing.preflight import Coupling, find_coupling, later_states, measure_noise
+from pixelbench.causality.probing.probes import Probes
+from pixelbench.causality.probing.sweep import Sweep, Swept
+from pixelbench.causality.probing.time_budget import Clock
+from pixelbench.causality.probing.training_step import take_step
 from pixelbench.causality.report import CausalityReport, Method
-from pixelbench.causality.second_look import look_again
-from pixelbench.causality.step import take_step
-from pixelbench.causality.subject import Subject
-from pixelbench.causality.summary import summarise
-from pixelbench.causality.sweep import Sweep, Swept
 from pixelbench.errors import UserError
 from pixelbench.levels import MOST_LEVELS
 

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelbench.causality.face import INPUTS, encode
-from pixelbench.causality.orders import named_sequences
-from pixelbench.causality.raster import folded
-from pixelbench.causality.sandbox import float64, random_states
-from pixelbench.causality.widened import device_of, widened_copy
+from pixelbench.causality.analysis.orders import named_sequences
+from pixelbench.causality.module.adapter import INPUTS, encode
+from pixelbench.causality.module.float64_copy import device_of, widened_copy
+from pixelbench.causality.module.sandbox import float64, random_states
+from pixelbench.causality.probing.raster import folded
 from pixelbench.errors import UserError, first_line, unknown
 
 #: Shape and levels of the images that are enumerated by default: 2**6 or 2**4 of them.

@@ -14,7 +14,7 @@ from typing import cast
 
 import typer
 
-from pixelbench.cli import ablate, check, compare, doctor, fetch, list, plan, report, run, sample, show, status, verify
+from pixelbench.cli.commands import ablate, check, compare, doctor, fetch, list, plan, report, run, sample, show, status, verify
 from pixelbench.cli.faults import DISK
 from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE, ended_by
 from pixelbench.errors import NothingMatched, UserError

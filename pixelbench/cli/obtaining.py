@@ -9,7 +9,7 @@ from pixelbench.cli.output import say, stderr
 
 if TYPE_CHECKING:
     from pixelbench.data import Task
-    from pixelbench.data.progress import Report, Step
+    from pixelbench.data.download.progress import Report, Step
     from pixelbench.experiments.plan import Plan
 
 #: Between two plain lines about one file.

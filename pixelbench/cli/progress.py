@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pixelbench.analysis import format as words
 from pixelbench.cli.output import say, stderr
-from pixelbench.reports import words
 from pixelbench.visible import visible
 
 Show = Callable[[dict[str, Any]], None]

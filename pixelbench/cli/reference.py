@@ -11,7 +11,7 @@ from typing import Any
 from typer.models import ArgumentInfo, CommandInfo, OptionInfo
 
 from pixelbench.cli.main import app
-from pixelbench.store.atomic import write_text
+from pixelbench.files.atomic import write_text
 
 _HEAD = """\
 # Commands

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pixelbench.errors import UserError
-from pixelbench.reports.html_variants import Asked
+from pixelbench.reports.html.variants import Asked
 
 if TYPE_CHECKING:
     from pixelbench.reports.report import Report

@@ -12,7 +12,7 @@ from pixelbench.cli.output import print_table, say
 if TYPE_CHECKING:
     from pixelbench.data import Task
     from pixelbench.experiments.plan import Cell, Command, Plan
-    from pixelbench.reports.published import Known
+    from pixelbench.published.comparison import Known
     from pixelbench.suites.schema import Suite
 
 #: How a plan calls the states that do not say it all by their name.
@@ -66,7 +66,7 @@ def plan_suite(
     plan = make()
     if verify and plan.verifiable:
         from pixelbench.cli.progress import counted
-        from pixelbench.experiments.present_code import take_fingerprints
+        from pixelbench.experiments.verify.present_code import take_fingerprints
 
         say(f"The code has changed since {len(plan.verifiable)} of these runs were made; looking whether it still computes the same.")
         with counted("behaviour") as progress:
@@ -96,7 +96,7 @@ def known_figures(name: str | None) -> "Known | None":
     suite = None if name is None else load_suite(name)
     if name is None or suite is None or not suite.claims:
         return None
-    from pixelbench.reports.published import Known
+    from pixelbench.published.comparison import Known
 
     return Known.with_claims(suite, Path(name).name)
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbench.data.cifar import CIFAR10, CIFAR10_16, CIFAR10_GREY
-from pixelbench.data.digits import DIGITS
-from pixelbench.data.folder_task import PREFIX, folder_task, imagenet_task, prepared_task
-from pixelbench.data.mnist import FASHION_MNIST, MNIST, MNIST_DYNAMIC, MNIST_THRESHOLD
-from pixelbench.data.mnist_fixed import MNIST_FIXED
-from pixelbench.data.photos import PHOTOS, PHOTOS_8BIT
+from pixelbench.data.sources.cifar import CIFAR10, CIFAR10_16, CIFAR10_GREY
+from pixelbench.data.sources.digits import DIGITS
+from pixelbench.data.sources.folder_task import PREFIX, folder_task, imagenet_task, prepared_task
+from pixelbench.data.sources.mnist import FASHION_MNIST, MNIST, MNIST_DYNAMIC, MNIST_THRESHOLD
+from pixelbench.data.sources.mnist_fixed import MNIST_FIXED
+from pixelbench.data.sources.photos import PHOTOS, PHOTOS_8BIT
 from pixelbench.data.task import Task, TaskData
 from pixelbench.errors import unknown
 from pixelbench.levels import MOST_LEVELS

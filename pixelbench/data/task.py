@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pixelbench.data.progress import Report
+from pixelbench.data.download.progress import Report
 from pixelbench.errors import UserError
 
 _INTEGERS = (np.uint8, np.int16, np.int32)

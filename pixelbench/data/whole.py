@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelbench.data.progress import Report, Step
-from pixelbench.disk import to_disk
+from pixelbench.data.download.progress import Report, Step
 from pixelbench.errors import UserError, first_line
+from pixelbench.files.disk import to_disk
 
 if TYPE_CHECKING:
     from filelock import FileLock

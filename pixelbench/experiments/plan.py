@@ -9,7 +9,7 @@ from pixelbench.data import Task, get_task
 from pixelbench.errors import UserError, unknown
 from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.provenance import device_title
-from pixelbench.experiments.staleness import KnownCode
+from pixelbench.experiments.verify.staleness import KnownCode
 from pixelbench.published.figures import figures_about
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import run_folder

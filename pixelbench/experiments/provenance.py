@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pixelbench.experiments.closure import code_digest
+from pixelbench.experiments.code_digest import code_digest
 from pixelbench.models.families import FAMILIES, Family
 from pixelbench.store.record import Provenance
 

@@ -2,7 +2,7 @@
 
 from pixelbench.errors import UserError, first_line
 from pixelbench.experiments import stages
-from pixelbench.experiments.miniature import batches_of_two, is_redrawn, miniature, sheltered, tiny_images
+from pixelbench.experiments.verify.miniature import batches_of_two, is_redrawn, miniature, sheltered, tiny_images
 from pixelbench.store.spec import RunSpec
 
 

@@ -3,15 +3,15 @@
 Of a masked layer the length is over the taps that the mask lets through, so that what is never read changes nothing. The gains start as the
 lengths of the weights, and the network as the function that it was; nothing is initialised from data (section 3 of that paper).
 
-PixelCNN++ and PixelSNAIL have layers of their own with it, see `pixelbench.models.shifted`.
+PixelCNN++ and PixelSNAIL have layers of their own with it, see `pixelbench.models.layers.shifted`.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
-from pixelbench.models.causal import CausalConv2d, RowsAboveConv2d
-from pixelbench.models.conditions import ConditionBias
+from pixelbench.models.layers.causal import CausalConv2d, RowsAboveConv2d
+from pixelbench.models.layers.condition import ConditionBias
 
 #: A direction whose length is below this has no tap that is let through, and its weights are 0.
 _LEAST_LENGTH = 1e-30

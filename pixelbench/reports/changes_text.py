@@ -1,7 +1,7 @@
 """The changes between two stores as people read them: the cells of a table, and Markdown for a comment on a pull request."""
 
+from pixelbench.analysis.changes import Change, Changes
 from pixelbench.reports import escape
-from pixelbench.reports.changes import Change, Changes
 
 TITLES = ("task/variant", "A", "B", "B - A", "what changed")
 RIGHT = ("A", "B", "B - A")

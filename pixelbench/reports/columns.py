@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+from pixelbench.analysis import format as words
+from pixelbench.analysis.ablations import Ablation
+from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.evaluation.quality import STATISTICS, Statistic
-from pixelbench.reports import words
-from pixelbench.reports.ablations import Ablation
-from pixelbench.reports.tables import Row, TaskTable
 
 
 @dataclass(frozen=True)

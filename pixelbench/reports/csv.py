@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pixelbench.store.atomic import write_text
+from pixelbench.files.atomic import write_text
 from pixelbench.store.frame import columns, results_frame
 from pixelbench.store.scan import scan
 from pixelbench.visible import visible

@@ -5,13 +5,13 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from pixelbench.causality.picture import map_png
+from pixelbench.causality.render.picture import map_png
+from pixelbench.files.atomic import write_bytes
 from pixelbench.reports import escape
 from pixelbench.reports.maps import MapGroup, map_groups
 from pixelbench.reports.plots import drawable_text
-from pixelbench.reports.runs import Cell, Run
 from pixelbench.store.artifacts import SAMPLES
-from pixelbench.store.atomic import write_bytes
+from pixelbench.store.cells import Cell, Run
 from pixelbench.visible import visible
 
 #: Where the figures of a report lie, beside it; small enough to commit.

@@ -3,10 +3,10 @@
 import dataclasses
 from dataclasses import dataclass
 
+from pixelbench.causality.render.text import seen_lines
 from pixelbench.causality.report import CausalityReport
-from pixelbench.causality.text import seen_lines
-from pixelbench.reports.runs import Cell
 from pixelbench.store.artifacts import CERTIFICATE
+from pixelbench.store.cells import Cell
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,21 @@
 
 from pathlib import Path
 
-from pixelbench.reports import columns, escape, words
-from pixelbench.reports.ablations import Ablation
-from pixelbench.reports.comparisons import Compared
-from pixelbench.reports.explained import explanations
+from pixelbench.analysis import format as words
+from pixelbench.analysis.ablations import Ablation
+from pixelbench.analysis.comparisons import Compared
+from pixelbench.analysis.lessons import Lesson
+from pixelbench.analysis.tables import Row, TaskTable
+from pixelbench.files.atomic import write_bytes, write_text
+from pixelbench.reports import columns, escape
 from pixelbench.reports.gallery import FILES, Gallery
-from pixelbench.reports.html_about import provenance
-from pixelbench.reports.lessons import Lesson
+from pixelbench.reports.html.about import provenance
+from pixelbench.reports.legend import explanations
 from pixelbench.reports.plots import MOST_CURVES, draw_curves
 from pixelbench.reports.report import Report
-from pixelbench.reports.runs import Cell, Run
-from pixelbench.reports.tables import Row, TaskTable
 from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import CURVE
-from pixelbench.store.atomic import write_bytes, write_text
+from pixelbench.store.cells import Cell, Run
 from pixelbench.store.record import RunError
 
 

@@ -7,8 +7,8 @@ import math
 import warnings
 from collections.abc import Iterator
 
-from pixelbench.reports.runs import Cell, Run
 from pixelbench.store.artifacts import CURVE, Curve, read_curve
+from pixelbench.store.cells import Cell, Run
 from pixelbench.visible import visible
 
 #: Okabe and Ito's palette: told apart with any colour vision.

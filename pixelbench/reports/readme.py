@@ -5,10 +5,10 @@ import sys
 from pathlib import Path
 
 from pixelbench.errors import UserError
+from pixelbench.files.atomic import write_text
 from pixelbench.reports import columns, escape
 from pixelbench.reports.markdown import result_table
 from pixelbench.reports.report import build_report
-from pixelbench.store.atomic import write_text
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"

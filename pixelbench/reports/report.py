@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixelbench.reports.ablations import Ablation, find_ablations
-from pixelbench.reports.comparisons import Compared, comparisons_of
-from pixelbench.reports.lessons import Lesson, find_lessons
-from pixelbench.reports.ordering import Step, expected_order
-from pixelbench.reports.published import Known
-from pixelbench.reports.runs import Cell, cells_of, load_runs
-from pixelbench.reports.tables import TaskTable, build_tables
+from pixelbench.analysis.ablations import Ablation, find_ablations
+from pixelbench.analysis.comparisons import Compared, comparisons_of
+from pixelbench.analysis.lessons import Lesson, find_lessons
+from pixelbench.analysis.ordering import Step, expected_order
+from pixelbench.analysis.tables import TaskTable, build_tables
+from pixelbench.published.comparison import Known
+from pixelbench.store.cells import Cell, cells_of, load_runs
 from pixelbench.store.scan import scan
 
 

@@ -6,9 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pixelbench.reports import columns, words
+from pixelbench.analysis import format as words
+from pixelbench.analysis.tables import Row, TaskTable
+from pixelbench.reports import columns
 from pixelbench.reports.report import Report
-from pixelbench.reports.tables import Row, TaskTable
 from pixelbench.visible import visible
 
 #: Where a terminal is narrow, a longer name is broken, and words from this length on.

@@ -1,6 +1,6 @@
 """Two fingerprints of what the code does with a run, compared: which parts are not the same. No torch.
 
-`pixelbench.experiments.behaviour` takes them and says what their groups are.
+`pixelbench.experiments.verify.fingerprint` takes them and says what their groups are.
 """
 
 import hashlib

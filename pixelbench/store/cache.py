@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
+from pixelbench.files.atomic import write_text
 from pixelbench.store.artifacts import NAMES, FileFacts, read_facts
-from pixelbench.store.atomic import write_text
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import read_record
 

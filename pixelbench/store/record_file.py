@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError
+from pixelbench.files.atomic import write_text
 from pixelbench.key_fields import key_values
-from pixelbench.store.atomic import write_text
 from pixelbench.store.record import SCHEMA, Record
 from pixelbench.store.spec import RunSpec
 

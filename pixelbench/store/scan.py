@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbench.bulk import without_collector
 from pixelbench.data import has_units, relabel
 from pixelbench.errors import UserError, nearest
+from pixelbench.files.bulk import without_collector
 from pixelbench.statistics import clustered_standard_error
 from pixelbench.store.artifacts import NAMES, NATS, FileFacts, read_nats
 from pixelbench.store.cache import StoreCache

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 
 from pixelbench.experiments.devices import available_cores
-from pixelbench.models.causal import CausalConv2d, RowsAboveConv2d
 from pixelbench.models.families import create_model
+from pixelbench.models.layers.causal import CausalConv2d, RowsAboveConv2d
 
 pytestmark = pytest.mark.ratios
 FAMILIES = ("pixelcnn", "gated-pixelcnn")

@@ -9,7 +9,7 @@ from browser_page import Open
 from paper_runs import paper_spec  # type: ignore[import-not-found]
 from record_factory import add_digits, add_photos, add_run, add_spec, ask, folder_of, rewrite  # type: ignore[import-not-found]
 
-from pixelbench.reports.html import write_html
+from pixelbench.reports.html.document import write_html
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import Diagnosis, Record, RunError
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from pixelbench.causality.evidence import Evidence
+from pixelbench.causality.analysis.summary import summarise
+from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.report import CausalityReport, Method
-from pixelbench.causality.summary import summarise
 
 METHOD = Method("made by hand", 1e-10, 4, "int", "b k c h w", 0)
 

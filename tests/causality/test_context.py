@@ -10,8 +10,8 @@ from handmade import evidence_of, map_where, raster, report_on
 
 import pixelbench as pb
 from pixelbench.causality import CausalityReport, check_causality
-from pixelbench.causality.context import context_of, map_of, missing_of
-from pixelbench.causality.offsets import Offsets, tally
+from pixelbench.causality.analysis.context import context_of, map_of, missing_of
+from pixelbench.causality.analysis.offsets import Offsets, tally
 from pixelbench.causality.report import Context
 
 

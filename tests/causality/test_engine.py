@@ -8,13 +8,13 @@ import torch
 from nets import LEVELS, Extra, Net
 from torch import Tensor, nn
 
+from pixelbench.causality.analysis.offsets import tally
 from pixelbench.causality.check import measure
-from pixelbench.causality.compare import Reference, relative_change
-from pixelbench.causality.evidence import Evidence
-from pixelbench.causality.offsets import tally
-from pixelbench.causality.positions import by_importance
-from pixelbench.causality.probes import Probes
-from pixelbench.causality.raster import flat
+from pixelbench.causality.probing.effects import Reference, relative_change
+from pixelbench.causality.probing.evidence import Evidence
+from pixelbench.causality.probing.positions import by_importance
+from pixelbench.causality.probing.probes import Probes
+from pixelbench.causality.probing.raster import flat
 from pixelbench.errors import UserError
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.causality import CausalityReport, check_causality
-from pixelbench.causality.face import Face, encode, find_face, selected
+from pixelbench.causality.module.adapter import Face, encode, find_face, selected
 from pixelbench.errors import UserError
 
 LEVELS = 5

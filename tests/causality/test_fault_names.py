@@ -7,8 +7,8 @@ import pytest
 from handmade import METHOD, evidence_of, map_where, raster, report_on
 
 from pixelbench.causality import CausalityReport
-from pixelbench.causality.summary import summarise
-from pixelbench.causality.wording import SENTENCES
+from pixelbench.causality.analysis.diagnosis_texts import SENTENCES
+from pixelbench.causality.analysis.summary import summarise
 
 
 def names(report: CausalityReport) -> list[str]:

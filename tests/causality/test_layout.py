@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelbench.causality.layout import check_layout, infer_layout, parse_layout
+from pixelbench.causality.module.layout import check_layout, infer_layout, parse_layout
 from pixelbench.errors import UserError
 
 #: Two images of three colours, not square.

@@ -7,8 +7,9 @@ import pytest
 import torch
 from nets import LEVELS, Net
 
-from pixelbench.causality import CausalityReport, check, check_causality, memory
-from pixelbench.causality.memory import affordable_positions, available_memory
+from pixelbench.causality import CausalityReport, check, check_causality
+from pixelbench.causality.probing import memory
+from pixelbench.causality.probing.memory import affordable_positions, available_memory
 
 SHAPE = (1, 4, 5)
 
@@ -62,7 +63,7 @@ def test_what_time_did_not_reach_is_not_blamed_on_memory(monkeypatch: pytest.Mon
 
 
 def test_the_same_map_in_any_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pixelbench.causality import offsets
+    from pixelbench.causality.analysis import offsets
 
     whole = [checked(), checked(leaks=True)]
     monkeypatch.setattr(offsets, "_PAIRS", 30)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pixelbench.causality import check_causality
+from pixelbench.causality.analysis.summary import summarise
 from pixelbench.causality.check import measure
-from pixelbench.causality.summary import summarise
 
 SHAPES = [(1, 1, 4), (1, 2, 3), (1, 3, 2), (2, 1, 3), (2, 2, 1), (2, 3, 1), (1, 5, 1)]
 NETWORKS = 220

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from handmade import map_where, raster
 
-from pixelbench.causality.orders import find_order
+from pixelbench.causality.analysis.orders import find_order
 from pixelbench.causality.report import Place
 
 SHAPE = (3, 4, 5)

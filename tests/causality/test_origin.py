@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pixelbench.causality.origin import is_foreign, origin
-from pixelbench.causality.raster import flat
+from pixelbench.causality.module.origin import is_foreign, origin
+from pixelbench.causality.probing.raster import flat
 from pixelbench.causality.report import CausalityReport
 
 

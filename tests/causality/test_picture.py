@@ -16,8 +16,8 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_rgba
 from PIL import Image
 
-from pixelbench.causality.cells import cells
-from pixelbench.causality.picture import KINDS, map_figure, map_png, write_map
+from pixelbench.causality.render.map_text import cells
+from pixelbench.causality.render.picture import KINDS, map_figure, map_png, write_map
 from pixelbench.causality.report import CausalityReport
 from pixelbench.errors import UserError
 
@@ -88,7 +88,7 @@ def test_another_process_draws_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "certificate.json").write_text(json.dumps(leaking().to_json()))
     program = (
         "import hashlib, sys; from pathlib import Path; from pixelbench.causality.report import CausalityReport;"
-        "from pixelbench.causality.picture import map_png;"
+        "from pixelbench.causality.render.picture import map_png;"
         "print(hashlib.sha256(map_png(CausalityReport.read(Path(sys.argv[1])))).hexdigest())"
     )
     drawn = {

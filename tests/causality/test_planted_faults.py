@@ -10,8 +10,8 @@ from nets import LEVELS, Extra, Transposed, at_border, smaller_of_next_two
 from planted import FAULTS, GAPS, Fault, Gap
 
 from pixelbench.causality import CausalityReport, check_causality
+from pixelbench.causality.analysis.summary import summarise
 from pixelbench.causality.check import measure
-from pixelbench.causality.summary import summarise
 
 
 def report_of(net: Fault | Gap, **settings: object) -> CausalityReport:

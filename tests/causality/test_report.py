@@ -8,8 +8,8 @@ import pytest
 from handmade import evidence_of, map_where, raster, report_on
 
 from pixelbench.causality import CausalityReport
-from pixelbench.causality.summary import summarise
-from pixelbench.causality.text import named_gaps, report_text
+from pixelbench.causality.analysis.summary import summarise
+from pixelbench.causality.render.text import named_gaps, report_text
 
 
 def leaky() -> CausalityReport:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from pixelbench.causality.check import measure
-from pixelbench.causality.evidence import Evidence
+from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.errors import UserError
 
 SHAPE = (1, 4, 5)

@@ -109,9 +109,9 @@ class Forks(Causal):
 
 class SpoilsUs(Causal):
     def odd(self):
-        import pixelbench.causality.summary
+        import pixelbench.causality.analysis.summary
 
-        pixelbench.causality.summary.tally = int
+        pixelbench.causality.analysis.summary.tally = int
 
 
 def exits():

@@ -13,8 +13,8 @@ from cli_stores import Pixelbench, only_json, store_run
 from record_factory import rewrite  # type: ignore[import-not-found]
 
 from pixelbench.data.folder import VARIABLE
-from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Plan
+from pixelbench.experiments.run.outcome import Outcome
 from pixelbench.store.record import Causality
 
 LEAK = ("ablate", "first-layer-residual", "--task", "digits", "--device", "cpu")
@@ -31,7 +31,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             store_run(plan.store, cell.spec, request=cell.request)
         return Outcome(done=plan.to_run)
 
-    monkeypatch.setattr("pixelbench.experiments.schedule.run_plan", run_plan)
+    monkeypatch.setattr("pixelbench.experiments.schedule.scheduler.run_plan", run_plan)
     return labels
 
 

@@ -12,10 +12,11 @@ import pytest
 from cli_stores import Pixelbench, only_json
 from test_cli_help import loaded_after
 
-from pixelbench.cli.check import parse_size
+from pixelbench.cli.commands.check import parse_size
 from pixelbench.errors import UserError
-from pixelbench.experiments import checking, foreign
-from pixelbench.experiments.checking import Answer, Request, answers
+from pixelbench.experiments.foreign import checking
+from pixelbench.experiments.foreign import own_process as foreign
+from pixelbench.experiments.foreign.checking import Answer, Request, answers
 
 MODEL = '''
 import math
@@ -314,7 +315,7 @@ def test_wrong_use(pixelbench: Pixelbench, arguments: tuple[str, ...], said: str
 def test_each_report_has_a_picture_of_its_own(check: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[tuple[str, bool, str]] = []
     monkeypatch.setattr(
-        "pixelbench.causality.picture.write_map", lambda report, path: drawn.append((report.mode, report.after_step, str(path)))
+        "pixelbench.causality.render.picture.write_map", lambda report, path: drawn.append((report.mode, report.after_step, str(path)))
     )
     assert check("Net", "--plot", "map.svg")[2].endswith("Map: map.svg\n")
     assert check("Net", "--plot", "map.PNG", "--mode", "both", "--after-step", "--json")[0] == 0

@@ -14,7 +14,7 @@ from cli_stores import only_json
 from misbehaving import MODULES
 
 from pixelbench.cli.main import main
-from pixelbench.experiments import foreign
+from pixelbench.experiments.foreign import own_process as foreign
 
 SMALL = ("--shape", "1,3,4", "--levels", "2")
 

@@ -16,10 +16,10 @@ from image_files import usual  # type: ignore[import-not-found]
 from local_server import LocalServer, serving  # type: ignore[import-not-found]
 
 from pixelbench.data import registry
-from pixelbench.data.download import MIRROR
+from pixelbench.data.download.files import MIRROR
 from pixelbench.data.folder import VARIABLE
-from pixelbench.data.idx import COUNTS
-from pixelbench.data.mnist import MNIST, MNIST_FILES
+from pixelbench.data.sources.idx import COUNTS
+from pixelbench.data.sources.mnist import MNIST, MNIST_FILES
 from pixelbench.data.task import Split, TaskData, data_digest
 
 SUITE = """

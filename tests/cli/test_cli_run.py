@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from cli_stores import Pixelbench, only_json, store_run
 
-from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Plan
+from pixelbench.experiments.run.outcome import Outcome
 from pixelbench.store.record import Causality, Request, RunError
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
@@ -33,7 +33,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
             on_event({"event": "end", "run": cell.spec.label, "key": cell.spec.key, **end})
         return Outcome(done=plan.to_run)
 
-    monkeypatch.setattr("pixelbench.experiments.schedule.run_plan", run_plan)
+    monkeypatch.setattr("pixelbench.experiments.schedule.scheduler.run_plan", run_plan)
     return calls
 
 
@@ -133,7 +133,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(pixelbench: Pixelbench, monke
     def stopped(plan: Plan, **_: object) -> Outcome:
         return Outcome(done=plan.to_run[:2], remaining=plan.to_run[2:], signal=2)
 
-    monkeypatch.setattr("pixelbench.experiments.schedule.run_plan", stopped)
+    monkeypatch.setattr("pixelbench.experiments.schedule.scheduler.run_plan", stopped)
     monkeypatch.setattr("sys.argv", ["/somewhere/pixelbench", "run", "--only", "digits/*"])
     code, out, err = pixelbench(*DIGITS)
     assert (code, out) == (130, "")

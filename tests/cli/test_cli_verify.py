@@ -10,9 +10,9 @@ import pytest
 from cli_stores import Pixelbench
 from quick_run import spec_of  # type: ignore[import-not-found]
 
-from pixelbench.experiments.execute import execute
-from pixelbench.experiments.rescoring import rescore
-from pixelbench.experiments.verification import examined
+from pixelbench.experiments.run.execute import execute
+from pixelbench.experiments.verify.adds_up import examined
+from pixelbench.experiments.verify.rescoring import rescore
 from pixelbench.store.artifacts import NATS, WEIGHTS
 from pixelbench.store.record_file import read_record, run_folder, write_record
 from pixelbench.training.checkpoint import pack, unpack

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pixelbench.data.folder_task import _shape
-from pixelbench.data.image_folder import look
+from pixelbench.data.prepare.listing import look
+from pixelbench.data.sources.folder_task import _shape
 
 
 def noise(name: str, mode: str = "RGB", size: tuple[int, int] = (4, 3)) -> Image.Image:

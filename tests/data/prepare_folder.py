@@ -7,9 +7,9 @@ import multiprocessing
 import sys
 from pathlib import Path
 
-from pixelbench.data import prepare_arrays
-from pixelbench.data.folder_task import folder_task
-from pixelbench.data.progress import Step
+from pixelbench.data.download.progress import Step
+from pixelbench.data.prepare import arrays as prepare_arrays
+from pixelbench.data.sources.folder_task import folder_task
 
 
 def tell(step: Step) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from pixelbench.data import get_task
-from pixelbench.data.cifar import BATCHES, FOLDER, LUMA, missing_cifar10
 from pixelbench.data.folder import VARIABLE
+from pixelbench.data.sources.cifar import BATCHES, FOLDER, LUMA, missing_cifar10
 from pixelbench.data.task import _verified
 from pixelbench.errors import UserError
 

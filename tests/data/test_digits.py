@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from pixelbench.data import Split, get_task
-from pixelbench.data.digits import FORMS, TEST_FORMS, TRAIN_FORMS, VALIDATION_FORMS
+from pixelbench.data.sources.digits import FORMS, TEST_FORMS, TRAIN_FORMS, VALIDATION_FORMS
 
 #: The labels of a complete form.
 FORM = "0123456789012345678901234567890955650989841773510022782012633733466649150952820017632174631391768431405369617544728225795488490898"

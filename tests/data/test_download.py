@@ -15,10 +15,11 @@ from typing import Literal
 import pytest
 from local_server import GIVE_UP, Fault, LocalServer, serving  # type: ignore[import-not-found]
 
-from pixelbench.data import download as module
-from pixelbench.data import transfer, whole
-from pixelbench.data.download import MIRROR, Remote, download
-from pixelbench.data.progress import Step
+from pixelbench.data import whole
+from pixelbench.data.download import files as module
+from pixelbench.data.download import transfer
+from pixelbench.data.download.files import MIRROR, Remote, download
+from pixelbench.data.download.progress import Step
 from pixelbench.errors import UserError
 
 NAME = "images.bin"
@@ -28,8 +29,8 @@ HALF = len(CONTENT) // 2
 
 PROGRAM = """
 import pathlib, sys
-from pixelbench.data.download import Remote, download
-from pixelbench.data.progress import Step
+from pixelbench.data.download.files import Remote, download
+from pixelbench.data.download.progress import Step
 def report(step: Step) -> None:
     print(step.what, step.done, step.total, flush=True)
 url, md5, target = sys.argv[1:]

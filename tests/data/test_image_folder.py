@@ -9,10 +9,10 @@ import pytest
 from image_files import forget, numbered, pixels, usual, write
 
 from pixelbench.data.folder import VARIABLE as DATA
-from pixelbench.data.folder_task import folder_task, imagenet_task, prepared_task
-from pixelbench.data.image_folder import printable, survey
-from pixelbench.data.prepare_splits import spaced, split_names
-from pixelbench.data.prepare_store import VARIABLE as CACHE
+from pixelbench.data.prepare.decoded import VARIABLE as CACHE
+from pixelbench.data.prepare.listing import printable, survey
+from pixelbench.data.prepare.splits import spaced, split_names
+from pixelbench.data.sources.folder_task import folder_task, imagenet_task, prepared_task
 from pixelbench.data.task import Task, data_digest
 from pixelbench.errors import UserError
 
@@ -261,10 +261,10 @@ def test_the_small_imagenet_says_which_of_the_two_it_is(tmp_path: Path, monkeypa
     assert task.missing() is None
     assert task.sizes == (2, 1, 2)
     assert "Files: 3 in train/, 2 in valid/. 2 validation images: neither the small ImageNet of PixelRNN (49,999) nor" in task.preprocessing
-    monkeypatch.setattr("pixelbench.data.folder_task.PIXELRNN_IMAGES", 2)
+    monkeypatch.setattr("pixelbench.data.sources.folder_task.PIXELRNN_IMAGES", 2)
     assert imagenet_task(32).preprocessing.endswith("2 validation images: the small ImageNet of PixelRNN, on which published figures are.")
-    monkeypatch.setattr("pixelbench.data.folder_task.PIXELRNN_IMAGES", 1)
-    monkeypatch.setattr("pixelbench.data.folder_task.OTHER_IMAGES", 2)
+    monkeypatch.setattr("pixelbench.data.sources.folder_task.PIXELRNN_IMAGES", 1)
+    monkeypatch.setattr("pixelbench.data.sources.folder_task.OTHER_IMAGES", 2)
     assert "2 validation images: not the small ImageNet of PixelRNN (1)" in imagenet_task(32).preprocessing
 
 

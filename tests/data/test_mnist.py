@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from local_server import serving  # type: ignore[import-not-found]
 
-from pixelbench.data import get_task, mnist
-from pixelbench.data.download import MIRROR
+from pixelbench.data import get_task
+from pixelbench.data.download.files import MIRROR
 from pixelbench.data.folder import VARIABLE
-from pixelbench.data.idx import COUNTS, IdxSet
-from pixelbench.data.mnist import DRAWN_WITH, MNIST_FILES, drawn_once
+from pixelbench.data.sources import mnist
+from pixelbench.data.sources.idx import COUNTS, IdxSet
+from pixelbench.data.sources.mnist import DRAWN_WITH, MNIST_FILES, drawn_once
+from pixelbench.data.sources.vision import torchvision
 from pixelbench.data.task import _verified, data_digest
-from pixelbench.data.vision import torchvision
 from pixelbench.errors import UserError
 
 real_data = pytest.mark.skipif(VARIABLE not in os.environ, reason="no data folder is named")
@@ -158,7 +159,7 @@ def test_what_is_published_is_what_torchvision_knows():
     torchvision()
     from torchvision import datasets
 
-    from pixelbench.data import cifar, mnist
+    from pixelbench.data.sources import cifar, mnist
 
     for files, known in ((mnist.MNIST_FILES, datasets.MNIST), (mnist.FASHION_FILES, datasets.FashionMNIST)):
         assert files.mirrors == tuple(known.mirrors)

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixelbench.data import get_task, mnist_fixed
+from pixelbench.data import get_task
 from pixelbench.data.folder import VARIABLE, data_folder, use_data_folder
-from pixelbench.data.mnist_fixed import MNIST_FIXED, PACKED, PUBLISHED, build_mnist_fixed
+from pixelbench.data.sources import mnist_fixed
+from pixelbench.data.sources.mnist_fixed import MNIST_FIXED, PACKED, PUBLISHED, build_mnist_fixed
 from pixelbench.errors import UserError
 
 SIZES = {"train": 7, "valid": 5, "test": 203}

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from image_files import forget, usual, write  # type: ignore[import-not-found]
 
-from pixelbench.data import Task, get_task, prepare_arrays
-from pixelbench.data.folder_task import folder_task, preprocessing
-from pixelbench.data.prepare_overlap import fingerprint, overlap_of
-from pixelbench.data.prepare_store import VARIABLE as CACHE
+from pixelbench.data import Task, get_task
+from pixelbench.data.prepare import arrays as prepare_arrays
+from pixelbench.data.prepare.decoded import VARIABLE as CACHE
+from pixelbench.data.prepare.overlap import fingerprint, overlap_of
+from pixelbench.data.sources.folder_task import folder_task, preprocessing
 from pixelbench.errors import UserError
 
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from pixelbench.data import get_task, relabel
-from pixelbench.data.installed import installed_file
-from pixelbench.data.photos import GAP, PATCH, PHOTOGRAPHS, REGIONS, corners, photograph_of, read_averaged, regions
+from pixelbench.data.sources.installed import installed_file
+from pixelbench.data.sources.photos import GAP, PATCH, PHOTOGRAPHS, REGIONS, corners, photograph_of, read_averaged, regions
 from pixelbench.errors import UserError
 from pixelbench.statistics import clustered_interval
 

@@ -13,11 +13,11 @@ import pytest
 from image_files import forget, numbered, pixels, usual, write
 from PIL import Image
 
-from pixelbench.data import prepare_arrays
-from pixelbench.data.folder_task import folder_task
-from pixelbench.data.prepare_store import VARIABLE as CACHE
-from pixelbench.data.prepare_store import place, read_manifest
-from pixelbench.data.progress import Step
+from pixelbench.data.download.progress import Step
+from pixelbench.data.prepare import arrays as prepare_arrays
+from pixelbench.data.prepare.decoded import VARIABLE as CACHE
+from pixelbench.data.prepare.decoded import place, read_manifest
+from pixelbench.data.sources.folder_task import folder_task
 from pixelbench.data.task import data_digest
 from pixelbench.errors import UserError
 

@@ -10,7 +10,7 @@ import pytest
 from image_files import noise, pixels
 from PIL import Image
 
-from pixelbench.data.prepare_decode import RefusedError, decode
+from pixelbench.data.prepare.decode import RefusedError, decode
 
 SHAPE = (3, 3, 4)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelbench.data.unpack import extract, gunzip
+from pixelbench.data.download.unpack import extract, gunzip
 from pixelbench.data.whole import LOCK
 from pixelbench.errors import UserError
 
@@ -164,7 +164,7 @@ def test_a_full_disk_is_one_sentence(zipped: Path, tmp_path: Path) -> None:
 
 MEASURE = """
 import pathlib, resource, sys
-from pixelbench.data.unpack import extract, gunzip
+from pixelbench.data.download.unpack import extract, gunzip
 archive, tar, folder, digest = sys.argv[1:]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 gunzip(pathlib.Path(archive), pathlib.Path(folder) / "unzipped", md5=digest)

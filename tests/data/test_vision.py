@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pixelbench.data import vision
+from pixelbench.data.sources import vision
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_data_sets_transforms_and_utilities_can_be_imported() -> None:
     code = (
-        "from pixelbench.data.vision import torchvision, torchvision_state; torchvision(); "
+        "from pixelbench.data.sources.vision import torchvision, torchvision_state; torchvision(); "
         "import torchvision.datasets, torchvision.transforms, torchvision.utils; print(torchvision_state())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixelbench.data import whole
-from pixelbench.data.progress import Step
+from pixelbench.data.download.progress import Step
 from pixelbench.data.whole import LOCK, alone, writing
 from pixelbench.errors import UserError
 

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from pixelbench.data import get_task
-from pixelbench.experiments.behaviour import fingerprint
+from pixelbench.experiments.verify.fingerprint import fingerprint
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.specs import specs_of

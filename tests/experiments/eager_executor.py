@@ -4,7 +4,7 @@ from typing import Any
 
 from fingerprints import made_up_fingerprint
 
-from pixelbench.experiments import execute as module
+from pixelbench.experiments.run import execute as module
 from pixelbench.training import loop
 
 NAME = "eager_executor:execute"

@@ -6,7 +6,7 @@ from typing import Any
 
 from record_factory import add_spec, folder_of  # type: ignore[import-not-found]
 
-from pixelbench.experiments.closure import code_digest
+from pixelbench.experiments.code_digest import code_digest
 from pixelbench.store.record import Cost, Provenance, Record
 from pixelbench.store.spec import RunSpec
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelbench import pulse
-from pixelbench.store.atomic import write_text
+from pixelbench.files.atomic import write_text
 from pixelbench.store.record import Request, RunError
 from pixelbench.store.spec import RunSpec
 

@@ -7,7 +7,7 @@ from eager_executor import NAME
 from suite_file import TEXT
 
 from pixelbench.experiments.plan import Plan, make_plan
-from pixelbench.experiments.schedule import run_plan
+from pixelbench.experiments.schedule.scheduler import run_plan
 from pixelbench.suites.load import load_suite
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from fake_executor import NAME
 from suite_file import tiny_plan
 
-from pixelbench.experiments.schedule import run_plan
+from pixelbench.experiments.schedule.scheduler import run_plan
 
 if __name__ == "__main__":
     folder, workers, *seeds = sys.argv[1:]

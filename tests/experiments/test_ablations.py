@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from pixelbench.analysis.axes import AXES, Axis
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
 from pixelbench.experiments.plan import Plan, make_plan
-from pixelbench.reports.axes import AXES, Axis
 from pixelbench.suites.ablation import load_ablation, on_task, tasks_of
 from pixelbench.suites.load import ablation_names, load_suite, suite_names, suite_text
 from pixelbench.suites.resolve import pairs, resolve

@@ -7,12 +7,12 @@ import pytest
 from quick_run import spec_of
 
 from pixelbench.data import registry
-from pixelbench.data.digits import DIGITS
+from pixelbench.data.sources.digits import DIGITS
 from pixelbench.data.task import data_digest
 from pixelbench.errors import UserError
 from pixelbench.experiments import stages
-from pixelbench.experiments.behaviour import fingerprint
-from pixelbench.experiments.execute import execute
+from pixelbench.experiments.run.execute import execute
+from pixelbench.experiments.verify.fingerprint import fingerprint
 from pixelbench.store.artifacts import CURVE, FileFacts, read_curve, read_facts
 from pixelbench.store.behaviour import differences
 from pixelbench.store.integrity import examine

@@ -10,12 +10,14 @@ from behaviour_runs import NETWORKS, genuine, run
 from torch import Tensor
 
 from pixelbench.evaluation import likelihood
-from pixelbench.experiments import behaviour, stages
-from pixelbench.experiments.behaviour import fingerprint
-from pixelbench.models import causal, sampling
+from pixelbench.experiments import stages
+from pixelbench.experiments.verify import fingerprint as behaviour
+from pixelbench.experiments.verify.fingerprint import fingerprint
+from pixelbench.models import sampling
 from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.families.pixelvae import PixelVAE
 from pixelbench.models.heads import Softmax
-from pixelbench.models.pixelvae import PixelVAE
+from pixelbench.models.layers import causal
 from pixelbench.models.sampling import raster
 from pixelbench.store.behaviour import differences
 from pixelbench.training import loop
@@ -218,7 +220,7 @@ def other_rate_late(patch: Patch) -> None:
 
 
 def fit_fewer_images(patch: Patch) -> None:
-    from pixelbench.models.baselines import Histogram
+    from pixelbench.models.families.baselines import Histogram
 
     fit = Histogram.fit
     patch.setattr(Histogram, "fit", lambda self, images: fit(self, images[1:]))

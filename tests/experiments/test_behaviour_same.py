@@ -17,9 +17,9 @@ from behaviour_runs import KINDS, NETWORKS, genuine, run
 from torch import Tensor
 
 import pixelbench
-from pixelbench.experiments.behaviour import fingerprint
-from pixelbench.experiments.closure import code_digest
-from pixelbench.experiments.miniature import miniature, tiny_images
+from pixelbench.experiments.code_digest import code_digest
+from pixelbench.experiments.verify.fingerprint import fingerprint
+from pixelbench.experiments.verify.miniature import miniature, tiny_images
 from pixelbench.models import scoring
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import FAMILIES
@@ -29,7 +29,7 @@ from pixelbench.training.ema import ExponentialMovingAverage
 PACKAGE = Path(pixelbench.__file__).parent
 #: Of every network family, and of all that is not trained.
 EACH_FAMILY = ["colour", "plain", "pixelcnn", "row-lstm", "diagonal", "pp-class", "snail", "vae", "histogram", "uniform", "png", "webp"]
-#: What `pixelbench.models.causal` calls by names that nobody outside the package should care for, and other modules import.
+#: What `pixelbench.models.layers.causal` calls by names that nobody outside the package should care for, and other modules import.
 HELPERS = ("colours", "may_see", "gate", "initialise", "slices_by_colour", "SlidingRows", "CausalFace", "written")
 
 

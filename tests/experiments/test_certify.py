@@ -13,12 +13,12 @@ import pytest
 from quick_run import spec_of
 
 from pixelbench.causality import CausalityReport
-from pixelbench.causality.positions import by_importance
-from pixelbench.experiments import certify as module
+from pixelbench.causality.probing.positions import by_importance
 from pixelbench.experiments import stages
-from pixelbench.experiments.certify import artifact_of, certificate_key, certify, certify_trained, narrow
-from pixelbench.experiments.closure import certificate_digest
-from pixelbench.experiments.execute import execute
+from pixelbench.experiments.code_digest import certificate_digest
+from pixelbench.experiments.run import certify as module
+from pixelbench.experiments.run.certify import artifact_of, certificate_key, certify, certify_trained, narrow
+from pixelbench.experiments.run.execute import execute
 from pixelbench.models.families import Family, get_family
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
@@ -199,7 +199,7 @@ def test_a_leak_of_the_trained_model_is_found_at_these_positions():
 
 def test_a_leak_that_only_the_narrow_copy_has_counts_and_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     leaky = certify(spec_of("digits/gated-residual"), stages.build, None)
-    monkeypatch.setattr("pixelbench.experiments.execute.certify", lambda *arguments: leaky)
+    monkeypatch.setattr("pixelbench.experiments.run.execute.certify", lambda *arguments: leaky)
     assert execute(spec_of("digits/gated-pixelcnn"), tmp_path) == "done"
     record = read_record(tmp_path)
     assert (record.causality.status, record.causality.faults) == ("leaky", ("sees-itself",))
@@ -210,7 +210,7 @@ def test_a_leak_that_only_the_narrow_copy_has_counts_and_speaks(tmp_path: Path, 
 
 def test_a_leak_that_only_the_trained_model_has_counts_and_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     sound = certify(spec_of("digits/gated-pixelcnn"), stages.build, None)
-    monkeypatch.setattr("pixelbench.experiments.execute.certify", lambda *arguments: sound)
+    monkeypatch.setattr("pixelbench.experiments.run.execute.certify", lambda *arguments: sound)
     assert execute(spec_of("digits/gated-residual"), tmp_path) == "done"
     record = read_record(tmp_path)
     assert (record.causality.status, record.causality.faults) == ("leaky", ("sees-itself",))

@@ -9,7 +9,7 @@ import pytest
 from fingerprints import made_up_fingerprint
 from quick_run import spec_of
 
-from pixelbench.experiments.execute import Run, execute
+from pixelbench.experiments.run.execute import Run, execute
 from pixelbench.store.record_file import read_record
 from pixelbench.training import checkpoint
 
@@ -20,7 +20,7 @@ MINE, OTHER = made_up_fingerprint(1.5, 2.5), made_up_fingerprint(1.5, 2.5001)
 @pytest.fixture
 def computing(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any] | None], None]:
     """Says what the present code computes."""
-    return lambda found: monkeypatch.setattr("pixelbench.experiments.execute.present_behaviour", lambda spec, store: found)
+    return lambda found: monkeypatch.setattr("pixelbench.experiments.run.execute.present_behaviour", lambda spec, store: found)
 
 
 @pytest.fixture

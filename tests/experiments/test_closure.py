@@ -11,7 +11,7 @@ import pytest
 
 import pixelbench
 from pixelbench.errors import UserError
-from pixelbench.experiments.closure import closure, code_digest
+from pixelbench.experiments.code_digest import closure, code_digest
 from pixelbench.models.families import FAMILIES
 
 PACKAGE = Path(pixelbench.__file__).parent
@@ -112,13 +112,13 @@ def test_imports_are_followed_wherever_they_stand(copied: Path) -> None:
         "from . import idx_of_nothing, latents",
         "from .settings import pixelsnail",
         "from typing import TYPE_CHECKING",
-        "if TYPE_CHECKING:\n    from pixelbench.models.pixelvae import PixelVAE\nelse:\n    from pixelbench.models import lstm",
+        "if TYPE_CHECKING:\n    from pixelbench.models.families.pixelvae import PixelVAE\nelse:\n    from pixelbench.models import lstm",
     )
     edit(copied, "models/scoring.py", lambda text: text + "\n" + "\n".join(lines) + "\n")
     added = closure(GATED, copied) - closure(GATED)
     wanted = {"pixelbench.reports", "pixelbench.reports.escape", "pixelbench.cli.output", "pixelbench.cli"}
-    assert wanted | {"pixelbench.models.latents", "pixelbench.models.lstm"} <= added
-    assert "pixelbench.models.pixelvae" not in added
+    assert wanted | {"pixelbench.models.layers.latent", "pixelbench.models.families.pixel_rnn"} <= added
+    assert "pixelbench.models.families.pixelvae" not in added
     assert not [name for name in added if "idx_of_nothing" in name]
 
 
@@ -141,7 +141,7 @@ def test_a_codec_has_its_own_module() -> None:
 
 def test_it_needs_neither_torch_nor_the_modules_it_reads() -> None:
     code = (
-        "import sys; from pixelbench.experiments.closure import code_digest; code_digest('pixelvae');"
+        "import sys; from pixelbench.experiments.code_digest import code_digest; code_digest('pixelvae');"
         "print('torch' in sys.modules, 'pixelbench.training.loop' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

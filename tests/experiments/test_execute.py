@@ -15,10 +15,10 @@ from quick_run import comparable, spec_of
 
 from pixelbench.data import get_task, relabel
 from pixelbench.evaluation.likelihood import score, summarise
-from pixelbench.experiments import execute as module
 from pixelbench.experiments import stages
-from pixelbench.experiments.closure import code_digest
-from pixelbench.experiments.execute import execute
+from pixelbench.experiments.code_digest import code_digest
+from pixelbench.experiments.run import execute as module
+from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.stored import load_run
 from pixelbench.key_fields import key_values
 from pixelbench.store.artifacts import read_facts

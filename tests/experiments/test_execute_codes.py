@@ -8,10 +8,10 @@ import pytest
 from quick_run import spec_of
 
 from pixelbench.data import registry
-from pixelbench.data.digits import DIGITS
+from pixelbench.data.sources.digits import DIGITS
 from pixelbench.data.task import Split, Task, TaskData, data_digest
 from pixelbench.evaluation.codecs import code_length_bits
-from pixelbench.experiments.execute import execute
+from pixelbench.experiments.run.execute import execute
 from pixelbench.store.artifacts import read_facts
 from pixelbench.store.integrity import examine
 from pixelbench.store.record_file import read_record

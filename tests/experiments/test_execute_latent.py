@@ -9,7 +9,7 @@ import pytest
 from quick_run import spec_of
 
 from pixelbench.data import Split, TaskData
-from pixelbench.experiments.execute import execute
+from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.stages import latent_use
 from pixelbench.models.families import get_family
 from pixelbench.store.record import LatentUse

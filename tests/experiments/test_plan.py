@@ -14,7 +14,7 @@ from suite_file import TEXT, tiny_plan, write_suite
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.plan import Cell, Plan, make_plan
-from pixelbench.experiments.staleness import KnownCode
+from pixelbench.experiments.verify.staleness import KnownCode
 from pixelbench.published.figures import figures_about
 from pixelbench.store import cache, record_file
 from pixelbench.store.record import Request

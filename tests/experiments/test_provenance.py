@@ -10,9 +10,9 @@ import pytest
 
 from pixelbench.errors import UserError
 from pixelbench.experiments import devices, provenance
-from pixelbench.experiments.closure import code_digest
+from pixelbench.experiments.code_digest import code_digest
 from pixelbench.experiments.devices import available_cores, resolve_device
-from pixelbench.experiments.failure import died, without_paths
+from pixelbench.experiments.run.failure import died, without_paths
 from pixelbench.models.families import FAMILIES
 
 

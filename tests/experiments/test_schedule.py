@@ -18,12 +18,12 @@ from fake_executor import NAME
 from suite_file import TEXT, tiny_plan, write_suite
 
 from pixelbench.errors import UserError
-from pixelbench.experiments import schedule
-from pixelbench.experiments.job import Job
-from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Plan, make_plan
-from pixelbench.experiments.schedule import run_plan
-from pixelbench.store.locks import RunLock
+from pixelbench.experiments.run.outcome import Outcome
+from pixelbench.experiments.schedule import scheduler as schedule
+from pixelbench.experiments.schedule.job import Job
+from pixelbench.experiments.schedule.scheduler import run_plan
+from pixelbench.files.locks import RunLock
 from pixelbench.store.record import Request, RunError
 from pixelbench.store.record_file import read_record
 from pixelbench.suites.load import load_suite

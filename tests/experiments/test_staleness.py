@@ -9,9 +9,9 @@ from ended_run import end
 from fingerprints import made_up_fingerprint
 from quick_run import spec_of
 
-from pixelbench.experiments import staleness
-from pixelbench.experiments.closure import code_digest
-from pixelbench.experiments.staleness import KnownCode
+from pixelbench.experiments.code_digest import code_digest
+from pixelbench.experiments.verify import staleness
+from pixelbench.experiments.verify.staleness import KnownCode
 from pixelbench.store.record import Record
 
 SPEC = spec_of("digits/gated-pixelcnn", "quick")

@@ -11,7 +11,7 @@ from quick_run import spec_of
 
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
-from pixelbench.experiments.execute import execute
+from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.stored import load_run, weights_path
 from pixelbench.store.record_file import run_folder
 from pixelbench.store.scan import StoredRun, scan

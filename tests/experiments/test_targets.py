@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pixelbench.errors import UserError
-from pixelbench.experiments.targets import Target, load_target, parse_settings, parse_shape
+from pixelbench.experiments.foreign.targets import Target, load_target, parse_settings, parse_shape
 from pixelbench.models.base import Bound
 
 SHAPE = (1, 4, 5)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from quick_run import spec_of
 
-from pixelbench.experiments import execute as module
-from pixelbench.experiments.execute import execute
-from pixelbench.experiments.job import Job, write_failure
+from pixelbench.experiments.run import execute as module
+from pixelbench.experiments.run.execute import execute
+from pixelbench.experiments.schedule.job import Job, write_failure
 from pixelbench.store.artifacts import NAMES
 from pixelbench.store.record import Record, Request, RunError
 from pixelbench.store.record_file import read_record

@@ -13,7 +13,7 @@ from fingerprints import made_up_fingerprint  # type: ignore[import-not-found]
 def _present_code() -> Iterator[None]:
     """No run takes a fingerprint of the code, which would take longer than the run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pixelbench.experiments.execute.present_behaviour", lambda spec, store: made_up_fingerprint(1.0))
+        patch.setattr("pixelbench.experiments.run.execute.present_behaviour", lambda spec, store: made_up_fingerprint(1.0))
         yield
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from quick_run import comparable, spec_of  # type: ignore[import-not-found]
 
-from pixelbench.experiments.job import EXECUTOR, Job, perform
+from pixelbench.experiments.schedule.job import EXECUTOR, Job, perform
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import run_folder, state_of
 from pixelbench.training import loop

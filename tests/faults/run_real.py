@@ -14,8 +14,8 @@ import eager_executor  # type: ignore[import-not-found]
 from suite_file import TEXT  # type: ignore[import-not-found]
 
 from pixelbench.experiments.plan import Plan, make_plan
-from pixelbench.experiments.schedule import run_plan
-from pixelbench.store.atomic import write_text
+from pixelbench.experiments.schedule.scheduler import run_plan
+from pixelbench.files.atomic import write_text
 from pixelbench.suites.load import load_suite
 
 UPDATES = 60

@@ -14,11 +14,13 @@ from fake_executor import NAME  # type: ignore[import-not-found]
 from suite_file import tiny_plan, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.cli.main import main
-from pixelbench.experiments import execute, liveness, schedule
-from pixelbench.experiments.attempts import Attempts
-from pixelbench.experiments.failure import is_out_of_memory
-from pixelbench.experiments.outcome import Outcome
-from pixelbench.experiments.schedule import run_plan
+from pixelbench.experiments.run import execute
+from pixelbench.experiments.run.attempts import Attempts
+from pixelbench.experiments.run.failure import is_out_of_memory
+from pixelbench.experiments.run.outcome import Outcome
+from pixelbench.experiments.schedule import liveness
+from pixelbench.experiments.schedule import scheduler as schedule
+from pixelbench.experiments.schedule.scheduler import run_plan
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import read_record
 from pixelbench.training.loop import Trainer
@@ -345,7 +347,7 @@ def test_the_probe_of_the_trained_model_takes_as_many_positions_after_an_hour(
 
     def suspended(*arguments: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pixelbench.causality.clock.time.monotonic", lambda: 3600.0 * next(jumps))
+            patch.setattr("pixelbench.causality.probing.time_budget.time.monotonic", lambda: 3600.0 * next(jumps))
             return genuine(*arguments)
 
     monkeypatch.setattr(execute, "certify_trained", suspended)

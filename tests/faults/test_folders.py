@@ -10,8 +10,8 @@ import pytest
 
 from pixelbench.cli.main import main
 from pixelbench.errors import UserError
-from pixelbench.store.locks import RunLock
-from pixelbench.store.writable import ensure_writable
+from pixelbench.files.locks import RunLock
+from pixelbench.files.writable import ensure_writable
 
 COMMAND = ["run", "--suite", "quick", "--only", "digits/uniform", "--budget", "smoke", "--workers", "0"]
 

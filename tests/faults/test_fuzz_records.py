@@ -12,7 +12,7 @@ from record_mutations import damaged, right_again  # type: ignore[import-not-fou
 from rich.console import Console
 
 from pixelbench.reports.csv import write_csv
-from pixelbench.reports.html import write_html
+from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
 from pixelbench.reports.terminal import print_report

@@ -7,7 +7,7 @@ from families import GRID, LEAKY, NETWORKS, SEQUENCES, SHAPES, cases, derivative
 from pixelbench.causality import check_causality
 from pixelbench.causality.check import measure
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.sequence import SequenceModel
+from pixelbench.models.layers.sequence import SequenceModel
 
 
 def test_no_leak_anywhere(model: AutoregressiveModel):

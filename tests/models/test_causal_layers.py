@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelbench.models.causal import CausalConv2d, RowsAboveConv2d, SlidingRows, colours, gate, may_see, slices_by_colour
+from pixelbench.models.layers.causal import CausalConv2d, RowsAboveConv2d, SlidingRows, colours, gate, may_see, slices_by_colour
 
 HEIGHT, WIDTH = 6, 5
 #: Colours of input and output maps; a gate holds every colour twice, and widths need not be divisible.

@@ -9,7 +9,7 @@ import torch
 import pixelbench as pb
 from pixelbench.errors import UserError
 from pixelbench.models.base import count_parameters
-from pixelbench.models.causal import CausalConv2d, colours
+from pixelbench.models.layers.causal import CausalConv2d, colours
 
 
 def test_the_public_name_makes_a_model_that_scores_and_samples():

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from pixelbench.errors import UserError
-from pixelbench.models.causal import colours
 from pixelbench.models.families import create_model
 from pixelbench.models.heads import LogisticMixture, Output, make_output
+from pixelbench.models.layers.causal import colours
 from pixelbench.models.settings.common import HeadName
 
 MIXED: list[HeadName] = ["softmax", "logistic-mixture"]

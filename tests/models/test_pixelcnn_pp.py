@@ -10,12 +10,11 @@ from torch import Tensor
 from pixelbench.causality import check_causality
 from pixelbench.causality.check import measure
 from pixelbench.errors import UserError
-from pixelbench.models import pixelcnn_pp
 from pixelbench.models.base import count_parameters
-from pixelbench.models.families import create_model, get_family
-from pixelbench.models.pixelcnn_pp import PixelCNNPP
+from pixelbench.models.families import create_model, get_family, pixelcnn_pp
+from pixelbench.models.families.pixelcnn_pp import PixelCNNPP
+from pixelbench.models.layers.shifted import GatedBlock, Normed
 from pixelbench.models.sampling import cached_log_probs
-from pixelbench.models.shifted import GatedBlock, Normed
 
 Shape = tuple[int, int, int]
 CASES: list[tuple[Shape, dict[str, Any]]] = [

@@ -10,12 +10,11 @@ from torch import Tensor
 from pixelbench.causality import check_causality
 from pixelbench.causality.check import measure
 from pixelbench.errors import UserError
-from pixelbench.models import pixelsnail
 from pixelbench.models.base import count_parameters
-from pixelbench.models.families import create_model, get_family
-from pixelbench.models.pixelsnail import PixelSNAIL, attend, coordinates
+from pixelbench.models.families import create_model, get_family, pixelsnail
+from pixelbench.models.families.pixelsnail import PixelSNAIL, attend, coordinates
+from pixelbench.models.layers.shifted import Normed
 from pixelbench.models.sampling import cached_log_probs
-from pixelbench.models.shifted import Normed
 
 Shape = tuple[int, int, int]
 

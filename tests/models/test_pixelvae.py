@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from pixelbench.causality import check_causality
 from pixelbench.errors import UserError
 from pixelbench.key_fields import key_values
-from pixelbench.models import pixelvae
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.families import FAMILIES, create_model
-from pixelbench.models.gated_pixelcnn import GatedPixelCNN, example_condition
-from pixelbench.models.latents import Gaussian, halvings
-from pixelbench.models.pixelvae import PixelVAE
+from pixelbench.models.families import FAMILIES, create_model, pixelvae
+from pixelbench.models.families.gated_pixelcnn import GatedPixelCNN, example_condition
+from pixelbench.models.families.pixelvae import PixelVAE
+from pixelbench.models.layers.latent import Gaussian, halvings
 from pixelbench.models.sampling import cached_log_probs
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training.loop import Plan, Trainer

@@ -10,12 +10,11 @@ from torch import Tensor
 
 from pixelbench.causality import check_causality
 from pixelbench.errors import UserError
-from pixelbench.models import nade
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.families import create_model
+from pixelbench.models.families import create_model, nade
+from pixelbench.models.families.mixture_of_bernoullis import MixtureOfBernoullis
 from pixelbench.models.heads import Softmax
-from pixelbench.models.mixing import mixed_log_prob, mixed_logits
-from pixelbench.models.mixture_of_bernoullis import MixtureOfBernoullis
+from pixelbench.models.layers.mixing import mixed_log_prob, mixed_logits
 
 TINY = {"channels": 1, "height": 3, "width": 2, "levels": 2}
 EVERY = torch.tensor(list(itertools.product(range(2), repeat=6))).view(-1, 1, 3, 2)

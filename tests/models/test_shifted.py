@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pixelbench.models.base import InputEncoding
-from pixelbench.models.shifted import (
+from pixelbench.models.layers.shifted import (
     Expand2d,
     GatedBlock,
     Normed,
@@ -20,7 +20,7 @@ from pixelbench.models.shifted import (
     right_shift,
     with_ones,
 )
-from pixelbench.models.shifted_faces import BlockFace, Cursor, PixelFaces, PixelRow, RowFaces
+from pixelbench.models.layers.shifted_incremental import BlockFace, Cursor, PixelFaces, PixelRow, RowFaces
 
 HEIGHT, WIDTH = 4, 6
 Seen = set[tuple[int, int]]

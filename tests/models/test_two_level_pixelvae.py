@@ -10,9 +10,9 @@ from torch import Tensor
 from pixelbench.causality import check_causality
 from pixelbench.errors import UserError
 from pixelbench.models.families import create_model
-from pixelbench.models.latent_prior import TwoLevels
-from pixelbench.models.latents import Gaussian
-from pixelbench.models.pixelvae import PixelVAE
+from pixelbench.models.families.pixelvae import PixelVAE
+from pixelbench.models.layers.latent import Gaussian
+from pixelbench.models.layers.latent_prior import TwoLevels
 from pixelbench.models.sampling import cached_log_probs
 
 TINY: dict[str, Any] = {"layers": 1, "maps": 6, "head_maps": 6, "encoder_maps": 4, "first_kernel": 3, "latent": 3, "latent_maps": 2}

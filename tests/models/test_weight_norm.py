@@ -11,9 +11,9 @@ from torch.nn.utils import parametrizations, parametrize
 from pixelbench.causality import check_causality
 from pixelbench.key_fields import key_values
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.causal import CausalConv2d
 from pixelbench.models.families import create_model
-from pixelbench.models.gated_pixelcnn import GatedPixelCNN
+from pixelbench.models.families.gated_pixelcnn import GatedPixelCNN
+from pixelbench.models.layers.causal import CausalConv2d
 from pixelbench.models.sampling import cached_log_probs
 from pixelbench.models.weight_norm import normalise_weights
 from pixelbench.training.loop import Plan, Trainer

@@ -9,8 +9,8 @@ from golden import ATTENTION, FOLDER, MIXTURES, NETWORKS, Golden, load
 from torch import Tensor
 
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.causal import CausalConv2d
-from pixelbench.models.pixelsnail import attend
+from pixelbench.models.families.pixelsnail import attend
+from pixelbench.models.layers.causal import CausalConv2d
 from pixelbench.models.sampling import cached_log_probs
 
 EXACT, STEP = 1e-12, 2.0**-10

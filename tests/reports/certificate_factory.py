@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
-from pixelbench.causality.evidence import Evidence
+from pixelbench.causality.analysis.summary import summarise
+from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.report import CausalityReport, Method
-from pixelbench.causality.summary import summarise
 
 
 def certificate(

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from record_factory import add_digits, add_photos, add_run, add_seeds
 
-from pixelbench.reports import words
-from pixelbench.reports.ablations import Ablation
-from pixelbench.reports.axes import AXES
+from pixelbench.analysis import format as words
+from pixelbench.analysis.ablations import Ablation
+from pixelbench.analysis.axes import AXES
+from pixelbench.analysis.paired import compare_cells, contrast_cells
 from pixelbench.reports.report import build_report
-from pixelbench.reports.statistics import compare_cells, contrast_cells
 from pixelbench.store.record import LatentUse
 
 VAE = {"latent": 16, "hierarchy": 1, "decoder": "without-upsampling"}

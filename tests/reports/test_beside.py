@@ -12,14 +12,15 @@ from paper_runs import paper_spec
 from record_factory import add_photos, add_run, add_seeds, add_spec
 from rich.console import Console
 
+from pixelbench.analysis import format as words
+from pixelbench.analysis.tables import Row
+from pixelbench.published.comparison import Known
 from pixelbench.published.figures import figures_about
-from pixelbench.reports import columns, words
-from pixelbench.reports.html import write_html
+from pixelbench.reports import columns
+from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
-from pixelbench.reports.published import Known
 from pixelbench.reports.readme import readme_table
 from pixelbench.reports.report import Report, build_report
-from pixelbench.reports.tables import Row
 from pixelbench.reports.terminal import print_report
 
 #: 87.53 nats of 28x28 pixels in bits/dim.

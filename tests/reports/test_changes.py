@@ -12,7 +12,7 @@ import record_factory as factory
 from record_factory import add_run, folder_of, rewrite
 from scipy.stats import ttest_ind
 
-from pixelbench.reports.changes import Change, Changes, compare_stores
+from pixelbench.analysis.changes import Change, Changes, compare_stores
 from pixelbench.reports.changes_text import legend, row, sentences, to_markdown
 from pixelbench.statistics import clustered_interval, difference
 from pixelbench.store.artifacts import NATS, read_nats

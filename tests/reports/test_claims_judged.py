@@ -8,11 +8,11 @@ import pytest
 from record_factory import add_spec
 from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
+from pixelbench.analysis.comparisons import comparisons_of
+from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures
 from pixelbench.published.rows import Rows
-from pixelbench.reports.comparisons import comparisons_of
-from pixelbench.reports.published import Comparison, Known, compare_cells_with_figures
 from pixelbench.reports.report import build_report
-from pixelbench.reports.runs import cells_of, load_runs
+from pixelbench.store.cells import cells_of, load_runs
 from pixelbench.store.scan import scan
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite

@@ -14,12 +14,12 @@ from certificate_factory import certificate, certificate_file
 from damaged_files import CERTIFICATES, CURVES, NATS_FILES
 from record_factory import add_photos, add_run, add_seeds, as_schema_1, folder_of
 
-from pixelbench.reports.changes import compare_stores
-from pixelbench.reports.html import write_html
+from pixelbench.analysis.changes import compare_stores
+from pixelbench.analysis.tables import Row
+from pixelbench.published.comparison import compare_with_published
+from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
-from pixelbench.reports.published import compare_with_published
 from pixelbench.reports.report import Report, build_report
-from pixelbench.reports.tables import Row
 from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS
 from pixelbench.store.frame import load_results
 from pixelbench.store.record import LatentUse

@@ -11,11 +11,11 @@ from hostile_store import FORMULA, RAW, add_hostile, hostile  # type: ignore[imp
 from record_factory import add_digits, add_photos, add_run  # type: ignore[import-not-found]
 from rich.console import Console
 
+from pixelbench.analysis.changes import compare_stores
 from pixelbench.reports import escape
-from pixelbench.reports.changes import compare_stores
 from pixelbench.reports.changes_text import to_markdown
 from pixelbench.reports.csv import write_csv
-from pixelbench.reports.html import write_html
+from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
 from pixelbench.reports.terminal import print_report

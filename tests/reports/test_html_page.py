@@ -12,10 +12,10 @@ from paper_runs import paper_spec
 from record_factory import add_digits, add_photos, add_run, add_seeds, add_spec, as_schema_1, folder_of
 
 from pixelbench.cli.reproducing import asked_of
-from pixelbench.reports.html import write_html
-from pixelbench.reports.html_axis import Axis, axis_around
-from pixelbench.reports.html_pictures import Pictures
-from pixelbench.reports.html_variants import Asked
+from pixelbench.reports.html.document import write_html
+from pixelbench.reports.html.pictures import Pictures
+from pixelbench.reports.html.scales import Axis, axis_around
+from pixelbench.reports.html.variants import Asked
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import Provenance, Request
 
@@ -197,7 +197,7 @@ def test_the_page_loads_no_torch(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from pixelbench.reports.report import build_report\n"
-        "from pixelbench.reports.html import write_html\n"
+        "from pixelbench.reports.html.document import write_html\n"
         f"write_html(build_report(Path({str(tmp_path)!r})))\n"
         "print([name for name in ('torch', 'torchvision') if name in sys.modules])"
     )

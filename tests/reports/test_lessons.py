@@ -4,7 +4,7 @@ from pathlib import Path
 
 from record_factory import add_digits, add_photos, add_run, add_seeds
 
-from pixelbench.reports.lessons import NO_COLOURS, SEES_ITSELF
+from pixelbench.analysis.lessons import NO_COLOURS, SEES_ITSELF
 from pixelbench.reports.report import build_report
 
 RESIDUAL = {"first_layer": "residual"}

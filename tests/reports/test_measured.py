@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from pixelbench.causality.positions import TRAINED_POSITIONS
+from pixelbench.causality.probing.positions import TRAINED_POSITIONS
 from pixelbench.published.facts import Measured
-from pixelbench.reports.measured import measured_of
+from pixelbench.published.measured import measured_of
 from pixelbench.units import bits_to_nats
 
 

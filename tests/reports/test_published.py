@@ -13,10 +13,10 @@ from record_factory import add_run, add_spec, folder_of, record_of, rewrite
 
 import pixelbench
 from pixelbench.errors import UserError
+from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, compare_with_published, foremost
 from pixelbench.published.figures import Figure, load_figures
 from pixelbench.published.verdicts import Verdict
-from pixelbench.reports.published import Comparison, Known, compare_cells_with_figures, compare_with_published, foremost
-from pixelbench.reports.runs import cells_of, load_runs
+from pixelbench.store.cells import cells_of, load_runs
 from pixelbench.store.frame import load_results
 from pixelbench.store.record import Causality, Provenance, Record
 from pixelbench.store.record_file import write_record

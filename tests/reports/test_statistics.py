@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from record_factory import add_run, add_seeds, folder_of, nats_file
 
-from pixelbench.reports.ordering import expected_order
+from pixelbench.analysis.ordering import expected_order
+from pixelbench.analysis.paired import compare_cells, contrast_cells, difference_of
 from pixelbench.reports.report import Report, build_report
-from pixelbench.reports.runs import Cell
-from pixelbench.reports.statistics import compare_cells, contrast_cells, difference_of
 from pixelbench.statistics import Difference
 from pixelbench.store.artifacts import NATS, read_nats
+from pixelbench.store.cells import Cell
 from pixelbench.store.record import Provenance
 
 

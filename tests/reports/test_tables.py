@@ -11,12 +11,12 @@ import pytest
 from record_factory import add_digits, add_photos, add_run, add_seeds, folder_of, rewrite
 from rich.console import Console
 
-from pixelbench.reports import words
-from pixelbench.reports.html import write_html
+from pixelbench.analysis import format as words
+from pixelbench.analysis.tables import Row, TaskTable
+from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import readme_table
 from pixelbench.reports.report import Report, build_report
-from pixelbench.reports.tables import Row, TaskTable
 from pixelbench.reports.terminal import print_report
 from pixelbench.store.record import Causality, Likelihood, Record
 from pixelbench.units import bits_to_nats

@@ -6,7 +6,7 @@ from pathlib import Path
 from record_factory import add_run  # type: ignore[import-not-found]
 
 from pixelbench.reports import columns
-from pixelbench.reports.html import write_html
+from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
 

@@ -8,10 +8,10 @@ import pytest
 from paper_runs import MNIST, figure, paper_spec
 from record_factory import record_of
 
+from pixelbench.published.comparison import Known, compare_cells_with_figures
 from pixelbench.published.facts import FigureFacts, Measured
 from pixelbench.published.verdicts import judge
-from pixelbench.reports.published import Known, compare_cells_with_figures
-from pixelbench.reports.runs import Cell, Run
+from pixelbench.store.cells import Cell, Run
 from pixelbench.store.record import Likelihood, Record
 from pixelbench.store.scan import StoredRun
 from pixelbench.units import bits_per_dim

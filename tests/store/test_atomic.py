@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pixelbench.disk import to_disk
-from pixelbench.store.atomic import sweep_temporaries, write_bytes, write_json, write_text
+from pixelbench.files.atomic import sweep_temporaries, write_bytes, write_json, write_text
+from pixelbench.files.disk import to_disk
 
 
 def names(folder: Path) -> list[str]:
@@ -53,7 +53,7 @@ def test_the_new_name_reaches_the_disk_too(tmp_path: Path, monkeypatch: pytest.M
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     """A limit on the size of files makes the kernel itself refuse the write in the middle."""
     program = (
-        "import resource, pathlib; from pixelbench.store.atomic import write_bytes\n"
+        "import resource, pathlib; from pixelbench.files.atomic import write_bytes\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         f"try: write_bytes(pathlib.Path({str(tmp_path / 'a')!r}), b'x' * 10000)\n"
         "except OSError as error: print('refused', error.errno)\n"
@@ -131,7 +131,7 @@ def test_all_missing_folders_are_created(tmp_path: Path) -> None:
 
 def test_the_sweep_finds_what_a_write_killed_before_its_rename_leaves(tmp_path: Path) -> None:
     program = (
-        "import os, pathlib; from pixelbench.store.atomic import write_bytes\n"
+        "import os, pathlib; from pixelbench.files.atomic import write_bytes\n"
         "os.replace = lambda *names: os._exit(9)\n"
         f"write_bytes(pathlib.Path({str(tmp_path / 'run' / 'a')!r}), b'new')\n"
     )

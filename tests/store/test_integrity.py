@@ -26,7 +26,7 @@ from record_factory import (  # type: ignore[import-not-found]
     rewrite,
 )
 
-from pixelbench.data.photos import photograph_of
+from pixelbench.data.sources.photos import photograph_of
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.statistics import clustered_standard_error
 from pixelbench.store.artifacts import CERTIFICATE, NATS, read_nats

@@ -4,10 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pixelbench.store.locks import RunLock
+from pixelbench.files.locks import RunLock
 
 HOLD = (
-    "import pathlib, sys; from pixelbench.store.locks import RunLock\n"
+    "import pathlib, sys; from pixelbench.files.locks import RunLock\n"
     "lock = RunLock(pathlib.Path(sys.argv[1]), 'k'); print(lock.acquire(), flush=True); sys.stdin.read()"
 )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pixelbench.errors import UserError
-from pixelbench.store.writable import ensure_writable
+from pixelbench.files.writable import ensure_writable
 
 
 def test_creates_the_store_and_leaves_no_probe(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_no_room(tmp_path: Path) -> None:
     program = (
-        "import resource, pathlib; from pixelbench.store.writable import ensure_writable; from pixelbench.errors import UserError\n"
+        "import resource, pathlib; from pixelbench.files.writable import ensure_writable; from pixelbench.errors import UserError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (2 << 20, 2 << 20))\n"
         f"try: ensure_writable(pathlib.Path({str(tmp_path / 'a' / 'b')!r}), 5 << 20)\n"
         "except UserError as error: print(error)\n"

@@ -337,7 +337,7 @@ def test_files_that_are_no_suite(tmp_path: Path) -> None:
 def test_suites_and_plans_need_no_torch() -> None:
     program = (
         "import sys, pathlib; from pixelbench.suites.load import load_suite; from pixelbench.experiments.plan import make_plan\n"
-        "import pixelbench.experiments.schedule\n"
+        "import pixelbench.experiments.schedule.scheduler\n"
         "make_plan(load_suite('quick'), pathlib.Path('nowhere'))\n"
         "print(sorted({'torch', 'pandas', 'sklearn', 'skimage'} & set(sys.modules)))"
     )

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pixelbench.models.families import create_model
-from pixelbench.models.gated_pixelcnn import GatedPixelCNN
+from pixelbench.models.families.gated_pixelcnn import GatedPixelCNN
 from pixelbench.training.loop import Plan, Trainer
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import BatchOrder, seed_everything

@@ -1,0 +1,1 @@
+"""Findings as data: tables, ablations, lessons, order and changes of a store, without any markup. No torch."""

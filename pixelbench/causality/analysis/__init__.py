@@ -1,0 +1,1 @@
+"""From measured changes to findings: offsets, contexts, orders, patterns of leaks, gaps, and the diagnosis."""

@@ -1,0 +1,108 @@
+"""Which faults the pattern of the map names; the class and the source of the module are never looked at."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pixelbench.causality.analysis import leak_patterns as shapes
+from pixelbench.causality.analysis.diagnosis_texts import SENTENCES
+from pixelbench.causality.analysis.gaps import Gaps, named_gaps
+from pixelbench.causality.analysis.leak_patterns import Leaks, Shape, border_of, explained
+from pixelbench.causality.analysis.offsets import Offsets
+from pixelbench.causality.probing.evidence import Evidence
+from pixelbench.causality.report import Context, Diagnosis, Example, Leak, colour_name, place_name
+
+#: Below this a float32 check by hand sees rounding only.
+_WEAK = 1e-6
+
+#: The most specific first: each explains what it can, the next ones see the rest.
+_SHAPES: dict[str, Shape] = {
+    "normalised-over-space": shapes.everything,
+    "first-row-attends-to-everything": shapes.first_outputs,
+    "shifted-the-wrong-way": shapes.next_in_raster,
+    "wraps-around": shapes.wrapped,
+    "strided": shapes.periodic,
+    "border-only": shapes.border,
+    "rows-below-kept": shapes.rows_below,
+    "whole-row-seen": shapes.whole_row,
+    "right-neighbours-seen": shapes.to_the_right,
+    "vertical-stack-unshifted": shapes.from_here_to_the_right,
+    "whole-pixel-seen": shapes.whole_pixel,
+    "sees-itself": shapes.itself,
+    "colours-mixed": shapes.mixed_colours,
+}
+
+
+def diagnose(evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak]) -> tuple[Diagnosis, ...]:
+    """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full.
+
+    Args:
+        context: how far it sees.
+        order: the name of an order in which the module is causal, as `find_order` gives it.
+        leaks: all kinds, each with an example.
+    """
+    found = Leaks(evidence, offsets, order)
+    gaps = Gaps(offsets, context)
+    names = [*_leaking(found, leaks), *(named_gaps(gaps) if order in (None, "raster", "listed") else ())]
+    if leaks:  # a leak can reach far, and draw the bounding box around nothing
+        names = [name for name in names if name != "gap-in-context"]
+    facts = _facts(found, gaps, leaks)
+    sentences = {name: SENTENCES[name] for name in dict.fromkeys(names)}
+    return tuple(Diagnosis(name, sentence.format(**(facts | _pairs(name, found, gaps)))) for name, sentence in sentences.items())
+
+
+def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
+    evidence = found.evidence
+    names = ["coupled-over-batch"] if evidence.coupling else []
+    names += [] if found.order in (None, "raster", "listed") or not leaks else [_by_order(found.order)]
+    if leaks and found.order in (None, "listed"):
+        named = [name or "unknown-pattern" for name, _ in explained(found, _SHAPES)]
+        # A normalisation over the batch is one over space as well: one cause, one diagnosis.
+        names += [name for name in named if not (evidence.coupling and name == "normalised-over-space")]
+        names = [_after_step(found, name) for name in names]
+        names += ["active-only-jointly"] if found.joint.any() else []
+    largest = max((leak.example.effect for leak in leaks), default=1.0)
+    names += ["weak-path"] if largest < _WEAK else []
+    return names if evidence.repeatable else [*names, "carries-state"]
+
+
+def _by_order(order: str) -> str:
+    if "column-major" in order:
+        return "width-and-height-swapped"
+    return "wrong-direction" if any(word in order for word in ("rows", "columns")) else "colours-in-another-order"
+
+
+def _after_step(found: Leaks, name: str) -> str:
+    """Where a training step was made first, a kernel that is open on all sides is one that lost its mask."""
+    local = found.at(0, 0, found.offsets.leaks).any()
+    return "mask-lost-in-training" if found.evidence.after_step and name == "rows-below-kept" and local else name
+
+
+def _facts(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, object]:
+    """What the sentences quote."""
+    unknown = next((kinds for name, kinds in explained(found, _SHAPES) if name is None), np.zeros_like(found.offsets.leaks))
+    strange = [leak for leak in leaks if found.at(*leak.offset, unknown)[leak.output_colour, leak.input_colour]]
+    nearest = min(strange, key=lambda leak: (abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect), default=None)
+    return {
+        "order": found.order,
+        "border": border_of(found, found.offsets.leaks)[0],
+        "joint": len(found.evidence.joint),
+        "kinds": len(strange),
+        "example": _example(nearest.example, found.shape[0]) if nearest else None,
+        "largest": max((leak.example.effect for leak in leaks), default=0.0),
+        "missing": f"{len(gaps.missing)} offsets" if len(gaps.missing) else "for some pairs of colours only",
+    }
+
+
+def _example(example: Example, channels: int) -> str:
+    source, output = place_name(example.input, channels), place_name(example.output, channels)
+    return f"input {source} changes output {output} by {example.effect:.2g}"
+
+
+def _pairs(name: str, found: Leaks, gaps: Gaps) -> dict[str, str]:
+    """Which colours a sentence about colours means: `R sees G, G sees itself`."""
+    channels = found.shape[0]
+    missing = name == "partial-colour-conditioning"
+    verb, kinds = ("does not see", gaps.colours[0]) if missing else ("sees", found.at(0, 0, found.offsets.leaks))
+    names = [(colour_name(out, channels), "itself" if out == into else colour_name(into, channels)) for out, into in np.argwhere(kinds)]
+    return {"pairs": ", ".join(f"{out} {verb} {into}" for out, into in names)}

@@ -1,0 +1,112 @@
+"""From the measured changes to the report: which are leaks, of which kinds, how far the module sees, what is wrong and what mends it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pixelbench.causality.analysis.context import context_of, count_missing, map_of, missing_of
+from pixelbench.causality.analysis.diagnosis import diagnose
+from pixelbench.causality.analysis.offsets import Offsets, keys_by_columns, tally
+from pixelbench.causality.analysis.orders import find_order
+from pixelbench.causality.probing.evidence import Evidence
+from pixelbench.causality.probing.raster import place_at
+from pixelbench.causality.report import CausalityReport, Example, Leak, Place
+
+_LEAKS = 200
+_MISSING = 1000
+
+
+def summarise(evidence: Evidence, *, target: str) -> CausalityReport:
+    """The report of a check.
+
+    Args:
+        evidence: what was measured.
+        target: what was checked, as the caller names it.
+    """
+    offsets = tally(evidence)
+    leaks = leaks_of(evidence, offsets)
+    context = context_of(offsets)
+    missing_kinds, blind_spots = count_missing(offsets, context)
+    coupled = evidence.coupling is not None
+    # The map of an image alone in its batch says nothing of an order in which a batch could be drawn.
+    order, listed, cycle = (None, None, None) if coupled else find_order(evidence.dependence, evidence.shape, evidence.positions)
+    nearest = min(leaks, key=nearness, default=None)
+    return CausalityReport(
+        target=target,
+        shape=evidence.shape,
+        mode=evidence.mode,
+        after_step=evidence.after_step,
+        leaky=bool(leaks) or coupled,
+        complete=evidence.complete,
+        positions_probed=len(evidence.positions),
+        positions_total=len(evidence.effects),
+        leaks=tuple(leaks[:_LEAKS]),
+        leak_kinds=len(leaks),
+        example=nearest.example if nearest else None,
+        coupling=_coupling(evidence),
+        missing=tuple(missing_of(offsets, context, _MISSING)),
+        missing_kinds=missing_kinds,
+        blind_spots=blind_spots,
+        context=context,
+        colour_conditioning=_conditioning(offsets),
+        sees_itself=any(leak.offset == (0, 0) and leak.input_colour == leak.output_colour for leak in leaks),
+        repeatable=evidence.repeatable,
+        unresolved=int((evidence.forbidden & (evidence.effects > evidence.floor) & ~evidence.leaking).sum()),
+        order=order,
+        order_list=listed,
+        cycle=cycle,
+        diagnosis=diagnose(evidence, offsets, context, order, leaks),
+        map=map_of(offsets, context),
+        noise=evidence.noise,
+        method=evidence.method,
+        seconds=evidence.seconds,
+    )
+
+
+def leaks_of(evidence: Evidence, offsets: Offsets) -> list[Leak]:
+    """Leaks by offset and colours, each with its strongest example; the most frequent first, then the nearest."""
+    strongest, counts = np.zeros(offsets.seen.size), np.zeros(offsets.seen.size, dtype=np.int64)
+    for _, _, keys, effects in _leaking(evidence):
+        np.maximum.at(strongest, keys, effects)
+        counts += np.bincount(keys, minlength=len(counts))
+    first = np.full(len(counts), evidence.effects.size)  # of the strongest: the first in raster order of outputs, then of inputs
+    for outputs, columns, keys, effects in _leaking(evidence):
+        hits = effects == strongest[keys]
+        np.minimum.at(first, keys[hits], outputs[hits] * len(evidence.positions) + columns[hits])
+    kinds = np.flatnonzero(counts)
+    outputs, columns = np.divmod(first[kinds], len(evidence.positions))
+    best = zip(outputs.tolist(), evidence.positions[columns].tolist(), strongest[kinds].tolist(), counts[kinds].tolist(), strict=True)
+    leaks = [_leak(evidence.shape, *entries) for entries in best]
+    return sorted(leaks, key=lambda leak: (-leak.count, *nearness(leak)))
+
+
+def _leaking(evidence: Evidence) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Outputs, columns, keys and effects of all leaks, a few columns at a time."""
+    for columns, keys in keys_by_columns(evidence.positions, evidence.shape):
+        leaking = evidence.leaking.T[columns]
+        if leaking.any():
+            rows, outputs = np.nonzero(leaking)
+            yield outputs, rows + columns.start, keys[leaking], evidence.effects.T[columns][leaking]
+
+
+def nearness(leak: Leak) -> tuple[int, float]:
+    """Sorts the leaks that are easy to verify by hand to the front: the nearest, of those the strongest."""
+    return abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect
+
+
+def _leak(shape: Place, output: int, source: int, effect: float, count: int) -> Leak:
+    out, into = place_at(output, shape), place_at(source, shape)
+    return Leak((into[1] - out[1], into[2] - out[2]), into[0], out[0], count, Example(into, out, effect))
+
+
+def _coupling(evidence: Evidence) -> Example | None:
+    if evidence.coupling is None:
+        return None
+    effect, place = evidence.coupling
+    return Example(place_at(place, evidence.shape), place_at(place, evidence.shape), effect)
+
+
+def _conditioning(offsets: Offsets) -> dict[int, tuple[int, ...]]:
+    channels, height, width = offsets.shape
+    pixel = offsets.seen[:, :, height - 1, width - 1] > 0
+    return {out: tuple(into for into in range(channels) if into != out and pixel[out, into]) for out in range(channels)}

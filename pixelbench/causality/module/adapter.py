@@ -1,0 +1,199 @@
+"""How any module is reached: how images enter it, which part of what it returns is the output, and how that is laid out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pixelbench.causality.module.layout import Layout, check_layout, infer_layout, parse_layout
+from pixelbench.errors import UserError, first_line, nearest, unknown
+
+#: `int`: integers 0 … levels-1; `unit`: floats in [0, 1]; `symmetric`: floats in [-1, 1]; `auto`: what the module takes.
+INPUTS = ("auto", "unit", "symmetric", "int")
+_TRIAL = 2
+#: Single changes that tell which of two conventions moves the module more.
+_CHANGES = 3
+
+
+@dataclass(frozen=True)
+class Face:
+    """Integer images in, (B, K, C, H, W) out.
+
+    Attributes:
+        input: `int`, `unit` or `symmetric`.
+        output: the einops pattern of the output.
+        select: the path to the output in what the module returns; None where it is all of it.
+    """
+
+    input: str
+    output: str
+    select: str | None
+    shape: tuple[int, int, int]
+    levels: int
+    dtype: torch.dtype
+    layout: Layout = field(repr=False)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """int64 images (B, C, H, W) → what goes into the module."""
+        return encode(images, self.input, self.levels, self.dtype)
+
+    def arrange(self, raw: Any, batch: int) -> Tensor:
+        """What the module returned for `batch` images → (B, K, C, H, W).
+
+        Raises:
+            UserError: it does not fit.
+        """
+        output = selected(raw, self.select)
+        known = _known(batch, self.shape)
+        check_layout(self.layout, output.shape, known)
+        return self.layout.arrange(output, known)
+
+
+def find_face(
+    call: Callable[[Tensor], Any],
+    shape: tuple[int, int, int],
+    levels: int,
+    *,
+    input: str = "auto",
+    output: str | None = None,
+    select: int | str | None = None,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Face:
+    """What was asked for, and what was not asked for by trying: a few random images are put through `call`.
+
+    Where integers and floats both run, the convention is taken under which more single changes move the output (a module that turns floats
+    into integers hardly answers to floats, one that saturates hardly to large integers), with as many the integers.
+
+    Raises:
+        UserError: an argument is out of range, nothing runs, or the output does not fit or fits several layouts.
+    """
+    if input not in INPUTS:
+        raise unknown("input convention", input, INPUTS)
+    layout = parse_layout(output) if output is not None else None
+    path = None if select is None else str(select)
+    rng = np.random.default_rng(0)
+    images = torch.from_numpy(rng.integers(0, levels, (_TRIAL, *shape))).to(device)
+    tried = {name: _try(call, encode(images, name, levels, dtype)) for name in (("int", "unit") if input == "auto" else (input,))}
+    running = {name: raw for name, raw in tried.items() if not isinstance(raw, BaseException)}
+    if not running:
+        raise _nothing_runs(tried, images) from next(iter(tried.values()))
+    known = _known(_TRIAL, shape)
+    faces = []
+    for name, raw in running.items():
+        result = selected(raw, path)
+        found = layout or infer_layout(result.shape, known)
+        check_layout(found, result.shape, known)
+        faces.append(Face(name, found.pattern, path, shape, levels, dtype, found))
+    return faces[0] if len(faces) == 1 else max(faces, key=lambda face: _answers(call, face, images[0]))
+
+
+def encode(images: Tensor, convention: str, levels: int, dtype: torch.dtype) -> Tensor:
+    """int64 images → int64 (`int`), or `dtype` in [0, 1] (`unit`) or [-1, 1] (`symmetric`)."""
+    if convention == "int":
+        return images
+    unit = images.to(dtype) / (levels - 1)
+    return unit if convention == "unit" else 2 * unit - 1
+
+
+def selected(raw: Any, path: str | None) -> Tensor:
+    """The part of what a module returned that `path` names: `0`, `logits`, `0.logits`.
+
+    Raises:
+        UserError: there is no such part, or it is no tensor of floats; the message says what is there.
+    """
+    part = raw
+    for name in path.split(".") if path is not None else ():
+        part = _entry(part, name)
+    if isinstance(part, Tensor):
+        if not part.is_floating_point():
+            kind = str(part.dtype).removeprefix("torch.")
+            raise UserError(f"The module's output is {kind}; it must be floating point: logits, or parameters of a distribution.")
+        return part
+    names = _names(part)
+    if not names:
+        raise UserError(f"The module returned a {type(part).__name__}, not a tensor; check a module that returns the output alone.")
+    prefix = f"{path}." if path is not None else ""
+    choices = " or ".join(f"--select {prefix}{name}" for name in names)
+    raise UserError(f"The module returned a {type(part).__name__} of {len(names)} parts; say which is the output with select: {choices}.")
+
+
+def _entry(part: Any, name: str) -> Any:
+    names = _names(part)
+    numbered = isinstance(part, list | tuple) and name.isdecimal() and int(name) < len(part)  # a named tuple has both
+    if name not in names and not numbered:
+        if not names:
+            raise UserError(f"Nothing can be selected with '{name}': the module returned a {type(part).__name__} without parts.")
+        near = nearest(name, names)
+        hint = f" Did you mean '{near}'?" if near else ""
+        raise UserError(f"The module's {type(part).__name__} has no part '{name}'.{hint} It has: {', '.join(names)}.")
+    if isinstance(part, Mapping):
+        return {str(key): value for key, value in part.items()}[name]
+    return part[int(name)] if numbered else getattr(part, name)
+
+
+def _names(part: Any) -> list[str]:
+    """What can be selected from it: keys, fields of named tuples and dataclasses, places, or the tensors that an object holds.
+
+    So a `torch.distributions.Categorical` is selected from by `logits`.
+    """
+    if isinstance(part, Tensor):
+        return []
+    if isinstance(part, Mapping):
+        return [str(key) for key in part]
+    fields = getattr(part, "_fields", None) or getattr(part, "__dataclass_fields__", None)
+    if fields:
+        return list(fields)
+    if isinstance(part, list | tuple):
+        return [str(index) for index in range(len(part))]
+    return [name for name in dir(part) if not name.startswith("_") and isinstance(_attribute(part, name), Tensor)]
+
+
+def _attribute(part: Any, name: str) -> Any:
+    try:
+        return getattr(part, name)
+    except Exception:  # a property that does not hold for this object, such as the mode of some distributions
+        return None
+
+
+def _try(call: Callable[[Tensor], Any], batch: Tensor) -> Any:
+    try:
+        return call(batch)
+    except (Exception, SystemExit) as error:  # whatever a foreign module throws: this convention is not its own
+        return error
+
+
+def _answers(call: Callable[[Tensor], Any], face: Face, image: Tensor) -> int:
+    """How many of a few single changes move the output at all."""
+    rng = np.random.default_rng(1)
+    images = image[None].repeat(1 + _CHANGES, 1, 1, 1)
+    flat = images.flatten(1)
+    for i, place in enumerate(rng.integers(0, max(1, flat.shape[1] // 2), _CHANGES), start=1):
+        flat[i, place] = (flat[i, place] + int(rng.integers(1, face.levels))) % face.levels
+    raw = _try(call, face.encode(flat.view_as(images)))
+    if isinstance(raw, BaseException):
+        return -1
+    output = face.arrange(raw, len(images))
+    return int((output[1:] != output[:1]).flatten(1).any(1).sum())
+
+
+def _nothing_runs(tried: dict[str, Any], images: Tensor) -> UserError:
+    said = {name: _message(error) for name, error in tried.items()}
+    words = {"int": "integers", "unit": "floats in [0, 1]", "symmetric": "floats in [-1, 1]"}
+    if len(said) == 1 or len(set(said.values())) == 1:
+        how = " or ".join(words[name] for name in said)
+        return UserError(f"The module failed on {how} of shape {tuple(images.shape)}: {next(iter(said.values()))}.")
+    both = "; on ".join(f"{words[name]}: {message}" for name, message in said.items())
+    return UserError(f"The module failed on images of shape {tuple(images.shape)}, on {both}.")
+
+
+def _message(error: BaseException) -> str:
+    text = first_line(error)
+    return f"it ends the program ({text})" if isinstance(error, SystemExit) else text
+
+
+def _known(batch: int, shape: tuple[int, int, int]) -> dict[str, int]:
+    return dict(zip("bchw", (batch, *shape), strict=True))

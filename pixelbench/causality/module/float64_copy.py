@@ -1,0 +1,51 @@
+"""A copy of a module in float64, which can be treated as nobody would treat the original."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from pixelbench.causality.module.sandbox import NARROW
+from pixelbench.causality.module.state import entries, parts_of
+from pixelbench.errors import UserError, first_line
+
+
+def widened_copy(module: nn.Module) -> nn.Module:
+    """A deep copy with parameters, buffers and tensors that are plain attributes (masks for instance) in float64.
+
+    Raises:
+        UserError: it cannot be copied, or its weights have no values yet.
+    """
+    name = type(module).__name__
+    tensors = [*module.parameters(), *module.buffers()]
+    if any(is_lazy(tensor) for tensor in tensors):
+        raise UserError(f"{name} has lazy layers whose weights are not made yet; call it on a batch once, then check it.")
+    if any(tensor.is_meta for tensor in tensors):
+        raise UserError(f"{name} has weights on the meta device, which have no values; make it on a real one, then check it.")
+    try:
+        copied = copy.deepcopy(module, _in_the_middle_of_a_graph(module))
+        for part in parts_of(copied):
+            _widen(part)
+    except Exception as error:  # whatever a foreign module has that cannot be copied
+        raise UserError(f"{name} cannot be copied to float64 ({first_line(error)}); check a freshly built one.") from error
+    return copied
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where its weights lie; the CPU where it has none."""
+    return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
+
+
+def _in_the_middle_of_a_graph(module: nn.Module) -> dict[int, Tensor]:
+    """Memo for `deepcopy`, which refuses tensors that were computed from weights: the old weight norm keeps one as an attribute."""
+    values = [value for part in parts_of(module) for attribute in vars(part).values() for value in entries(attribute)]
+    return {id(value): value.detach().clone() for value in values if isinstance(value, Tensor) and not value.is_leaf}
+
+
+def _widen(part: nn.Module) -> None:
+    """In place."""
+    for name, value in vars(part).items():
+        if isinstance(value, Tensor) and value.dtype in NARROW:
+            setattr(part, name, value.double())
+    part.double()

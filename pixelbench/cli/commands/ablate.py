@@ -1,0 +1,118 @@
+"""`pixelbench ablate NAME`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pixelbench.cli.options import (
+    DEFAULT_RESULTS,
+    BudgetOption,
+    DataOption,
+    DeviceOption,
+    DryRunOption,
+    FailFastOption,
+    FetchOption,
+    JsonOption,
+    LimitOption,
+    MaxSecondsOption,
+    MicroBatchOption,
+    PrecisionOption,
+    Rerun,
+    RerunOption,
+    ResultsOption,
+    SeedsOption,
+    WorkersOption,
+)
+from pixelbench.cli.output import FINE, print_json, say
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pixelbench.reports.report import Report
+
+_EXAMPLES = """Example: pixelbench ablate colour-conditioning
+
+Example: pixelbench ablate blind-spot --task cifar10-16 --seeds 0-2"""
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="An ablation (`pixelbench list ablations`), or a suite file that is one.")
+]
+TaskOption = Annotated[str | None, typer.Option("--task", help="A task, or folder:PATH, instead of the ablation's own.", metavar="TASK")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=_EXAMPLES)(ablate)
+
+
+def ablate(
+    name: NameArgument,
+    task: TaskOption = None,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = None,
+    max_seconds: MaxSecondsOption = None,
+    micro_batch: MicroBatchOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    workers: WorkersOption = None,
+    rerun: RerunOption = Rerun.missing,
+    limit: LimitOption = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    data: DataOption = None,
+    fetch: FetchOption = True,
+    fail_fast: FailFastOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Changes one design choice of Gated PixelCNN and shows, side by side, what that costs and what becomes of the samples.
+
+    Runs that the results folder has, of any suite, are not made again. Exit codes as of `run`: a planted leak that is found is a success.
+    """
+    from pixelbench.cli.execution import Execution, make
+    from pixelbench.cli.obtaining import with_images
+    from pixelbench.cli.suites import plan_json, plan_suite, print_plan
+    from pixelbench.data.folder import use_data_folder
+    from pixelbench.suites.ablation import load_ablation, on_task
+
+    use_data_folder(data)
+    whole, asked = load_ablation(name)
+    suite, note = on_task(whole, asked, task)
+    if note:
+        say(note)
+    plan, chosen = with_images(
+        lambda: plan_suite(
+            suite,
+            results,
+            seeds=seeds,
+            budget=budget,
+            rerun=rerun,
+            limit=limit,
+            device=device,
+            precision=precision,
+            ablation=name,
+            verify=not dry_run,
+        ),
+        fetch=fetch and not dry_run,
+    )
+    if dry_run:
+        print_json(plan_json(plan)) if as_json else print_plan(plan)
+        return FINE
+    about = {"ablation": suite.name, "task": suite.tasks[0].name, "question": asked.question, "baseline": asked.baseline}
+    return make(
+        plan,
+        chosen,
+        lambda report, console: _print(report, suite.name, console),
+        Execution(workers, max_seconds, micro_batch, fail_fast),
+        as_json=as_json,
+        about=about,
+    )
+
+
+def _print(report: "Report", name: str, console: "Console") -> None:
+    """The ablation's section; the tables where it has none, as in a user's copy that changes something else, or with runs that failed."""
+    from pixelbench.reports.terminal import print_ablation, print_report
+
+    if any(ablation.axis.name == name for ablation in report.ablations):
+        print_ablation(report, name, console)
+    else:
+        print_report(report, console)

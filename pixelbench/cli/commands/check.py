@@ -1,0 +1,255 @@
+"""`pixelbench check TARGET`."""
+
+import contextlib
+import re
+import sys
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pixelbench.cli.encodings import spell_out
+from pixelbench.cli.faults import DISK, fault_sentence, show_if_debugging
+from pixelbench.cli.options import DeviceOption, JsonOption
+from pixelbench.cli.output import FAILED, FINE, WRONG_USE, print_json, say, stderr, stdout
+from pixelbench.errors import UserError
+from pixelbench.experiments.foreign.checking import Answer, Request, answers
+
+if TYPE_CHECKING:
+    from pixelbench.causality.report import CausalityReport
+
+_EXAMPLES = """Example: pixelbench check gated-pixelcnn --set layers=4
+
+Example: pixelbench check my_model.py:make_model --shape 3,8,7 --output "b (k c) h w"
+
+Example: pixelbench check my_package.models:Net --shape 1,28,28 --levels 2 --mode both --after-step --json"""
+
+#: Lines of what a module printed that are shown.
+_PRINTED = 20
+
+
+class Mode(StrEnum):
+    """The mode that the module is checked in."""
+
+    eval = "eval"
+    train = "train"
+    both = "both"
+
+
+class Input(StrEnum):
+    """How images enter the module."""
+
+    auto = "auto"
+    unit = "unit"
+    symmetric = "symmetric"
+    int = "int"
+
+
+TargetArgument = Annotated[
+    str, typer.Argument(metavar="TARGET", help="A family (`pixelbench list models`), path/file.py:name, or package.module:name.")
+]
+ShapeOption = Annotated[str | None, typer.Option("--shape", metavar="C,H,W", help="Images to check on; a family has a default.")]
+LevelsOption = Annotated[int | None, typer.Option("--levels", min=2, metavar="N", help="Values of a sub-pixel; 256 by default.")]
+OutputOption = Annotated[
+    str | None,
+    typer.Option("--output", metavar="PATTERN", help='Layout of the output, such as "b (k c) h w"; found out where only one fits.'),
+]
+SelectOption = Annotated[
+    str | None, typer.Option("--select", metavar="PART", help="Which part of a tuple or dict is the output: 0, logits, 0.logits.")
+]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the family; may be given again.")]
+PlotOption = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draws the dependence map as .png or .svg.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=_EXAMPLES)(check)
+
+
+def check(
+    target: TargetArgument,
+    shape: ShapeOption = None,
+    levels: LevelsOption = None,
+    input: Annotated[
+        Input, typer.Option("--input", help="Floats in [0, 1] (unit) or [-1, 1] (symmetric), integers, or what fits (auto).")
+    ] = Input.auto,
+    output: OutputOption = None,
+    select: SelectOption = None,
+    settings: SetOption = None,
+    mode: Annotated[Mode, typer.Option("--mode", help="Checked in evaluation mode, in training mode, or in both.")] = Mode.eval,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", metavar="S", help="Ends within this time; says how much was checked. What hangs is ended 5 s later."),
+    ] = None,
+    after_step: Annotated[bool, typer.Option("--after-step", help="Checks again after one training step on random images.")] = False,
+    sums_to_one: Annotated[
+        bool, typer.Option("--sums-to-one", help="Instead: do the probabilities of all images of a tiny shape, by log_prob, sum to 1?")
+    ] = False,
+    memory: Annotated[
+        str | None, typer.Option("--memory", metavar="SIZE", help="The most that TARGET's process may take, such as 4GiB or 500MiB.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A blind spot or missing colour conditioning fails too.")] = False,
+    plot: PlotOption = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of new weights, of the images and of random layers.")] = 0,
+    device: DeviceOption = "cpu",
+    as_json: JsonOption = False,
+) -> int:
+    """Is a module causal? Changes every input and watches which outputs move.
+
+    A module of your own is executed: its file is imported and its code run, with your rights, in a process of its own on this machine. That
+    is no sandbox: check only code that you would run. What it prints is shown only where it could not be checked.
+
+    Exit code 0: no leak found; 1: a leak (with --strict also missing context); 2: it could not be checked.
+    """
+    began = time.monotonic()
+    spell_out(as_json=as_json)
+    try:
+        given = {"shape": shape, "levels": levels, "input": input.value, "output": output, "select": select, "mode": mode.value}
+        given |= {"seconds": seconds, "after_step": after_step, "sums_to_one": sums_to_one, "seed": seed, "device": device}
+        if sums_to_one:
+            beside = {"mode": mode is not Mode.eval, "after-step": after_step, "seconds": seconds, "strict": strict, "plot": plot}
+            _refuse_beside_sums({**beside, "output": output, "select": select})
+        if plot is not None:
+            _require_picture(plot)
+        request = Request(target, tuple(settings or ()), memory=parse_size(memory), **given)
+        return _concluded(_collected(request, began), strict=strict, plot=plot, as_json=as_json)
+    except UserError as error:
+        if not as_json:
+            raise
+        sentence = str(error)
+    except Exception as error:
+        if _is_of_the_disk(error):
+            raise
+        show_if_debugging(error)
+        sentence = fault_sentence(error)
+    if as_json:
+        print_json({"schema": 1, "error": sentence})
+    else:
+        sys.stderr.write(sentence + "\n")
+    return WRONG_USE
+
+
+def parse_size(text: str | None) -> int | None:
+    """`4GiB`, `500 MB`, `2G` → bytes; None stays None.
+
+    Raises:
+        UserError: anything else.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([KMGT])(i?)B?\s*", text, re.IGNORECASE | re.ASCII)
+    size = float(found[1]) * (1024 if found[3] else 1000) ** (1 + "KMGT".index(found[2].upper())) if found else 0.0
+    if not 1 <= size < 2**60:
+        raise UserError(f"--memory is a size such as 4GiB or 500MiB; got '{text}'.")
+    if sys.platform != "linux":
+        raise UserError("--memory needs Linux, where a limit on a process's memory holds; leave it out here.")
+    return int(size)
+
+
+def _collected(request: Request, began: float) -> list[Answer]:
+    """All answers but those that only pass the time: one of our families' from this process, any other module's from one of its own."""
+    from pixelbench.experiments.foreign import own_process as foreign
+    from pixelbench.models.families import FAMILIES
+
+    spent = time.monotonic() - began
+    own = FAMILIES.is_own(request.target) and request.memory is None
+    found = []
+    with contextlib.ExitStack() as working:
+        for answer in answers(request, spent=spent) if own else foreign.answers_from_own_process(request, spent=spent):
+            if "doing" in answer:
+                working.enter_context(_working(answer["doing"]))
+            elif "printed" in answer:
+                working.close()
+                _show_printed(answer["printed"])
+            else:
+                found.append(answer)
+    return found
+
+
+def _show_printed(text: str) -> None:
+    """The last lines; of a crash without the names of all libraries, which Python lists."""
+    lines = [line for line in text.rstrip().splitlines() if not line.startswith("Extension modules: ")]
+    say(f"The module printed{' at last' if len(lines) > _PRINTED else ''}:")
+    for line in lines[-_PRINTED:]:
+        say(f"  {line}")
+
+
+def _concluded(found: list[Answer], *, strict: bool, plot: Path | None, as_json: bool) -> int:
+    """Prints the answers, draws the map and returns the exit code."""
+    if "likelihood" in found[0]:
+        score = found[0]["likelihood"]
+        if as_json:
+            print_json(score["json"])
+        else:
+            sys.stdout.write(score["text"] + "\n")
+        return FINE if score["normalised"] else FAILED
+    from pixelbench.causality.report import CausalityReport
+
+    reports = [CausalityReport.from_json(answer["report"]) for answer in found]
+    if plot is not None:
+        _draw(reports, plot)
+    _print(reports, as_json=as_json)
+    return FAILED if any(report.leaky or (strict and report.blind_spots) for report in reports) else FINE
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """A full disk or a pipe that nobody reads, which the command line has an answer to."""
+    return isinstance(error, OSError) and (isinstance(error, BrokenPipeError) or error.errno in DISK)
+
+
+def _refuse_beside_sums(given: dict[str, Any]) -> None:
+    """No option is ignored in silence."""
+    for name, value in given.items():
+        if value:
+            raise UserError(f"--{name} has no meaning beside --sums-to-one, which looks at log_prob alone; leave one of the two out.")
+
+
+@contextlib.contextmanager
+def _working(text: str) -> Iterator[None]:
+    """A spinner on a terminal, a line elsewhere."""
+    console = stderr()
+    if not console.is_terminal:
+        say(f"{text} …")
+        yield
+        return
+    with console.status(f"{text} …"):
+        yield
+
+
+def _require_picture(path: Path) -> None:
+    if path.suffix.lower() not in (".png", ".svg") or not path.parent.is_dir() or path.is_dir():
+        raise UserError(f"--plot '{path}' must be a .png or .svg file in a folder that exists.")
+
+
+def _draw(reports: "list[CausalityReport]", path: Path) -> None:
+    """One picture, or one for each report, named after its mode."""
+    from pixelbench.causality.render.picture import write_map
+
+    for report in reports:
+        step = "-after-step" if report.after_step else ""
+        to = path if len(reports) == 1 else path.with_name(f"{path.stem}-{report.mode}{step}{path.suffix}")
+        write_map(report, to)
+        say(f"Map: {to}")
+
+
+def _print(reports: "list[CausalityReport]", *, as_json: bool) -> None:
+    if as_json:
+        documents = [report.to_json() for report in reports]
+        print_json(documents[0] if len(documents) == 1 else documents)
+        return
+    from rich.text import Text
+
+    from pixelbench.causality.render.text import report_text
+
+    console = stdout()
+    for index, report in enumerate(reports):
+        text = Text(("\n" if index else "") + report_text(report))
+        text.highlight_regex("█+", "green")
+        text.highlight_regex("░+", "bright_black")
+        text.highlight_regex(r"(?<= |\[)X(?= |\])", "bold red")
+        text.highlight_regex(r"^.*Not causal:", "bold red")
+        text.highlight_regex(r"No leak found", "bold green")
+        console.print(text, soft_wrap=True)

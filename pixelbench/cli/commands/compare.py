@@ -1,0 +1,55 @@
+"""`pixelbench compare A B`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pixelbench.cli.options import JsonOption
+from pixelbench.cli.output import NOTHING, REGRESSION, print_json, print_table, say, stdout
+
+#: A name of so many letters still leaves room for the numbers at 80 columns; longer ones are broken.
+LONGEST = 32
+
+_EPILOG = "Example: pixelbench compare results runs --markdown comment.md"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=_EPILOG)(compare)
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="The results folder to hold against: before.", metavar="A")],
+    b: Annotated[Path, typer.Argument(help="The results folder that is judged: after.", metavar="B")],
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Also writes a comment for a pull request.", metavar="FILE")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Says what changed from one results folder to another beyond noise: improved, worse, no longer causal. A regression exits with 4."""
+    from pixelbench.analysis.changes import compare_stores
+    from pixelbench.reports.changes_text import RIGHT, TITLES, legend, row, sentences, shown, to_markdown
+
+    changes = compare_stores(a, b)
+    if as_json:
+        print_json(changes.as_dict())
+    elif changes.changes:
+        rows = [row(change) for change in shown(changes)]
+        if rows:
+            print_table(TITLES, rows, right=RIGHT, whole=int(max(len(name) for name, *_ in rows) <= LONGEST))
+            for line in (legend(changes), *sentences(changes)):
+                stdout().print(line, markup=False)
+        stdout().print(changes.summary, markup=False)
+    for problem in changes.problems:
+        say(f"Not used: {problem}")
+    if markdown is not None:
+        from pixelbench.files.atomic import write_text
+
+        write_text(markdown, to_markdown(changes))
+        say(f"Comment: {markdown}")
+    if not changes.in_both:
+        say(f"'{a}' and '{b}' have no run in common that was asked for in the same way; nothing was compared.")
+        raise typer.Exit(NOTHING)
+    if changes.regressions:
+        count = len(changes.regressions)
+        say(f"{count} regression{'' if count == 1 else 's'} from '{a}' to '{b}'.")
+        raise typer.Exit(REGRESSION)

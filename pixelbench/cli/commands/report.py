@@ -1,0 +1,90 @@
+"""`pixelbench report`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pixelbench.cli.options import DEFAULT_RESULTS, JsonOption, ResultsOption, SuiteFilter
+from pixelbench.cli.output import NOTHING, print_json, say, stdout
+from pixelbench.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from pixelbench.reports.report import Report
+
+#: What `report` makes, by default all of it.
+FORMATS = ("terminal", "markdown", "html")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog="Example: pixelbench report --results results --format html --out pages")(report)
+
+
+def report(
+    suite: SuiteFilter = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    form: Annotated[
+        str | None, typer.Option("--format", help="Only these: terminal, markdown, html, with commas between them.", metavar="FORMATS")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The folder for the pages, instead of the store.", metavar="DIR")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Also writes the tidy table, one row a run.", metavar="FILE")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Shows what is stored: tables, verdicts, ablations; writes report.md and report.html. Trains nothing."""
+    forms = _formats(form, as_json and out is None)
+    if out is not None:
+        _check_folder(out, forms)
+    from pixelbench.cli.suites import keys_of_suite, known_figures
+    from pixelbench.reports.report import build_report
+    from pixelbench.store.scan import require_store
+
+    keys = None if suite is None else keys_of_suite(suite, results)
+    built = build_report(require_store(results), keys, known_figures(suite))
+    if as_json:
+        print_json(built.as_dict())
+    elif "terminal" in forms:
+        from pixelbench.reports.terminal import print_report
+
+        print_report(built, stdout())
+    for problem in built.problems if as_json or "terminal" not in forms else ():
+        say(problem)
+    if not built.tables and not built.problems:
+        say(f"No runs{f' of suite {suite}' if suite else ''} in '{results}'; make them with `pixelbench run --suite {suite or 'quick'}`.")
+        raise typer.Exit(NOTHING)
+    _write_pages(built, forms, out)
+    if csv is not None:
+        from pixelbench.reports.csv import write_csv
+
+        write_csv(results, csv, keys)
+        say(f"Table: {csv}")
+
+
+def _write_pages(built: "Report", forms: tuple[str, ...], out: Path | None) -> None:
+    if "markdown" in forms:
+        from pixelbench.reports.markdown import write_markdown
+
+        say(f"Report: {write_markdown(built, out and out / 'report.md')}")
+    if "html" in forms:
+        from pixelbench.cli.reproducing import asked_of
+        from pixelbench.reports.html.document import write_html
+
+        say(f"Page: {write_html(built, out and out / 'report.html', asked_of(built))}")
+
+
+def _formats(text: str | None, only_json: bool) -> tuple[str, ...]:
+    """`terminal,md` → ("terminal", "markdown"); by default all, or none where the JSON document is all that is asked for."""
+    if text is None:
+        return () if only_json else FORMATS
+    names = ["markdown" if name.strip() == "md" else name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in FORMATS:
+            raise unknown("format", name, FORMATS)
+    return tuple(names)
+
+
+def _check_folder(out: Path, forms: tuple[str, ...]) -> None:
+    if not {"markdown", "html"} & set(forms):
+        raise UserError("--out is where the pages go; leave out --format terminal.")
+    if out.suffix in (".md", ".html") or out.is_file():
+        raise UserError(f"--out names the folder that the pages go into, as report.md and report.html; '{out}' is a file's name.")

@@ -1,0 +1,92 @@
+"""`pixelbench run`."""
+
+import typer
+
+from pixelbench.cli.options import (
+    DEFAULT_RESULTS,
+    AllowOverlapOption,
+    BudgetOption,
+    DataOption,
+    DeviceOption,
+    DryRunOption,
+    FailFastOption,
+    FetchOption,
+    JsonOption,
+    LimitOption,
+    MaxSecondsOption,
+    MicroBatchOption,
+    OnlyOption,
+    PrecisionOption,
+    Rerun,
+    RerunOption,
+    ResultsOption,
+    SeedsOption,
+    ShardOption,
+    SuiteOption,
+    WorkersOption,
+)
+from pixelbench.cli.output import FINE, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog="Example: pixelbench run --suite quick --only 'digits/*' --results my-runs")(run)
+
+
+def run(
+    suite: SuiteOption,
+    only: OnlyOption = None,
+    seeds: SeedsOption = None,
+    budget: BudgetOption = None,
+    max_seconds: MaxSecondsOption = None,
+    micro_batch: MicroBatchOption = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    workers: WorkersOption = None,
+    shard: ShardOption = None,
+    rerun: RerunOption = Rerun.missing,
+    limit: LimitOption = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    data: DataOption = None,
+    fetch: FetchOption = True,
+    allow_overlap: AllowOverlapOption = False,
+    fail_fast: FailFastOption = False,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Trains and evaluates what the results folder does not have yet, then reports.
+
+    Images that are missing are downloaded or prepared, where that can be done. Whatever ends it (Ctrl-C, kill, power), finished runs are
+    kept and the same command goes on. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
+    2: every run needs images that are missing.
+    """
+    from pixelbench.cli.execution import Execution, make
+    from pixelbench.cli.obtaining import with_images
+    from pixelbench.cli.suites import known_figures, plan_json, plan_suite, print_plan
+    from pixelbench.data.folder import use_data_folder
+    from pixelbench.reports.terminal import print_report
+
+    use_data_folder(data)
+    plan, chosen = with_images(
+        lambda: plan_suite(
+            suite,
+            results,
+            only=only,
+            seeds=seeds,
+            budget=budget,
+            rerun=rerun,
+            limit=limit,
+            device=device,
+            precision=precision,
+            shard=shard,
+            verify=not dry_run,
+        ),
+        fetch=fetch and not dry_run,
+        allow_overlap=allow_overlap,
+    )
+    if dry_run:
+        print_json(plan_json(plan)) if as_json else print_plan(plan)
+        return FINE
+    known = known_figures(suite)
+    how = Execution(workers, max_seconds, micro_batch, fail_fast)
+    return make(plan, chosen, print_report, how, as_json=as_json, known=known)

@@ -1,0 +1,189 @@
+"""`pixelbench sample RUN`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.output import print_json, say
+from pixelbench.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from pixelbench.store.cells import Run
+
+
+_EXAMPLES = """Example: pixelbench sample photos/gated-pixelcnn -n 16 --complete 0.5 --out completed.png
+
+Example: pixelbench sample digits/gated-class -n 8 --class all"""
+
+
+class Method(StrEnum):
+    """How images are drawn; the same images come out."""
+
+    auto = "auto"
+    cached = "cached"
+    naive = "naive"
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The class of each image, how the picture says it, and its layout where every class has a row."""
+
+    of_images: list[int]
+    said: str
+    columns: int | None = None
+    rows: Sequence[str] = ()
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=_EXAMPLES)(sample)
+
+
+def sample(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The first digits of a run key, or task/variant; see `pixelbench status`.")],
+    n: Annotated[int, typer.Option("--n", "-n", min=1, max=1024, help="How many images; with --class all, of each class.")] = 16,
+    chosen: Annotated[
+        str | None, typer.Option("--class", help="The class to draw, such as 3, or all: a row each; else in turn.", metavar="CLASS")
+    ] = None,
+    temperature: Annotated[float, typer.Option("--temperature", help="Above 0; 1 is the model itself, less is tamer.")] = 1.0,
+    complete: Annotated[
+        float | None, typer.Option("--complete", help="Holds this fraction of test images from the top and draws the rest.")
+    ] = None,
+    method: Annotated[Method, typer.Option("--method", help="cached is fast, naive the slow reference; same images.")] = Method.auto,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other images.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="The PNG; by default named after run and seed.", metavar="PNG")] = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draws new images from a stored run's model into one labelled PNG."""
+    from pixelbench.data.folder import use_data_folder
+    from pixelbench.reports.escape import file_name
+
+    use_data_folder(data)
+    if not temperature > 0 or temperature == float("inf"):
+        raise UserError(f"--temperature must be above 0, such as 0.9; got {temperature:g}.")
+    if complete is not None and not 0 < complete < 1:
+        raise UserError(f"--complete is the fraction of an image that is held, between 0 and 1, such as 0.5; got {complete:g}.")
+    found = find_run(results, run)
+    path = out or Path(f"{file_name(found.task)}-{file_name(found.variant)}-{found.key[:6]}-seed{seed}.png")
+    if path.is_dir() or not path.parent.is_dir():
+        raise UserError(f"--out '{path}' must be a file in a folder that exists.")
+    drawn = _draw(found, _classes(found, chosen, n), n, temperature, complete, method, seed, path)
+    if as_json:
+        about = {"run_key": found.key, "task": found.task, "variant": found.variant, "class": chosen, "causal": not found.leaky}
+        print_json({**about, "n": drawn, "path": path})
+    else:
+        say(f"Samples: {path}")
+
+
+def find_run(results: Path, name: str) -> "Run":
+    """The one finished run that a key prefix or `task/variant` names; of several seeds the lowest.
+
+    Raises:
+        UserError: none, or runs that differ in more than the seed.
+    """
+    from pixelbench.store.cells import cells_of, load_runs
+    from pixelbench.store.scan import require_store, scan
+
+    runs = load_runs(scan(require_store(results)).examine())
+    chosen = [run for run in runs if f"{run.task}/{run.variant}" == name] or [run for run in runs if name and run.key.startswith(name)]
+    if not chosen and not runs:
+        raise UserError(f"No runs are stored in '{results}'; make them with `pixelbench run --suite quick`.")
+    if not chosen:
+        raise unknown("run", name, {f"{run.task}/{run.variant}" for run in runs})
+    finished = [run for run in chosen if run.done]
+    if not finished:
+        raise UserError(f"Run '{name}' ended as {chosen[0].record.status}, so it has no model to draw from; see `pixelbench status`.")
+    if len(cells_of(finished)) > 1:
+        raise UserError(f"'{name}' names {len(finished)} runs; say which by its key: {', '.join(run.key for run in finished)}.")
+    return finished[0]
+
+
+def _classes(run: "Run", chosen: str | None, n: int) -> "Classes | None":
+    """Which class each image has; None for a model without classes.
+
+    Raises:
+        UserError: a class for a model without, or one that there is not.
+    """
+    settings = run.record.variant.settings
+    if settings.get("condition") != "class":
+        if chosen is not None:
+            raise UserError(f"{run.variant} has no classes to choose from; leave --class out.")
+        return None
+    count = settings["classes"]
+    if chosen is None:
+        return Classes([i % count for i in range(n)], f"classes 0 to {min(n, count) - 1} in turn")
+    if chosen == "all":
+        return Classes([c for c in range(count) for _ in range(n)], "a row a class", n, [str(c) for c in range(count)])
+    if not chosen.isdecimal() or int(chosen) >= count:
+        raise UserError(f"{run.variant} has classes 0 to {count - 1}; --class takes one of them, or all; got '{chosen}'.")
+    return Classes([int(chosen)] * n, f"class {int(chosen)}")
+
+
+def _draw(
+    run: "Run",
+    classes: "Classes | None",
+    n: int,
+    temperature: float,
+    complete: float | None,
+    method: Method,
+    seed: int,
+    path: Path,
+) -> int:
+    """Writes the picture; returns how many images were drawn."""
+    import torch
+
+    from pixelbench.evaluation.grids import grid_png
+    from pixelbench.experiments.stored import load_run
+    from pixelbench.files.atomic import write_bytes
+
+    model = load_run(run.stored)
+    if method is Method.cached and model.sees_ahead:
+        raise UserError(f"{run.variant} is not causal: it sees what it predicts, so only --method naive can draw from it.")
+    if method is Method.cached and not model.incremental:
+        raise UserError(f"{run.variant} has no incremental mode, so only --method naive can draw from it.")
+    generator = torch.Generator().manual_seed(seed)
+    tempered = f", temperature {temperature:g}" if temperature != 1 else ""
+    of_class = f", {classes.said}" if classes else ""
+    label = f"{run.variant}{' (not causal)' if run.leaky else ''}{of_class}, seed {seed}{tempered}"
+    condition = None if classes is None else torch.tensor(classes.of_images)
+    n = n if classes is None else len(classes.of_images)
+    how = {"condition": condition, "generator": generator, "temperature": temperature, "method": method.value}
+    if complete is None:
+        blocks = [(label, model.sample(n, **how).numpy())]
+    else:
+        given, known = _held(run, classes, n, complete)
+        images = model.sample(given=given, known=known, **how)
+        by = "approximately completed by" if model.completion == "approximate" else "completed by"
+        blocks = [("test images", given.numpy()), ("what is held", (given * known).numpy()), (f"{by} {label}", images.numpy())]
+    columns, rows = (None, ()) if classes is None else (classes.columns, classes.rows)
+    write_bytes(path, grid_png(blocks, run.record.task.levels, columns, rows))
+    return n
+
+
+def _held(run: "Run", classes: "Classes | None", n: int, fraction: float):
+    """Test images (n, C, H, W), of their classes, and a mask that is True in their upper rows: at least one, and one is left to draw."""
+    import numpy as np
+    import torch
+
+    from pixelbench.data import get_task
+
+    test = get_task(run.task).load().test
+    where = np.arange(len(test))[:n]
+    if classes is not None and test.labels is not None:
+        turn = {c: iter(np.flatnonzero(test.labels == c)) for c in set(classes.of_images)}
+        where = np.array([i for c in classes.of_images if (i := next(turn[c], None)) is not None])
+    if len(where) < n:
+        few = f"{len(test)} test images" if classes is None else "too few test images of some class"
+        raise UserError(f"Task {run.task} has {few} to complete; ask for fewer with --n.")
+    given = torch.from_numpy(test.images[where])
+    rows = min(max(1, round(fraction * given.shape[2])), given.shape[2] - 1)
+    known = torch.zeros_like(given, dtype=torch.bool)
+    known[:, :, :rows] = True
+    return given, known

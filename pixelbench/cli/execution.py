@@ -1,0 +1,155 @@
+"""What `run` and `ablate` share: a plan is made with progress on stderr, then reported; every ending has its exit code."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixelbench.cli.output import FAILED, FINE, WRONG_USE, ended_by, print_json, say, stdout
+from pixelbench.cli.suites import plan_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pixelbench.experiments.plan import Plan
+    from pixelbench.experiments.run.outcome import Outcome
+    from pixelbench.published.comparison import Known
+    from pixelbench.reports.report import Report
+
+#: Prints what people see of a report.
+Show = Callable[["Report", "Console"], None]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How runs are executed, whatever they are; see `run_plan`."""
+
+    workers: int | None
+    max_seconds: float | None
+    micro_batch: int | None
+    fail_fast: bool
+
+
+def make(
+    plan: "Plan",
+    device: str,
+    show: Show,
+    how: Execution,
+    *,
+    as_json: bool,
+    about: dict[str, Any] | None = None,
+    known: "Known | None" = None,
+) -> int:
+    """Makes what the plan asks for, reports its runs, and writes the page of the whole store; returns the exit code.
+
+    Args:
+        plan: what to make.
+        device: resolved.
+        show: prints the report of the plan's runs.
+        how: the options of `run_plan`.
+        as_json: one document instead of what `show` prints.
+        about: further entries of that document.
+        known: what runs are held against, where it is more than the published figures.
+    """
+    for sentence in (*plan.problems, *plan.missing_data):
+        say(sentence)
+    if plan.impossible:
+        if as_json:
+            print_json(plan_json(plan))
+        return WRONG_USE
+    outcome = _make(plan, device, how)
+    if outcome is not None and outcome.signal is not None:
+        say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
+        say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
+        return ended_by(outcome.signal)
+    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, known)
+
+
+def _make(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
+    """Makes what is to be made, with progress on stderr; None where there was nothing to make."""
+    if not plan.to_run:
+        return None
+    from pixelbench.cli.progress import progress
+    from pixelbench.experiments.schedule.scheduler import run_plan
+
+    with progress(plan.suite, len(plan.to_run)) as show:
+        return run_plan(plan, device=device, on_event=show, **vars(how))
+
+
+def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str, Any] | None, known: "Known | None") -> int:
+    """The plan's runs, as JSON under what it is `about` where that is given; the page of the whole store; returns the exit code."""
+    from pixelbench.reports.report import build_report
+
+    built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, known)
+    page = _write_pages(plan, outcome, known)
+    faults = _faults(built)
+    if about is not None:
+        print_json({**about, **_document(plan, built, page, faults)})
+    else:
+        show(built, stdout())
+    if outcome is None:
+        say(_nothing_left(plan))
+    elif outcome.advice:
+        say(outcome.advice)
+    for fault in faults:
+        say(fault)
+    say(f"Report: {page} and {page.with_suffix('.html')}")
+    useless = any(cell.state == "failed" and not cell.runs for cell in plan.cells)  # also without a record that could say so
+    return FAILED if faults or useless or (outcome is not None and outcome.remaining) else FINE
+
+
+def _write_pages(plan: "Plan", outcome: "Outcome | None", known: "Known | None") -> Path:
+    """`report.md` and `report.html` of everything in the store; left as they are where nothing was made. Returns the first one's path."""
+    page = plan.store / "report.md"
+    if outcome is not None or not (page.exists() and page.with_suffix(".html").exists()):
+        from pixelbench.cli.reproducing import asked_of
+        from pixelbench.reports.html.document import write_html
+        from pixelbench.reports.markdown import write_markdown
+        from pixelbench.reports.report import build_report
+
+        built = build_report(plan.store, known=known)
+        write_markdown(built)
+        write_html(built, asked=asked_of(built))
+    return page
+
+
+def _faults(report: "Report") -> list[str]:
+    """One sentence for each run that failed, or whose causality is not what the suite declares."""
+    sentences = []
+    for run in (run for cell in report.cells for run in cell.runs):
+        name, record = f"{run.task}/{run.variant} seed {run.seed}", run.record
+        if not run.done:
+            said = f": {record.error.message}" if record.error else ""
+            sentences.append(f"{name} ended as {record.status}{said}")
+        elif run.leaky and record.expect == "causal":
+            sentences.append(f"{name} is not causal, and the suite does not declare it: {record.causality.counter_example}")
+        elif not run.leaky and record.expect == "leaky":
+            sentences.append(f"{name} is declared to leak, but no leak was found.")
+    return sentences
+
+
+def _nothing_left(plan: "Plan") -> str:
+    """Also says what could be run again."""
+    states = [cell.state for cell in plan.cells]
+    failed, stale, absent, total = states.count("failed"), states.count("stale"), states.count("missing data"), len(states)
+    said = f"Nothing left {'that can be done' if absent else 'to do'}: {total - failed - absent} of {total} runs are stored"
+    if absent:
+        said += f", {absent} wait for images that are missing"
+    if failed:
+        said += f", {failed} failed before (`--rerun failed` tries again)"
+    if stale:
+        said += f", {stale} were made by code that computes something else than today's (`--rerun stale` runs them again)"
+    if unverified := states.count("unverified"):
+        said += f", of {unverified} nobody can tell whether today's code made them (they keep no fingerprint)"
+    return f"{said}."
+
+
+def _document(plan: "Plan", report: "Report", page: Path, faults: list[str]) -> dict[str, Any]:
+    statuses = {run.key: run.record.status for cell in report.cells for run in cell.runs}
+    runs = [
+        {"run_key": cell.spec.key, "run": cell.spec.label, "status": statuses.get(cell.spec.key, "missing"), "made": cell.runs}
+        for cell in plan.cells
+    ]
+    return {"runs": runs, "faults": faults, "report": page, **report.as_dict()}

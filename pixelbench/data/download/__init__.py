@@ -1,0 +1,1 @@
+"""Getting published files: verified, resumed, and never twice."""

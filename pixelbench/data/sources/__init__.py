@@ -1,0 +1,1 @@
+"""The tasks: where the images of each come from."""

@@ -1,0 +1,1 @@
+"""`check` of a user's module, in a process of its own."""

@@ -1,0 +1,118 @@
+"""What `check` is asked, and the answers to it one after the other: plain values, so that they can come from another process.
+
+An answer has one name: `doing` (a sentence for people who wait), `report` (a certificate), `likelihood` (`json`, `text`, `normalised`).
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pixelbench.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    from pixelbench.experiments.foreign.targets import Target
+
+#: Seconds for starting Python, for the conclusions from a large map, and for a picture.
+_WRAP_UP = 3.0
+
+#: Exit code of a process that cannot deliver its answers.
+UNDELIVERED = 117
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A check as it was asked for; None stands for the default of the target.
+
+    Attributes:
+        target: a family, `path/file.py:name` or `package.module:name`.
+        settings: `name=value`, of a family.
+        shape: `C,H,W`.
+        seconds: for loading, checking and concluding together.
+        memory: bytes that the target's process may take.
+    """
+
+    target: str
+    settings: tuple[str, ...] = ()
+    shape: str | None = None
+    levels: int | None = None
+    input: str = "auto"
+    output: str | None = None
+    select: str | None = None
+    mode: str = "eval"
+    seconds: float | None = None
+    after_step: bool = False
+    sums_to_one: bool = False
+    seed: int = 0
+    device: str = "cpu"
+    memory: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON-safe."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Request":
+        """The inverse of `to_json`."""
+        return cls(**{**document, "settings": tuple(document["settings"])})
+
+
+def answers(request: Request, *, spent: float = 0.0) -> Iterator[Answer]:
+    """Loads the target in this process and checks it.
+
+    Args:
+        spent: seconds of the time asked for that are gone.
+
+    Raises:
+        UserError: it cannot be found, imported, built or checked.
+    """
+    began = time.monotonic() - spent
+    if request.sums_to_one:
+        yield from _sum_of_probabilities(request)
+        return
+    from pixelbench.causality.certificates import certificates
+
+    found = _loaded(request, request.shape, request.levels)
+    yield {"doing": f"Checking {found.name} on {'x'.join(map(str, found.shape))} images"}
+    options = {"input": request.input, "output": request.output, "select": request.select, "seed": request.seed}
+    limits = {"mode": request.mode, "after_step": request.after_step, "seconds": _left(request.seconds, began)}
+    for report in certificates(found.module, found.shape, levels=found.levels, target=found.name, **options, **limits):
+        yield {"report": report.to_json()}
+
+
+def _sum_of_probabilities(request: Request) -> Iterator[Answer]:
+    from pixelbench.causality.likelihood import TINY_LEVELS, TINY_SHAPE, check_log_prob
+
+    found = _loaded(request, request.shape or ",".join(map(str, TINY_SHAPE)), request.levels or TINY_LEVELS)
+    yield {"doing": f"Scoring all images of {'x'.join(map(str, found.shape))}"}
+    options = {"levels": found.levels, "input": request.input, "seed": request.seed}
+    report = check_log_prob(found.module, found.shape, target=found.name, **options)
+    yield {"likelihood": {"json": report.to_json(), "text": report.text(), "normalised": report.normalised}}
+
+
+def _loaded(request: Request, shape: str | None, levels: int | None) -> "Target":
+    """The same weights each time, so that the same command gives the same report."""
+    from torch import device as torch_device
+
+    from pixelbench.causality.module.sandbox import random_states
+    from pixelbench.experiments.devices import resolve_device
+    from pixelbench.experiments.foreign.targets import load_target, parse_shape
+
+    chosen = resolve_device(request.device)
+    with random_states(torch_device("cpu"), request.seed):
+        found = load_target(request.target, request.settings, parse_shape(shape), levels)
+    try:
+        found.module.to(chosen)
+    except RuntimeError as error:  # no memory there, or weights without values
+        raise UserError(f"{found.name} cannot be moved to {chosen}: {first_line(error)}.") from error
+    return found
+
+
+def _left(seconds: float | None, began: float) -> float | None:
+    """Of the time asked for, what loading torch and the module has left, less what concluding and printing will take."""
+    if seconds is None or not seconds > 0:  # which the check refuses
+        return seconds
+    return max(seconds - (time.monotonic() - began) - min(_WRAP_UP, seconds / 10), 1e-3)

@@ -1,0 +1,205 @@
+"""What `check` is pointed at: a family by name, or a module that somebody else wrote, in a file or an importable package."""
+
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import json
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from pixelbench.causality.module.origin import origin
+from pixelbench.errors import UserError, nearest, unknown
+from pixelbench.models.families import FAMILIES, create_model, get_family
+
+LEVELS = 256
+_FORMS = "path/to/file.py:name or package.module:name, where name is an nn.Module or a function without arguments that makes one"
+_IMPORTED_AS = "pixelbench_target"
+#: Characters of a foreign error message that are shown.
+_MESSAGE = 300
+
+
+@dataclass(frozen=True)
+class Target:
+    """A module to check, and the images it is checked on."""
+
+    module: nn.Module
+    name: str
+    shape: tuple[int, int, int]
+    levels: int
+
+
+def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, int] | None = None, levels: int | None = None) -> Target:
+    """The module that TARGET names; of a conditional or latent-variable family, the model for some condition or latent.
+
+    Args:
+        text: a family, `path/file.py:name` or `package.module:name`.
+        settings: `name=value`, of a family only.
+        shape: (C, H, W); a family has a default, other modules need it.
+        levels: values of a sub-pixel; by default 256, or those that the family is for.
+
+    Raises:
+        UserError: it cannot be found, imported or built; the sentence says why.
+    """
+    if levels is None:
+        levels = (FAMILIES[text].levels if text in FAMILIES else None) or LEVELS
+    if text in FAMILIES:
+        channels, height, width = shape or (3, *get_family(text).small)
+        model = create_model(text, channels=channels, height=height, width=width, levels=levels, **parse_settings(settings))
+        return Target(model.certifiable(), model.certified_as(text), (channels, height, width), levels)
+    where, colon, name = text.rpartition(":")
+    if not colon:
+        raise _no_target(text)
+    if settings:
+        raise UserError(f"--set is for families; bind the settings of '{text}' in a function without arguments instead.")
+    if shape is None:
+        raise UserError(f"Say which images '{text}' takes with --shape C,H,W, for example --shape 3,8,7: small ones take seconds.")
+    module = _built(_attribute(_imported(where), where, name), text)
+    return Target(module, text, shape, levels)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """`["layers=4", "head=softmax"]` → values as JSON has them, or text.
+
+    Raises:
+        UserError: one has no name or no `=`.
+    """
+    parsed: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not (name and equals):
+            raise UserError(f"--set takes name=value, for example --set layers=4; got '{setting}'.")
+        try:
+            parsed[name] = json.loads(value)
+        except ValueError:
+            parsed[name] = value
+    return parsed
+
+
+def parse_shape(text: str | None) -> tuple[int, int, int] | None:
+    """`3,32,32` → (3, 32, 32); None stays None.
+
+    Raises:
+        UserError: anything else.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not all(part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
+        raise UserError(f"A shape is channels, height and width, for example 3,32,32; got '{text}'.")
+    channels, height, width = map(int, parts)
+    return channels, height, width
+
+
+def _no_target(text: str) -> UserError:
+    if text.endswith(".py") and Path(text).is_file():
+        names = _modules_in(_imported(text))
+        return UserError(f"Say which module of '{text}' to check: {' or '.join(f'{text}:{name}' for name in names) or _FORMS}.")
+    sentence = str(unknown("model", text, FAMILIES))
+    return UserError(f"{sentence} A module of your own is given as {_FORMS}.")
+
+
+def _imported(where: str) -> ModuleType:
+    path = Path(where)
+    if where.endswith(".py") or "/" in where:
+        if not path.is_file():
+            raise UserError(f"There is no file '{where}'; give TARGET as {_FORMS}.")
+        _put_on_path(path.resolve().parent)
+        with _explained(f"Importing '{where}'"):
+            return _from_file(path.resolve())
+    _put_on_path(Path.cwd())
+    with _explained(f"Importing '{where}'"):
+        return importlib.import_module(where)
+
+
+def _from_file(path: Path) -> ModuleType:
+    """Imported under a name of its own, so that `model.py` is not taken for another module called model."""
+    loader = SourceFileLoader(_IMPORTED_AS, str(path))
+    spec = importlib.util.spec_from_loader(_IMPORTED_AS, loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[_IMPORTED_AS] = module  # dataclasses look their module up while they are made
+    loader.exec_module(module)
+    return module
+
+
+def _attribute(module: ModuleType, where: str, name: str) -> Any:
+    value: Any = module
+    for part in name.split("."):
+        if not hasattr(value, part):
+            names = _modules_in(module)
+            near = nearest(name, names)
+            hint = f" Did you mean '{where}:{near}'?" if near else ""
+            there = f" It defines: {', '.join(names)}." if names else ""
+            raise UserError(f"'{where}' has no '{name}'.{hint}{there}")
+        value = getattr(value, part)
+    return value
+
+
+def _modules_in(module: ModuleType) -> list[str]:
+    """What could be meant: the nn.Modules, their classes and the functions that the file itself defines."""
+    own = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    return sorted(
+        name
+        for name, value in own.items()
+        if isinstance(value, nn.Module)
+        or (getattr(value, "__module__", None) == module.__name__ and (inspect.isfunction(value) or _is_module_class(value)))
+    )
+
+
+def _is_module_class(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, nn.Module)
+
+
+def _built(value: Any, text: str) -> nn.Module:
+    if isinstance(value, nn.Module):
+        return value
+    if not callable(value):
+        raise UserError(f"'{text}' is a {type(value).__name__}; give an nn.Module, or a function without arguments that makes one.")
+    needed = _arguments(value)
+    if needed:
+        name = text.rpartition(":")[2]
+        call = ", ".join(f"{argument}=…" for argument in needed)
+        raise UserError(
+            f"'{text}' needs arguments ({', '.join(needed)}); bind them in a function and give that, such as "
+            f"`def make_model(): return {name}({call})`."
+        )
+    with _explained(f"Calling '{text}'"):
+        module = value()
+    if not isinstance(module, nn.Module):
+        raise UserError(f"'{text}' made a {type(module).__name__}, not an nn.Module.")
+    return module
+
+
+def _arguments(value: Any) -> list[str]:
+    try:
+        parameters = inspect.signature(value).parameters.values()
+    except (TypeError, ValueError):  # a builtin that tells nothing of its arguments
+        return []
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+
+
+def _put_on_path(folder: Path) -> None:
+    """What a file imports lies beside it. The folder stays on the path: a factory may import when it is called."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+@contextlib.contextmanager
+def _explained(action: str) -> Iterator[None]:
+    """Whatever foreign code throws, exits of the interpreter too, becomes one sentence with the line of the user's that it comes from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        message = textwrap.shorten(str(error), _MESSAGE, placeholder=" …").rstrip(".") or "no message"
+        raise UserError(f"{action} raised {type(error).__name__}{origin(error)}: {message}.") from error

@@ -1,0 +1,1 @@
+"""One run, from model and images to record and artifacts."""

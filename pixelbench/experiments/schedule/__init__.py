@@ -1,0 +1,1 @@
+"""Many runs: worker processes, memory, and what becomes of those that die."""

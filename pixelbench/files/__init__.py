@@ -1,0 +1,1 @@
+"""Files that are whole or not there, locked by one writer at a time."""

@@ -1,0 +1,155 @@
+"""The runs of one cell as a verdict sees them: which of its seeds decide, what they came to, and the worst that is known of any of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pixelbench.causality.probing.positions import TRAINED_POSITIONS
+from pixelbench.published.facts import Binarisation, Measured, seed_list
+from pixelbench.published.rows import SuiteRow
+from pixelbench.store.cells import CERTAINTY, Run
+from pixelbench.units import bits_per_dim
+
+#: What the papers call our test images, where it is not the test split: the small ImageNets have no other than a published validation set.
+_SPLITS = {"imagenet32": "validation", "imagenet64": "validation"}
+_BINARISED: dict[str, Binarisation] = {"mnist-fixed": "fixed", "mnist-dynamic": "dynamic", "mnist-threshold": "threshold"}
+#: The unit of a figure → the column of a frame.
+_UNITS = {"bits/dim": "bits_per_dim", "nats/image": "nats_per_image"}
+#: More than these tell a reader nothing more.
+_MOST_DIFFERENCES = 6
+
+#: In what a run differs from the suite's row of its name, where that is known.
+Differences = Callable[[SuiteRow], list[str]]
+
+
+def as_row(run: Run) -> dict[str, Any]:
+    """A run as a row of the frame, with what a verdict asks of it."""
+    record, likelihood = run.record, None if run.doubts else run.record.likelihood
+    return {
+        "task": run.task,
+        "variant": run.variant,
+        "run_key": run.key,
+        "seed": run.seed,
+        "status": record.status,
+        "expect": record.expect,
+        "budget": record.budget.name,
+        "updates": record.budget.updates,
+        "causal": record.causality.status,
+        **{name: getattr(likelihood, name, None) for name in ("bits_per_dim", "nats_per_image", "estimator", "n_images")},
+        "test_images": record.evaluation.test_images,
+        "trained_positions": record.causality.trained_positions,
+        "condition": record.variant.settings.get("condition"),
+        "cell": record.spec.cell_key,
+        "doubts": "; ".join(run.doubts),
+        "code": record.code,
+        "torch": record.provenance.versions.get("torch"),
+    }
+
+
+def measured_of(rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, differences: Differences) -> Measured:
+    """The runs of one cell, in the figure's unit where the records have it, else in bits/dim.
+
+    The seeds that the row says decide, those alone, whatever else is stored; of a cell that is no row of a suite all of them.
+    """
+    wanted = row.verdict_seeds if row else len({entry["seed"] for entry in rows})
+    deciding = set(range(wanted)) if row else {entry["seed"] for entry in rows}
+    chosen = [entry for entry in _one_a_seed(rows) if entry["seed"] in deciding]
+    scored = [entry for entry in chosen if _is_scored(entry)]
+    own, task = unit if unit in _UNITS else "bits/dim", rows[0]["task"]
+    statuses = {entry["causal"] for entry in rows if entry["causal"] == "leaky"} | {entry["causal"] for entry in scored or rows}
+    probed = [int(entry["trained_positions"]) for entry in scored if _is_number(entry.get("trained_positions"))]
+    other_row, budget = _of_row(rows[0], row, differences)
+    return Measured(
+        values=tuple(float(entry[_UNITS[own]]) for entry in scored),
+        unit=own,
+        estimator=_estimator(scored),
+        split=_SPLITS.get(task, "test"),
+        task=task,
+        n_images=min((int(entry["n_images"]) for entry in scored), default=0),
+        limited=any(_is_number(entry.get("test_images")) and entry["n_images"] >= entry["test_images"] for entry in scored),
+        budget=budget,
+        causality=next((status for status in CERTAINTY if status in statuses), "unchecked"),
+        probed=min(probed) if probed and len(probed) == len(scored) else None,
+        binarisation=_BINARISED.get(task),
+        conditional=any((entry.get("condition") or "none") != "none" for entry in rows),
+        consistent=all(_is_consistent(entry) for entry in scored),
+        updates=int(rows[0]["updates"]),
+        whole_budget=row.whole_budget if row else budget,
+        wanted=wanted,
+        seeds=tuple(entry["seed"] for entry in scored),
+        lacking=tuple(_lacking(rows, chosen, deciding)),
+        diverged=tuple(entry["seed"] for entry in chosen if entry["status"] == "diverged"),
+        asked=min([TRAINED_POSITIONS, *(_dimensions(entry) for entry in scored)]),
+        other_row=tuple(other_row),
+        remarks=tuple(_remarks(rows, scored, deciding)),
+    )
+
+
+def _one_a_seed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row a seed, in their order: a frame may hold a run several times."""
+    return [next(row for row in rows if row["seed"] == seed) for seed in sorted({row["seed"] for row in rows})]
+
+
+def _is_scored(row: dict[str, Any]) -> bool:
+    return row["status"] == "done" and row["bits_per_dim"] is not None and not row.get("doubts")
+
+
+def _of_row(entry: dict[str, Any], row: SuiteRow | None, differences: Differences) -> tuple[list[str], str]:
+    """Why the cell is not the suite's row, and the budget of the suite that it is."""
+    if row is None:
+        return [], entry["budget"]
+    limit = int(entry["test_images"]) if _is_number(entry.get("test_images")) else None
+    budget = row.budget_of(entry["cell"], limit) if entry.get("cell") else None
+    if budget is None:
+        said = ", ".join(differences(row)[:_MOST_DIFFERENCES])
+        return [f"not the row of suite {row.suite.name}{f': {said}' if said else ''}"], entry["budget"]
+    return (["its suite declares that it leaks"] if entry["expect"] == "leaky" else []), budget
+
+
+def _estimator(scored: list[dict[str, Any]]) -> str:
+    """Of all runs; of several the words for that, which are no estimator that a figure can have."""
+    found = sorted({entry["estimator"] for entry in scored})
+    return found[0] if len(found) == 1 else " and ".join(found)
+
+
+def _lacking(rows: list[dict[str, Any]], chosen: list[dict[str, Any]], deciding: set[int]) -> list[str]:
+    """Why seeds that decide have no number."""
+    stored = {entry["seed"] for entry in chosen}
+    absent = deciding - stored
+    said = [f"{seed_list(absent)} not stored"] if absent else []
+    for entry in chosen:
+        if entry.get("doubts"):
+            said.append(f"seed {entry['seed']} does not add up")
+        elif not _is_scored(entry) and entry["status"] != "diverged":
+            said.append(f"seed {entry['seed']} {'has no number' if entry['status'] == 'done' else entry['status']}")
+    for seed in sorted(stored):
+        if len({(entry.get("run_key"), entry["status"], entry["bits_per_dim"]) for entry in rows if entry["seed"] == seed}) > 1:
+            said.append(f"there are several runs of seed {seed}")
+    codes = {entry.get("code") for entry in chosen}
+    if len(codes) > 1:
+        said.append(f"the seeds were made by {len(codes)} different codes")
+    return said
+
+
+def _remarks(rows: list[dict[str, Any]], scored: list[dict[str, Any]], deciding: set[int]) -> list[str]:
+    later = sorted({entry["seed"] for entry in rows} - deciding)
+    found = [f"Also stored, and not part of the verdict: {seed_list(later)}."] if later else []
+    versions = sorted({entry["torch"] for entry in scored if entry.get("torch")})
+    return found + ([f"Made with several versions of torch: {', '.join(versions)}."] if len(versions) > 1 else [])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_consistent(row: dict[str, Any]) -> bool:
+    """Whether nats and bits/dim are one number: together they say how many sub-pixels an image has, which is a whole number."""
+    bits, nats = row["bits_per_dim"], row["nats_per_image"]
+    if not bits:
+        return not nats
+    dimensions = bits_per_dim(nats, (1,)) / bits
+    return dimensions >= 0.5 and abs(dimensions - round(dimensions)) < 1e-5 * dimensions
+
+
+def _dimensions(row: dict[str, Any]) -> int:
+    """Sub-pixels of an image, by the two units of its likelihood."""
+    return max(1, round(bits_per_dim(row["nats_per_image"], (1,)) / row["bits_per_dim"])) if row["bits_per_dim"] else TRAINED_POSITIONS

@@ -1,0 +1,1 @@
+"""`report.html`, part by part."""

@@ -1,0 +1,100 @@
+"""Ablations as a page shows them: a forest plot inside the table, what it teaches in words, and the grids beside one another."""
+
+from dataclasses import dataclass
+
+from pixelbench.analysis import format as words
+from pixelbench.analysis.ablations import Ablation
+from pixelbench.reports import columns
+from pixelbench.reports.html.pictures import Picture
+from pixelbench.reports.html.scales import Axis, axis_around
+from pixelbench.reports.html.tables import Grid, grid_of
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """A difference to the baseline with its 95 % interval; places in per cent of the width. `open`: it is at most so large. `tone`: `more`,
+    `fewer` or `unclear` bits than the baseline."""
+
+    low: float
+    mean: float
+    high: float
+    zero: float
+    open: bool
+    tone: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Forest:
+    """An ablation on one task. `whiskers` has an entry for each line of the grid, None where there is nothing to draw;
+    `zero` is the place of no difference."""
+
+    task: str
+    caption: str
+    grid: Grid
+    whiskers: tuple[Whisker | None, ...]
+    marks: tuple[tuple[float, str], ...]
+    zero: float
+    sentences: tuple[str, ...]
+    samples: tuple[tuple[str, bool, Picture], ...]
+    maps: tuple[tuple[str, bool, Picture], ...]
+
+
+@dataclass(frozen=True)
+class AxisSection:
+    """All ablations of one axis."""
+
+    anchor: str
+    title: str
+    question: str
+    forests: tuple[Forest, ...]
+
+
+def forest_of(
+    ablation: Ablation, anchors: dict[str, str], samples: dict[str, Picture], maps: dict[str, Picture], leaking: set[str]
+) -> Forest:
+    """An ablation's table and plot.
+
+    Args:
+        ablation: what it compares.
+        anchors: label of a variant → id of its section.
+        samples: label → its grid.
+        maps: label → the drawing of what it sees.
+        leaking: labels of the variants that are not causal.
+    """
+    caption = columns.caption(ablation.table)
+    grid = grid_of(f"{ablation.axis.title} on {ablation.task}: {caption}", ablation.table, columns.columns_of_ablation(ablation), anchors)
+    whiskers, axis = _whiskers(ablation)
+    shown = [(label, label in leaking, samples[label]) for label in ablation.labels if label in samples]
+    different = {picture.name for label in ablation.labels if (picture := maps.get(label))}
+    drawn = {maps[label].name: (label, label in leaking, maps[label]) for label in reversed(ablation.labels) if label in maps}
+    return Forest(
+        task=ablation.task,
+        caption=caption,
+        grid=grid,
+        whiskers=whiskers,
+        marks=tuple(axis.marks(3)) if axis else (),
+        zero=axis.at(0.0) if axis else 0.0,
+        sentences=tuple(ablation.sentences),
+        samples=tuple(shown),
+        maps=tuple(reversed(drawn.values())) if len(different) > 1 else (),
+    )
+
+
+def _whiskers(ablation: Ablation) -> tuple[tuple[Whisker | None, ...], Axis | None]:
+    """A whisker or nothing for each row, and their axis; None where there is nothing to draw."""
+    contrasts = [entry.contrast for entry in ablation.rows]
+    known = [contrast.difference for contrast in contrasts if contrast is not None]
+    if not known:
+        return tuple(None for _ in contrasts), None
+    axis = axis_around([0.0, *(value for one in known for value in (one.low, one.mean, one.high))])
+    drawn: list[Whisker | None] = []
+    for contrast in contrasts:
+        if contrast is None:
+            drawn.append(None)
+            continue
+        one = contrast.difference
+        tone = "unclear" if not one.distinguishable else "more" if one.mean > 0 else "fewer"
+        places = axis.at(one.low), axis.at(one.mean), axis.at(one.high), axis.at(0.0)
+        drawn.append(Whisker(*places, contrast.of == "at most", tone, f"Difference to the baseline {words.against(contrast)} bits/dim"))
+    return tuple(drawn), axis

@@ -1,0 +1,81 @@
+"""`report.html`: one file that holds everything, needs no network, and is read with eyes, ears or a keyboard."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pixelbench.analysis import format as words
+from pixelbench.files.atomic import write_text
+from pixelbench.reports.html.about import how_to_read, provenance
+from pixelbench.reports.html.page import Page, page_of
+from pixelbench.reports.html.variants import Asked
+from pixelbench.reports.report import Report
+from pixelbench.visible import visible
+
+#: The page's own style and script, inside it.
+_STYLE, _SCRIPT = "page.css", "page.js"
+
+
+def write_html(report: Report, out: Path | None = None, asked: Mapping[str, Asked] | None = None) -> Path:
+    """Writes the page, whole or not at all; returns its path.
+
+    Args:
+        report: what to show.
+        out: where the page goes; `report.html` in the store if left out.
+        asked: run key → what a suite says of the run, where one is known.
+    """
+    path = out or report.store / "report.html"
+    write_text(path, html_of(report, asked or {}))
+    return path
+
+
+def html_of(report: Report, asked: Mapping[str, Asked]) -> str:
+    """The page. Whatever a record says appears as text: everything is escaped, and the page may run no script but its own."""
+    page: Page = page_of(report, asked)
+    template = _environment().get_template("report.html.j2")
+    style, script = _inside(_STYLE), _inside(_SCRIPT)
+    return template.render(
+        page=page,
+        report=report,
+        how_to_read=how_to_read(report),
+        provenance=provenance(report),
+        style=style,
+        script=script,
+        style_digest=_digest(style),
+        script_digest=_digest(script),
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Escapes always, and a name that a template misspells is an error."""
+    environment = Environment(
+        loader=PackageLoader("pixelbench.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(words=words)
+    environment.finalize = _shown
+    return environment
+
+
+def _shown(value: object) -> object:
+    """What stands for a value on the page: text without characters that turn the direction of the text around it."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _inside(name: str) -> Markup:
+    return Markup(files("pixelbench.reports").joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+def _digest(text: str) -> str:
+    """What the page's security policy knows its own style and script by."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,72 @@
+"""Published beside measured: for each figure its tolerance band, the published value, what was measured and its interval on one axis."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pixelbench.analysis import format as words
+from pixelbench.analysis.comparisons import Compared
+from pixelbench.reports.html.scales import Axis, axis_around
+
+
+@dataclass(frozen=True)
+class Dots:
+    """One line of the plot; places in per cent of its width. `band`, `measured` and `interval` are None where there are none."""
+
+    compared: Compared
+    published: float
+    band: tuple[float, float] | None
+    measured: float | None
+    interval: tuple[float, float] | None
+
+    @property
+    def alt(self) -> str:
+        """The line in words."""
+        one = self.compared
+        said = f"published {'at most ' if one.bound else ''}{one.printed}"
+        if one.band is not None:
+            said += f", tolerance ± {one.band:.3g}"
+        if one.measured is None:
+            return f"{said}, nothing measured"
+        said += f", measured {'at most ' if one.measured_bound else ''}{words.in_unit(one.measured, one.unit)}"
+        return said if one.interval is None else f"{said}, 90 % interval {one.interval[0]:.3f} to {one.interval[1]:.3f}"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The figures on one task in one unit."""
+
+    task: str
+    unit: str
+    marks: tuple[tuple[float, str], ...]
+    dots: tuple[Dots, ...]
+
+
+def panels_of(compared: tuple[Compared, ...]) -> list[Panel]:
+    """By task and unit; within a panel the lowest published value first, figures of one variant together."""
+    groups: dict[tuple[str, str], list[Compared]] = {}
+    for one in compared:
+        groups.setdefault((one.task, one.unit), []).append(one)
+    return [_panel(task, unit, members) for (task, unit), members in sorted(groups.items())]
+
+
+def _panel(task: str, unit: str, members: list[Compared]) -> Panel:
+    axis = axis_around([value for one in members for value in _extent(one)])
+    return Panel(task, unit, tuple(axis.marks()), tuple(_dots(one, axis) for one in sorted(members, key=_place(members))))
+
+
+def _place(members: list[Compared]) -> Callable[[Compared], tuple[float, str, bool, str]]:
+    best = {label: min(one.published for one in members if one.label == label) for label in {one.label for one in members}}
+    return lambda one: (best[one.label], one.label, bool(one.aside), one.figure)
+
+
+def _extent(one: Compared) -> list[float]:
+    values = [one.published, *(one.interval or ())]
+    if one.band is not None:
+        values += [one.published - one.band, one.published + one.band]
+    return values if one.measured is None else [*values, one.measured]
+
+
+def _dots(one: Compared, axis: Axis) -> Dots:
+    band = None if one.band is None else (axis.at(one.published - one.band), axis.at(one.published + one.band))
+    interval = None if one.interval is None else (axis.at(one.interval[0]), axis.at(one.interval[1]))
+    return Dots(one, axis.at(one.published), band, None if one.measured is None else axis.at(one.measured), interval)
