@@ -59,8 +59,8 @@ class DiagonalBiLSTMLayer(RecurrentLayer):
         walk = diagonals(height, width)
         left, right = scan(both, weights, self.state, self.first_hidden, self.first_cell, walk)
         slots = torch.tensor(walk.places(), device=x.device)[back]
-        lowered = F.pad(right.index_select(1, slots[1, :-width]), (0, 0, width, 0))
-        return (left.index_select(1, slots[0]) + lowered).view(-1, height, width, batch).permute(3, 0, 1, 2)
+        lower = F.pad(slots[1, :-width], (width, 0))  # slot 0 holds 0
+        return (left.index_select(1, slots[0]) + right.index_select(1, lower)).view(-1, height, width, batch).permute(3, 0, 1, 2)
 
     @staticmethod
     def input_to_state(layer: CausalConv2d) -> tuple[Tensor, Tensor]:
@@ -86,13 +86,13 @@ def diagonals(height: int, width: int) -> Walk:
     """The diagonals in that order. Before and after the places of each is an initial state, for the row above and the row below.
 
     The first diagonal reads a block of initial states alone. The row above is outside of the image where a diagonal begins in its first
-    row, the row below where the next diagonal is the first to have a place there; otherwise nobody reads these slots.
+    row, the row below where the next diagonal is the first to have a place there; otherwise nobody reads these slots. Slot 0 holds 0.
     """
-    steps, initial, top, block = [], [0, 1], 0, 0
+    steps, initial, top, block = [], [1, 2], 0, 1
     for diagonal in range(height + width - 1):
         rows = range(max(0, diagonal - width + 1), min(diagonal, height - 1) + 1)
-        before, block = block + rows.start - top, 2 if not steps else steps[-1][1] + steps[-1][2] + 1
-        steps.append((before, block + 1, len(rows)))
+        read, block = block + rows.start - top, 3 if not steps else steps[-1][1] + steps[-1][2] + 1
+        steps.append((read, block + 1, len(rows)))
         initial += [block, block + 1 + len(rows)]
         top = rows.start
     return Walk(tuple(steps), steps[-1][1] + steps[-1][2] + 1, tuple(initial), taps=2, own=1)

@@ -223,9 +223,9 @@ def _precision_of_products(x: Tensor) -> torch.dtype:
 
 def _slots(initial: Tensor, walk: Walk, batch: int) -> Tensor:
     """(D, h) → (D, h, slots * B)."""
-    slots = initial.new_zeros(*initial.shape, walk.slots, batch)
-    slots[:, :, list(walk.initial)] = initial[:, :, None, None]
-    return slots.flatten(2)
+    slots = initial.new_zeros(*initial.shape, walk.slots)
+    slots[:, :, list(walk.initial)] = initial[:, :, None]
+    return slots.repeat_interleave(batch, 2)
 
 
 def _by_initial(by_slots: Tensor, walk: Walk) -> Tensor:
