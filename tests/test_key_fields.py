@@ -28,7 +28,7 @@ class _Nested:
 
 
 def test_a_later_field_is_left_out_at_its_default_and_only_there() -> None:
-    before = Recipe().as_dict() | {"usual": 1}
+    before = key_values(Recipe()) | {"usual": 1}
     assert key_values(_Newer()) == before
     assert key_values(_Newer(accumulation=1, selection=None)) == before
     assert key_values(_Newer(accumulation=2)) == before | {"accumulation": 2}

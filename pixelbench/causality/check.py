@@ -27,6 +27,7 @@ from pixelbench.causality.subject import Subject
 from pixelbench.causality.summary import summarise
 from pixelbench.causality.sweep import Sweep, Swept
 from pixelbench.errors import UserError
+from pixelbench.levels import MOST_LEVELS
 
 _TOLERANCE = 1e-10
 #: A module that computes in lower precision inside has noise of its own; leaks must stand clear of it.
@@ -137,6 +138,8 @@ def _validated(
         raise UserError(f"shape must be (channels, height, width), each at least 1; got {tuple(shape)}.")
     if levels < 2:
         raise UserError(f"levels must be at least 2, or no value can be changed; got {levels}.")
+    if levels > MOST_LEVELS:
+        raise UserError(f"levels must be at most {MOST_LEVELS:,}; got {levels:,}.")
     if mode not in ("eval", "train"):
         raise UserError(f"mode must be 'eval' or 'train'; got '{mode}'.")
     if seconds is not None and not seconds > 0:

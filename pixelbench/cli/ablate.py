@@ -15,6 +15,7 @@ from pixelbench.cli.options import (
     JsonOption,
     LimitOption,
     MaxSecondsOption,
+    MicroBatchOption,
     PrecisionOption,
     Rerun,
     RerunOption,
@@ -50,6 +51,7 @@ def ablate(
     seeds: SeedsOption = None,
     budget: BudgetOption = None,
     max_seconds: MaxSecondsOption = None,
+    micro_batch: MicroBatchOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: WorkersOption = None,
@@ -66,7 +68,7 @@ def ablate(
 
     Runs that the results folder has, of any suite, are not made again. Exit codes as of `run`: a planted leak that is found is a success.
     """
-    from pixelbench.cli.making import make
+    from pixelbench.cli.making import Execution, make
     from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
@@ -100,9 +102,7 @@ def ablate(
         plan,
         chosen,
         lambda report, console: _print(report, suite.name, console),
-        workers=workers,
-        max_seconds=max_seconds,
-        fail_fast=fail_fast,
+        Execution(workers, max_seconds, micro_batch, fail_fast),
         as_json=as_json,
         about=about,
     )

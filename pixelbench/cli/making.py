@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,22 @@ if TYPE_CHECKING:
 Show = Callable[["Report", "Console"], None]
 
 
+@dataclass(frozen=True)
+class Execution:
+    """How runs are executed, whatever they are; see `run_plan`."""
+
+    workers: int | None
+    max_seconds: float | None
+    micro_batch: int | None
+    fail_fast: bool
+
+
 def make(
     plan: "Plan",
     device: str,
     show: Show,
+    how: Execution,
     *,
-    workers: int | None,
-    max_seconds: float | None,
-    fail_fast: bool,
     as_json: bool,
     about: dict[str, Any] | None = None,
     known: "Known | None" = None,
@@ -39,7 +48,7 @@ def make(
         plan: what to make.
         device: resolved.
         show: prints the report of the plan's runs.
-        workers, max_seconds, fail_fast: see `run_plan`.
+        how: the options of `run_plan`.
         as_json: one document instead of what `show` prints.
         about: further entries of that document.
         known: what runs are held against, where it is more than the published figures.
@@ -50,7 +59,7 @@ def make(
         if as_json:
             print_json(plan_json(plan))
         return WRONG_USE
-    outcome = _make(plan, device, workers, max_seconds, fail_fast)
+    outcome = _make(plan, device, how)
     if outcome is not None and outcome.signal is not None:
         say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
         say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
@@ -58,7 +67,7 @@ def make(
     return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, known)
 
 
-def _make(plan: "Plan", device: str, workers: int | None, max_seconds: float | None, fail_fast: bool) -> "Outcome | None":
+def _make(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
     """Makes what is to be made, with progress on stderr; None where there was nothing to make."""
     if not plan.to_run:
         return None
@@ -66,7 +75,7 @@ def _make(plan: "Plan", device: str, workers: int | None, max_seconds: float | N
     from pixelbench.experiments.schedule import run_plan
 
     with progress(plan.suite, len(plan.to_run)) as show:
-        return run_plan(plan, workers=workers, device=device, max_seconds=max_seconds, fail_fast=fail_fast, on_event=show)
+        return run_plan(plan, device=device, on_event=show, **vars(how))
 
 
 def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str, Any] | None, known: "Known | None") -> int:

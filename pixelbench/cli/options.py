@@ -32,6 +32,9 @@ ShardOption = Annotated[str | None, typer.Option("--shard", help="Every n-th run
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on CUDA and fp32 elsewhere.")]
 MaxSecondsOption = Annotated[float | None, typer.Option("--max-seconds", min=0.001, help="Cap on the training of each run.", metavar="S")]
+MicroBatchOption = Annotated[
+    int | None, typer.Option("--micro-batch", min=1, help="At most N images of a batch at once in training; changes no run.", metavar="N")
+]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=0, help="Processes; 0 works in this one; by default one a core.", metavar="N")
 ]

@@ -48,7 +48,19 @@ def print_runs(suite: "Suite", runs: "Sequence[SettingOrigins]") -> None:
             for sentence in sentences:
                 stdout().print(Padding(Text(f"- {sentence}"), (0, 0, 0, 2)))
         stdout().print()
-    stdout().print(Text(f"seeds: {', '.join(map(str, suite.seeds))}"))
+    stdout().print(Text(seeds_line(suite)))
+
+
+def seeds_line(suite: "Suite") -> str:
+    """`seeds: 0; of fvsbn 0, 1, 2`: those of the suite, and of the cells that have their own."""
+    own: dict[str, list[str]] = {}
+    for variant in suite.variants:
+        there = {f"{task}/{variant.name}": on.seeds for task, on in variant.on.items()}
+        for name, seeds in {variant.name: variant.seeds, **there}.items():
+            if seeds is not None:
+                own.setdefault(", ".join(map(str, seeds)), []).append(name)
+    said = [f"of {', '.join(names)} {seeds}" for seeds, names in own.items()]
+    return "; ".join([f"seeds: {', '.join(map(str, suite.seeds))}", *said])
 
 
 def _rows(run: "SettingOrigins") -> list[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from pixelbench.cli.options import (
     JsonOption,
     LimitOption,
     MaxSecondsOption,
+    MicroBatchOption,
     OnlyOption,
     PrecisionOption,
     Rerun,
@@ -38,6 +39,7 @@ def run(
     seeds: SeedsOption = None,
     budget: BudgetOption = None,
     max_seconds: MaxSecondsOption = None,
+    micro_batch: MicroBatchOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: WorkersOption = None,
@@ -58,7 +60,7 @@ def run(
     kept and the same command goes on. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
     2: every run needs images that are missing.
     """
-    from pixelbench.cli.making import make
+    from pixelbench.cli.making import Execution, make
     from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.suites import known_figures, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
@@ -86,4 +88,5 @@ def run(
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
     known = known_figures(suite)
-    return make(plan, chosen, print_report, workers=workers, max_seconds=max_seconds, fail_fast=fail_fast, as_json=as_json, known=known)
+    how = Execution(workers, max_seconds, micro_batch, fail_fast)
+    return make(plan, chosen, print_report, how, as_json=as_json, known=known)

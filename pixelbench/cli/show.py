@@ -8,6 +8,7 @@ import typer
 
 from pixelbench.cli.options import BudgetOption, JsonOption, OnlyOption
 from pixelbench.cli.output import print_json, print_table, stdout
+from pixelbench.cli.resolved import print_runs, resolved_runs, runs_json, seeds_line
 from pixelbench.errors import UserError
 from pixelbench.visible import visible
 
@@ -38,7 +39,6 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Shows what a suite asks for: tasks, variants with their settings, budgets, seeds, recipe."""
-    from pixelbench.cli.resolved import print_runs, resolved_runs, runs_json
     from pixelbench.suites.load import load_suite, suite_text
 
     if toml and (as_json or resolved):
@@ -88,7 +88,7 @@ def _print(suite: "Suite") -> None:
         for variant in suite.variants
     ]
     print_table(("variant", "model", "settings", "recipe", "tasks", "expected"), variants)
-    stdout().print(Text(f"seeds: {', '.join(map(str, suite.seeds))}"))
+    stdout().print(Text(seeds_line(suite)))
     for line in (_verdict_seeds(suite), *_kept_weights(suite)):
         stdout().print(Text(line))
     if suite.claims:

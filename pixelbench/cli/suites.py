@@ -79,10 +79,12 @@ def keys_of_suite(name: str, store: Path) -> set[str]:
     """The keys of all runs that a suite can ask for: any of its budgets and precisions, and any seed that the store has."""
     from pixelbench.store.scan import scan
     from pixelbench.suites.load import load_suite
+    from pixelbench.suites.resolve import pairs
     from pixelbench.suites.specs import PRECISIONS, specs_of
 
     suite = load_suite(name)
-    seeds = sorted({*suite.seeds, *(run.record.seed for run in scan(store).values())})
+    asked = {seed for pair in pairs(suite) for seed in suite.seeds_of(*pair)}
+    seeds = sorted({*asked, *(run.record.seed for run in scan(store).values())})
     choices = itertools.product(suite.budgets, PRECISIONS)
     return {spec.key for budget, precision in choices for spec in specs_of(suite, seeds=seeds, budget=budget, precision=precision)}
 

@@ -156,6 +156,7 @@ CIFAR10 = Task(
     classes=10,
     missing=lambda: missing_cifar10("cifar10"),
     obtain=obtain_cifar10,
+    all_training="05e6e522c0f18fea91df1b8f10f2add6e2cf0e43db96b2985a813b8470474ca2",
 )
 CIFAR10_GREY = replace(
     CIFAR10,
@@ -166,6 +167,7 @@ CIFAR10_GREY = replace(
     preprocessing="Grey by ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B), rounded half up.",
     builder=build_grey,
     missing=lambda: missing_cifar10("cifar10-grey"),
+    all_training="",
 )
 CIFAR10_16 = replace(
     CIFAR10,
@@ -178,4 +180,5 @@ CIFAR10_16 = replace(
     preprocessing="Averaged over 2x2 blocks (rounded half up), then divided by 16 and rounded down to 16 levels.",
     builder=build_small,
     missing=lambda: missing_cifar10("cifar10-16"),
+    all_training="",
 )

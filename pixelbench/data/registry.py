@@ -14,6 +14,7 @@ from pixelbench.data.mnist_fixed import MNIST_FIXED
 from pixelbench.data.photos import PHOTOS, PHOTOS_8BIT
 from pixelbench.data.task import Task, TaskData
 from pixelbench.errors import unknown
+from pixelbench.levels import MOST_LEVELS
 from pixelbench.registration import Registry
 
 _Builder = Callable[[], TaskData]
@@ -56,6 +57,12 @@ def get_task(name: str) -> Task:
     return prepared
 
 
+def usual_digest(name: str, digest: str) -> str:
+    """The task's own digest where `digest` is of another split of its images, whose test images are the same; else `digest` itself."""
+    task = TASKS.get(name)
+    return task.digest if task is not None and digest and digest == task.all_training else digest
+
+
 def has_units(name: str) -> bool:
     """Whether errors of the task of that name are over larger units than its clusters, so that `relabel` changes something."""
     task = TASKS.get(name)
@@ -76,8 +83,9 @@ def relabel(name: str, clusters: np.ndarray) -> np.ndarray:
 
 def _checked(task: Task) -> Task:
     """Raises ValueError where something would only fail later."""
-    if min(task.shape) < 1 or not 2 <= task.levels <= 256:
-        raise ValueError(f"task '{task.name}': images need positive sizes and 2 to 256 levels, got {task.shape} with {task.levels}")
+    if min(task.shape) < 1 or not 2 <= task.levels <= MOST_LEVELS:
+        found = f"{task.shape} with {task.levels}"
+        raise ValueError(f"task '{task.name}': images need positive sizes and 2 to {MOST_LEVELS:,} levels, got {found}")
     if task.name.startswith(PREFIX) or task.name in _IMAGENETS:
         raise ValueError(f"task '{task.name}': that name stands for a folder of images")
     return task

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
@@ -12,14 +12,16 @@ import numpy as np
 from pixelbench.data.progress import Report
 from pixelbench.errors import UserError
 
+_INTEGERS = (np.uint8, np.int16, np.int32)
+
 
 @dataclass(frozen=True)
 class Split:
     """Images of one split.
 
-    `images`: uint8 (N, C, H, W), values 0 … levels-1. `clusters`: int64 (N,), the region or writer an image comes from; images of one
-    cluster are not independent, and standard errors are over clusters or over what unites several of them (`Task.unit_of`). `labels`:
-    int64 (N,), an image's class; None where a task has none.
+    `images`: uint8, of more than 256 levels int16 or int32, (N, C, H, W), values 0 … levels-1. `clusters`: int64 (N,), the region or
+    writer an image comes from; images of one cluster are not independent, and standard errors are over clusters or over what unites several
+    of them (`Task.unit_of`). `labels`: int64 (N,), an image's class; None where a task has none.
     """
 
     images: np.ndarray
@@ -27,8 +29,8 @@ class Split:
     labels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if self.images.dtype != np.uint8 or self.images.ndim != 4:
-            raise ValueError(f"images must be uint8 (N, C, H, W), got {self.images.dtype} {self.images.shape}")
+        if self.images.dtype not in _INTEGERS or self.images.ndim != 4:
+            raise ValueError(f"images must be uint8, int16 or int32 (N, C, H, W), got {self.images.dtype} {self.images.shape}")
         if self.clusters.dtype != np.int64 or self.clusters.shape != self.images.shape[:1]:
             raise ValueError(f"clusters must be int64 ({len(self.images)},), got {self.clusters.dtype} {self.clusters.shape}")
         if self.labels is not None and (self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]):
@@ -135,6 +137,8 @@ class Task:
     remarks: tuple[str, ...] = ()
     """Sentences about the images that are no part of what a run is: files of a folder that were passed over."""
     unit_of: Callable[[np.ndarray], np.ndarray] = lambda clusters: clusters
+    all_training: str = ""
+    """The pinned digest of the split `all-training`, where training sees the validation images too; empty where there is no such split."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -145,6 +149,18 @@ class Task:
     def dimensions(self) -> int:
         """Sub-pixels of one image, D = C*H*W."""
         return self.channels * self.height * self.width
+
+    def with_split(self, split: str) -> "Task":
+        """The task itself for `held-out`; for `all-training` the one without validation images, with a digest of its own.
+
+        Raises:
+            ValueError: it has no such split; the end of a sentence, without a final stop.
+        """
+        if split == "held-out":
+            return self
+        if split != "all-training" or not self.all_training:
+            raise ValueError(f"split = '{split}' is none of this task's; expected 'held-out'")
+        return _all_training(self)
 
     def load(self) -> TaskData:
         """The verified images; read once a process, and each caller gets arrays of its own (of mapped ones, pages of its own on writing).
@@ -182,6 +198,29 @@ def data_digest(data: TaskData) -> str:
             digest.update(f"{name}.{field} {plain.dtype.str} {plain.shape}\n".encode())
             digest.update(plain.reshape(-1).view(np.uint8).data)  # no copy: a mapped array is read a page at a time
     return digest.hexdigest()
+
+
+@cache
+def _all_training(task: Task) -> Task:
+    def build() -> TaskData:
+        data = task.builder()
+        return TaskData(_joined(data.train, data.validation), data.validation[:0], data.test)
+
+    assert task.sizes is not None, "a task whose split is pinned has a pinned number of images"
+    train, validation, test = task.sizes
+    return replace(
+        task,
+        digest=task.all_training,
+        all_training="",
+        split_rule=f"{task.split_rule} Here training sees all {train + validation:,} of them, and nothing is held out for validation.",
+        builder=build,
+        sizes=(train + validation, 0, test),
+    )
+
+
+def _joined(first: Split, second: Split) -> Split:
+    labels = None if first.labels is None or second.labels is None else np.concatenate([first.labels, second.labels])
+    return Split(np.concatenate([first.images, second.images]), np.concatenate([first.clusters, second.clusters]), labels)
 
 
 @cache

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.scoring import batched_nats
+from pixelbench.models.scoring import batched_nats, exact_products
 from pixelbench.statistics import clustered_standard_error
 from pixelbench.units import bits_per_dim
 
@@ -54,6 +54,7 @@ def summarise(nats: np.ndarray, clusters: np.ndarray, shape: tuple[int, int, int
 
 
 @torch.inference_mode()
+@exact_products()
 def sequential_nats(model: AutoregressiveModel, images: Tensor, condition: Tensor | None = None) -> np.ndarray:
     """(N,) nats of the process that the sampler really follows.
 

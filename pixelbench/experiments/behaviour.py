@@ -111,8 +111,12 @@ def _network(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> No
         _other_precisions(trainer, small, data, found)
         late.load_state_dict(trainer.model.state_dict())
         if late.latent:  # its objective changes while it is trained
+            late.begin_training(training_images(spec) / spec.recipe["batch"])
             found.numbers["loss over the training"] = _losses(late, looks, data)
         found.numbers["nats after late updates"] = _late_updates(late, at_late, small, data)
+        if trainer.selected_update is not None:
+            found.exact["selected update"] = trainer.selected_update
+            found.numbers["nats of selected weights"] = _nats_of_selected(trainer, small, data)
 
 
 def _fitted(spec: RunSpec, small: RunSpec, data: TaskData, found: _Found) -> None:
@@ -203,12 +207,20 @@ def _late_updates(model: AutoregressiveModel, run: RunSpec, small: RunSpec, data
     return [nats for m in (trainer.evaluated, trainer.model) for nats in stages.evaluate(m, data, small, leaky=False).test.nats.tolist()]
 
 
+def _nats_of_selected(trainer: Trainer, small: RunSpec, data: TaskData) -> list[float]:
+    """Nats of the test images after the last weights are gone: where the miniature's best point is its last, they would be the same."""
+    for weight in trainer.averaged.parameters():
+        nn.init.zeros_(weight)
+    return stages.evaluate(trainer.evaluated, data, small, leaky=False).test.nats.tolist()
+
+
 def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found: _Found) -> None:
     """What a run's record says of the model."""
     leaky = model.sees_ahead
     scores = stages.evaluate(model, data, small, leaky=leaky)
     found.numbers["nats of test images"] = scores.test.nats.tolist()
-    found.numbers["likelihood"] = [*_summary(scores.test), scores.validation_bits_per_dim]
+    on_validation = [] if scores.validation_bits_per_dim is None else [scores.validation_bits_per_dim]
+    found.numbers["likelihood"] = [*_summary(scores.test), *on_validation]
     found.exact |= {"estimator": scores.estimator, "test images": [scores.test.n_images, scores.test.n_clusters]}
     if scores.sequential is not None:
         found.numbers["sequential likelihood"] = [*scores.sequential.nats.tolist(), *_summary(scores.sequential)]
@@ -227,12 +239,13 @@ def _summary(likelihood: Likelihood) -> list[float]:
 
 
 def _other_precisions(trainer: Trainer, small: RunSpec, data: TaskData, found: _Found) -> None:
-    """The trained weights scored in float32, as a run's are, and under autocast; one loss in the precision of the run's training."""
+    """The trained weights scored in float32, as a run's are; where it is trained under autocast, also that; one loss as it is trained."""
     single = copy.deepcopy(trainer.evaluated).float()
     nats = stages.evaluate(single, data, small, leaky=False).test.nats
     found.rough["nats in float32"] = nats.tolist()
-    with torch.autocast("cpu", torch.bfloat16):
-        found.rough["nats in bfloat16"] = stages.evaluate(single, data, small, leaky=False).test.nats.tolist()
+    if small.recipe["precision"] == "bf16":
+        with torch.autocast("cpu", torch.bfloat16):
+            found.rough["nats under autocast"] = stages.evaluate(single, data, small, leaky=False).test.nats.tolist()
     first = _trainer(copy.deepcopy(trainer.model).float(), replace(small, updates=1), data)
     found.rough["training loss"] = [point.train_bits_per_dim for point in first.run()]
     if single.latent:  # without weights posterior and prior are one, and what is left is the pixels' float32

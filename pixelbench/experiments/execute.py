@@ -37,8 +37,10 @@ from pixelbench.store.behaviour import differences
 from pixelbench.store.record import Causality, Cost, Likelihood, Record, Request, RunError, Status, asked_of
 from pixelbench.store.record_file import certificates_folder, read_record, write_record
 from pixelbench.store.spec import RunSpec
+from pixelbench.training.accumulation import micro_batches
 from pixelbench.training.checkpoint import CheckpointError, DamagedCheckpoint, module_tensors, pack
 from pixelbench.training.loop import CurvePoint, Trainer
+from pixelbench.training.recipe import Recipe
 from pixelbench.units import bits_per_dim, bits_to_nats
 
 Emit = Callable[[dict[str, Any]], None]
@@ -59,6 +61,7 @@ def execute(
     *,
     device: str = "cpu",
     max_seconds: float | None = None,
+    micro_batch: int | None = None,
     store: Path | None = None,
     request: Request | None = None,
     most_weights: int = 1 << 20,
@@ -72,6 +75,7 @@ def execute(
         folder: the run's folder in the store; the caller holds the run's lock.
         device: `cpu`, `cuda` or `cuda:N`.
         max_seconds: cap on this attempt's training; the run then ends as `timeout` and keeps its checkpoint.
+        micro_batch: at most so many images of a batch at once, in training.
         store: where certificates of narrow copies and fingerprints of the code are kept for other runs; None keeps none.
         request: the command that asks for it, for the record.
         most_weights: weights of at most so many bytes become an artifact; larger ones stay in `work`.
@@ -84,7 +88,7 @@ def execute(
     Raises:
         OSError: the store cannot be written; nothing says that the run has failed, and its last checkpoint stays.
     """
-    run = Run(spec, folder, device, max_seconds, store, request, most_weights, stop, emit)
+    run = Run(spec, folder, device, max_seconds, micro_batch, store, request, most_weights, stop, emit)
     status: Status
     try:
         run.go()
@@ -113,6 +117,7 @@ class Run:
         folder: Path,
         device: str,
         max_seconds: float | None,
+        micro_batch: int | None,
         store: Path | None,
         request: Request | None,
         most_weights: int,
@@ -120,7 +125,7 @@ class Run:
         emit: Emit,
     ):
         self.spec, self.folder, self.device, self.max_seconds, self.stop, self._emit = spec, folder, device, max_seconds, stop, emit
-        self.store, self.request, self.most_weights = store, request, most_weights
+        self.store, self.request, self.most_weights, self.micro_batch = store, request, most_weights, micro_batch
         self.work = folder / "work"
         self.checkpoints = Checkpoints(self.work)
         self.saved, self._unsaved = 0, False
@@ -128,7 +133,14 @@ class Run:
         self.large_weights: bytes | None = None
         self.family = get_family(spec.family)
         precision = spec.recipe.get("precision", "fp32")
-        self.provenance = provenance(self.family, device=device, precision=precision, threads=torch.get_num_threads())
+        cut = len(micro_batches(spec.recipe["batch"], micro_batch)) > 1 if spec.recipe else False
+        self.provenance = provenance(
+            self.family,
+            device=device,
+            precision=precision,
+            threads=torch.get_num_threads(),
+            micro_batch=micro_batch if cut else None,
+        )
         self.began, self.memory = time.monotonic(), PeakMemory(device)
         self.cost: dict[str, Any] = {}
         self.found: dict[str, Any] = {}
@@ -137,17 +149,27 @@ class Run:
     def go(self) -> None:
         """All stages; raises `StoppedError` where the run ends early."""
         self._forget_ended_attempt()
-        self.task = get_task(self.spec.task["name"])
+        self.task = get_task(self.spec.task["name"]).with_split(self.spec.split)
         if self.task.digest != self.spec.task["digest"]:
             raise UserError(f"Task '{self.task.name}' has another digest than the run asks for; plan the suite anew.")
         self.behaviour = present_behaviour(self.spec, self.store)
         if self.behaviour is None and not self.family.is_own:  # else all of it has been done in miniature already
             rehearse(self.spec)
         data = self.task.in_units(stages.limited(self.task.load(), self.spec))
+        self._check_recipe(data)
         if self.family.kind == "codec":
             self._encode(data)
         else:
             self._model(data)
+
+    def _check_recipe(self, data: TaskData) -> None:
+        """Whether the training can be, before anything takes time."""
+        if not self.spec.recipe:
+            return
+        recipe, settings = Recipe(**self.spec.recipe), self.family.parse(self.spec.settings)
+        counts = {"validation_images": len(data.validation), "micro_batch": self.micro_batch}
+        if misfit := recipe.misfit(**counts, whole_batch=settings.whole_batch):
+            raise UserError(f"{self.spec.label}: {misfit}.")
 
     def finish(self, status: Status, error: RunError | None) -> None:
         """Writes the artifacts, then the record, last of all files; until then an earlier attempt's files are untouched.
@@ -232,6 +254,7 @@ class Run:
             self._event({"event": "progress", "updates": self.spec.updates, "seconds": trainer.seconds, **dataclasses.asdict(point)})
         batch = trainer.recipe.batch
         self.cost |= {"train_seconds": trainer.seconds, "updates": trainer.update, "images_seen": trainer.update * batch}
+        self.found["selected_update"] = trainer.selected_update
         self.artifacts[CURVE] = _curve_csv(trainer.curve).encode()
         if trainer.status != "done":
             raise StoppedError(cast(Status, trainer.status), self._reason() if trainer.status == "interrupted" else None)
@@ -244,6 +267,7 @@ class Run:
             self.spec,
             redrawn=self.task.redrawn,
             max_seconds=self.max_seconds,
+            micro_batch=self.micro_batch,
             identity=json.dumps([self.spec.key, self.behaviour], sort_keys=True),
             accepts=self._accepts,
             save=lambda blob: self._save(trainer, blob),

@@ -34,6 +34,8 @@ class Job:
     device: str
     threads: int
     max_seconds: float | None
+    micro_batch: int | None
+    """Images of a batch that are trained on at once at most; None is all."""
     seen: str | None
     """The digest of the record that the plan found in `folder`, if any."""
     request: Request
@@ -122,7 +124,7 @@ def _execute(job: Job, executor: str, stop: Callable[[], bool | str], emit: Emit
     except Exception as fault:  # a broken torch throws anything, OSError too
         return _failed(job, fault, began, CANNOT_START)
     try:
-        given = {"device": job.device, "max_seconds": job.max_seconds, "request": job.request, "most_weights": job.most_weights}
+        given = {name: getattr(job, name) for name in ("device", "max_seconds", "micro_batch", "request", "most_weights")}
         return execute(job.spec, job.folder, **given, store=job.store, stop=stop, emit=emit)
     except Exception as fault:
         if isinstance(fault, OSError) and not is_out_of_memory(fault):

@@ -27,8 +27,12 @@ SEED = 0
 UPDATES = 12
 #: Warm-ups, of the learning rate and of the KL weight, where the run has one.
 _WARMUP, _KL_WARMUP = 3, 5
+#: Of the miniature's 2.5 updates each.
+_KL_WARMUP_EPOCHS = 2.0
 #: Below every gradient's norm here (0.06 and more), so that clipping acts in each update; late updates have the run's own.
 _CLIP = 0.05
+#: Where each number is clipped: below the largest of every gradient here.
+_CLIP_VALUE = 1e-3
 #: Images of the three splits; what is scored by twos has a last batch of one.
 _TRAIN, _VALIDATION, _TEST, _BATCH, _DRAWN = 10, 3, 5, 4, 2
 #: With several scales: what starts from the first batch has two pixels an image at the coarsest, and too few of them blow rounding up.
@@ -56,6 +60,8 @@ def miniature(spec: RunSpec) -> RunSpec:
     task = {**spec.task, "channels": channels, "height": height, "width": width, "levels": levels}
     if settings.get("kl_warmup"):
         settings["kl_warmup"] = _KL_WARMUP
+    if settings.get("kl_warmup_epochs"):
+        settings["kl_warmup_epochs"] = _KL_WARMUP_EPOCHS
     limits = {"test_images": _TEST, "validation_images": _VALIDATION}
     evaluation = {name: None if spec.evaluation[name] is None else most for name, most in limits.items()}
     evaluation |= {name: min(spec.evaluation[name], _DRAWN) for name in ("samples", "sequential_images")}
@@ -74,7 +80,7 @@ def miniature(spec: RunSpec) -> RunSpec:
 
 def with_own_schedules(spec: RunSpec, small: RunSpec) -> RunSpec:
     """The miniature with the schedules, clip and number of updates that the run itself has."""
-    settings = small.settings | {name: spec.settings[name] for name in ("kl_warmup",) if name in spec.settings}
+    settings = small.settings | {name: spec.settings[name] for name in ("kl_warmup", "kl_warmup_epochs") if name in spec.settings}
     return replace(small, settings=settings, recipe={**spec.recipe, "batch": small.recipe["batch"]}, updates=spec.updates)
 
 
@@ -100,6 +106,8 @@ def tiny_images(small: RunSpec) -> TaskData:
     wanted = {"train": _TRAIN, "validation": _VALIDATION, "test": _TEST}
     for name in ("validation", "test"):
         wanted[name] += small.evaluation[f"{name}_images"] is not None
+    if small.split == "all-training":
+        wanted["validation"] = 0
     levels = {"train": GREYS + 1 if is_redrawn(small) else small.task["levels"]}
     splits = {}
     for first, (name, count) in enumerate(wanted.items()):
@@ -112,8 +120,8 @@ def tiny_images(small: RunSpec) -> TaskData:
 
 def training_images(spec: RunSpec) -> int:
     """How many images the run is trained on: the pinned number, so that it does not depend on what lies on this machine."""
-    with contextlib.suppress(UserError):
-        task = get_task(spec.task["name"])
+    with contextlib.suppress(UserError, ValueError):
+        task = get_task(spec.task["name"]).with_split(spec.split)
         if task.sizes is not None and not task.mapped:
             return task.sizes[0]
     return _SOME_IMAGES
@@ -184,8 +192,10 @@ def _shape(spec: RunSpec) -> tuple[int, int, int]:
 def _pressed(spec: RunSpec) -> dict[str, Any]:
     """The recipe with a small batch, its warm-up and decay pressed into so few updates, and a clip that binds."""
     recipe, scales = spec.recipe, spec.settings.get("scales", 1)
+    later = {"clip_value": min(recipe["clip_value"], _CLIP_VALUE)} if "clip_value" in recipe else {}
     return {
         **recipe,
+        **later,
         "batch": min(recipe["batch"], _BATCH_OF_SCALES if scales > 1 else _BATCH),
         "warmup": _WARMUP if recipe["warmup"] else 0,
         "decay": recipe["decay"] ** (spec.updates / UPDATES),

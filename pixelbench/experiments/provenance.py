@@ -17,13 +17,14 @@ _PACKAGES = ("pixelbench", "torch", "torchvision", "numpy", "scikit-learn", "sci
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def provenance(family: Family, *, device: str, precision: str, threads: int) -> Provenance:
+def provenance(family: Family, *, device: str, precision: str, threads: int, micro_batch: int | None = None) -> Provenance:
     """The record's field of that name.
 
     Args:
         family: the code that decides its numbers is digested.
         device, precision: resolved, for example `cuda:1` and `bf16`.
         threads: torch's threads of this process.
+        micro_batch: images of a batch that are trained on at once, where it is not all of them.
     """
     commit, dirty = git_state()
     return Provenance(
@@ -34,6 +35,7 @@ def provenance(family: Family, *, device: str, precision: str, threads: int) -> 
         device=device_title(device),
         threads=threads,
         precision=precision,
+        micro_batch=micro_batch,
         deterministic=_is_deterministic(device),
     )
 

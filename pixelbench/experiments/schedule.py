@@ -19,9 +19,11 @@ from pixelbench.experiments.liveness import WakingTime, allowed_silence
 from pixelbench.experiments.outcome import Outcome
 from pixelbench.experiments.plan import Cell, Plan
 from pixelbench.experiments.pool import Inbox, WorkerProcess
+from pixelbench.models.families import get_family
 from pixelbench.store.locks import RunLock
 from pixelbench.store.record_file import RecordError, read_record
 from pixelbench.store.writable import cannot_write, ensure_writable
+from pixelbench.training.recipe import Recipe
 
 OnEvent = Callable[[dict[str, Any]], None]
 
@@ -40,6 +42,7 @@ def run_plan(
     workers: int | None = None,
     device: str = "cpu",
     max_seconds: float | None = None,
+    micro_batch: int | None = None,
     fail_fast: bool = False,
     on_event: OnEvent = lambda event: None,
     executor: str = EXECUTOR,
@@ -51,6 +54,8 @@ def run_plan(
         workers: processes; 0 works in this one. By default as many as there are cores, cells or 8; one on CUDA.
         device: resolved.
         max_seconds: cap on a run's training.
+        micro_batch: at most so many images of a batch at once, in training; it must divide every larger batch. No number depends on it, but
+            for rounding, so that it is no part of what a run is.
         fail_fast: stops the others after the first failed run.
         on_event: takes the events of `perform`, and `waiting` (another process makes the run); each with `run` (label) and `key`. `end` has
             `status`, `elsewhere`, and from the record `bits_per_dim`, `estimator`, `causal`, `seconds` and `error` (a sentence), each
@@ -58,14 +63,15 @@ def run_plan(
         executor: `module:function` that makes a run.
 
     Raises:
-        UserError: the store cannot be written, now or later.
+        UserError: the store cannot be written, now or later; a micro-batch that does not fit.
     """
     if not plan.to_run:
         return Outcome()
+    _check_micro_batch(plan, micro_batch)
     needed = min(_MOST_BYTES, _BYTES_A_RUN * len(plan.to_run))
     ensure_writable(plan.store, needed, [cell.folder for cell in plan.to_run])
     count, threads = _share_out(workers, len(plan.cells), device)
-    scheduler = _Scheduler(plan, device, threads, max_seconds, fail_fast, on_event, executor)
+    scheduler = _Scheduler(plan, device, threads, max_seconds, micro_batch, fail_fast, on_event, executor)
     with _signals(scheduler):
         return scheduler.run(count)
 
@@ -83,6 +89,14 @@ def _share_out(workers: int | None, cells: int, device: str) -> tuple[int, int]:
     if workers is None:
         workers = 1 if device.startswith("cuda") else min(cores, cells, _MOST_WORKERS)
     return workers, max(1, min(cores // max(1, workers), allowed_threads() or cores))
+
+
+def _check_micro_batch(plan: Plan, most: int | None) -> None:
+    """Before anything is trained, of all runs that are to be made."""
+    for spec in (cell.spec for cell in plan.to_run if cell.spec.recipe):
+        settings = get_family(spec.family).parse(spec.settings)
+        if misfit := Recipe(**spec.recipe).misfit(micro_batch=most, whole_batch=settings.whole_batch):
+            raise UserError(f"{spec.label}: {misfit}.")
 
 
 @dataclass
@@ -109,9 +123,18 @@ class _Scheduler:
     """The loop: hands cells to idle workers, listens to what they say, and takes back what they cannot make."""
 
     def __init__(
-        self, plan: Plan, device: str, threads: int, max_seconds: float | None, fail_fast: bool, on_event: OnEvent, executor: str
+        self,
+        plan: Plan,
+        device: str,
+        threads: int,
+        max_seconds: float | None,
+        micro_batch: int | None,
+        fail_fast: bool,
+        on_event: OnEvent,
+        executor: str,
     ) -> None:
-        self._plan, self._device, self._threads, self._max_seconds = plan, device, threads, max_seconds
+        self._plan, self._device, self._threads = plan, device, threads
+        self._max_seconds, self._micro_batch = max_seconds, micro_batch
         self._fail_fast, self._on_event, self._executor = fail_fast, on_event, executor
         self._pending = sorted(plan.to_run, key=_longest_first)
         self._parked: list[Cell] = []
@@ -327,6 +350,7 @@ class _Scheduler:
             self._device,
             self._threads,
             self._max_seconds,
+            self._micro_batch,
             cell.seen,
             cell.request,
             cell.most_weights,

@@ -14,6 +14,7 @@ from pixelbench.evaluation.diagnosis import diagnose
 from pixelbench.evaluation.grids import grid_png
 from pixelbench.evaluation.likelihood import Likelihood, score, sequential_nats, summarise
 from pixelbench.evaluation.quality import sample_statistics
+from pixelbench.levels import integers_for
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import Method
@@ -44,7 +45,14 @@ def fit(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: b
 
 
 def trainer(
-    model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: bool, max_seconds: float | None = None, **hooks: Any
+    model: AutoregressiveModel,
+    data: TaskData,
+    spec: RunSpec,
+    *,
+    redrawn: bool,
+    max_seconds: float | None = None,
+    micro_batch: int | None = None,
+    **hooks: Any,
 ) -> Trainer:
     """The training of a network as the run asks for it; `hooks` are those of `Trainer`: identity, accepts, save, stop."""
     train, validation = condition_of(model, data.train), condition_of(model, data.validation)
@@ -53,7 +61,7 @@ def trainer(
         torch.from_numpy(data.train.images),
         torch.from_numpy(data.validation.images),
         Recipe(**spec.recipe),
-        Plan(spec.updates, spec.seed, max_seconds),
+        Plan(spec.updates, spec.seed, max_seconds, micro_batch),
         redrawn=redrawn,
         conditions=None if train is None or validation is None else (train, validation),
         **hooks,
@@ -62,10 +70,10 @@ def trainer(
 
 @dataclass(frozen=True)
 class Scores:
-    """Test likelihood, its mean on validation images, and for a model that sees ahead what its samples are really worth."""
+    """Test likelihood, its mean on validation images where there are any, and of a leaking model what its samples are worth."""
 
     test: Likelihood
-    validation_bits_per_dim: float
+    validation_bits_per_dim: float | None
     sequential: Likelihood | None
     estimator: str
 
@@ -82,7 +90,7 @@ def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky
         few = data.test[: spec.evaluation["sequential_images"]]
         nats = sequential_nats(model, torch.from_numpy(few.images), condition_of(model, few))
         sequential = summarise(nats, few.clusters, model.shape)
-    on_validation = _score(model, data.validation, spec, "validation likelihood").bits_per_dim
+    on_validation = _score(model, data.validation, spec, "validation likelihood").bits_per_dim if len(data.validation) else None
     estimator = model.estimator(spec.evaluation["importance_samples"])
     return Scores(score_test(model, data.test, spec), on_validation, sequential, estimator)
 
@@ -146,7 +154,8 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
     """
     n = spec.evaluation["sequential_images"] if leaky else spec.evaluation["samples"]
     tried = n if leaky else 1
-    noise = torch.randint(model.levels, (tried, *model.shape), generator=generator(spec.seed, "canvas"), dtype=torch.uint8)
+    kind = getattr(torch, integers_for(model.levels))
+    noise = torch.randint(model.levels, (tried, *model.shape), generator=generator(spec.seed, "canvas"), dtype=kind)
 
     def drawn(count: int, method: Method, canvas: Tensor | None = None) -> np.ndarray:
         condition, chance = classes_in_turn(model, count), generator(spec.seed, "samples")

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models import sampling
-from pixelbench.models.heads import Output, scaled
+from pixelbench.models.heads import Output, outside_autocast, scaled
 
 
 class Stepper(Protocol):
@@ -77,7 +77,7 @@ class AutoregressiveModel(nn.Module):
 
     def conditionals(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B, levels, C, H, W): normalised log p(sub-pixel = v | all earlier sub-pixels) in nats."""
-        return self.output.log_probs(self._raw(images, condition), images)
+        return outside_autocast(self.output.log_probs, self._raw(images, condition), images)
 
     def log_prob(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """(B,) natural log-likelihood of each image, summed in float64."""
@@ -93,6 +93,9 @@ class AutoregressiveModel(nn.Module):
 
     def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
         """Initialises what depends on data, from the first training batch; most families have nothing of that kind."""
+
+    def begin_training(self, updates_an_epoch: float) -> None:
+        """Told once before a training, for objectives that change with its epochs."""
 
     def begin_update(self, update: int) -> None:
         """Told before training update 0, 1, …, for objectives that change with it."""
@@ -121,7 +124,7 @@ class AutoregressiveModel(nn.Module):
         canvas: Tensor | None = None,
         temperature: float = 1.0,
     ) -> Tensor:
-        """New images (n, C, H, W), uint8, drawn exactly from the model; see `pixelbench.models.sampling.sample`."""
+        """New images (n, C, H, W), integers, drawn exactly from the model; see `pixelbench.models.sampling.sample`."""
         return sampling.sample(
             self,
             n,
@@ -149,7 +152,7 @@ class AutoregressiveModel(nn.Module):
         return self(images) if condition is None else self(images, condition)
 
     def _nats(self, images: Tensor, condition: Tensor | None) -> Tensor:
-        return self.output.nats(self._raw(images, condition), images)
+        return outside_autocast(self.output.nats, self._raw(images, condition), images)
 
     def _checked(self, images: Tensor) -> Tensor:
         if images.dim() != 4 or tuple(images.shape[1:]) != self.shape or images.is_floating_point():

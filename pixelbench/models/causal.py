@@ -82,8 +82,9 @@ class CausalConv2d(nn.Module):
         """(B, inputs, H, W) → (B, outputs, H, W)."""
         d = self.dilation
         right = d * self.reach if self.above else 0
-        padded = F.pad(x, (d * self.reach, right, d * (self.weight.shape[2] - 1), 0))
-        return F.conv2d(padded, self.weight * self.mask, self.bias, dilation=d)
+        weight = self.weight * self.mask
+        padded = F.pad(x, (d * self.reach, right, d * (weight.shape[2] - 1), 0))
+        return F.conv2d(padded, weight, self.bias, dilation=d)
 
     def face(self, batch: int, width: int) -> "CausalFace":
         """The row-and-step face for `batch` images of that width; take a new one after the weights have changed."""
@@ -159,9 +160,9 @@ class RowsAboveConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) → (B, outputs, H, W)."""
         d = self.dilation
-        x = x[:, :, :-1] if self.strict else x  # one more row of padding moves the input down
-        top = d * (self.weight.shape[2] - 1) + self.strict
-        return F.conv2d(F.pad(x, (d * self.reach, d * self.reach, top, 0)), self.weight, self.bias, dilation=d)
+        x, weight = x[:, :, :-1] if self.strict else x, self.weight  # one more row of padding moves the input down
+        top = d * (weight.shape[2] - 1) + self.strict
+        return F.conv2d(F.pad(x, (d * self.reach, d * self.reach, top, 0)), weight, self.bias, dilation=d)
 
     def face(self, batch: int, width: int) -> "SlidingRows":
         """The row face for `batch` images of that width."""

@@ -22,8 +22,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models.causal import CausalConv2d, initialise
-from pixelbench.models.lstm import PixelRNN, RecurrentFace, RecurrentLayer, lstm, places
+from pixelbench.models.lstm import PixelRNN, RecurrentFace, RecurrentLayer, lstm, maps_first, places
 from pixelbench.models.pixelcnn import pointwise
+from pixelbench.models.scan import Walk, scan
 from pixelbench.models.settings.lstm import DiagonalBiLSTMSettings
 
 
@@ -51,38 +52,20 @@ class DiagonalBiLSTMLayer(RecurrentLayer):
 
     def recur(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
-        total = height * width
         order, back = diagonal_order(height, width, x.device)
-        pixels = x.flatten(2).permute(2, 0, 1).contiguous()
-        both = pixels.index_select(0, order.flatten()).view(2, total * batch, -1)
-        weights, biases = zip(*(self.input_to_state(direction) for direction in (self.left, self.right)), strict=True)
-        gates = torch.baddbmm(torch.stack(biases)[:, None], both, torch.stack(weights)).view(2, total, batch, -1)
-        states = self.scan(gates, height, width).flatten(0, 1)
-        left, right = states.index_select(0, torch.cat([back[0], back[1] + total])).view(2, height, width, batch, -1)
-        return (left + F.pad(right[:-1], (0, 0, 0, 0, 0, 0, 1, 0))).permute(2, 3, 0, 1)
-
-    def scan(self, gates: Tensor, height: int, width: int) -> Tensor:
-        """Input-to-state of all pixels in the order of the diagonals (2, H * W, B, 4h) → hidden states (2, H * W, B, h)."""
-        batch = gates.shape[2]
-        first_hidden, first_cell = (state[:, None, None].expand(-1, -1, batch, -1) for state in (self.first_hidden, self.first_cell))
-        rows = [range(max(0, d - width + 1), min(d, height - 1) + 1) for d in range(height + width - 1)]
-        hidden, cell, top, found = first_hidden[:, :0], first_cell[:, :0], 0, []
-        for here, drive in zip(rows, gates.split([len(r) for r in rows], 1), strict=True):
-            # The diagonal before, from the row above its uppermost pixel to the row below its lowest one, where no pixel was.
-            before = torch.cat([first_hidden, hidden, first_hidden], 1)
-            moved = here.start - top  # by how many rows this diagonal begins lower than the one before: 0 or 1
-            above, beside = before[:, moved : moved + len(here)], before[:, moved + 1 : moved + 1 + len(here)]
-            drive = torch.baddbmm(drive.flatten(1, 2), torch.cat([above, beside], 3).flatten(1, 2), self.state)
-            cell = torch.cat([cell, first_cell], 1)[:, moved : moved + len(here)]
-            hidden, cell = lstm(drive.view(2, len(here), batch, -1), cell)
-            found.append(hidden)
-            top = here.start
-        return torch.cat(found, 1)
+        pixels = F.pad(maps_first(x), (0, 0, 0, 0, 0, 1), value=1.0)  # biases are the weights of a map of 1
+        both = pixels.index_select(1, order.flatten()).view(-1, 2, height * width, batch).transpose(0, 1)
+        weights = torch.stack([torch.cat(self.input_to_state(direction)) for direction in (self.left, self.right)])
+        walk = diagonals(height, width)
+        left, right = scan(both, weights, self.state, self.first_hidden, self.first_cell, walk)
+        slots = torch.tensor(walk.places(), device=x.device)[back]
+        lowered = F.pad(right.index_select(1, slots[1, :-width]), (0, 0, width, 0))
+        return (left.index_select(1, slots[0]) + lowered).view(-1, height, width, batch).permute(3, 0, 1, 2)
 
     @staticmethod
     def input_to_state(layer: CausalConv2d) -> tuple[Tensor, Tensor]:
-        """A 1x1 convolution as a matrix (inputs, outputs) and a bias."""
-        return (layer.weight * layer.mask)[:, :, 0, 0].T, layer.bias
+        """A 1x1 convolution as a matrix (inputs, outputs) and a bias (1, outputs)."""
+        return (layer.weight * layer.mask)[:, :, 0, 0].T, layer.bias[None]
 
     def face(self, batch: int, width: int) -> "DiagonalBiLSTMFace":
         return DiagonalBiLSTMFace(self, batch, width)
@@ -97,6 +80,22 @@ def diagonal_order(height: int, width: int, device: torch.device) -> tuple[Tenso
     row, column = torch.arange(height, device=device)[:, None], torch.arange(width, device=device)
     order = torch.stack([(row + beside).flatten().argsort(stable=True) for beside in (column, column.flip(0))])
     return order, order.argsort(1)
+
+
+def diagonals(height: int, width: int) -> Walk:
+    """The diagonals in that order. Before and after the places of each is an initial state, for the row above and the row below.
+
+    The first diagonal reads a block of initial states alone. The row above is outside of the image where a diagonal begins in its first
+    row, the row below where the next diagonal is the first to have a place there; otherwise nobody reads these slots.
+    """
+    steps, initial, top, block = [], [0, 1], 0, 0
+    for diagonal in range(height + width - 1):
+        rows = range(max(0, diagonal - width + 1), min(diagonal, height - 1) + 1)
+        before, block = block + rows.start - top, 2 if not steps else steps[-1][1] + steps[-1][2] + 1
+        steps.append((before, block + 1, len(rows)))
+        initial += [block, block + 1 + len(rows)]
+        top = rows.start
+    return Walk(tuple(steps), steps[-1][1] + steps[-1][2] + 1, tuple(initial), taps=2, own=1)
 
 
 class DiagonalBiLSTMFace(RecurrentFace):

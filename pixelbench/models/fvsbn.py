@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelbench.models.heads import outside_autocast
 from pixelbench.models.sequence import SequenceModel
 from pixelbench.models.settings.predecessors import FVSBNSettings
 
@@ -33,7 +34,7 @@ class FVSBN(SequenceModel):
         nn.init.uniform_(self.weight, -_START, _START)
 
     def logits(self, bits: Tensor) -> Tensor:
-        return F.linear(bits, self.weight.tril(-1), self.bias)
+        return outside_autocast(F.linear, bits, self.weight.tril(-1), self.bias)
 
     def steps(self, batch: int) -> "FVSBNSteps":
         return FVSBNSteps(self, batch)

@@ -33,6 +33,7 @@ from pixelbench.models.conditions import ConditionBias, ConditionInput
 from pixelbench.models.heads import make_output
 from pixelbench.models.pixelcnn import Head, HeadFace, Skips, SkipsFace
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
+from pixelbench.models.weight_norm import normalise_weights
 
 
 class GatedPixelCNN(AutoregressiveModel):
@@ -58,6 +59,8 @@ class GatedPixelCNN(AutoregressiveModel):
         self.head = Head(maps, colours(s.head_maps, channels), self.output.colours, s.colour_conditioning)
         self.head_condition = ConditionBias(s, s.head_maps, height, width) if s.condition_at == "layers-and-head" else None
         self.condition_input = ConditionInput(s, height, width) if self.conditional else None
+        if s.weight_norm:
+            normalise_weights(self)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         x = self.encoding.images(images, self.head.mix.weight.dtype)

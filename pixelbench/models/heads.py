@@ -11,6 +11,8 @@ off), so a colour's outputs alone decide its distribution. *Coupled*: the networ
 only, and the head conditions G on R and B on R and G, linearly (2017, section 2.2).
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -230,6 +232,19 @@ def make_output(head: HeadName, channels: int, levels: int, *, coupled: bool, co
     if head == "bernoulli":
         return (CoupledBernoulli if coupled else Bernoulli)(channels, levels)
     return (CoupledSoftmax if coupled else Softmax)(channels, levels)
+
+
+def outside_autocast(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """`function(*inputs)` in float32 or better, also where autocast is on: for whatever makes or reads the parameters of a distribution.
+
+    Rounded to bfloat16, the means of a logistic mixture cost 0.0045, 0.025 and 0.063 bits/dim at log scales -5, -6 and -7. Without autocast
+    this is the plain call.
+    """
+    device = inputs[0].device.type
+    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+        return function(*inputs)
+    with torch.autocast(device, enabled=False):
+        return function(*map(_at_least_fp32, inputs))
 
 
 def scaled(values: Tensor, levels: int, dtype: torch.dtype) -> Tensor:

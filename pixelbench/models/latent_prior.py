@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models.causal import CausalConv2d, gate
+from pixelbench.models.heads import outside_autocast
 from pixelbench.models.latents import Down, Gaussian, Size, Up, convolution, halvings, linear, widths
 
 #: The map is the image after so many steps of stride 2.
@@ -44,7 +45,7 @@ class LatentPrior(nn.Module):
         x = gate(self.first(z1.to(dtype)) + self.first_above(above))
         for block in self.blocks:
             x = block(x, above)
-        return Gaussian.of(self.out(F.relu(x)))
+        return Gaussian.of(outside_autocast(self.out, F.relu(x)))
 
     def draw(self, normals: Tensor, z2: Tensor) -> Tensor:
         """Standard normals of the shape of z1 → a draw, one place after another in raster order."""
@@ -87,7 +88,8 @@ class TwoLevels(nn.Module):
     def infer(self, x: Tensor) -> list[Gaussian]:
         """Encoded images (B, inputs, H, W) → q(z1|x), q(z2|x)."""
         features = self.down(x)
-        return [Gaussian.of(self.inferred(features)), Gaussian.of(self.inferred_top(self.down_top(features).flatten(1)))]
+        top = self.down_top(features).flatten(1)
+        return [Gaussian.of(outside_autocast(self.inferred, features)), Gaussian.of(outside_autocast(self.inferred_top, top))]
 
     def log_prior(self, latents: list[Tensor]) -> Tensor:
         """(B,) float64 log p(z1|z2) p(z2)."""

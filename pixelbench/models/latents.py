@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models.causal import initialise
+from pixelbench.models.heads import outside_autocast
 
 Size = tuple[int, int]
 
@@ -139,7 +140,7 @@ class OneLevel(nn.Module):
 
     def infer(self, x: Tensor) -> list[Gaussian]:
         """Encoded images (B, inputs, H, W) → q(z|x)."""
-        return [Gaussian.of(self.inferred(self.down(x).flatten(1)))]
+        return [Gaussian.of(outside_autocast(self.inferred, self.down(x).flatten(1)))]
 
     def log_prior(self, latents: list[Tensor]) -> Tensor:
         """(B,) float64 log p(z)."""

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models.base import AutoregressiveModel, InputEncoding
@@ -45,7 +46,7 @@ class RecurrentLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 2h, H, W) → the same."""
-        out = self.widen(self.recur(x))
+        out = pointwise_product(self.widen, self.recur(x))
         return x + out if self.residual else out
 
     def recur(self, x: Tensor) -> Tensor:
@@ -102,12 +103,16 @@ class PixelRNN(AutoregressiveModel):
         self.head = Head(path, colours(s.head_maps, channels), self.output.colours, conditioning)
 
     def forward(self, images: Tensor) -> Tensor:
-        h = self.first(self.encoding.images(images, self.first.weight.dtype))
+        h = images_last(self.first(self.encoding.images(images, self.first.weight.dtype)))
         reached = [h]
         for layer in self.layers:
             h = layer(h)
             reached.append(h)
-        return self.output.raw(self.head(h if self.skips is None else self.skips(reached)))
+        if self.skips is not None:
+            parts = [pointwise_product(layer, x) for layer, x in zip(cast("list[CausalConv2d]", self.skips.layers), reached, strict=True)]
+            h = torch.stack(parts).sum(0)
+        h = F.relu(pointwise_product(self.head.mix, F.relu(h)))
+        return self.output.raw(pointwise_product(self.head.out, h))
 
     def stepper(self, batch: int, condition: Tensor | None = None) -> "PixelRNNStepper":
         return PixelRNNStepper(self, batch)
@@ -141,6 +146,23 @@ class PixelRNNStepper:
 
     def put(self, column: int, colour: int, values: Tensor) -> None:
         self.first.write(column, colour, self.encoding.values(values, self.dtype))
+
+
+def maps_first(x: Tensor) -> Tensor:
+    """(B, maps, H, W) → (maps, H * W, B)."""
+    return x.flatten(2).permute(1, 2, 0)
+
+
+def images_last(x: Tensor) -> Tensor:
+    """(B, maps, H, W), which it stays, with maps first and images last in memory."""
+    return x.permute(1, 2, 3, 0).contiguous().permute(3, 0, 1, 2)
+
+
+def pointwise_product(layer: CausalConv2d, x: Tensor) -> Tensor:
+    """A 1x1 convolution of images that lie last in memory, which the result does too: one matrix product, a few times as fast."""
+    weight = (layer.weight * layer.mask)[:, :, 0, 0]
+    product = torch.addmm(layer.bias[:, None], weight, maps_first(x).flatten(1))
+    return product.view(-1, *x.shape[2:], len(x)).permute(3, 0, 1, 2)
 
 
 def lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models.causal import initialise
+from pixelbench.models.heads import outside_autocast
 from pixelbench.models.mixing import MixedSteps, mixed_log_prob, mixed_logits
 from pixelbench.models.sequence import SequenceModel, Steps
 from pixelbench.models.settings.predecessors import MADESettings
@@ -66,8 +67,8 @@ class MADE(SequenceModel):
             x = F.relu(F.linear(x, _masked(weight, degrees[:, None] >= before), bias))
             before = degrees
         places = torch.arange(1, self.size + 1, device=bits.device)
-        logits = F.linear(x, _masked(self.weights[-1], places[:, None] > before), self.bias)
-        return logits if self.direct is None else logits + F.linear(bits, self.direct.tril(-1))
+        logits = outside_autocast(F.linear, x, _masked(self.weights[-1], places[:, None] > before), self.bias)
+        return logits if self.direct is None else logits + outside_autocast(F.linear, bits, self.direct.tril(-1))
 
     def logits(self, bits: Tensor) -> Tensor:
         if self.settings.masks == 1:
@@ -81,7 +82,7 @@ class MADE(SequenceModel):
     def loss(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """Mean nats per sub-pixel by the mask of this update."""
         logits = self.net(self.mask, self.bits(self._checked(images)))
-        return self.output.nats(self.as_images(logits)[:, None], images).mean()
+        return outside_autocast(self.output.nats, self.as_images(logits)[:, None], images).mean()
 
     def begin_update(self, update: int) -> None:
         self.mask = update % self.settings.masks

@@ -56,33 +56,34 @@ class MixtureOfBernoullis(SequenceModel):
         """Learns from training images (N, C, H, W) by EM, from other starts as often as there are restarts."""
         generator = torch.Generator().manual_seed(int(self.start))
         best = -math.inf
-        marginals = _marginals(self, images)
+        bits = self.in_order(images)  # once and for all iterations; a byte a bit, eight times less than the float64 of the products
+        marginals = _marginals(bits)
         for _ in range(self.settings.restarts):
-            table, weights, reached = self._fitted(images, marginals, generator)
+            table, weights, reached = self._fitted(bits, marginals, generator)
             if reached > best:
                 best = reached
                 self.table.copy_(table)
                 self.log_weights.copy_(weights)
 
-    def _fitted(self, images: Tensor, marginals: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, float]:
+    def _fitted(self, bits: Tensor, marginals: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, float]:
         """Table, log weights, and the log-likelihood of the training images before the last step."""
         components, pseudo = self.settings.components, self.settings.pseudo_count
-        chosen = torch.randint(len(images), (components,), generator=generator).to(images.device)
-        table = ((self.bits(images[chosen]) + marginals) / 2).logit()
+        chosen = torch.randint(len(bits), (components,), generator=generator).to(bits.device)
+        table = ((bits[chosen].to(marginals.dtype) + marginals) / 2).logit()
         weights = torch.full_like(self.log_weights, -math.log(components))
         reached = -math.inf
         for _ in range(self.settings.iterations):
-            counts, ones, reached = self._expected(images, table, weights)
+            counts, ones, reached = self._expected(bits, table, weights)
             table = ((ones + pseudo * marginals) / (counts + pseudo)[:, None]).logit()
             weights = (counts + pseudo).log() - (counts + pseudo).sum().log()
         return table, weights, reached
 
     def _expected(self, images: Tensor, table: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, float]:
-        """How many images each component accounts for (K,), how many of their bits are on (K, D), and the log-likelihood of all images."""
+        """Of bits (N, D): how many images each component accounts for (K,), how many of their bits are on (K, D), the log-likelihood."""
         counts, ones, reached = torch.zeros_like(weights), torch.zeros_like(table), 0.0
         constant = weights + F.logsigmoid(-table).sum(1)
         for part in images.split(_IMAGES):
-            bits = self.bits(part)
+            bits = part.to(table.dtype)
             joint = torch.addmm(constant, bits, table.T)
             total = joint.logsumexp(1, keepdim=True)
             shares = (joint - total).exp_()  # (B, K)
@@ -105,7 +106,6 @@ class _TableSteps:
         """A component's bits are independent."""
 
 
-def _marginals(model: MixtureOfBernoullis, images: Tensor) -> Tensor:
-    """(D,) share of images with the bit on, half an image of each level added."""
-    ones = torch.stack([model.bits(part).sum(0) for part in images.split(_IMAGES)])
-    return (ones.sum(0) + 0.5) / (len(images) + 1)
+def _marginals(bits: Tensor) -> Tensor:
+    """(N, D) → (D,) float64 share of images with the bit on, half an image of each level added."""
+    return (bits.sum(0, dtype=torch.float64) + 0.5) / (len(bits) + 1)

@@ -25,8 +25,9 @@ from torch import Tensor, nn
 
 from pixelbench.models.base import AutoregressiveModel, InputEncoding
 from pixelbench.models.causal import CausalConv2d, colours
-from pixelbench.models.heads import make_output
+from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.settings.pixelcnn import PixelCNNSettings
+from pixelbench.models.weight_norm import normalise_weights
 
 
 class PixelCNN(AutoregressiveModel):
@@ -48,6 +49,8 @@ class PixelCNN(AutoregressiveModel):
         self.skips = Skips(path, s.layers + 1, conditioning) if s.skip else None
         self.output = make_output(s.head, channels, levels, coupled=False, components=s.components)
         self.head = Head(path, colours(s.head_maps, channels), self.output.colours, conditioning)
+        if s.weight_norm:
+            normalise_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.encoding.images(images, self.first.weight.dtype)
@@ -146,7 +149,7 @@ class Head(nn.Module):
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """`bias` (B, middle, 1 or H, 1 or W) is added before the second ReLU."""
         mixed = self.mix(F.relu(x))
-        return self.out(F.relu(mixed if bias is None else mixed + bias))
+        return outside_autocast(self.out, F.relu(mixed if bias is None else mixed + bias))
 
 
 class HeadFace:

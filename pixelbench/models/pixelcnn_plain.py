@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pixelbench.models.base import AutoregressiveModel, InputEncoding
 from pixelbench.models.causal import CausalConv2d, colours
-from pixelbench.models.heads import make_output
+from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.pixelcnn import pointwise
 from pixelbench.models.settings.pixelcnn import PlainPixelCNNSettings
 
@@ -39,11 +39,11 @@ class PlainPixelCNN(AutoregressiveModel):
         self.layers = nn.ModuleList([first, *deeper, pointwise(maps, self.output.colours, s.colour_conditioning)])
 
     def forward(self, images: Tensor) -> Tensor:
-        first, *deeper = self.convolutions
-        x = first(self.encoding.images(images, first.weight.dtype))
-        for layer in deeper:
-            x = layer(F.relu(x))
-        return self.output.raw(x)
+        *layers, head = self.convolutions
+        x = self.encoding.images(images, head.weight.dtype)
+        for layer in layers:
+            x = F.relu(layer(x))
+        return self.output.raw(outside_autocast(head, x))
 
     @property
     def convolutions(self) -> list[CausalConv2d]:

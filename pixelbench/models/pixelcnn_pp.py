@@ -33,7 +33,7 @@ from torch import Tensor, nn
 
 from pixelbench.models.base import AutoregressiveModel, Bound, InputEncoding
 from pixelbench.models.conditions import ConditionInput
-from pixelbench.models.heads import make_output
+from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
 from pixelbench.models.settings.pixelcnn_pp import PixelCNNPPSettings
 from pixelbench.models.shifted import (
@@ -79,7 +79,7 @@ class PixelCNNPP(AutoregressiveModel):
         h = down_shift(self.first_above(x)) + right_shift(self.first_left(x))
         parts = self.down_right.parts(given)
         h = parts.reached(h, rows.get)[parts.last(0)]
-        return self.output.raw(self.head(F.elu(h)))
+        return self.output.raw(outside_autocast(self.head, F.elu(h)))
 
     def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
         initialise_from(self, images, condition)

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models.base import AutoregressiveModel, InputEncoding
-from pixelbench.models.heads import make_output
+from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.settings.pixelsnail import PixelSNAILSettings
 from pixelbench.models.shifted import (
     GatedBlock,
@@ -64,7 +64,7 @@ class PixelSNAIL(AutoregressiveModel):
         h = down_shift(self.first_above(ones)) + right_shift(self.first_left(ones))
         for block in cast("Sequence[Block]", self.blocks):
             h = block(x, h, place)
-        return self.output.raw(self.head(F.elu(h)))
+        return self.output.raw(outside_autocast(self.head, F.elu(h)))
 
     def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
         initialise_from(self, images)

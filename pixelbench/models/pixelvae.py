@@ -10,7 +10,7 @@ an encoder gives q(z|x). The likelihood is bounded from below, by the ELBO (eq. 
 | head of the pixel decoder: two gated 1x1 layers in the code | the head of `gated-pixelcnn` |
 | how the encoder sees values | as the decoder does: `input_encoding` |
 | bounds of log sigma | within ±7, by tanh |
-| weight normalisation in the code | none |
+| weight normalisation in the code | `weight_norm = true`, of every layer; its gains start as the lengths of the weights |
 
 `straight` is the PixelCNN auto-encoder of van den Oord et al. 2016b (section 2.3) with this prior, `spatial` the same with their eq. 5.
 Two levels of latents: see `pixelbench.models.latent_prior`.
@@ -30,8 +30,9 @@ from pixelbench.models.base import AutoregressiveModel, Bound, Stepper
 from pixelbench.models.gated_pixelcnn import GatedPixelCNN
 from pixelbench.models.latent_prior import TwoLevels
 from pixelbench.models.latents import Gaussian, OneLevel, Up, standard_normals
-from pixelbench.models.scoring import largest_batch
+from pixelbench.models.scoring import exact_products, largest_batch
 from pixelbench.models.settings.pixelvae import PixelVAESettings
+from pixelbench.models.weight_norm import normalise_weights
 
 #: Latents proposed for each partial image, half of them from q and half from the prior.
 _PROPOSALS = 64
@@ -65,6 +66,9 @@ class PixelVAE(AutoregressiveModel):
             maps = s.decoder_settings.condition_size
             self.upsampling = Up(self.latents.shapes[0], self.latents.up_sizes, self.latents.up_widths, maps)
         self.update: int | None = None
+        if s.weight_norm:
+            normalise_weights(self)
+        self.updates_an_epoch = 0.0
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         return self.decoder(images, self.decoded(condition))
@@ -89,15 +93,28 @@ class PixelVAE(AutoregressiveModel):
         generator = torch.Generator().manual_seed(0)
         return self.bound(standard_normals(1, self.latents.shapes[:1], generator, self.device)[0])
 
+    def begin_training(self, updates_an_epoch: float) -> None:
+        self.updates_an_epoch = updates_an_epoch
+
     def begin_update(self, update: int) -> None:
         self.update = update
 
     @property
     def kl_weight(self) -> float:
-        """Of the training update that has begun: from 0 up to 1 in `kl_warmup` updates; 1 when not in training."""
-        if not self.training or self.update is None or not self.settings.kl_warmup:
+        """Of the training update that has begun: from 0 up to 1 in `kl_warmup` updates or `kl_warmup_epochs`; 1 when not in training.
+
+        Raises:
+            RuntimeError: the epochs of the training are not known.
+        """
+        if not self.training or self.update is None:
             return 1.0
-        return min(1.0, self.update / self.settings.kl_warmup)
+        if self.settings.kl_warmup:
+            return min(1.0, self.update / self.settings.kl_warmup)
+        if not self.settings.kl_warmup_epochs:
+            return 1.0
+        if not self.updates_an_epoch:
+            raise RuntimeError("kl_warmup_epochs needs to know how many updates an epoch has; call begin_training first")
+        return min(1.0, self.update / (self.settings.kl_warmup_epochs * self.updates_an_epoch))
 
     def loss(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """Mean nats per sub-pixel of the negative ELBO (eq. 2) from one draw of z an image, its KL term analytic and weighted."""
@@ -105,8 +122,15 @@ class PixelVAE(AutoregressiveModel):
             return super().loss(images, condition)
         posteriors = self._infer(images)
         latents = [q.at(torch.randn_like(q.mean)) for q in posteriors]
-        kl = torch.stack([level.flatten(1).sum(1).mean() for level in self.latents.kl(posteriors, latents)]).sum()
+        kl = torch.stack([self._cost(level) for level in self.latents.kl(posteriors, latents)]).sum()
         return self._nats(images, latents[0]).mean() + self.kl_weight * kl / math.prod(self.shape)
+
+    def _cost(self, kl: Tensor) -> Tensor:
+        """Nats an image for the KL (B, n, …places) of a level's latents, in training without the free ones of each."""
+        free = self.settings.free_bits
+        if not free or not self.training:
+            return kl.flatten(1).sum(1).mean()
+        return kl.unflatten(1, (-1, 1)).flatten(2).sum(2).mean(0).clamp(min=free).sum()
 
     def log_prob(
         self,
@@ -138,6 +162,7 @@ class PixelVAE(AutoregressiveModel):
         return "elbo" if importance_samples == 1 else f"iwae-{importance_samples}"
 
     @torch.no_grad()
+    @exact_products()
     def latent_statistics(self, images: Tensor) -> dict[str, Any]:
         """How much the latents say of integer images (N, C, H, W).
 

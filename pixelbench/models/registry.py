@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError, first_line, unknown
+from pixelbench.levels import MOST_CODED, MOST_LEVELS
 from pixelbench.models.settings.common import Settings
 from pixelbench.registration import Registry
 
@@ -82,6 +83,10 @@ class Family:
 
     def misfit(self, settings: Settings, channels: int, height: int, width: int, levels: int) -> str | None:
         """Why no model of these settings can be built for such images, without a final stop; None where one can."""
+        if levels > MOST_LEVELS:
+            return f"images have at most {MOST_LEVELS:,} levels, these have {levels:,}"
+        if self.kind == "codec" and levels > MOST_CODED:
+            return f"{self.name} stores a byte for each value, so at most {MOST_CODED} levels; these images have {levels:,}"
         try:
             settings.check_fit(channels, height, width, levels)
         except ValueError as error:
@@ -196,7 +201,7 @@ def create_model(family: str, *, channels: int, height: int, width: int, levels:
     Args:
         family: a name of `pixelbench list models`.
         channels, height, width: the images' shape.
-        levels: how many values a sub-pixel can have, 2 to 256.
+        levels: how many values a sub-pixel can have, 2 to 65,536.
         **settings: overrides of the family's defaults.
 
     Raises:
@@ -205,8 +210,9 @@ def create_model(family: str, *, channels: int, height: int, width: int, levels:
     found = get_family(family)
     if found.kind == "codec":
         raise UserError(f"{family} is a lossless image format, not a module; choose a network or a fitted baseline.")
-    if min(channels, height, width) < 1 or not 2 <= levels <= 256:
-        raise UserError(f"Images need positive sizes and 2 to 256 levels; got {channels}x{height}x{width} with {levels} levels.")
+    if min(channels, height, width) < 1 or not 2 <= levels <= MOST_LEVELS:
+        said = f"{channels}x{height}x{width} with {levels} levels"
+        raise UserError(f"Images need positive sizes and 2 to {MOST_LEVELS:,} levels; got {said}.")
     chosen = found.parse(settings)
     misfit = found.misfit(chosen, channels, height, width, levels)
     if misfit:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pixelbench.models.causal import CausalConv2d, initialise
 from pixelbench.models.lstm import PixelRNN, RecurrentFace, RecurrentLayer, lstm, places
+from pixelbench.models.scan import Walk, scan
 from pixelbench.models.settings.lstm import RowLSTMSettings
 
 
@@ -40,13 +41,14 @@ class RowLSTMLayer(RecurrentLayer):
 
     def recur(self, x: Tensor) -> Tensor:
         batch, _, height, width = x.shape
-        gates = self.input(x).permute(2, 0, 3, 1).reshape(height, batch * width, -1)
-        hidden, cell = (state.expand(batch * width, -1) for state in (self.first_hidden, self.first_cell))
-        rows = []
-        for row in gates.unbind(0):
-            hidden, cell = lstm(torch.addmm(row, self.beside(hidden.view(batch, width, -1)), self.state), cell)
-            rows.append(hidden)
-        return torch.stack(rows).view(height, batch, width, -1).permute(1, 3, 0, 2)
+        row = F.pad(x.permute(1, 2, 3, 0), (0, 0, self.kernel // 2, 0))
+        taps = [row[:, :, tap : tap + width].flatten(1) for tap in range(self.kernel // 2 + 1)]
+        inputs = torch.cat([*taps, torch.ones_like(taps[0][:1])]).view(1, -1, height * width, batch)  # biases are the weights of a map of 1
+        weights = torch.cat([(self.input.weight * self.input.mask)[:, :, 0].permute(2, 1, 0).flatten(0, 1), self.input.bias[None]])
+        first = self.first_hidden[None], self.first_cell[None]
+        states = scan(inputs, weights[None], self.state[None], *first, rows(height, width, self.kernel))[0]
+        reach = self.kernel // 2
+        return states.unflatten(1, (height + 1, -1))[:, 1:, reach : reach + width].permute(3, 0, 1, 2)
 
     def beside(self, hidden: Tensor) -> Tensor:
         """A row of hidden states (B, W, h) → (B * W, kernel * h): at each column those that state-to-state reads."""
@@ -55,6 +57,14 @@ class RowLSTMLayer(RecurrentLayer):
 
     def face(self, batch: int, width: int) -> "RowLSTMFace":
         return RowLSTMFace(self, batch, width)
+
+
+def rows(height: int, width: int, kernel: int) -> Walk:
+    """The rows of an image from the one above it. Slots on both sides of a row are 0, as beside any convolution."""
+    reach = kernel // 2
+    block = width + 2 * reach
+    steps = tuple((row * block, (row + 1) * block + reach, width) for row in range(height))
+    return Walk(steps, (height + 1) * block, tuple(range(reach, reach + width)), taps=kernel, own=reach)
 
 
 class RowLSTMFace(RecurrentFace):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pixelbench import pulse
+from pixelbench.levels import integers_for
 
 if TYPE_CHECKING:
     from pixelbench.models.base import AutoregressiveModel
@@ -47,7 +48,7 @@ def sample(
         temperature: logits are divided by it; 1 is the model itself.
 
     Returns:
-        (n, C, H, W) uint8 on the model's device.
+        (n, C, H, W) integers of `integers_for` the levels, uint8 for images, on the model's device.
 
     Raises:
         ValueError: contradicting arguments, or `cached` asked of a model that sees ahead.
@@ -63,7 +64,8 @@ def sample(
     check_images(model, n, given=given, canvas=canvas)
     condition = None if condition is None else condition.to(model.device)
     held = None if known is None or given is None else known.to(model.device).expand(n, *model.shape)
-    images = (torch.zeros(n, *model.shape) if canvas is None else canvas).to(model.device, torch.uint8).clone()
+    kind = getattr(torch, integers_for(model.levels))
+    images = (torch.zeros(n, *model.shape) if canvas is None else canvas).to(model.device, kind).clone()
     if held is not None and given is not None:
         images = torch.where(held, given.to(images), images)
     if method == "auto":

@@ -1,5 +1,7 @@
 """Scoring many images in batches of bounded memory."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,7 +20,27 @@ def largest_batch(model: AutoregressiveModel) -> int:
     return max(1, min(256, _OUTPUTS // (model.levels * channels * height * width)))
 
 
+@contextlib.contextmanager
+def exact_products() -> Iterator[None]:
+    """Convolutions and matrix products of float32 in float32, not in TF32 of 10 bits; afterwards all is as it was.
+
+    On CUDA, torch takes TF32 for convolutions by itself. Set by torch's newer settings: what was set by the older ones (`allow_tf32`) comes
+    back as well, and the two cannot be mixed the other way round.
+    """
+    cudnn: Any = torch.backends.cudnn  # pyright does not see all of it
+    backends = (cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul)
+    before = [backend.fp32_precision for backend in backends]
+    try:
+        for backend in backends:
+            backend.fp32_precision = "ieee"
+        yield
+    finally:
+        for backend, precision in zip(backends, before, strict=True):
+            backend.fp32_precision = precision
+
+
 @torch.inference_mode()
+@exact_products()
 def batched_nats(model: AutoregressiveModel, images: Tensor, condition: Tensor | None = None, **estimation: Any) -> Tensor:
     """(N,) float64 negative log-likelihood in nats of every image (N, C, H, W), in eval mode, in the weights' own precision.
 

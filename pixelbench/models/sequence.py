@@ -60,7 +60,11 @@ class SequenceModel(AutoregressiveModel):
 
     def bits(self, images: Tensor) -> Tensor:
         """(B, C, H, W) → (B, D) in the model's order, in the precision of its weights."""
-        return images.permute(0, 2, 3, 1).flatten(1)[:, self.places].to(self.precision)
+        return self.in_order(images).to(self.precision)
+
+    def in_order(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) → (B, D) in the model's order, as whole numbers."""
+        return images.permute(0, 2, 3, 1).flatten(1)[:, self.places]
 
     def as_images(self, sequence: Tensor) -> Tensor:
         """The inverse of `bits`."""

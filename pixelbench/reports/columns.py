@@ -95,7 +95,10 @@ def weight_of(column: Column, table: TaskTable) -> int:
 
 
 def caption(table: TaskTable) -> str:
-    """`16x16x3 images of 16 levels, budget quick`; the size is height, width, channels."""
+    """`16x16x3 images of 16 levels, budget quick`; the size is height, width, channels. And which rows are trained on more images."""
     channels, height, width = table.shape
     budgets = f"budget{'s' if len(table.budgets) > 1 else ''} {', '.join(table.budgets)}"
-    return f"{height}x{width}x{channels} images of {table.levels} levels, {budgets}"
+    said = f"{height}x{width}x{channels} images of {table.levels} levels, {budgets}"
+    if not table.all_training:
+        return said
+    return f"{said}; trained on all training images, with those that others hold out for validation: {', '.join(table.all_training)}"

@@ -13,6 +13,7 @@ from pixelbench.reports.html_pictures import Picture, Pictures
 from pixelbench.reports.maps import MapGroup
 from pixelbench.reports.runs import Cell, Run
 from pixelbench.reports.tables import Row
+from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.record import Provenance
 
@@ -46,8 +47,8 @@ class SeedLine:
 @dataclass(frozen=True)
 class Variant:
     """What the section shows. `anchor` is its id. Of several seeds, pictures and curve are the lowest's that has them. `settings`, `recipe`
-    and `protocol` are lines of names and values. `caveat`: of `assumed` and `deviations`, if they are of
-    another budget."""
+    and `protocol` are lines of names and values. `latents`: on their warm-up, empty without any. `caveat`: of `assumed` and `deviations`,
+    if they are of another budget."""
 
     anchor: str
     row: Row
@@ -57,6 +58,7 @@ class Variant:
     map: Picture | None
     seen: str
     causality: tuple[str, ...]
+    latents: str
     diagnoses: tuple[str, ...]
     settings: str
     recipe: str
@@ -98,6 +100,7 @@ def variant_of(
         map=group[1] if group else None,
         seen=group[0].sentences if group else "",
         causality=(*dict.fromkeys(_causality(run) for run in cell.runs), *_probed(cell)),
+        latents=warm_up(first),
         diagnoses=tuple(found.sentence or found.name for found in shown.record.diagnoses),
         settings=_listing({"family": cell.family, **cell.settings}),
         recipe=_listing(first.spec.recipe),
@@ -159,7 +162,7 @@ def _seed(run: Run) -> SeedLine:
         status=run.end,
         score=words.NONE if likelihood is None else words.measured(likelihood.bits_per_dim, likelihood.estimator),
         validation=words.NONE if likelihood is None else words.bits(likelihood.validation_bits_per_dim),
-        updates=words.whole(record.cost.updates),
+        updates=words.whole(record.cost.updates) + (f", best {record.selected_update:,}" if record.selected_update is not None else ""),
         seconds=words.seconds(record.cost.seconds),
         made=_made(record.provenance),
         error=record.error.message if record.error else "; ".join(run.doubts),
@@ -172,6 +175,8 @@ def _made(provenance: Provenance) -> str:
     commit, threads = provenance.git_commit, provenance.threads
     changed = " with uncommitted changes" if provenance.git_dirty else ""
     parts = [provenance.device, provenance.precision, f"{threads} thread{'' if threads == 1 else 's'}"]
+    if provenance.micro_batch is not None:
+        parts.append(f"micro-batches of {provenance.micro_batch:,}")
     parts.append(f"commit {commit[:12]}{changed}" if commit else "no git checkout")
     return ", ".join(parts)
 

@@ -13,6 +13,7 @@ from pixelbench.reports.plots import MOST_CURVES, draw_curves
 from pixelbench.reports.report import Report
 from pixelbench.reports.runs import Cell, Run
 from pixelbench.reports.tables import Row, TaskTable
+from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import CURVE
 from pixelbench.store.atomic import write_bytes, write_text
 from pixelbench.store.record import RunError
@@ -65,6 +66,8 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     parts = [f"## {escape.text(table.task)}", f"{escape.text(columns.caption(table))}."]
     parts.append(f"Preprocessing: {escape.text(' '.join(table.preprocessing))} Digest `{escape.file_name(table.digest[:12])}`.")
     parts.append(result_table(table, columns.columns_of(table)))
+    warmed = [f"- **{escape.text(cell.label)}**: {escape.text(said)}" for cell in cells if (said := warm_up(cell.runs[0].record))]
+    parts += ["\n".join(warmed)] if warmed else []
     steps = report.order_of(table.task)
     if steps:
         parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]

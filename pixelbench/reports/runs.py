@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pixelbench.data import usual_digest
 from pixelbench.statistics import PooledVariance, pooled_variance
 from pixelbench.store.record import CausalStatus, Likelihood, Record, is_bound
 from pixelbench.store.scan import Scan, StoredRun
@@ -48,9 +49,12 @@ class Run:
 
     @property
     def data(self) -> tuple[Any, ...]:
-        """What tells its images from others of the same name: name, digest, shape and levels."""
+        """What tells its test images from others of the same name: name, digest, shape and levels.
+
+        Rows that are trained on more of the images are held against each other, since they score the same ones.
+        """
         task = self.record.task
-        return task.name, task.digest, *task.shape, task.levels
+        return task.name, usual_digest(task.name, task.digest), *task.shape, task.levels
 
     @property
     def variant(self) -> str:
@@ -238,7 +242,7 @@ def _with_seed_variance(cells: list[Cell]) -> list[Cell]:
 
 def _task(run: Run, data: set[tuple[Any, ...]]) -> str:
     namesakes = [other for other in data if other[0] == run.task]
-    return run.task if len(namesakes) == 1 else f"{run.task} (digest {run.record.task.digest[:12]})"
+    return run.task if len(namesakes) == 1 else f"{run.task} (digest {run.data[1][:12]})"
 
 
 def _labels(namesakes: list[Run]) -> list[str]:

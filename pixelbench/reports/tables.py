@@ -73,7 +73,7 @@ class TaskTable:
     """The rows of a task and, as what to hold them against, the statistics of the real test images.
 
     `task` is as in `Cell`. `digest` is of the decoded images; `preprocessing` how they were made, in whole sentences: several where the
-    records say it differently.
+    records say it differently. `all_training`: the labels of rows whose training saw the validation images too.
     """
 
     task: str
@@ -84,6 +84,7 @@ class TaskTable:
     rows: tuple[Row, ...]
     real: dict[str, float | None]
     budgets: tuple[str, ...]
+    all_training: tuple[str, ...] = ()
 
     @property
     def coloured(self) -> bool:
@@ -120,7 +121,8 @@ def table_of(cells: list[Cell], rows: list[Row]) -> TaskTable:
     budgets = tuple(sorted({cell.runs[0].record.budget.name for cell in cells}))
     about = [cell.runs[0].record.task for cell in cells]
     preprocessing = tuple(dict.fromkeys(task.preprocessing for task in about))
-    return TaskTable(cells[0].task, about[0].digest, preprocessing, cells[0].shape, cells[0].levels, tuple(rows), real, budgets)
+    first, everything = cells[0], tuple(cell.label for cell in cells if cell.runs[0].record.spec.split == "all-training")
+    return TaskTable(first.task, first.runs[0].data[1], preprocessing, first.shape, first.levels, tuple(rows), real, budgets, everything)
 
 
 def standing_of(cell: Cell) -> Standing:

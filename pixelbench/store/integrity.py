@@ -71,6 +71,10 @@ def _images(record: Record) -> list[str]:
     task, pinned = record.task, _pinned(record.task.name)
     if pinned is None:
         return []
+    try:
+        pinned = pinned.with_split(record.spec.split)
+    except ValueError as error:
+        return [f"of task {task.name}, {error}"]
     names = ("digest", "channels", "height", "width", "levels", "preprocessing")
     differing = [name for name in names if getattr(task, name) != getattr(pinned, name)]
     said = [f"{name} {_brief(getattr(task, name))} instead of {_brief(getattr(pinned, name))}" for name in differing]
@@ -92,12 +96,24 @@ def _end(record: Record) -> list[str]:
         if (record.cost.updates, record.cost.images_seen) != (updates, images):
             made = f"{record.cost.updates:,} updates on {record.cost.images_seen:,} images were made"
             found.append(f"{made}, and {updates:,} on {images:,} were asked for")
+        found += _selection(record, record.recipe.select)
     elif record.budget.updates:
         found.append("it has updates to make and no recipe")
     checked = record.causality.status != "unchecked"
     if family is not None and checked != (family.kind != "codec"):
         found.append("its causality was not checked" if not checked else "a codec has no causality to check")
     return found
+
+
+def _selection(record: Record, select: str) -> list[str]:
+    """Weights of a point that nobody selected, or that cannot be."""
+    selected = record.selected_update
+    if (selected is None) != (select == "last"):
+        scored = "the last update" if selected is None else f"update {selected:,}"
+        return [f"its weights are those of {scored}, and '{select}' was asked for"]
+    if selected is not None and not 1 <= selected <= record.budget.updates:
+        return [f"its weights are those of update {selected:,}, and {record.budget.updates:,} were asked for"]
+    return []
 
 
 def _possibility(record: Record) -> list[str]:
@@ -111,6 +127,8 @@ def _possibility(record: Record) -> list[str]:
     estimator = _estimator(record)
     if estimator is not None and likelihood.estimator != estimator:
         found.append(f"its estimator is {likelihood.estimator}, and its family's is {estimator}")
+    if record.spec.split == "all-training" and likelihood.validation_bits_per_dim is not None:
+        found.append("it has a score on validation images, and was trained on them")
     pinned = _pinned(record.task.name)
     if pinned is not None and pinned.sizes is not None:
         whole = pinned.sizes[2]

@@ -180,6 +180,8 @@ class Provenance:
     threads: _Count = 1
     precision: str = "fp32"
     deterministic: bool = True
+    micro_batch: _Positive | None = None
+    """Images of a batch that were trained on at once; None where it was all of them."""
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,8 @@ class Record:
     provenance: Provenance
     cost: Cost
     expect: Literal["causal", "leaky"] = "causal"
+    selected_update: _Count | None = None
+    """After how many updates validation selected the weights that are scored; None where the last are."""
     likelihood: Likelihood | None = None
     sequential: Likelihood | None = None
     """The same of the process that the sampler of a leaking model follows."""

@@ -34,6 +34,11 @@ class RunSpec:
     expect: str = "causal"
     """`causal`, or `leaky` where the suite declares a leak by design."""
 
+    @property
+    def split(self) -> str:
+        """What of the task training sees, see `Recipe`; nothing asks that of what is not trained."""
+        return self.recipe.get("split", "held-out")
+
     @cached_property
     def key(self) -> str:
         """12 hex digits of the SHA-256 of everything that decides the result: not the names of variant and budget, nor `expect`.

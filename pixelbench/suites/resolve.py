@@ -26,6 +26,11 @@ class Resolved:
     evaluation: Evaluation
     updates: int
 
+    @property
+    def split(self) -> str:
+        """What of the task training sees."""
+        return "held-out" if self.recipe is None else self.recipe.split
+
 
 def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, mistakes: list[str]) -> Resolved | None:
     """What the cell asks for, or None after adding its mistakes. Which place of the suite wins: see `overrides_of`."""
@@ -45,6 +50,9 @@ def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, m
         mistakes.append(f"variant.{variant.name}.settings: on {at_task}, {misfit}")
         return None
     trained = family.kind == "network"
+    if trained and not isinstance(images, str) and (misfit := _training_misfit(images, recipe)):
+        mistakes.append(f"variant.{variant.name}.recipe: on {at_task}, {misfit}")
+        return None
     return Resolved(settings, recipe if trained else None, evaluation, updates if trained else 0)
 
 
@@ -83,6 +91,15 @@ def _along_axes(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> Iter
         chosen = dict(zip(own, values, strict=True))
         suffix = "".join(f"+{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in chosen.items())
         yield replace(variant, name=variant.name + suffix, settings={**variant.settings, **chosen})
+
+
+def _training_misfit(task: Task, recipe: Recipe) -> str | None:
+    """Why the task's images cannot be split, or select weights, as the recipe says; None where they can."""
+    try:
+        images = task.with_split(recipe.split)
+    except ValueError as error:
+        return str(error)
+    return None if images.sizes is None else recipe.misfit(validation_images=images.sizes[1])
 
 
 def _misfit(family: Family, settings: Settings, task: Task) -> str | None:

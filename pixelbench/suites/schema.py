@@ -72,6 +72,10 @@ class OnTask:
     budgets: Annotated[dict[str, Budget], Field(alias="budget")] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
     deviations: tuple[str, ...] = ()
+    seeds: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        _check_seeds(self.seeds)
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ class SuiteVariant:
     """A family with settings. `tasks = None`: on every task. `expect = "leaky"` declares a planted fault.
 
     `assumed`: what a paper leaves unsaid and was chosen here, with the reason; `deviations`: where this differs from what it says. These
-    are texts for people, a sentence each, and no part of what a run is. Nor are `verdict_seeds` and `keep_weights`; None leaves them to the
-    suite.
+    are texts for people, a sentence each, and no part of what a run is. Nor are `seeds`, `verdict_seeds` and `keep_weights`; None leaves
+    them to the suite.
     """
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
@@ -96,10 +100,12 @@ class SuiteVariant:
     expect: Literal["causal", "leaky"] = "causal"
     assumed: tuple[str, ...] = ()
     deviations: tuple[str, ...] = ()
+    seeds: tuple[int, ...] | None = None
     verdict_seeds: int | None = None
     keep_weights: bool | None = None
 
     def __post_init__(self) -> None:
+        _check_seeds(self.seeds)
         _check_verdict_seeds(self.verdict_seeds)
         if not _NAME.fullmatch(self.name):
             held = "letters, digits and . _ + = - only, for its folder"
@@ -172,14 +178,17 @@ class Suite:
     claims: Annotated[tuple[Claim, ...], Field(alias="claim")] = ()
 
     def __post_init__(self) -> None:
-        if not self.seeds or min(self.seeds) < 0 or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must be different whole numbers from 0 up, got {shortened(str(list(self.seeds)))}")
-        if len(self.seeds) > MOST_SEEDS:
-            raise ValueError(f"seeds must be at most {MOST_SEEDS:,}, got {len(self.seeds):,}")
+        _check_seeds(self.seeds)
         _check_verdict_seeds(self.verdict_seeds)
         for kind, names in (("name", [self.name]), ("budget", self.budgets)):
             if any(len(name) > MOST_LETTERS for name in names):
                 raise ValueError(f"{kind}: a name has at most {MOST_LETTERS} letters")
+
+    def seeds_of(self, task: SuiteTask, variant: SuiteVariant) -> tuple[int, ...]:
+        """The seeds of one cell: the variant's on that task, else the variant's, else the suite's."""
+        there = variant.on.get(task.name)
+        asked = (None if there is None else there.seeds, variant.seeds)
+        return next((seeds for seeds in asked if seeds is not None), self.seeds)
 
     def verdict_seeds_of(self, variant: SuiteVariant) -> int:
         """How many seeds, from 0 on, decide the verdict on a variant of the suite."""
@@ -188,6 +197,15 @@ class Suite:
     def keep_weights_of(self, variant: SuiteVariant) -> bool | None:
         """Whether the weights of a variant of the suite are kept; None is the usual rule."""
         return self.keep_weights if variant.keep_weights is None else variant.keep_weights
+
+
+def _check_seeds(seeds: tuple[int, ...] | None) -> None:
+    if seeds is None:
+        return
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be different whole numbers from 0 up, got {shortened(str(list(seeds)))}")
+    if len(seeds) > MOST_SEEDS:
+        raise ValueError(f"seeds must be at most {MOST_SEEDS:,}, got {len(seeds):,}")
 
 
 def _check_verdict_seeds(count: int | None) -> None:

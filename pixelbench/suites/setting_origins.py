@@ -30,6 +30,7 @@ class SettingOrigins:
     settings: dict[str, Choice]
     recipe: dict[str, Choice]
     evaluation: dict[str, Choice]
+    seeds: tuple[int, ...]
     assumed: tuple[str, ...]
     deviations: tuple[str, ...]
 
@@ -52,6 +53,7 @@ def setting_origins(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget
         settings=_choices(resolved.settings.as_dict(), overrides.settings, f"default of {variant.family}"),
         recipe=_choices(recipe, overrides.recipe, "default"),
         evaluation=_choices(asdict(resolved.evaluation), overrides.evaluation, "default"),
+        seeds=suite.seeds_of(task, variant),
         assumed=tuple(said for speaker in speakers for said in speaker.assumed),
         deviations=tuple(said for speaker in speakers for said in speaker.deviations),
     )

@@ -36,7 +36,7 @@ def specs_of(
     Args:
         suite: from `load_suite`.
         only: glob patterns for `task/variant`, a task or a variant; a cell stays if one matches.
-        seeds: instead of the suite's.
+        seeds: of every cell, instead of those the suite names for it.
         budget: instead of the suite's default.
         limit: at most so many test, validation, sequential and drawn images.
         device: resolved; it decides what the precision `auto` becomes.
@@ -48,15 +48,16 @@ def specs_of(
     """
     budget = budget or suite.default_budget
     _check_choices(suite, budget, limit, precision)
-    chosen, seeds = choose(suite, only), seeds or suite.seeds
-    if len(chosen) * len(seeds) > MOST_RUNS:
-        asked = f"{len(chosen):,} cells with {len(seeds):,} seeds each"
-        raise UserError(f"At most {MOST_RUNS:,} runs can be planned at once, and these are {asked}; choose fewer with --only or --seeds.")
+    cells = [(task, variant, seeds or suite.seeds_of(task, variant)) for task, variant in choose(suite, only)]
+    asked = sum(len(own) for *_, own in cells)
+    if asked > MOST_RUNS:
+        said = f"{asked:,}, of {len(cells):,} {'cell' if len(cells) == 1 else 'cells'}"
+        raise UserError(f"At most {MOST_RUNS:,} runs can be planned at once, and these are {said}; choose fewer with --only or --seeds.")
     return [
         _spec(task, variant, resolved, seed=seed, budget=budget, limit=limit, precision=_precision(resolved, precision, device))
-        for task, variant in chosen
+        for task, variant, own in cells
         if (resolved := resolve(suite, task, variant, budget, [])) is not None
-        for seed in seeds
+        for seed in own
     ]
 
 
@@ -119,7 +120,7 @@ def _precision(resolved: Resolved, asked: str, device: str) -> str:
 def _spec(
     suite_task: SuiteTask, variant: SuiteVariant, resolved: Resolved, *, seed: int, budget: str, limit: int | None, precision: str
 ) -> RunSpec:
-    task, family = get_task(suite_task.name), get_family(variant.family)
+    task, family = get_task(suite_task.name).with_split(resolved.split), get_family(variant.family)
     return RunSpec(
         task={name: getattr(task, name) for name in _TASK_FACTS},
         variant=variant.name,

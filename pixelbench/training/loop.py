@@ -1,5 +1,6 @@
 """The training loop: a generator of progress that can be stopped, checkpointed and resumed bit for bit."""
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +11,11 @@ import torch
 from torch import Tensor
 
 from pixelbench import pulse
+from pixelbench.errors import UserError
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training import checkpoint
+from pixelbench.training.accumulation import drawn_for_the_whole, micro_batches
 from pixelbench.training.ema import ExponentialMovingAverage
 from pixelbench.training.optimisers import learning_rate, make_optimiser
 from pixelbench.training.recipe import Recipe
@@ -24,6 +27,8 @@ from pixelbench.units import bits_per_dim, nats_to_bits
 Status = Literal["running", "done", "diverged", "timeout", "interrupted"]
 
 CURVE_POINTS, VALIDATION_POINTS = 50, 5
+#: At least so many points on the validation images, where they select the weights.
+SELECTION_POINTS = 20
 CHECKPOINT_SECONDS = 10.0
 #: A checkpoint may cost at most this share of the time, so that large models are not stored all the time.
 CHECKPOINT_SHARE = 0.05
@@ -40,11 +45,14 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training is asked to do beyond the recipe: `updates`, `seed`, and a cap in seconds that ends it with status `timeout`."""
+    """What a training is asked to do beyond the recipe."""
 
     updates: int
     seed: int
     max_seconds: float | None = None
+    """A cap that ends it with status `timeout`."""
+    micro_batch: int | None = None
+    """At most so many images of a batch at once, see `pixelbench.training.accumulation`; None takes them all."""
 
 
 class Trainer:
@@ -52,7 +60,7 @@ class Trainer:
 
     Args:
         model: on the device where it is to be trained.
-        train, validation: integer images (N, C, H, W), moved to that device once and kept there.
+        train, validation: integer images (N, C, H, W), moved to that device once and kept there; of validation there may be none.
         redrawn: `train` holds grey values out of 255; every update draws its own pixels of 0 and 1 from them.
         conditions: what training and validation images are conditioned on, (N, …) each, for a model that needs it.
         recipe: with its precision resolved.
@@ -67,6 +75,9 @@ class Trainer:
         status: `running` until the generator of `run` is exhausted.
         curve: all points so far, also those from before a resume.
         seconds: time spent in training, over all attempts.
+
+    Raises:
+        UserError: the recipe selects by validation, and there are no validation images; a micro-batch does not divide the batch.
     """
 
     def __init__(
@@ -84,7 +95,13 @@ class Trainer:
         save: Callable[[bytes], None] = lambda blob: None,
         stop: Callable[[], bool] = lambda: False,
     ):
+        whole_batch = getattr(model.settings, "whole_batch", None)
+        if misfit := recipe.misfit(validation_images=len(validation), micro_batch=plan.micro_batch, whole_batch=whole_batch):
+            raise UserError(f"{misfit}.")
         self.model, self.recipe, self.plan, self.redrawn = model, recipe, plan, redrawn
+        self.parts = micro_batches(recipe.batch, plan.micro_batch)
+        if len(self.parts) > 1 and getattr(model.settings, "free_bits", 0):
+            raise UserError("free_bits are of a whole batch's mean, which no micro-batch knows; leave the micro-batch out.")
         for weight in model.parameters():  # channels last: 1.2 times as fast
             if weight.dim() == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
@@ -93,9 +110,11 @@ class Trainer:
         self.train, self.validation = train.to(model.device), validation.to(model.device)
         self.conditions = None if conditions is None else tuple(condition.to(model.device) for condition in conditions)
         self.order = BatchOrder(len(train), recipe.batch, plan.seed)
+        model.begin_training(len(train) / recipe.batch)
         model.prepare(*self._batch(0))
         self.optimiser = make_optimiser(model, recipe)
         self.ema = ExponentialMovingAverage(model, recipe.ema) if recipe.ema else None
+        self.best = copy.deepcopy(self.averaged).requires_grad_(False) if recipe.select == "best-validation" else None
         self.status: Status = "running"
         self.update, self.seconds = 0, 0.0
         self.curve: list[CurvePoint] = []
@@ -104,9 +123,21 @@ class Trainer:
         seed_everything(plan.seed, "training")
 
     @property
-    def evaluated(self) -> AutoregressiveModel:
-        """The model whose likelihood is reported: the average if the recipe has one, else the model itself."""
+    def averaged(self) -> AutoregressiveModel:
+        """The model that is validated on the way: the average if the recipe has one, else the model itself, as they are now."""
         return self.ema.average if self.ema else self.model
+
+    @property
+    def evaluated(self) -> AutoregressiveModel:
+        """The model whose likelihood is reported: that of `selected_update`, or without one the last."""
+        return self.averaged if self.best is None or self.selected_update is None else self.best
+
+    @property
+    def selected_update(self) -> int | None:
+        """After how many updates the validation score was best so far, at first; None where the recipe takes the last weights."""
+        scores = {} if self.best is None else {point.update: point.validation_bits_per_dim for point in self.curve}
+        finite = {update: score for update, score in scores.items() if score is not None and math.isfinite(score)}
+        return min(finite, key=finite.__getitem__, default=None)
 
     def run(self) -> Iterator[CurvePoint]:
         """Trains until the updates are done, `stop`, the cap or divergence; yields the curve as it grows and sets `status`."""
@@ -159,6 +190,8 @@ class Trainer:
         checkpoint.restore_module("model", self.model, tensors)
         if self.ema:
             checkpoint.restore_module("ema", self.ema.average, tensors)
+        if self.best is not None:  # of which point they are, the curve tells
+            checkpoint.restore_module("best", self.best, tensors)
         self.optimiser.load_state_dict(optimiser)
         self._loss.copy_(tensors["loss"])
         torch.set_rng_state(tensors["random.cpu"])
@@ -170,7 +203,9 @@ class Trainer:
     def _tensors(self) -> dict[str, Tensor]:
         """What is kept of every training, but for the optimiser's state, which is empty at first."""
         averaged = checkpoint.module_tensors("ema", self.ema.average) if self.ema else {}
-        return checkpoint.module_tensors("model", self.model) | averaged | {"loss": self._loss, "random.cpu": torch.get_rng_state()}
+        best = {} if self.best is None else checkpoint.module_tensors("best", self.best)
+        own = checkpoint.module_tensors("model", self.model)
+        return own | averaged | best | {"loss": self._loss, "random.cpu": torch.get_rng_state()}
 
     def _step(self) -> None:
         """One update; nothing here waits for the device."""
@@ -179,19 +214,37 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.model.begin_update(self.update)
-        batch = self._batch(self.update)
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            loss = self.model.loss(*batch)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = self._gradients(self._batch(self.update))
+        if self.recipe.clip_value:
+            torch.nn.utils.clip_grad_value_(self.model.parameters(), self.recipe.clip_value)
         if self.recipe.clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimiser.step()
         if self.ema:
             self.ema.update(self.model, self.update)
-        self._loss += loss.detach()
+        self._loss += loss
         self._losses += 1
         self.update += 1
+
+    def _gradients(self, batch: tuple[Tensor, ...]) -> Tensor:
+        """The gradients of a batch's mean loss, and that loss; of micro-batches, the sum of each one's by its share of the images."""
+        if len(self.parts) == 1:
+            loss = self._forward(batch)
+            loss.backward()
+            return loss.detach()
+        shares = []
+        for rows in self.parts:
+            with drawn_for_the_whole(self.recipe.batch, rows, self.model.device):
+                loss = self._forward(tuple(each[rows] for each in batch))
+            shares.append(loss * ((rows.stop - rows.start) / self.recipe.batch))
+            shares[-1].backward()
+            shares[-1] = shares[-1].detach()
+        return torch.stack(shares).sum()
+
+    def _forward(self, batch: tuple[Tensor, ...]) -> Tensor:
+        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+            return self.model.loss(*batch)
 
     def _batch(self, update: int) -> tuple[Tensor, ...]:
         """The images of an update, and what they are conditioned on where there is something."""
@@ -201,21 +254,32 @@ class Trainer:
             images = redraw(images, generator(self.plan.seed, f"pixels of update {update}", images.device))
         return (images,) if self.conditions is None else (images, self.conditions[0][chosen])
 
-    def _validate(self) -> float:
-        """Bits/dim on the validation images; of a bound, by the same draws at every point, none of them the training's."""
+    def _validate(self) -> float | None:
+        """Bits/dim on the validation images, where there are any; of bounds, by equal draws at every point, none the training's."""
+        if not len(self.validation):
+            return None
         draws: dict[str, Any] = {}
         if self.model.latent:
             draws = {"generator": generator(self.plan.seed, "validation", self.model.device), "importance_samples": 1}
         condition = None if self.conditions is None else self.conditions[1]
-        return bits_per_dim(float(batched_nats(self.evaluated, self.validation, condition, **draws).mean()), self.model.shape)
+        return bits_per_dim(float(batched_nats(self.averaged, self.validation, condition, **draws).mean()), self.model.shape)
 
     def _point(self) -> CurvePoint:
-        validate = self.update % max(1, self.plan.updates // VALIDATION_POINTS) == 0 or self.update == self.plan.updates
+        validate = self._validates() or self.update == self.plan.updates
         point = CurvePoint(self.update, nats_to_bits(float(self._loss) / self._losses), self._validate() if validate else None)
         self._loss.zero_()
         self._losses = 0
         self.curve.append(point)
+        if self.best is not None and self.selected_update == self.update:
+            self.best.load_state_dict(self.averaged.state_dict())
         return point
+
+    def _validates(self) -> bool:
+        """Whether this point of the curve has a validation score; where that selects, every n-th has, with n as large as may be."""
+        if self.best is None:
+            return self.update % max(1, self.plan.updates // VALIDATION_POINTS) == 0
+        every = max(1, self.plan.updates // CURVE_POINTS)
+        return self.update % (every * max(1, self.plan.updates // every // SELECTION_POINTS)) == 0
 
     def _diverged(self) -> bool:
         """Not a number, or after the first tenth still far worse than knowing nothing."""

@@ -9,6 +9,11 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict
 
+from pixelbench.key_fields import added_later
+
+#: What of a task training sees: not its validation images, or all but the test images.
+SplitName = Literal["held-out", "all-training"]
+
 #: The constants each optimiser takes, with torch's defaults. `epsilon` is torch's `eps`.
 CONSTANTS: dict[str, dict[str, float]] = {
     "adamw": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01},
@@ -28,7 +33,10 @@ class Recipe:
     `schedule` after `warmup` linear updates: `constant`; `cosine` from `learning_rate` down to `final_rate * learning_rate` at the last
     update; `exponential`, `learning_rate * decay ** update`. `ema = 0` evaluates the raw weights. `clip = 0` clips nothing; otherwise the
     gradient's global L2 norm is clipped. `precision` is `fp32`, `bf16` (autocast) or `auto` (bf16 on CUDA, fp32 elsewhere), resolved
-    before the run key is taken.
+    before the run key is taken. `select`: the weights that are evaluated, of the model or its average, are the `last`, or those of the
+    first best of at least 20 scores on the validation images, `best-validation`. `split`: with `all-training` training sees the task's
+    validation images as well, where it has such a split (`Task.with_split`); then nothing is validated, and the test images are the same.
+    `clip_value`: each number of the gradient is clipped to plus or minus so much, before its norm is; 0 clips nothing.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
@@ -44,6 +52,9 @@ class Recipe:
     ema: float = 0.0
     clip: float = 1.0
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    select: Literal["last", "best-validation"] = added_later("last")
+    split: SplitName = added_later("held-out")
+    clip_value: float = added_later(0.0)
 
     def __post_init__(self) -> None:
         known = CONSTANTS.get(self.optimiser, {})
@@ -56,11 +67,33 @@ class Recipe:
         _within("decay", self.decay, 0.0, 1.0, open_low=True)
         _within("final_rate", self.final_rate, 0.0, 1.0)
         _within("clip", self.clip, 0.0, float("inf"))
+        _within("clip_value", self.clip_value, 0.0, float("inf"))
         _within("warmup", self.warmup, 0, float("inf"))
         _within("batch", self.batch, 1, float("inf"))
         for name, most in (("warmup", MOST_UPDATES), ("batch", MOST_BATCH)):
             if getattr(self, name) > most:
                 raise ValueError(f"{name} must be at most {most:,}, got {getattr(self, name):,}")
+
+    def misfit(self, *, validation_images: int | None = None, micro_batch: int | None = None, whole_batch: str | None = None) -> str | None:
+        """Why there can be no such training, without a final stop; None where there can.
+
+        Args:
+            validation_images: how many there are; None is not known.
+            micro_batch: at most so many images are to be trained on at once; None is all of a batch.
+            whole_batch: `Settings.whole_batch` of the network.
+        """
+        if self.select == "best-validation" and validation_images == 0:
+            return f"select = '{self.select}' needs validation images, and there are none; expected 'last'"
+        if micro_batch is None or micro_batch >= self.batch:
+            return None
+        if whole_batch is not None:
+            return (
+                f"{whole_batch} is of the mean of a whole batch, so its {self.batch:,} images cannot be taken {micro_batch:,} at a time"
+            )
+        if micro_batch >= 1 and self.batch % micro_batch == 0:
+            return None
+        fitting = next(size for size in range(max(micro_batch, 1), 0, -1) if self.batch % size == 0)
+        return f"a batch of {self.batch:,} images cannot be taken {micro_batch:,} at a time; expected a divisor, such as {fitting:,}"
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values."""

@@ -90,3 +90,20 @@ def test_the_published_batches_give_the_pinned_arrays():
     assert grey.images[7, 0, 4, 9] == int(0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2] + 0.5)
     block = original.images[7, 1, 10:12, 20:22].astype(float)
     assert small.images[7, 1, 5, 10] == int(int(block.mean() + 0.5) / 16)
+
+
+@real_data
+def test_all_training_images_are_the_same_ones_with_nothing_held_out():
+    task = get_task("cifar10")
+    whole, usual = task.with_split("all-training"), task.load()
+    data = whole.load()  # as pinned, or it raises
+    assert (len(data.train), len(data.validation), len(data.test)) == whole.sizes == (50_000, 0, 10_000)
+    assert np.array_equal(data.train.images[:45_000], usual.train.images)
+    assert np.array_equal(data.train.images[45_000:], usual.validation.images)
+    assert data.train.labels is not None
+    assert data.train.labels.shape == (50_000,)
+    assert np.array_equal(data.test.images, usual.test.images)
+    assert whole.name == task.name
+    assert "nothing is held out" in whole.split_rule
+    assert task.with_split("all-training") is whole  # read once a process
+    assert task.with_split("held-out") is task

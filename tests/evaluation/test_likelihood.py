@@ -156,3 +156,86 @@ def test_a_leaking_model_is_scored_on_what_its_sampler_starts_from():
             logp = model.conditionals(cut.view(2, 3, 2, 3).permute(0, 3, 1, 2))
         expected -= logp[[0, 1], images[:, colour, row, column].long(), colour, row, column]
     np.testing.assert_allclose(sequential_nats(model, images), expected.numpy(), rtol=1e-12)
+
+
+class Watching(torch.nn.Module):
+    """Writes down how float32 products are taken while it is scored; fails if asked to."""
+
+    shape, levels, training, device = (1, 2, 2), 2, False, torch.device("cpu")
+
+    def __init__(self, failing: bool = False):
+        super().__init__()
+        self.failing, self.seen = failing, set[str]()
+
+    def log_prob(self, images: Tensor) -> Tensor:
+        self.seen |= set(precisions())
+        if self.failing:
+            raise ArithmeticError("a model's own")
+        return torch.zeros(len(images))
+
+    def conditionals(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.log_prob(images)[:, None, None, None, None].expand(-1, 2, 1, 2, 2)
+
+    def order(self) -> list[tuple[int, int, int]]:
+        return [(0, 0, 0)]
+
+
+def precisions() -> list[str]:
+    return [backend.fp32_precision for backend in backends()]
+
+
+def backends() -> list[Any]:
+    cudnn: Any = torch.backends.cudnn
+    return [cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul]
+
+
+@pytest.fixture
+def tf32_is_on():
+    before = precisions()
+    for backend in backends():
+        backend.fp32_precision = "tf32"
+    yield
+    for backend, precision in zip(backends(), before, strict=True):
+        backend.fp32_precision = precision
+
+
+SCORERS: dict[str, Any] = {
+    "score": lambda model, images: score(model, images, np.arange(len(images))),
+    "sequential_nats": lambda model, images: sequential_nats(model, images),
+}
+
+
+@pytest.mark.parametrize("scorer", SCORERS)
+@pytest.mark.usefixtures("tf32_is_on")
+def test_scoring_takes_no_tf32_and_leaves_all_as_it_was(scorer: str):
+    model = Watching()
+    SCORERS[scorer](model, torch.zeros(3, 1, 2, 2, dtype=torch.uint8))
+    assert model.seen == {"ieee"}
+    assert precisions() == ["tf32"] * 3
+
+
+@pytest.mark.parametrize("scorer", SCORERS)
+@pytest.mark.usefixtures("tf32_is_on")
+def test_so_does_scoring_that_fails(scorer: str):
+    with pytest.raises(ArithmeticError, match="own"):
+        SCORERS[scorer](Watching(failing=True), torch.zeros(3, 1, 2, 2, dtype=torch.uint8))
+    assert precisions() == ["tf32"] * 3
+
+
+@pytest.mark.usefixtures("tf32_is_on")
+def test_a_model_that_is_not_scored_may_take_tf32():
+    model = Watching()
+    model.log_prob(torch.zeros(3, 1, 2, 2, dtype=torch.uint8))
+    assert model.seen == {"tf32"}
+
+
+def test_what_was_set_by_the_older_settings_comes_back():
+    before = precisions()
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        score(Watching(), torch.zeros(3, 1, 2, 2, dtype=torch.uint8), np.arange(3))  # type: ignore[arg-type]
+        assert torch.backends.cuda.matmul.allow_tf32 is True
+        assert torch.backends.cudnn.allow_tf32 is True
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cuda.matmul.fp32_precision = before[2]

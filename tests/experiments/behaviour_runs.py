@@ -35,7 +35,7 @@ _CELLS = {
     "nade": ("paper", "mnist-fixed/nade"),
     "made": ("paper", "mnist-fixed/made-1-layer-32-masks"),
 }
-KINDS = [*_CELLS, "redrawn", "redrawn-histogram"]
+KINDS = [*_CELLS, "redrawn", "redrawn-histogram", "selecting", "selecting-vae", "selecting-nade", "by-value", "by-value-vae"]
 NETWORKS = [kind for kind in KINDS if kind not in ("histogram", "redrawn-histogram", "uniform", "png", "webp", "bernoullis")]
 
 
@@ -45,6 +45,12 @@ def run(kind: str) -> RunSpec:
         return _on("mnist-dynamic", run("gated"), {"head": "bernoulli"})
     if kind == "redrawn-histogram":
         return _on("mnist-dynamic", run("histogram"), {})
+    if kind.startswith("selecting"):
+        spec = run(kind.removeprefix("selecting").removeprefix("-") or "gated")
+        return replace(spec, recipe=spec.recipe | {"select": "best-validation"})
+    if kind.startswith("by-value"):
+        spec = run(kind.removeprefix("by-value").removeprefix("-") or "gated")
+        return replace(spec, recipe=spec.recipe | {"clip": 0.0, "clip_value": 1 / 784})
     suite, cell = _CELLS[kind]
     (spec,) = specs_of(load_suite(suite), only=[cell], seeds=[0], budget="cpu" if suite == "paper" else None)
     return spec

@@ -26,6 +26,7 @@ def execute(
     *,
     device: str,
     max_seconds: float | None,
+    micro_batch: int | None,
     store: Path,
     request: Request,
     most_weights: int,

@@ -82,7 +82,6 @@ def test_stored_runs_of_the_quick_suite_are_the_ablations_own() -> None:
         ("gates", "digits/gated-no-gates"),
         ("first-layer-residual", "digits/gated-residual"),
         ("first-layer-mask", "digits/gated-mask-b"),
-        ("first-layer-residual", "photos/gated-residual"),
         ("colour-conditioning", "photos/gated-pixelcnn"),
         ("colour-conditioning", "photos/gated-no-colour"),
     ]:

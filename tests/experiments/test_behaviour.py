@@ -70,6 +70,10 @@ def clip_nothing(patch: Patch) -> None:
     patch.setattr(torch.nn.utils, "clip_grad_norm_", lambda parameters, norm: None)
 
 
+def clip_no_value(patch: Patch) -> None:
+    patch.setattr(torch.nn.utils, "clip_grad_value_", lambda parameters, value: None)
+
+
 def always_scale_to_the_clip(patch: Patch) -> None:
     clip = torch.nn.utils.clip_grad_norm_
 
@@ -233,8 +237,17 @@ def leave_a_codec_an_image(patch: Patch) -> None:
         patch.setattr(module, "as_mosaic", lambda images: mosaic(images[:-1]))
 
 
+def evaluate_the_last_weights(patch: Patch) -> None:
+    patch.setattr(Trainer, "evaluated", property(lambda self: self.averaged))
+
+
+def select_the_worst(patch: Patch) -> None:
+    patch.setattr(loop, "min", max, raising=False)
+
+
 SCORED = ["gated", "leaky", "diagonal", "class", "snail", "vae", "histogram", "uniform"]
 MASKED = ["gated", "colour", "leaky", "pixelcnn", "plain", "row-lstm", "vae", "redrawn"]
+SELECTING = ["selecting", "selecting-vae", "selecting-nade"]
 #: Fault → the parts that must be named, and the kinds of run that it concerns.
 FAULTS: dict[str, tuple[Callable[[Patch], None], set[str], list[str]]] = {
     "optimiser.step() twice": (step_twice, {"training curve", NATS}, NETWORKS),
@@ -244,6 +257,7 @@ FAULTS: dict[str, tuple[Callable[[Patch], None], set[str], list[str]]] = {
     "another order late": (other_order_late, {LATE}, ["gated", "colour"]),
     "another rate late": (other_rate_late, {LATE}, ["gated", "vae"]),
     "clipping left out": (clip_nothing, {"training curve"}, ["gated", "plain", "row-lstm", "snail", "vae", "two-levels"]),
+    "clipping by value left out": (clip_no_value, {"training curve"}, ["by-value", "by-value-vae"]),
     "gradients always of one length": (always_scale_to_the_clip, {LATE}, ["gated", "vae"]),
     "last short batch dropped": (drop_the_last_short_batch, {"training curve", "failure"}, ["gated", "vae", "leaky"]),
     "dropped with its clusters": (drop_it_with_its_clusters, {NATS, "test images"}, ["gated", "vae", "histogram", "uniform"]),
@@ -258,6 +272,8 @@ FAULTS: dict[str, tuple[Callable[[Patch], None], set[str], list[str]]] = {
     "columns before rows": (take_columns_first, {"samples from a random canvas"}, ["gated", "leaky"]),
     "validation on other weights": (validate_the_last_weights, {"training curve"}, ["gated", "vae", "class"]),
     "sums in float32": (sum_in_float32, {"sums in float64"}, ["gated", "colour", "class", "snail", "vae", "two-levels", "redrawn"]),
+    "selected, and the last are scored": (evaluate_the_last_weights, {"nats of selected weights"}, SELECTING),
+    "the worst point selected": (select_the_worst, {"selected update", NATS}, SELECTING),
     "redraw inverted": (redraw_by(torch.ge), {"redrawn pixels"}, ["redrawn", "redrawn-histogram"]),
     "redraw with <=": (redraw_by(torch.le), {"redrawn pixels"}, ["redrawn", "redrawn-histogram"]),
     "trained with wrong classes": (train_with_wrong_classes, {"training curve"}, ["class", "pp-class"]),

@@ -20,12 +20,14 @@ from pixelbench.experiments import stages
 from pixelbench.experiments.closure import code_digest
 from pixelbench.experiments.execute import execute
 from pixelbench.experiments.stored import load_run
+from pixelbench.key_fields import key_values
 from pixelbench.store.artifacts import read_facts
 from pixelbench.store.integrity import Finding, examine
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import read_record
 from pixelbench.store.scan import StoredRun
 from pixelbench.training import loop
+from pixelbench.training.recipe import Recipe
 
 pytestmark = pytest.mark.usefixtures("present_code")
 
@@ -80,6 +82,63 @@ def test_a_record_says_what_was_asked_by_which_command_of_which_code_and_what_it
     assert set(record.artifacts) == {"nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"}
     facts = {name: read_facts(undisturbed / name) for name in record.artifacts}
     assert examine(record, facts) == Finding((), {})
+
+
+def test_selected_weights_are_scored_kept_and_named_also_after_a_cut(tmp_path: Path):
+    plain = spec_of("digits/gated-pixelcnn", updates=12)
+    uneven = Recipe(optimiser="rmsprop", learning_rate=0.1, warmup=50, schedule="constant", precision="fp32", select="best-validation")
+    spec = replace(plain, recipe=key_values(uneven))
+    whole, cut, asked = tmp_path / "whole", tmp_path / "cut", itertools.count()
+    assert execute(spec, whole) == "done"
+    record = read_record(whole)
+    curve = list(csv.DictReader((whole / "curve.csv").read_text().splitlines()))
+    scores = {int(row["update"]): float(row["validation_bits_per_dim"]) for row in curve}
+    selected = min(scores, key=scores.__getitem__)
+    assert record.selected_update == selected < 12
+    assert record.likelihood is not None
+    assert record.likelihood.validation_bits_per_dim == pytest.approx(min(scores.values()))
+    assert record.likelihood.validation_bits_per_dim != pytest.approx(scores[12])
+    assert (record.cost.updates, record.spec.key) == (12, spec.key)
+    assert examine(record, {name: read_facts(whole / name) for name in record.artifacts}) == Finding((), {})
+    model, test = load_run(StoredRun(whole, record)), get_task("digits").load().test[:16]
+    nats = score(model, torch.from_numpy(test.images), test.clusters).nats_per_image
+    assert nats == pytest.approx(record.likelihood.nats_per_image, rel=1e-6)
+    assert execute(spec, cut, stop=lambda: next(asked) >= selected + 3) == "interrupted"
+    assert (read_record(cut).selected_update, read_record(cut).status) == (record.selected_update, "interrupted")
+    assert execute(spec, cut) == "done"
+    assert comparable(cut) == comparable(whole)
+
+
+def test_a_run_in_micro_batches_is_the_same_run_and_says_so(tmp_path: Path):
+    spec = spec_of("digits/gated-pixelcnn", updates=3)
+    whole, parts, odd = tmp_path / "whole", tmp_path / "parts", tmp_path / "odd"
+    assert execute(spec, whole, micro_batch=64) == execute(spec, parts, micro_batch=16) == "done"
+    one, other = read_record(whole), read_record(parts)
+    assert (one.provenance.micro_batch, other.provenance.micro_batch) == (None, 16)
+    assert (one.run_key, one.cost.images_seen) == (other.run_key, other.cost.images_seen)
+    assert one.likelihood is not None
+    assert other.likelihood is not None
+    assert one.likelihood.nats_per_image == pytest.approx(other.likelihood.nats_per_image, rel=1e-5)
+    assert execute(spec, odd, micro_batch=48) == "failed"
+    error = read_record(odd).error
+    assert error is not None
+    said = "a batch of 64 images cannot be taken 48 at a time; expected a divisor, such as 32"
+    assert error.message == f"digits/gated-pixelcnn seed 0: {said}."
+    assert not (odd / "certificate.json").exists()
+
+
+def test_selection_without_validation_images_fails_before_anything_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    spec = spec_of("digits/gated-pixelcnn")
+    spec = replace(spec, recipe=spec.recipe | {"select": "best-validation"})
+    events: list[dict[str, Any]] = []
+    limited = stages.limited
+    monkeypatch.setattr(stages, "limited", lambda data, spec: replace(limited(data, spec), validation=data.validation[:0]))
+    assert execute(spec, tmp_path, emit=events.append) == "failed"
+    error = read_record(tmp_path).error
+    assert error is not None
+    said = "select = 'best-validation' needs validation images, and there are none; expected 'last'"
+    assert error.message == f"digits/gated-pixelcnn seed 0: {said}."
+    assert not any(event["event"] == "stage" for event in events)
 
 
 def test_a_record_names_no_host_and_no_path(undisturbed: Path):

@@ -218,9 +218,18 @@ def test_the_request_and_what_may_be_kept_come_to_whoever_makes_the_run(tmp_path
     assert (outcome.done[0].folder / "work" / "weights.txt").read_text() == "at most 0 bytes are kept"
 
 
+def test_a_micro_batch_that_does_not_fit_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    plan = make_plan(load_suite(write_suite(tmp_path)), tmp_path / "runs", seeds=[1])
+    said = r"^digits/gated-pixelcnn seed 1: a batch of 64 images cannot be taken 48 at a time; expected a divisor, such as 32\.$"
+    with pytest.raises(UserError, match=said):
+        run_plan(plan, workers=0, executor=NAME, micro_batch=48)
+    assert not plan.store.exists()
+    assert run_plan(tiny_plan(tmp_path, [1]), workers=0, executor=NAME, micro_batch=48).done  # nothing that is trained
+
+
 def test_a_job_is_the_same_after_its_way_to_a_worker(tmp_path: Path) -> None:
     cell = tiny_plan(tmp_path, [1]).cells[0]
-    job = Job(cell.spec, tmp_path, cell.folder, "cpu", 3, 1.5, "ab", cell.request, cell.most_weights)
+    job = Job(cell.spec, tmp_path, cell.folder, "cpu", 3, 1.5, 4, "ab", cell.request, cell.most_weights)
     assert Job.from_json(json.loads(json.dumps(job.to_json()))) == job
 
 

@@ -33,7 +33,7 @@ def folder_in(store: Path) -> Path:
 def job_in(store: Path, most_weights: int = 1 << 20, *, again: bool = False) -> Job:
     """The run, as a plan asks for it; `again`: although it may have ended."""
     seen = state_of(folder_in(store))[0] if again else None
-    return Job(SPEC, store, folder_in(store), "cpu", 1, None, seen, Request("run", "quick", "digits", "smoke"), most_weights)
+    return Job(SPEC, store, folder_in(store), "cpu", 1, None, None, seen, Request("run", "quick", "digits", "smoke"), most_weights)
 
 
 def make(store: Path, stop: Callable[[], bool | str] = lambda: False, **named: Any) -> list[dict[str, Any]]:

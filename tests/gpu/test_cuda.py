@@ -20,6 +20,21 @@ SMALL: dict[str, Any] = {"maps": 12, "layers": 2, "head_maps": 12, "blocks": 1, 
 SMALL |= {"hidden": 60, "masks": 2}
 
 
+@pytest.mark.parametrize("family", ["pixelcnn-pp", "pixelsnail", "pixelvae"])
+def test_micro_batches_draw_on_cuda_what_the_whole_batch_draws(family: str):
+    images = torch.randint(levels_of(family), (40, 3, 8, 12), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    found = []
+    for size in (None, 4):
+        model = on_cuda(family, width=12, **({"dropout": 0.4} if family != "pixelvae" else {})).double()
+        recipe = Recipe(batch=12, precision="fp32", learning_rate=1e-2, ema=0.9, clip=0.05)
+        trainer = Trainer(model, images[:30], images[30:], recipe, Plan(20, 1, None, size))
+        assert [point.update for point in trainer.run()] == list(range(1, 21))
+        found.append((trainer.evaluated.state_dict(), torch.cuda.get_rng_state()))
+    (whole, after), (parts, after_parts) = found
+    assert max(float((value - parts[name]).abs().max()) for name, value in whole.items()) <= 1e-8
+    assert torch.equal(after, after_parts)
+
+
 def on_cuda(family: str, **changes: Any):
     torch.manual_seed(0)
     known = {field.name for field in fields(REGISTERED[family].settings)}

@@ -47,6 +47,8 @@ GRID: dict[str, Variant] = {
     "diagonal-no-residual": ("diagonal-bilstm", {"residual": False}),
     "gated-one-hot": ("gated-pixelcnn", {"input_encoding": "one-hot"}),
     "pp-no-colour": ("pixelcnn-pp", PP | {"colour_conditioning": False}),
+    "gated-normed": ("gated-pixelcnn", {"weight_norm": True, "skip": True}),
+    "pixelcnn-normed": ("pixelcnn", {"weight_norm": True}),
     "gated-no-link": ("gated-pixelcnn", {"vertical_to_horizontal": False, "residual": False}),
 }
 GRID |= {

@@ -31,7 +31,7 @@ def test_the_public_name_makes_a_model_that_scores_and_samples():
         ("pixelcnn", {"maps": "many"}, "maps: Input should be a valid integer"),
         ("uniform", {"maps": 3}, "uniform has no settings; got 'maps'"),
         ("png", {}, "not a module"),
-        ("pixelcnn", {"levels": 257}, "2 to 256 levels"),
+        ("pixelcnn", {"levels": 65_537}, "2 to 65,536 levels"),
     ],
 )
 def test_mistakes_get_one_sentence(family: str, settings: dict, sentence: str):

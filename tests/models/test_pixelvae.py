@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pixelbench.causality import check_causality
+from pixelbench.errors import UserError
+from pixelbench.key_fields import key_values
 from pixelbench.models import pixelvae
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import FAMILIES, create_model
@@ -344,3 +346,99 @@ def test_latents_of_a_partial_image_follow_their_posterior():
 def test_contradicting_arguments_of_a_sample_are_refused(arguments: dict[str, Any], sentence: str):
     with pytest.raises(ValueError, match=sentence):
         tiny().sample(**arguments)
+
+
+def test_the_kl_weight_rises_with_the_epochs_in_training_only():
+    model = tiny(kl_warmup_epochs=2.0)
+    model.begin_training(updates_an_epoch=2.5)
+    weights = []
+    for update in (0, 1, 4, 5, 25):
+        model.begin_update(update)
+        weights.append(model.kl_weight)
+    assert weights == [0, 0.2, 0.8, 1, 1]
+    model.begin_update(0)
+    assert model.eval().kl_weight == 1
+
+
+def test_epochs_that_nobody_told_are_no_warm_up_of_none():
+    model = tiny(kl_warmup_epochs=2.0)
+    model.begin_update(3)
+    with pytest.raises(RuntimeError, match="begin_training"):
+        model.loss(images_of(model, 2))
+
+
+def test_the_loop_tells_how_long_an_epoch_is():
+    model = tiny(kl_warmup_epochs=0.5).float()
+    trainer = Trainer(model, images_of(model, 24), images_of(model, 4), Recipe(batch=4, precision="fp32"), Plan(updates=6, seed=1))
+    seen = [model.train().kl_weight for _ in trainer.run()]
+    assert seen == [0, 1 / 3, 2 / 3, 1, 1, 1]  # of the update just made; 6 updates an epoch
+
+
+def test_free_bits_are_the_objective_of_kingma_written_out():
+    """Eq. 15: the larger of lambda and the batch's mean KL of each latent, in training; without them and out of it the ELBO."""
+    model, images = tiny(latent=3, free_bits=0.3), images_of(tiny(), 5)
+    for training, free in ((True, 0.3), (False, 0.0)):
+        model.train(training)
+        torch.manual_seed(3)
+        found = model.loss(images)
+        torch.manual_seed(3)
+        (posterior,) = model._infer(images)
+        z = posterior.at(torch.randn_like(posterior.mean))
+        kl = posterior.kl(Gaussian.standard(posterior.mean)).mean(0)
+        assert (kl < 0.3).any()
+        assert (kl > 0.3).any()
+        expected = model._nats(images, z).mean() + sum(max(free, one) for one in kl.tolist()) / 64
+        torch.testing.assert_close(found, expected)
+
+
+def test_free_bits_of_a_map_are_of_all_its_places():
+    model = tiny("spatial", (1, 16, 16), hierarchy=2, latent_maps=2, free_bits=1.0)
+    kl = torch.rand(3, 2, 4, 4, dtype=torch.float64)
+    expected = sum(max(1.0, float(kl[:, i].sum((1, 2)).mean())) for i in range(2))
+    assert float(model._cost(kl)) == pytest.approx(expected)
+    assert float(model._cost(kl / 100)) == 2.0
+
+
+def test_a_free_latent_is_not_pushed_to_say_nothing():
+    model, images = tiny(free_bits=50.0), images_of(tiny(), 4)
+    with torch.no_grad():
+        for parameter in model.decoder.parameters():
+            parameter.zero_()  # the pixels say nothing of z
+    model.loss(images).backward()
+    assert all(weight.grad is None or not weight.grad.any() for weight in model.latents.parameters())
+    paid = tiny()
+    paid.loss(images).backward()
+    assert any(weight.grad is not None and weight.grad.any() for weight in paid.latents.parameters())
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"kl_warmup": 3, "kl_warmup_epochs": 0.5}, "kl_warmup counts updates and kl_warmup_epochs epochs; say one of the two"),
+        ({"kl_warmup_epochs": -1.0}, "kl_warmup_epochs must be at least 0, got -1"),
+        ({"kl_warmup_epochs": math.nan}, "kl_warmup_epochs must be at most"),
+        ({"free_bits": -0.1}, "free_bits must be at least 0, got -0.1"),
+        ({"free_bits": math.inf}, "free_bits must be at most"),
+    ],
+)
+def test_settings_of_the_latents_that_make_no_sense(settings: dict[str, Any], said: str):
+    with pytest.raises(UserError, match=said):
+        tiny(**settings)
+
+
+def test_neither_is_part_of_a_key_where_it_is_not_asked_for():
+    plain = key_values(tiny().settings)
+    assert not {"kl_warmup_epochs", "free_bits"} & set(plain)
+    assert set(key_values(tiny(kl_warmup_epochs=1.0, free_bits=0.5).settings)) - set(plain) == {"kl_warmup_epochs", "free_bits"}
+
+
+def test_free_bits_of_a_batch_are_not_trained_in_parts():
+    for free in (0.5, 0.0):
+        model = tiny(free_bits=free).float()
+        arguments = (model, images_of(model, 8), images_of(model, 2), Recipe(batch=4, precision="fp32"))
+        assert Trainer(*arguments, Plan(2, 0)).parts
+        if free:
+            with pytest.raises(UserError, match="free_bits are of a whole batch's mean"):
+                Trainer(*arguments, Plan(2, 0, micro_batch=2))
+        else:
+            assert len(Trainer(*arguments, Plan(2, 0, micro_batch=2)).parts) == 2

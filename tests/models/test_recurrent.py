@@ -83,41 +83,123 @@ def cell(gates: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
     return torch.sigmoid(o) * torch.tanh(after), after
 
 
-def test_the_row_recurrence_is_the_one_written_out():
-    layer = small("row-lstm", kernel=5).layers[0]
-    x = torch.randn(2, 14, 4, 5, dtype=torch.float64)
-    gates, h = layer.input(x), 7
-    hidden = {(-1, c): layer.first_hidden.expand(2, -1) for c in range(5)}
-    cells = {(-1, c): layer.first_cell.expand(2, -1) for c in range(5)}
-    nothing = torch.zeros(2, h, dtype=torch.float64)
-    for r, c in itertools.product(range(4), range(5)):
+def row_written_out(layer: Any, x: Tensor) -> Tensor:
+    """Pixel by pixel and tap by tap, as slow and as plain as can be; what `recur` is held against."""
+    (batch, _, height, width), gates, h = x.shape, layer.input(x), len(layer.first_hidden)
+    hidden = {(-1, c): layer.first_hidden.expand(batch, -1) for c in range(width)}
+    cells = {(-1, c): layer.first_cell.expand(batch, -1) for c in range(width)}
+    nothing = x.new_zeros(batch, h)
+    for r, c in itertools.product(range(height), range(width)):
         drive = gates[:, :, r, c]
-        for tap in range(5):
-            above = hidden.get((r - 1, c + tap - 2), nothing)
+        for tap in range(layer.kernel):
+            above = hidden.get((r - 1, c + tap - layer.kernel // 2), nothing)
             drive = drive + above @ layer.state[tap * h : (tap + 1) * h]
         hidden[r, c], cells[r, c] = cell(drive, cells[r - 1, c])
-    expected = torch.stack([torch.stack([hidden[r, c] for c in range(5)], 2) for r in range(4)], 2)
-    torch.testing.assert_close(layer.recur(x), expected, rtol=1e-12, atol=1e-12)
+    return torch.stack([torch.stack([hidden[r, c] for c in range(width)], 2) for r in range(height)], 2)
 
 
-@pytest.mark.parametrize(("height", "width"), [(4, 5), (5, 3), (1, 4), (4, 1)])
-def test_the_diagonal_recurrence_is_the_one_written_out(height: int, width: int):
-    layer = small("diagonal-bilstm").layers[0]
-    x = torch.randn(2, 14, height, width, dtype=torch.float64)
-    total = torch.zeros(2, 7, height, width, dtype=torch.float64)
+def diagonal_written_out(layer: Any, x: Tensor) -> Tensor:
+    """The same of both passes, the second one row lower."""
+    batch, _, height, width = x.shape
+    nothing = x.new_zeros(batch, layer.first_hidden.shape[1])
+    passes = []
     for direction, (convolution, before) in enumerate([(layer.left, -1), (layer.right, 1)]):
-        gates, first = convolution(x), layer.first_hidden[direction].expand(2, -1)
+        gates, first = convolution(x), layer.first_hidden[direction].expand(batch, -1)
         above_weight, beside_weight = layer.state[direction].chunk(2)
         hidden: dict[tuple[int, int], Tensor] = {}
         cells: dict[tuple[int, int], Tensor] = {}
-        first_cell: Tensor = layer.first_cell[direction].expand(2, -1)
+        first_cell: Tensor = layer.first_cell[direction].expand(batch, -1)
         for r, c in itertools.product(range(height), range(width)[::-before]):
             above, beside = hidden.get((r - 1, c), first), hidden.get((r, c + before), first)
             drive = gates[:, :, r, c] + above @ above_weight + beside @ beside_weight
             hidden[r, c], cells[r, c] = cell(drive, cells.get((r, c + before), first_cell))
-            if r + direction < height:
-                total[:, :, r + direction, c] += hidden[r, c]
-    torch.testing.assert_close(layer.recur(x), total, rtol=1e-12, atol=1e-12)
+        passes.append([torch.stack([hidden[r, c] for c in range(width)], 2) for r in range(height)])
+    left, right = passes
+    return torch.stack([a + b for a, b in zip(left, [nothing[:, :, None].expand_as(right[0]), *right[:-1]], strict=True)], 2)
+
+
+WRITTEN_OUT = {"row-lstm": row_written_out, "diagonal-bilstm": diagonal_written_out}
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 5), (5, 3), (1, 4), (4, 1), (1, 1)])
+@pytest.mark.parametrize(("colours", "batch"), [(3, 2), (1, 1), (3, 1)])
+@pytest.mark.parametrize(("family", "settings"), [("row-lstm", {}), ("row-lstm", {"kernel": 5}), ("diagonal-bilstm", {})])
+def test_the_recurrence_and_its_derivatives_are_those_written_out(
+    family: str, settings: dict[str, int], colours: int, batch: int, height: int, width: int
+):
+    layer = small(family, (colours, height, width), **settings).layers[0]
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(batch, 14, height, width, dtype=torch.float64, generator=generator).requires_grad_()
+    names, weights = zip(*((name, p) for name, p in layer.named_parameters() if not name.startswith("widen")), strict=True)
+    towards = torch.randn(batch, 7, height, width, dtype=torch.float64, generator=generator)
+    slow, fast = WRITTEN_OUT[family](layer, x), layer.recur(x)
+    torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)
+    expected, found = (torch.autograd.grad((states * towards).sum(), (x, *weights), materialize_grads=True) for states in (slow, fast))
+    for name, a, b in zip(("x", *names), expected, found, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-10, atol=1e-10, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_recurrence_can_be_differentiated_again_but_not_twice(family: str):
+    layer = small(family).layers[0]
+    x = torch.randn(2, 14, 4, 5, dtype=torch.float64).requires_grad_()
+    states = layer.recur(x).square().sum()
+    first, second = (torch.autograd.grad(states, x, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+    slope = torch.autograd.grad(layer.recur(x).square().sum(), x, create_graph=True)[0]
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        slope.sum().backward()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_network_of_products_is_the_one_of_convolutions(family: str):
+    """Output and derivatives by the modules' own `forward`, whose layout is another one."""
+    model = small(family, (3, 4, 5), skip=True)
+    images = torch.randint(4, (2, 3, 4, 5))
+    raw = model(images)
+    h = model.first(model.encoding.images(images, torch.float64))
+    reached = [h]
+    for layer in model.layers:
+        h = h + layer.widen(WRITTEN_OUT[family](layer, h))
+        reached.append(h)
+    expected = model.output.raw(model.head(model.skips(reached)))
+    torch.testing.assert_close(raw, expected, rtol=1e-12, atol=1e-12)
+    slow, fast = (torch.autograd.grad(out.square().sum(), list(model.parameters())) for out in (expected, raw))
+    for a, b in zip(slow, fast, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_under_autocast_states_keep_their_precision_and_derivatives_come_in_that_of_the_weights(family: str):
+    model = small(family, (1, 4, 5)).float()
+    images = torch.randint(4, (2, 1, 4, 5))
+    exact = torch.autograd.grad(model.loss(images), list(model.parameters()))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.layers[0].recur(torch.randn(2, 14, 4, 5)).dtype == torch.float32
+        loss = model.loss(images)
+    rough = torch.autograd.grad(loss, list(model.parameters()))
+    for a, b in zip(exact, rough, strict=True):
+        assert b.dtype == torch.float32
+        assert float((a - b).norm()) <= 0.05 * float(a.norm())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_shapes_of_a_training_step_are_known_without_numbers(family: str):
+    """On the `meta` device, with the outline of every derivative."""
+    model = small(family, (1, 4, 5)).float().to("meta")
+    model.loss(torch.zeros(2, 1, 4, 5, dtype=torch.uint8, device="meta")).backward()
+    assert all(p.grad is not None and p.grad.shape == p.shape for p in model.parameters())
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own, as it traces a Function
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_training_step_is_one_graph(family: str):
+    model = small(family, (1, 4, 5))
+    images = torch.randint(4, (2, 1, 4, 5))
+    expected = torch.autograd.grad(model.loss(images), list(model.parameters()))
+    loss = torch.compile(model.loss, backend="eager", fullgraph=True)(images)
+    for a, b in zip(expected, torch.autograd.grad(loss, list(model.parameters())), strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

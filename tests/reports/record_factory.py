@@ -73,7 +73,8 @@ def ask(
     kind = get_family(family or (variant if variant in FAMILIES else "gated-pixelcnn"))
     names = getattr(kind.settings, "__dataclass_fields__", {})
     chosen = {**{name: value for name, value in _SETTINGS.items() if name in names}, **(settings or {})}
-    trained, images = kind.kind == "network", get_task(task)
+    trained = kind.kind == "network"
+    images = get_task(task).with_split((recipe or {}).get("split", "held-out"))
     facts = {name: getattr(images, name) for name in _TASK_FACTS}
     return RunSpec(
         task={**facts, "digest": digest or images.digest},
@@ -168,6 +169,8 @@ def add_spec(
         files[NATS] = nats_file(nats, clusters)
         error = clustered_standard_error(nats.astype(np.float64), clusters)
         likelihood = _score(bits, shape, estimator_of(spec), len(nats), len(np.unique(clusters)), error)
+        if spec.split == "all-training":
+            likelihood = replace(likelihood, validation_bits_per_dim=None)
         grey = dict.fromkeys(("colour_coherence", "chroma_luma")) if shape[0] == 1 else {}
         drawn = Samples(
             {**REAL, **grey, **(statistics or {})}, 24, {**REAL, **grey}, "naive" if record.leaky else "cached", canvas_agreement

@@ -66,7 +66,7 @@ def test_every_paper_has_its_figures() -> None:
         "parallel-multiscale-2017": 3,
         "pixelcnn-pp-2017": 13,
         "pixeliqn-2018": 5,
-        "pixelrnn-2016": 28,
+        "pixelrnn-2016": 29,
         "pixelsnail-2018": 3,
         "pixelvae-2017": 13,
         "smoothing-2021": 4,

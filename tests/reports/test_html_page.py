@@ -17,7 +17,7 @@ from pixelbench.reports.html_axis import Axis, axis_around
 from pixelbench.reports.html_pictures import Pictures
 from pixelbench.reports.html_variants import Asked
 from pixelbench.reports.report import build_report
-from pixelbench.store.record import Request
+from pixelbench.store.record import Provenance, Request
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +39,21 @@ def test_the_page_is_the_same_bytes_again(tmp_path: Path) -> None:
     add_photos(tmp_path)
     add_digits(tmp_path)
     assert write_page(tmp_path) == write_page(tmp_path, tmp_path / "elsewhere" / "page.html")
+
+
+def test_the_update_that_validation_selected_stands_beside_the_updates(tmp_path: Path) -> None:
+    add_run(tmp_path, "pixelcnn", 1.0, recipe={"select": "best-validation"}, selected_update=475)
+    add_run(tmp_path, "gated-pixelcnn", 1.0)
+    page = write_page(tmp_path)
+    assert page.count('<td class="number">500, best 475</td>') == 1
+    assert page.count('<td class="number">500</td>') == 1
+
+
+def test_a_page_says_in_how_large_parts_a_batch_was_trained_on(tmp_path: Path) -> None:
+    add_run(tmp_path, "pixelcnn", 1.0, provenance=Provenance("cpu", "5" * 64, micro_batch=16))
+    add_run(tmp_path, "gated-pixelcnn", 1.0)
+    assert write_page(tmp_path).count("<td>cpu, fp32, 1 thread, micro-batches of 16, no git checkout</td>") == 1
+    assert write_page(tmp_path).count("micro-batch") == 1
 
 
 def test_each_picture_is_inside_once_however_often_it_is_shown(tmp_path: Path) -> None:

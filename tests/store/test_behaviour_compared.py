@@ -34,10 +34,12 @@ def changed(*path: str | int, to: Any) -> dict[str, Any]:
         changed("numbers", "training curve", to=[4.0, 2.0, 1e-6 + 3.9e-9]),
         changed("numbers", "training curve", 0, to=4),
         changed("rough", "nats in float32", 1, to=0.509),
+        changed("rough", "nats in bfloat16", to=[99.0]),
+        changed("exact", "nats in bfloat16", to="not finite"),
         changed("libraries", to={}),
         changed("libraries", to={"pillow 11.3.0": {"code length": 3000}}),
     ],
-    ids=["itself", "torch", "rounding", "whole number", "rough", "no library", "another library"],
+    ids=["itself", "torch", "rounding", "whole number", "rough", "former part", "former part, not finite", "no library", "another library"],
 )
 def test_what_is_the_same(other: dict[str, Any]) -> None:
     assert differences(SOUND, other) == differences(other, SOUND) == []
@@ -51,6 +53,7 @@ def test_what_is_the_same(other: dict[str, Any]) -> None:
         (changed("numbers", "nothing", 1, to=1e-300), ["nothing"]),
         (changed("numbers", "empty", to=[0.0]), ["empty"]),
         (changed("rough", "nats in float32", 1, to=0.511), ["nats in float32"]),
+        (changed("rough", "nats under autocast", to=[99.0]), ["nats under autocast"]),
         (changed("exact", "samples", to="ab13"), ["samples"]),
         (changed("exact", "test images", 1, to=4), ["test images"]),
         (changed("exact", "more", to=1), ["more"]),

@@ -47,6 +47,14 @@ def test_the_estimator_column_follows_the_records(tmp_path: Path) -> None:
     }
 
 
+def test_the_selected_update_is_a_column(tmp_path: Path) -> None:
+    add_run(tmp_path, "pixelcnn", 1.0)
+    add_run(tmp_path, "row-lstm", 1.0, recipe={"select": "best-validation"}, selected_update=475)
+    frame = load_results(tmp_path)
+    assert frame.selected_update.isna().tolist() == [True, False]
+    assert (frame.updates[1], frame.selected_update[1]) == (500, 475)
+
+
 def test_frame_of_an_empty_store(tmp_path: Path) -> None:
     frame = load_results(tmp_path)
     assert len(frame) == 0

@@ -327,6 +327,7 @@ def test_a_bound_sold_as_a_tighter_one(tmp_path: Path, samples: int, sold_as: st
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (lambda record: replace(record, selected_update=300), "its weights are those of update 300, and 'last' was asked for"),
         (lambda record: replace(record, cost=replace(record.cost, updates=0)), "0 updates on 16,000 images were made, and 500 on 16,000"),
         (lambda record: replace(record, cost=replace(record.cost, images_seen=1)), "500 updates on 1 images were made, and 500 on 16,000"),
         (lambda record: replace(record, error=RunError("Out\x1bOfMemory", "")), r"it is done, and has an error ('Out\x1bOfMemory')"),
@@ -334,12 +335,27 @@ def test_a_bound_sold_as_a_tighter_one(tmp_path: Path, samples: int, sold_as: st
         (lambda record: replace(record, causality=Causality()), "its causality was not checked"),
         (lambda record: replace(record, status="failed"), "it failed, and no error is given"),
     ],
-    ids=["updates", "images", "error", "likelihood", "unchecked", "failed"],
+    ids=["selected", "updates", "images", "error", "likelihood", "unchecked", "failed"],
 )
 def test_an_end_that_the_rest_of_the_record_denies(tmp_path: Path, change: Callable[[Record], Record], said: str) -> None:
     record, _ = add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
     rewrite(folder_of(tmp_path, record), change)
     assert said in only_doubt(tmp_path, record)
+
+
+@pytest.mark.parametrize(
+    ("selected", "said"),
+    [
+        (None, "its weights are those of the last update, and 'best-validation' was asked for"),
+        (0, "its weights are those of update 0, and 500 were asked for"),
+        (501, "its weights are those of update 501, and 500 were asked for"),
+    ],
+)
+def test_a_selection_that_cannot_be(tmp_path: Path, selected: int | None, said: str) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0, recipe={"select": "best-validation"}, selected_update=500)
+    assert not doubts_of(tmp_path, record)
+    rewrite(folder_of(tmp_path, record), lambda record: replace(record, selected_update=selected))
+    assert only_doubt(tmp_path, record) == said
 
 
 def test_a_run_that_did_not_end_well_need_not_have_made_all_updates(tmp_path: Path) -> None:

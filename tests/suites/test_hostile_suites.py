@@ -93,7 +93,7 @@ def test_sizes_that_can_be_meant(tmp_path: Path) -> None:
 def test_more_runs_than_anybody_can_plan(tmp_path: Path) -> None:
     suite = load_suite(write_suite(tmp_path))
     assert len(specs_of(suite, seeds=range(200))) == 400
-    with pytest.raises(UserError, match="At most 10,000 runs can be planned at once, and these are 2 cells with 5,001 seeds each"):
+    with pytest.raises(UserError, match="At most 10,000 runs can be planned at once, and these are 10,002, of 2 cells"):
         specs_of(suite, seeds=range(5_001))
 
 

@@ -2,16 +2,20 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
-from pixelbench.errors import UserError
+from pixelbench.data import get_task
+from pixelbench.errors import UserError, shortened
 from pixelbench.experiments.plan import make_plan
+from pixelbench.suites import resolve as resolve_module
 from pixelbench.suites.load import load_suite, suite_names
 from pixelbench.suites.resolve import pairs, resolve
+from pixelbench.suites.specs import specs_of
 
 _FIXED = '[[variant]]\nname = "fixed"\nfamily = "gated-pixelcnn"\nsettings = { gates = true }\n'
 
@@ -34,8 +38,18 @@ def test_quick_is_shipped_and_complete() -> None:
     assert "quick" in suite_names()
     cells = [(task.name, variant.name) for task, variant in pairs(load_suite("quick"))]
     assert len([variant for task, variant in cells if task == "digits"]) == 9
-    assert len([variant for task, variant in cells if task == "photos"]) == 8
+    assert len([variant for task, variant in cells if task == "photos"]) == 7
     assert {v.name for v in load_suite("quick").variants if v.expect == "leaky"} == {"gated-residual", "gated-mask-b"}
+
+
+def test_rows_of_the_published_table_in_quick_are_those_of_the_suite_paper() -> None:
+    quick, paper = load_suite("quick"), load_suite("paper")
+    own = {spec.variant: spec.cell_key for spec in specs_of(quick, only=["mnist-fixed/*"])}
+    assert {"mixture-of-bernoullis-10", "fvsbn"} <= set(own)
+    of_paper = {spec.variant: spec.cell_key for spec in specs_of(paper, only=["mnist-fixed/*"], budget="paper")}
+    assert own == {name: of_paper[name] for name in own}
+    rows = [variant for variant in quick.variants if variant.name in ("mixture-of-bernoullis-10", "fvsbn")]
+    assert {variant.seeds for variant in rows} == {tuple(range(quick.verdict_seeds))}
 
 
 def test_layers_of_settings(tmp_path: Path) -> None:
@@ -196,6 +210,29 @@ def test_a_recipe_of_what_is_not_trained_is_a_mistake_anywhere(tmp_path: Path) -
         assert "variant.uniform.recipe: uniform is not trained, so it has no recipe" in complaint(tmp_path, text)
 
 
+def test_selection_needs_validation_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    selecting = TEXT.replace("4e-3", "4e-3\nselect = 'best-validation'")
+    assert load_suite(write_suite(tmp_path, selecting))
+    everything = replace(get_task("digits"), sizes=(4000, 0, 1000))
+    monkeypatch.setattr(resolve_module, "get_task", lambda name: everything)
+    at, said = "variant.gated-pixelcnn.recipe: on task.digits", "needs validation images, and there are none; expected 'last'"
+    assert f"{at}, select = 'best-validation' {said}" in complaint(tmp_path, selecting)
+    assert "uniform" not in complaint(tmp_path, selecting)  # which has no recipe
+    assert load_suite(write_suite(tmp_path))
+
+
+def test_selection_is_part_of_a_trained_run_alone(tmp_path: Path) -> None:
+    def keys(more: str) -> list[str]:
+        text = TEXT.replace("4e-3", f"4e-3{more}")
+        return [spec.key for spec in specs_of(load_suite(write_suite(tmp_path, text)), seeds=[0])]
+
+    uniform, gated = keys("")
+    assert keys("\nselect = 'last'") == [uniform, gated]
+    same, other = keys("\nselect = 'best-validation'")
+    assert (same, other) == (uniform, other)
+    assert other != gated
+
+
 def test_mistakes_of_shape_come_all_at_once(tmp_path: Path) -> None:
     text = TEXT.replace("seeds = [1, 2]", 'seeds = "all"').replace("4e-3", '"fast"').replace("updates = 10", "updates = 1.5")
     said = complaint(tmp_path, text)
@@ -268,7 +305,7 @@ def test_a_folder_of_images_is_a_task(tmp_path: Path) -> None:
     folder = tmp_path / "birds"
     text = TEXT.replace('name = "digits"', f'name = "folder:{folder}"')
     said = complaint(tmp_path, text)
-    assert f"task.folder:{folder}: There is no folder '{folder}'" in said
+    assert f"task.{shortened(f'folder:{folder}')}: There is no folder '{folder}'" in said
     assert "\n" not in said
     for split in ("train", "valid"):
         (folder / split).mkdir(parents=True)
@@ -306,3 +343,19 @@ def test_suites_and_plans_need_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_variant_has_seeds_of_its_own_and_on_a_task(tmp_path: Path) -> None:
+    text = TEXT.replace("[[variant]]\n", "[[variant]]\nseeds = [0, 2]\non.digits.seeds = [5]\n", 1)
+    suite = load_suite(write_suite(tmp_path, text))
+    own = suite.variants[0].name
+    asked = {variant.name: [spec.seed for spec in specs_of(suite) if spec.variant == variant.name] for variant in suite.variants}
+    assert asked.pop(own) == [5]
+    assert set(map(tuple, asked.values())) == {suite.seeds}
+    assert {spec.seed for spec in specs_of(suite, seeds=[7])} == {7}
+    elsewhere = load_suite(write_suite(tmp_path, text.replace("on.digits", "on.photos").replace('name = "digits"', 'name = "photos"')))
+    assert [spec.seed for spec in specs_of(elsewhere) if spec.variant == own] == [5]
+    on_neither = load_suite(write_suite(tmp_path, text.replace("on.digits.seeds = [5]\n", "")))
+    assert [spec.seed for spec in specs_of(on_neither) if spec.variant == own] == [0, 2]
+    for wrong in ("[]", "[1, 1]", "[-1]"):
+        assert "seeds must be different whole numbers" in complaint(tmp_path, text.replace("seeds = [0, 2]", f"seeds = {wrong}"))

@@ -19,6 +19,11 @@ class Settings:
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 
+    @property
+    def whole_batch(self) -> str | None:
+        """The setting by which a loss is no mean over images, so that a batch cannot be trained on in parts; None where there is none."""
+        return None
+
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain JSON values, for the run key and the record."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pixelbench.key_fields import added_later
 from pixelbench.models.settings.common import FirstLayer, NetworkSettings, check_least, check_maps, check_odd
 
 
@@ -11,6 +12,7 @@ class PixelCNNSettings(NetworkSettings):
 
     `first_layer` is `causal`, or one of two planted faults: `residual` (a residual connection around the first layer) and `mask-b`
     (mask B where mask A belongs). Both let a sub-pixel see itself. `skip` lets every layer reach the head directly.
+    `weight_norm` normalises the weights of every layer (Salimans and Kingma 2016).
     """
 
     layers: int = 7
@@ -21,6 +23,7 @@ class PixelCNNSettings(NetworkSettings):
     first_layer: FirstLayer = "causal"
     residual: bool = True
     skip: bool = False
+    weight_norm: bool = added_later(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from pixelbench.key_fields import added_later
 from pixelbench.models.settings.common import NetworkSettings, check_least, check_maps, check_odd
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
 
 Decoder = Literal["without-upsampling", "straight", "spatial", "with-upsampling"]
 
+#: More is meant by nobody: a warm-up is not longer than a training, and no image has so many nats for each of its latents.
+_MOST = {"kl_warmup_epochs": 1e6, "free_bits": 1e4}
 #: The smallest images: below, there is nothing for a strided encoder to do.
 LEAST_SIZE = 8
 #: The smallest images whose quarter has 4x4 places.
@@ -23,7 +26,12 @@ class PixelVAESettings(NetworkSettings):
     image, at the first layer alone. `condition_maps = 0` takes as many as `maps`.
 
     `hierarchy = 2`: the pixels depend on a map z1 with `latent_maps` numbers a place (0: as many as `latent`), and z1 on a vector z2 of
-    `latent` numbers. `kl_warmup`: in how many updates the weight of the KL term rises from 0 to 1.
+    `latent` numbers.
+
+    `kl_warmup`: in how many updates the weight of the KL term rises from 0 to 1; `kl_warmup_epochs`: the same in epochs.
+
+    `free_bits`: so many nats of each latent cost nothing in training, as a mean over the batch (Kingma et al. 2016, eq. 15); of a map all
+    its places together. `weight_norm`: of every layer, those of the encoder too.
     """
 
     decoder: Decoder = "without-upsampling"
@@ -40,11 +48,19 @@ class PixelVAESettings(NetworkSettings):
     head_maps: int = 64
     gates: bool = True
     skip: bool = False
+    kl_warmup_epochs: float = added_later(0.0)
+    free_bits: float = added_later(0.0)
+    weight_norm: bool = added_later(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_least(self, 1, "latent", "encoder_maps", "maps", "head_maps")
-        check_least(self, 0, "latent_maps", "condition_maps", "kl_warmup", "layers")
+        check_least(self, 0, "latent_maps", "condition_maps", "kl_warmup", "layers", "kl_warmup_epochs", "free_bits")
+        for name, most in _MOST.items():
+            if not getattr(self, name) <= most:
+                raise ValueError(f"{name} must be at most {most:,}, got {getattr(self, name):,}")
+        if self.kl_warmup and self.kl_warmup_epochs:
+            raise ValueError("kl_warmup counts updates and kl_warmup_epochs epochs; say one of the two")
         check_odd(self, "kernel", "first_kernel")
         if self.condition_maps and not self.upsamples:
             raise ValueError(f"condition_maps = {self.condition_maps} has no meaning with decoder = '{self.decoder}'")
@@ -63,6 +79,10 @@ class PixelVAESettings(NetworkSettings):
         if self.hierarchy == 2 and min(height, width) < LEAST_SIZE_OF_TWO_LEVELS:
             least = f"{LEAST_SIZE_OF_TWO_LEVELS}x{LEAST_SIZE_OF_TWO_LEVELS}"
             raise ValueError(f"hierarchy = 2 needs images of at least {least}, whose quarter has 4x4 places; got {height}x{width}")
+
+    @property
+    def whole_batch(self) -> str | None:
+        return "free_bits" if self.free_bits else None
 
     @property
     def upsamples(self) -> bool:
@@ -85,6 +105,7 @@ class PixelVAESettings(NetworkSettings):
             skip=self.skip,
             head=self.head,
             components=self.components,
+            weight_norm=self.weight_norm,
             condition="map" if self.upsamples else "vector",
             condition_size=size,
             condition_at={"without-upsampling": "layers-and-head", "with-upsampling": "first"}.get(self.decoder, "layers"),  # type: ignore[arg-type]
