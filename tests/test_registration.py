@@ -1,15 +1,17 @@
 """What is registered by name: once, by a name that can be one, and found where a package announces it."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pixelbench import registration
-from pixelbench.data import TASKS
+from pixelbench.data import TASKS, Task, register_task
 from pixelbench.errors import UserError
-from pixelbench.evaluation.quality import STATISTICS, register_statistic
+from pixelbench.evaluation.quality import STATISTICS, check_statistics, own_statistics, register_statistic, sample_statistics
 from pixelbench.models.families import FAMILIES, register_family
 from pixelbench.models.settings.baselines import NoSettings
 from pixelbench.registration import Registry
@@ -192,3 +194,75 @@ def test_a_statistic_that_cannot_be_is_refused(name: str, changes: dict[str, obj
     with pytest.raises(ValueError, match=said):
         register_statistic(name, **about)(lambda images, levels: 0.0)  # type: ignore[arg-type]
     assert name not in STATISTICS
+
+
+def task(**changes: object) -> Task:
+    """A task that could be registered, but for the changes."""
+    values = {name: getattr(TASKS["digits"], name) for name in ("channels", "height", "width", "levels", "digest", "builder", "sizes")}
+    about = dict.fromkeys(("title", "preprocessing", "split_rule", "source"), "said")
+    return Task(**{"name": "theirs", **values, **about, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"levels": 1}, ValueError, "2 to 256 levels"),
+        ({"levels": 257}, ValueError, "2 to 256 levels"),
+        ({"height": 0}, ValueError, "positive sizes"),
+        ({"name": "folder:mine"}, ValueError, "stands for a folder of images"),
+        ({"name": "imagenet32"}, ValueError, "stands for a folder of images"),
+        ({"name": "digits"}, UserError, "has registered a task 'digits' already"),
+    ],
+)
+def test_a_task_that_cannot_be_is_refused(changes: dict[str, object], error: type[Exception], said: str) -> None:
+    before = TASKS["digits"]
+    with pytest.raises(error, match=said):
+        register_task(task(**changes))
+    assert "theirs" not in TASKS
+    assert TASKS["digits"] is before
+
+
+@pytest.fixture
+def fickle() -> Iterator[list[object]]:
+    """A registered statistic that gives, or raises, what the list holds last."""
+    answers: list[object] = [0.5]
+
+    def function(images: np.ndarray, levels: int) -> float | None:
+        if isinstance(answers[-1], Exception):
+            raise answers[-1]
+        return answers[-1]  # type: ignore[return-value]
+
+    register_statistic("fickle", title="t", meaning="m")(function)
+    yield answers
+    for known in (STATISTICS._entries, STATISTICS._modules):
+        del known["fickle"]
+
+
+IMAGES = np.zeros((2, 1, 3, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (ZeroDivisionError("none"), "The statistic 'fickle' raised ZeroDivisionError: none."),
+        ("many", "The statistic 'fickle' raised ValueError"),
+        (float("nan"), "The statistic 'fickle' gave nan; None says that it is undefined."),
+    ],
+)
+def test_a_statistic_of_others_stops_before_training_and_costs_nothing_after_it(fickle: list[object], answer: object, said: str) -> None:
+    assert sample_statistics(IMAGES, 4)["fickle"] == 0.5
+    check_statistics(IMAGES, 4)
+    fickle.append(answer)
+    with pytest.raises(UserError, match=re.escape(said)):
+        check_statistics(IMAGES, 4)
+    with pytest.warns(UserWarning, match=re.escape(said)):
+        found = sample_statistics(IMAGES, 4)
+    assert found["fickle"] is None
+    assert found["zeros"] == 1
+
+
+def test_none_is_no_fault_of_a_statistic(fickle: list[object]) -> None:
+    fickle.append(None)
+    check_statistics(IMAGES, 4)
+    assert sample_statistics(IMAGES, 4)["fickle"] is None
+    assert "fickle" not in own_statistics()

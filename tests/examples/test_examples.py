@@ -129,7 +129,7 @@ def test_what_a_family_cannot_do_is_found_before_it_is_trained(site: Site) -> No
         "\n    def log_prob(self, images, condition=None):\n        raise NotImplementedError('not written yet')\n\n\nclass MaskedLinear"
     )
     module.write_text(module.read_text().replace("\n\nclass MaskedLinear", broken, 1))
-    code, _, err = site.pixelbench("run", "--suite", site.suite(FAMILY), "--budget", "smoke", "--only", "*/masked-mlp")
+    code, _, err = site.pixelbench("run", "--suite", site.suite(FAMILY), "--budget", "smoke", "--only", "*/masked-mlp", "--workers", "0")
     record = site.record("digits", "masked-mlp")
     assert (code, record["status"], record["cost"]["updates"]) == (1, "failed", 0), err
     assert record["error"]["message"] == (
@@ -148,7 +148,7 @@ def test_a_task_is_loaded_and_learned(site: Site) -> None:
         '[[task]]\nname = "stripes"\n[[variant]]\nname = "uniform"\nfamily = "uniform"\n'
         '[[variant]]\nname = "fvsbn"\nfamily = "fvsbn"\n'
     )
-    code, out, err = site.pixelbench("run", "--suite", suite, "--workers", "2")
+    code, out, err = site.pixelbench("run", "--suite", suite, "--workers", "0")
     assert code == 0, out + err
     bits = {name: site.record("stripes", name)["likelihood"]["bits_per_dim"] for name in ("uniform", "fvsbn")}
     assert bits["uniform"] == pytest.approx(1)
@@ -164,7 +164,7 @@ def test_a_task_is_loaded_and_learned(site: Site) -> None:
 def test_a_statistic_is_measured_and_shown(site: Site) -> None:
     site.install("roughness-statistic")
     suite = site.suite(UNIFORM)
-    code, out, err = site.pixelbench("run", "--suite", suite, "--budget", "smoke")
+    code, out, err = site.pixelbench("run", "--suite", suite, "--budget", "smoke", "--workers", "0")
     assert code == 0, out + err
     samples = site.record("digits", "uniform")["samples"]
     images = np.random.default_rng(0).integers(0, 17, (200, 1, 8, 8))
@@ -188,7 +188,7 @@ def test_a_statistic_that_fails_is_found_before_training(site: Site) -> None:
     source = module.read_text()
     suite = site.suite(UNIFORM)
     module.write_text(source.replace("values = images", "values = images.mean(9)"))
-    assert site.pixelbench("run", "--suite", suite, "--budget", "smoke")[0] == 1
+    assert site.pixelbench("run", "--suite", suite, "--budget", "smoke", "--workers", "0")[0] == 1
     error = site.record("digits", "uniform")["error"]
     assert error["message"].startswith("The statistic 'roughness' raised AxisError")
     assert site.record("digits", "uniform")["likelihood"] is None
@@ -196,7 +196,7 @@ def test_a_statistic_that_fails_is_found_before_training(site: Site) -> None:
 
 def test_a_claim_gets_a_verdict(site: Site) -> None:
     suite = EXAMPLES / "claimed-figure" / "suite.toml"
-    code, out, err = site.pixelbench("run", "--suite", str(suite), "--only", "*/histogram")
+    code, out, err = site.pixelbench("run", "--suite", str(suite), "--only", "*/histogram", "--workers", "0")
     assert code == 0, out + err
     (found,) = json.loads(site.pixelbench("report", "--suite", str(suite), "--json")[1])["published"]
     assert (found["published"], found["printed"], found["verdict"]) == (2.43, "2.43", "reproduced")
