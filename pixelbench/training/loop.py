@@ -100,8 +100,6 @@ class Trainer:
             raise UserError(f"{misfit}.")
         self.model, self.recipe, self.plan, self.redrawn = model, recipe, plan, redrawn
         self.parts = micro_batches(recipe.batch, plan.micro_batch)
-        if len(self.parts) > 1 and getattr(model.settings, "free_bits", 0):
-            raise UserError("free_bits are of a whole batch's mean, which no micro-batch knows; leave the micro-batch out.")
         for weight in model.parameters():  # channels last: 1.2 times as fast
             if weight.dim() == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)

@@ -437,7 +437,7 @@ def test_free_bits_of_a_batch_are_not_trained_in_parts():
         arguments = (model, images_of(model, 8), images_of(model, 2), Recipe(batch=4, precision="fp32"))
         assert Trainer(*arguments, Plan(2, 0)).parts
         if free:
-            with pytest.raises(UserError, match="free_bits are of a whole batch's mean"):
+            with pytest.raises(UserError, match="free_bits is of the mean of a whole batch"):
                 Trainer(*arguments, Plan(2, 0, micro_batch=2))
         else:
             assert len(Trainer(*arguments, Plan(2, 0, micro_batch=2)).parts) == 2

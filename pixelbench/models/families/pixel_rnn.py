@@ -17,6 +17,7 @@ Bernoulli on binary images.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 
 from pixelbench.models.base import AutoregressiveModel, InputEncoding
 from pixelbench.models.families.pixelcnn import Head, HeadFace, Skips, SkipsFace, pointwise
-from pixelbench.models.heads import make_output
+from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.layers.causal import CausalConv2d, colours, slices_by_colour
 from pixelbench.models.settings.lstm import DiagonalBiLSTMSettings
 
@@ -112,7 +113,7 @@ class PixelRNN(AutoregressiveModel):
             parts = [pointwise_product(layer, x) for layer, x in zip(cast("list[CausalConv2d]", self.skips.layers), reached, strict=True)]
             h = torch.stack(parts).sum(0)
         h = F.relu(pointwise_product(self.head.mix, F.relu(h)))
-        return self.output.raw(pointwise_product(self.head.out, h))
+        return self.output.raw(outside_autocast(partial(pointwise_product, self.head.out), h))
 
     def stepper(self, batch: int, condition: Tensor | None = None) -> "PixelRNNStepper":
         return PixelRNNStepper(self, batch)
