@@ -206,8 +206,8 @@ def task(**changes: object) -> Task:
 @pytest.mark.parametrize(
     ("changes", "error", "said"),
     [
-        ({"levels": 1}, ValueError, "2 to 256 levels"),
-        ({"levels": 257}, ValueError, "2 to 256 levels"),
+        ({"levels": 1}, ValueError, "2 to 65,536 levels"),
+        ({"levels": 65_537}, ValueError, "2 to 65,536 levels"),
         ({"height": 0}, ValueError, "positive sizes"),
         ({"name": "folder:mine"}, ValueError, "stands for a folder of images"),
         ({"name": "imagenet32"}, ValueError, "stands for a folder of images"),

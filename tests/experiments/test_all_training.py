@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("present_code")
 def spec(monkeypatch: pytest.MonkeyPatch) -> RunSpec:
     unpinned = replace(DIGITS, all_training="0" * 64).with_split("all-training")
     task = replace(DIGITS, all_training=data_digest(unpinned.builder()))
-    monkeypatch.setitem(registry._TASKS, "digits", task)
+    monkeypatch.setitem(registry.TASKS._entries, "digits", task)
     usual = spec_of("digits/gated-pixelcnn", updates=12)
     digest = task.with_split("all-training").digest
     return replace(usual, task={**usual.task, "digest": digest}, recipe={**usual.recipe, "split": "all-training"})

@@ -40,7 +40,7 @@ def task(kind: str = "int16") -> Task:
 
 @pytest.mark.parametrize("kind", ["int16", "int32"])
 def test_a_run_is_trained_scored_and_sampled(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry._TASKS, f"codes-{kind}", task(kind))
+    monkeypatch.setitem(registry.TASKS._entries, f"codes-{kind}", task(kind))
     usual = spec_of("digits/gated-pixelcnn", updates=6)
     facts = {name: getattr(task(kind), name) for name in usual.task}
     spec = replace(usual, task=facts, settings={**usual.settings, "input_encoding": "one-hot"})
