@@ -77,7 +77,7 @@ class _Scan(torch.autograd.Function):
         inputs, weights, state, gates, read, cells, squashed = ctx.saved_tensors
         by_gates, by_state, *by_initial = _backwards(grad, state, gates, read, cells, squashed, *_numbers(ctx.walk))
         by_inputs = torch.bmm(weights, by_gates).unflatten(2, (-1, grad.shape[3])) if ctx.needs_input_grad[0] else None
-        found = (by_inputs, torch.bmm(by_gates, inputs.mT).mT, by_state, *by_initial)
+        found = (by_inputs, torch.bmm(inputs, by_gates.mT), by_state, *by_initial)
         return *(None if by is None else by.to(kind) for by, kind in zip(found, ctx.kinds, strict=True)), None
 
 
