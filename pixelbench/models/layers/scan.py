@@ -64,7 +64,7 @@ class _Scan(torch.autograd.Function):
     def forward(ctx: Any, *arguments: Any) -> Tensor:
         *tensors, walk = arguments
         inputs, weights, state, first_hidden, first_cell = tensors
-        low = _precision_of_products(inputs)
+        low = precision_of_products(inputs)
         inputs, weights, state = inputs.flatten(2).to(low), weights.to(low), state.to(low)
         hidden, *kept = _forwards(inputs, weights, state, first_hidden, first_cell, *_numbers(walk))
         ctx.walk, ctx.kinds = walk, [tensor.dtype for tensor in tensors]
@@ -214,7 +214,7 @@ def _walk(steps: Sequence[int], slots: int, initial: Sequence[int], taps: int, o
     return Walk(tuple(zip(steps[::3], steps[1::3], steps[2::3], strict=True)), slots, tuple(initial), taps, own)
 
 
-def _precision_of_products(x: Tensor) -> torch.dtype:
+def precision_of_products(x: Tensor) -> torch.dtype:
     """As autocast has it for matrix products."""
     kind = x.device.type
     casts = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind) and x.dtype != torch.float64
