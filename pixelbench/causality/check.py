@@ -19,7 +19,7 @@ from pixelbench.causality.analysis.summary import summarise
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.probing.memory import affordable_positions
-from pixelbench.causality.probing.positions import IN_WORDS, by_importance
+from pixelbench.causality.probing.positions import PROBE_ORDER, by_importance
 from pixelbench.causality.probing.preflight import Coupling, find_coupling, later_states, measure_noise
 from pixelbench.causality.probing.probes import Probes
 from pixelbench.causality.probing.sweep import Sweep, Swept
@@ -123,7 +123,7 @@ def measure(
     states = [subject.state, *later]
     sweep = Sweep(subject, states, probes, batch, tolerance, clock)
     swept = sweep.run(order)
-    method = Method("", tolerance, levels, subject.face.input, subject.face.output, seed)
+    method = Method("", tolerance, levels, subject.adapter.input, subject.adapter.output, seed)
     evidence = Evidence(size, mode, after_step, *_sorted(swept), tuple(swept.joint), coupling, not later, noise, method, clock.spent)
     spare = {"per_image": sweep.per_image, "reserve": sweep.concluding(len(swept.positions)) / 2}
     images = look_again(evidence, subject, states, probes, batch, clock, **spare)
@@ -191,7 +191,7 @@ def _sentence(probes: Probes, swept: Swept, asked: int, again: int, states: int,
     total, count = swept.effects.shape
     which = f"all {total} sub-pixels" if count == total else f"{count} of {total} sub-pixels"
     if count < min(asked, total):
-        which += f" ({IN_WORDS})" if fits else f" (as many as fit into memory: {IN_WORDS})"
+        which += f" ({PROBE_ORDER})" if fits else f" (as many as fit into memory: {PROBE_ORDER})"
     parts = [f"{which}: {probes.sentence(asked, swept.rounds)}"]
     parts += [f"a second look at what was not seen, on {again} further random images"] if again else []
     parts += ["from the first call's state and from those of later calls"] if states > 1 else []

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pixelbench.causality.analysis.orders import named_sequences
 from pixelbench.causality.module.adapter import INPUTS, encode
-from pixelbench.causality.module.float64_copy import device_of, widened_copy
+from pixelbench.causality.module.float64_copy import device_of, float64_copy
 from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.probing.raster import folded
 from pixelbench.errors import UserError, first_line, unknown
@@ -138,7 +138,7 @@ def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed
     """(n,) nats."""
     if input not in INPUTS:
         raise unknown("input convention", input, INPUTS)
-    copied: Any = widened_copy(module).eval()
+    copied: Any = float64_copy(module).eval()
     device = device_of(module)
     batches = [torch.from_numpy(np.ascontiguousarray(images[i : i + _BATCH])).to(device) for i in range(0, len(images), _BATCH)]
     fault: Exception | None = None

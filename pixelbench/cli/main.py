@@ -77,10 +77,10 @@ def _guarded(arguments: Sequence[str] | None) -> int:
     except UsageFault as error:
         return _complain(f"{_sentence(error)} See `{_command_path(error)} --help`.")
     except BrokenPipeError:
-        return _nobody_reads()
+        return _broken_pipe()
     except SystemExit as ended:
         if isinstance(ended.__context__, BrokenPipeError):  # typer's answer to it, which would say that a run failed
-            return _nobody_reads()
+            return _broken_pipe()
         raise
     except OSError as error:
         if error.errno not in DISK:
@@ -91,7 +91,7 @@ def _guarded(arguments: Sequence[str] | None) -> int:
         return INTERRUPTED
 
 
-def _nobody_reads() -> int:
+def _broken_pipe() -> int:
     """`pixelbench status | head`: no failure. What is still in the buffer must not be tried again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return FINE

@@ -42,7 +42,7 @@ class AutoregressiveModel(nn.Module):
         conditional: the model must be given a `condition`.
         latent: the likelihood is a bound; `log_prob` then takes `generator` and `importance_samples`.
         completion: `exact`, unknown sub-pixels drawn given all known earlier ones; `approximate` where latents must be found first.
-        sees_ahead: a planted fault lets the network see what it predicts, so it has no row-and-step face.
+        leaks_by_design: a planted fault lets the network see what it predicts, so it has no row-and-step face.
         incremental: it has the incremental mode, `stepper`; without one it is sampled by whole forwards.
     """
 
@@ -50,7 +50,7 @@ class AutoregressiveModel(nn.Module):
     conditional = False
     latent = False
     completion: Literal["exact", "approximate"] = "exact"
-    sees_ahead = False
+    leaks_by_design = False
 
     def __init__(self, channels: int, height: int, width: int, levels: int, settings: Any):
         super().__init__()
@@ -69,7 +69,7 @@ class AutoregressiveModel(nn.Module):
     @property
     def incremental(self) -> bool:
         """Whether `stepper` can be had."""
-        return not self.sees_ahead and type(self).stepper is not AutoregressiveModel.stepper
+        return not self.leaks_by_design and type(self).stepper is not AutoregressiveModel.stepper
 
     def order(self) -> Sequence[tuple[int, int, int]]:
         """(row, column, colour) of every sub-pixel as they are generated: raster order, unless the family has another."""
@@ -100,9 +100,9 @@ class AutoregressiveModel(nn.Module):
     def begin_update(self, update: int) -> None:
         """Told before training update 0, 1, …, for objectives that change with it."""
 
-    def bound(self, condition: Tensor) -> "Bound":
+    def bound(self, condition: Tensor) -> "ConditionedModel":
         """The model for one fixed condition, which `condition[0]` is: an unconditional model, for certificates and enumerations."""
-        return Bound(self, condition[:1])
+        return ConditionedModel(self, condition[:1])
 
     def certifiable(self) -> nn.Module:
         """What a certificate of causality is about: the model itself, bound to some condition, or laid out in an order of its own."""
@@ -161,7 +161,7 @@ class AutoregressiveModel(nn.Module):
         return images
 
 
-class Bound(nn.Module):
+class ConditionedModel(nn.Module):
     """A conditional model with its condition held: (1, …), the same for every image."""
 
     condition: Tensor

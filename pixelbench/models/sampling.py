@@ -111,7 +111,7 @@ def draw(logits: Tensor, uniforms: Tensor) -> Tensor:
 def _fill_cached(
     model: "AutoregressiveModel", images: Tensor, condition: Tensor | None, uniforms: Tensor, held: Tensor | None, temperature: float
 ) -> None:
-    if model.sees_ahead:
+    if model.leaks_by_design:
         raise ValueError("this model sees the sub-pixel it predicts, so it has no cached sampler; use method='naive'")
     stepper = model.stepper(len(images), condition)
     needless = _held_everywhere(held)

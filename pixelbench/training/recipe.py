@@ -87,9 +87,7 @@ class Recipe:
         if micro_batch is None or micro_batch >= self.batch:
             return None
         if whole_batch is not None:
-            return (
-                f"{whole_batch} is of the mean of a whole batch, so its {self.batch:,} images cannot be taken {micro_batch:,} at a time"
-            )
+            return f"{whole_batch} is of the mean of a whole batch, so its {self.batch:,} images cannot be taken {micro_batch:,} at a time"
         if micro_batch >= 1 and self.batch % micro_batch == 0:
             return None
         fitting = next(size for size in range(max(micro_batch, 1), 0, -1) if self.batch % size == 0)

@@ -52,7 +52,7 @@ def test_a_leak_at_one_level_only_is_found_where_levels_are_few() -> None:
 
 
 def test_conditionals_is_the_face_where_there_is_one() -> None:
-    class TwoFaces(Net):
+    class TwoOutputs(Net):
         """Leaks through `forward` only."""
 
         def conditionals(self, images: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def test_conditionals_is_the_face_where_there_is_one() -> None:
         def forward(self, images: Tensor) -> Tensor:
             return Net.forward(self, images) + images[:, None]
 
-    assert checked(TwoFaces(1), (1, 3, 4), levels=4).status == "complete"
+    assert checked(TwoOutputs(1), (1, 3, 4), levels=4).status == "complete"
 
 
 def test_the_module_and_the_random_state_are_left_alone() -> None:

@@ -164,7 +164,7 @@ def test_doctor_says_what_is_missing(pixelbench: Pixelbench, tmp_path: Path) -> 
 class Echo:
     """Stands for a model of digits: draws threes where nothing is held."""
 
-    sees_ahead = False
+    leaks_by_design = False
     completion = "exact"
 
     def sample(self, n: int = 0, *, given: Any = None, known: Any = None, **_: object) -> Any:

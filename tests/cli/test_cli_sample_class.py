@@ -16,7 +16,7 @@ from pixelbench.store.spec import RunSpec
 class Painter:
     """Stands for a model of digits with classes: each image is its class everywhere that nothing is held."""
 
-    sees_ahead = False
+    leaks_by_design = False
     completion = "approximate"
 
     def sample(self, n: int = 0, *, condition: torch.Tensor, given: Any = None, known: Any = None, **_: object) -> torch.Tensor:

@@ -140,12 +140,12 @@ def draw_in_another_order(patch: Patch) -> None:
 
 
 def sample_with_a_fault_in_the_cache(patch: Patch) -> None:
-    read = causal.CausalFace.read
+    read = causal.IncrementalConv2d.read
 
-    def late(self: causal.CausalFace, column: int, colour: int) -> Tensor:
+    def late(self: causal.IncrementalConv2d, column: int, colour: int) -> Tensor:
         return read(self, max(column - 1, 0), colour)
 
-    patch.setattr(causal.CausalFace, "read", late)
+    patch.setattr(causal.IncrementalConv2d, "read", late)
 
 
 def take_columns_first(patch: Patch) -> None:

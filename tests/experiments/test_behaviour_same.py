@@ -30,7 +30,7 @@ PACKAGE = Path(pixelbench.__file__).parent
 #: Of every network family, and of all that is not trained.
 EACH_FAMILY = ["colour", "plain", "pixelcnn", "row-lstm", "diagonal", "pp-class", "snail", "vae", "histogram", "uniform", "png", "webp"]
 #: What `pixelbench.models.layers.causal` calls by names that nobody outside the package should care for, and other modules import.
-HELPERS = ("colours", "may_see", "gate", "initialise", "slices_by_colour", "SlidingRows", "CausalFace", "written")
+HELPERS = ("colours", "may_see", "gate", "initialise", "slices_by_colour", "SlidingRows", "IncrementalConv2d", "written")
 
 
 def close(one: dict[str, Any], other: dict[str, Any]) -> bool:

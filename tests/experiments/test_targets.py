@@ -11,7 +11,7 @@ from torch import nn
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign.targets import Target, load_target, parse_settings, parse_shape
-from pixelbench.models.base import Bound
+from pixelbench.models.base import ConditionedModel
 
 SHAPE = (1, 4, 5)
 MODEL = """
@@ -244,5 +244,5 @@ def test_shapes() -> None:
 
 def test_a_conditional_family_is_checked_for_some_class() -> None:
     module = load_target("gated-pixelcnn", ["condition=class", "classes=3", "layers=1", "maps=6"], (1, 3, 3), 4).module
-    assert isinstance(module, Bound)
+    assert isinstance(module, ConditionedModel)
     assert module.conditionals(torch.zeros(2, 1, 3, 3, dtype=torch.uint8)).shape == (2, 4, 1, 3, 3)

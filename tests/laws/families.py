@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelbench.models.base import AutoregressiveModel, Bound
+from pixelbench.models.base import AutoregressiveModel, ConditionedModel
 from pixelbench.models.families import create_model, get_family
 
 Variant = tuple[str, dict[str, Any]]
@@ -128,15 +128,15 @@ def random_conditions(name: str, n: int, shape: tuple[int, int, int], seed: int 
     return torch.randn(n, *size, generator=generator, dtype=torch.float64)
 
 
-def derivatives(model: AutoregressiveModel | Bound, seed: int = 3) -> Tensor:
+def derivatives(model: AutoregressiveModel | ConditionedModel, seed: int = 3) -> Tensor:
     """(outputs, inputs), both in raster order: the largest derivative of a sub-pixel's log-probabilities by another sub-pixel's value.
 
     Values are treated as real numbers, which a scalar input encoding allows.
     """
     channels, height, width = shape = model.shape
     values = random_images(1, shape, model.levels, seed).double().requires_grad_()
-    inner = model.model if isinstance(model, Bound) else model
-    raw = inner(values, *([model.condition] if isinstance(model, Bound) else []))
+    inner = model.model if isinstance(model, ConditionedModel) else model
+    raw = inner(values, *([model.condition] if isinstance(model, ConditionedModel) else []))
     logp = inner.output.log_probs(raw, values)  # (1, levels, C, H, W)
     outputs = logp.permute(0, 3, 4, 2, 1).reshape(-1, model.levels)
     found = torch.zeros(len(outputs), channels * height * width, dtype=torch.float64)

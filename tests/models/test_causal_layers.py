@@ -88,19 +88,19 @@ def test_the_incremental_mode_is_the_same_function(groups: str, kernel: int, abo
 
 def incremental(layer: CausalConv2d, x: Tensor, *, itself: bool, extra: Tensor | None = None) -> Tensor:
     """All outputs in raster order; with mask A a colour is read before it is written."""
-    face, groups = layer.face(len(x), WIDTH), max(layer.inputs) + 1
+    step, groups = layer.incremental(len(x), WIDTH), max(layer.inputs) + 1
     result = torch.full((len(x), len(layer.outputs), HEIGHT, WIDTH), math.nan, dtype=x.dtype)
     places = [[i for i, c in enumerate(layer.inputs) if c == colour] for colour in range(groups)]
     wanted = [[o for o, c in enumerate(layer.outputs) if c == colour] for colour in range(groups)]
     for row in range(HEIGHT):
-        face.begin_row(None if extra is None else extra[:, row])
+        step.begin_row(None if extra is None else extra[:, row])
         for column, colour in itertools.product(range(WIDTH), range(groups)):
             if itself:
-                face.write(column, colour, x[:, places[colour], row, column])
-            result[:, wanted[colour], row, column] = face.read(column, colour)
+                step.write(column, colour, x[:, places[colour], row, column])
+            result[:, wanted[colour], row, column] = step.read(column, colour)
             if not itself:
-                face.write(column, colour, x[:, places[colour], row, column])
-        torch.testing.assert_close(face.written(), x[:, :, row].transpose(1, 2), rtol=0, atol=0)
+                step.write(column, colour, x[:, places[colour], row, column])
+        torch.testing.assert_close(step.written(), x[:, :, row].transpose(1, 2), rtol=0, atol=0)
     return result
 
 
@@ -118,9 +118,9 @@ def test_rows_above_are_the_sum_over_their_taps(kernel: int, strict: bool, dilat
         expected[:, o] += weight * moved(x[:, i], -strict - dilation * up, dilation * right)
     with torch.no_grad():
         torch.testing.assert_close(layer(x), expected, rtol=0, atol=1e-12)
-        face, given = layer.face(2, WIDTH), [x[:, :, row].transpose(1, 2) for row in range(HEIGHT)]
+        step, given = layer.incremental(2, WIDTH), [x[:, :, row].transpose(1, 2) for row in range(HEIGHT)]
         newest = [None, *given[:-1]] if strict else given
-        slid = torch.stack([face.slide(row) for row in newest], 1).permute(0, 3, 1, 2)
+        slid = torch.stack([step.slide(row) for row in newest], 1).permute(0, 3, 1, 2)
         torch.testing.assert_close(slid, expected, rtol=0, atol=1e-12)
 
 

@@ -20,7 +20,7 @@ from pixelbench.models.layers.shifted import (
     right_shift,
     with_ones,
 )
-from pixelbench.models.layers.shifted_incremental import BlockFace, Cursor, PixelFaces, PixelRow, RowFaces
+from pixelbench.models.layers.shifted_incremental import Cursor, IncrementalBlock, IncrementalPixels, IncrementalRows, PixelRow
 
 HEIGHT, WIDTH = 4, 6
 Seen = set[tuple[int, int]]
@@ -150,18 +150,18 @@ def test_a_block_is_the_same_a_row_and_a_pixel_at_a_time(extra: int):
     cursor = Cursor()
     for right in (False, True):
         made = block(right=right, extra=extra)
-        faces = PixelFaces(2, WIDTH, 1, cursor) if right else RowFaces(cursor)
-        face, full = cast("BlockFace", faces(made, 0)), made(x, given)
+        incremental = IncrementalPixels(2, WIDTH, 1, cursor) if right else IncrementalRows(cursor)
+        step, full = cast("IncrementalBlock", incremental(made, 0)), made(x, given)
         for row in range(HEIGHT):
             cursor.row = row
-            if isinstance(faces, RowFaces):
+            if isinstance(incremental, IncrementalRows):
                 part = slice(row, row + 1)
-                torch.testing.assert_close(face(x[:, :, part], None if given is None else given[:, :, part]), full[:, :, part])
+                torch.testing.assert_close(step(x[:, :, part], None if given is None else given[:, :, part]), full[:, :, part])
                 continue
-            faces.begin_row()
+            incremental.begin_row()
             for column in range(WIDTH):
                 cursor.column = column
-                found = face(x[:, :, row, column], None if given is None else given[:, :, row, column])
+                found = step(x[:, :, row, column], None if given is None else given[:, :, row, column])
                 torch.testing.assert_close(found, full[:, :, row, column])
 
 

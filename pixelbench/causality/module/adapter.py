@@ -19,7 +19,7 @@ _CHANGES = 3
 
 
 @dataclass(frozen=True)
-class Face:
+class ModuleAdapter:
     """Integer images in, (B, K, C, H, W) out.
 
     Attributes:
@@ -52,7 +52,7 @@ class Face:
         return self.layout.arrange(output, known)
 
 
-def find_face(
+def find_adapter(
     call: Callable[[Tensor], Any],
     shape: tuple[int, int, int],
     levels: int,
@@ -62,7 +62,7 @@ def find_face(
     select: int | str | None = None,
     device: torch.device,
     dtype: torch.dtype,
-) -> Face:
+) -> ModuleAdapter:
     """What was asked for, and what was not asked for by trying: a few random images are put through `call`.
 
     Where integers and floats both run, the convention is taken under which more single changes move the output (a module that turns floats
@@ -82,13 +82,13 @@ def find_face(
     if not running:
         raise _nothing_runs(tried, images) from next(iter(tried.values()))
     known = _known(_TRIAL, shape)
-    faces = []
+    adapters = []
     for name, raw in running.items():
         result = selected(raw, path)
         found = layout or infer_layout(result.shape, known)
         check_layout(found, result.shape, known)
-        faces.append(Face(name, found.pattern, path, shape, levels, dtype, found))
-    return faces[0] if len(faces) == 1 else max(faces, key=lambda face: _answers(call, face, images[0]))
+        adapters.append(ModuleAdapter(name, found.pattern, path, shape, levels, dtype, found))
+    return adapters[0] if len(adapters) == 1 else max(adapters, key=lambda adapter: _answers(call, adapter, images[0]))
 
 
 def encode(images: Tensor, convention: str, levels: int, dtype: torch.dtype) -> Tensor:
@@ -166,17 +166,17 @@ def _try(call: Callable[[Tensor], Any], batch: Tensor) -> Any:
         return error
 
 
-def _answers(call: Callable[[Tensor], Any], face: Face, image: Tensor) -> int:
+def _answers(call: Callable[[Tensor], Any], adapter: ModuleAdapter, image: Tensor) -> int:
     """How many of a few single changes move the output at all."""
     rng = np.random.default_rng(1)
     images = image[None].repeat(1 + _CHANGES, 1, 1, 1)
     flat = images.flatten(1)
     for i, place in enumerate(rng.integers(0, max(1, flat.shape[1] // 2), _CHANGES), start=1):
-        flat[i, place] = (flat[i, place] + int(rng.integers(1, face.levels))) % face.levels
-    raw = _try(call, face.encode(flat.view_as(images)))
+        flat[i, place] = (flat[i, place] + int(rng.integers(1, adapter.levels))) % adapter.levels
+    raw = _try(call, adapter.encode(flat.view_as(images)))
     if isinstance(raw, BaseException):
         return -1
-    output = face.arrange(raw, len(images))
+    output = adapter.arrange(raw, len(images))
     return int((output[1:] != output[:1]).flatten(1).any(1).sum())
 
 

@@ -11,7 +11,7 @@ from pixelbench.causality.module.state import entries, parts_of
 from pixelbench.errors import UserError, first_line
 
 
-def widened_copy(module: nn.Module) -> nn.Module:
+def float64_copy(module: nn.Module) -> nn.Module:
     """A deep copy with parameters, buffers and tensors that are plain attributes (masks for instance) in float64.
 
     Raises:

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelbench.causality.module.adapter import find_face
-from pixelbench.causality.module.float64_copy import device_of, widened_copy
+from pixelbench.causality.module.adapter import find_adapter
+from pixelbench.causality.module.float64_copy import device_of, float64_copy
 from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.module.state import State, parts_of
 from pixelbench.errors import UserError, first_line
@@ -23,7 +23,7 @@ class Subject:
     Attributes:
         name: the class of the module.
         draws: the module has drawn random numbers in some call, so that a place in the batch has noise of its own.
-        face: how images enter the module and how its output is read.
+        adapter: how images enter the module and how its output is read.
         state: what calls start from when they are given no other.
     """
 
@@ -43,7 +43,7 @@ class Subject:
         self.shape, self.levels = shape, levels
         self.draws = False
         self._process = os.getpid()
-        self._module = widened_copy(module)
+        self._module = float64_copy(module)
         self._mode, self._seed = mode, seed
         self._device = device_of(module)
         self._call: Any = self._module
@@ -52,7 +52,7 @@ class Subject:
             input, output = "int" if input == "auto" else input, output or "b k c h w"
         self.save()
         options: Any = {"input": input, "output": output, "select": select}
-        self.face = find_face(self._raw, shape, levels, **options, device=self._device, dtype=torch.float64)
+        self.adapter = find_adapter(self._raw, shape, levels, **options, device=self._device, dtype=torch.float64)
 
     def __call__(self, images: np.ndarray, state: State | None = None) -> Tensor:
         """Images (B, C, H, W), any integer dtype → outputs (B, K, C, H, W) in float64, from `state`, or from the one all calls start from.
@@ -72,7 +72,7 @@ class Subject:
             raise
         except (Exception, SystemExit) as error:
             raise self._failure(error, len(images)) from error
-        return self.face.arrange(raw, len(images)).double()
+        return self.adapter.arrange(raw, len(images)).double()
 
     def with_gradients(self, images: np.ndarray) -> tuple[Tensor, list[nn.Parameter]]:
         """Outputs that know their gradients, and the parameters they may have come from; the module is in training meanwhile.
@@ -84,7 +84,7 @@ class Subject:
         self._set_mode("train")
         try:
             with random_states(self._device, self._seed), float64(), torch.enable_grad():
-                output = self.face.arrange(self._call(self._batch(images)), len(images))
+                output = self.adapter.arrange(self._call(self._batch(images)), len(images))
         except UserError:
             raise
         except (Exception, SystemExit) as error:
@@ -105,7 +105,7 @@ class Subject:
     def _batch(self, images: np.ndarray) -> Tensor:
         # In C order: random layers draw in the order of memory, so another layout would be another mask.
         batch = torch.from_numpy(images.astype(np.int64, order="C")).to(self._device)
-        return self.face.encode(batch)
+        return self.adapter.encode(batch)
 
     def _raw(self, batch: Tensor, *, restored: bool = False) -> Any:
         if not restored:
@@ -123,5 +123,5 @@ class Subject:
             part.train(mode == "train")
 
     def _failure(self, error: BaseException, batch: int) -> UserError:
-        entered = f"{self.face.input} images of shape {(batch, *self.shape)}"
+        entered = f"{self.adapter.input} images of shape {(batch, *self.shape)}"
         return UserError(f"{self.name} failed on {entered}: {first_line(error)}. Mend that first, then check causality.")

@@ -54,13 +54,13 @@ def float64() -> Iterator[None]:
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        with _Widened():
+        with _InFloat64():
             yield
     finally:
         torch.set_default_dtype(default)
 
 
-class _Widened(TorchFunctionMode):
+class _InFloat64(TorchFunctionMode):
     """`images.float()` would meet float64 weights and fail, or round the evidence away to seven digits."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:

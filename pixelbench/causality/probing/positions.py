@@ -3,7 +3,7 @@
 import numpy as np
 
 #: What `by_importance` puts first, in words.
-IN_WORDS = "corners, borders, every colour of interior pixels, residues of strides up to 4, then random ones"
+PROBE_ORDER = "corners, borders, every colour of interior pixels, residues of strides up to 4, then random ones"
 _STRIDE = 4
 #: At how many sub-pixels a trained model is probed for leaks; the complete map is of a narrow copy.
 TRAINED_POSITIONS = 16

@@ -144,7 +144,7 @@ def _draw(
     from pixelbench.files.atomic import write_bytes
 
     model = load_run(run.stored)
-    if method is Method.cached and model.sees_ahead:
+    if method is Method.cached and model.leaks_by_design:
         raise UserError(f"{run.variant} is not causal: it sees what it predicts, so only --method naive can draw from it.")
     if method is Method.cached and not model.incremental:
         raise UserError(f"{run.variant} has no incremental mode, so only --method naive can draw from it.")

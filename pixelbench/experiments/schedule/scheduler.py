@@ -227,7 +227,7 @@ class _Scheduler:
         if worker is None:
             return  # a signal
         if event is None:
-            self._bury(worker)
+            self._on_worker_death(worker)
             return
         turn = self._working[worker]
         turn.heard = self._awake.now()
@@ -271,7 +271,7 @@ class _Scheduler:
             self._tell(cell, event)
         return kind in ("busy", "broken", "end")
 
-    def _bury(self, worker: WorkerProcess) -> None:
+    def _on_worker_death(self, worker: WorkerProcess) -> None:
         """A worker is dead. Its run is interrupted, unless we killed it, or another process has taken the run up already."""
         turn = self._working.pop(worker, None)
         if turn is None:

@@ -216,7 +216,7 @@ def _nats_of_selected(trainer: Trainer, small: RunSpec, data: TaskData) -> list[
 
 def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found: _Found) -> None:
     """What a run's record says of the model."""
-    leaky = model.sees_ahead
+    leaky = model.leaks_by_design
     scores = stages.evaluate(model, data, small, leaky=leaky)
     found.numbers["nats of test images"] = scores.test.nats.tolist()
     on_validation = [] if scores.validation_bits_per_dim is None else [scores.validation_bits_per_dim]

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelbench.models.families.pixel_rnn import PixelRNN, RecurrentFace, RecurrentLayer, lstm, maps_first, places
+from pixelbench.models.families.pixel_rnn import IncrementalRecurrentLayer, PixelRNN, RecurrentLayer, lstm, maps_first, places
 from pixelbench.models.families.pixelcnn import pointwise
 from pixelbench.models.layers.causal import CausalConv2d, initialise
 from pixelbench.models.layers.scan import Walk, scan
@@ -67,8 +67,8 @@ class DiagonalBiLSTMLayer(RecurrentLayer):
         """A 1x1 convolution as a matrix (inputs, outputs) and a bias (1, outputs)."""
         return (layer.weight * layer.mask)[:, :, 0, 0].T, layer.bias[None]
 
-    def face(self, batch: int, width: int) -> "DiagonalBiLSTMFace":
-        return DiagonalBiLSTMFace(self, batch, width)
+    def incremental(self, batch: int, width: int) -> "IncrementalDiagonalBiLSTM":
+        return IncrementalDiagonalBiLSTM(self, batch, width)
 
 
 def diagonal_order(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -98,7 +98,7 @@ def diagonals(height: int, width: int) -> Walk:
     return Walk(tuple(steps), steps[-1][1] + steps[-1][2] + 1, tuple(initial), taps=2, own=1)
 
 
-class DiagonalBiLSTMFace(RecurrentFace):
+class IncrementalDiagonalBiLSTM(IncrementalRecurrentLayer):
     """A `DiagonalBiLSTMLayer` in raster order: the pass from the left a sub-pixel at a time, the one from the right a row late, at once.
 
     Rows of states have a place more than the image: place 0 is the initial state, before the row's first pixel.
@@ -106,7 +106,7 @@ class DiagonalBiLSTMFace(RecurrentFace):
 
     def __init__(self, layer: DiagonalBiLSTMLayer, batch: int, width: int):
         super().__init__(layer, batch, width)
-        self.input, self.first = layer.left.face(batch, width), True
+        self.input, self.first = layer.left.incremental(batch, width), True
         hidden, cell = (state[:, None, None].repeat(1, batch, width + 1, 1) for state in (layer.first_hidden, layer.first_cell))
         (self.left, self.right), (left_cell, self.right_cell) = hidden.unbind(0), cell.unbind(0)
         self.hiddens, self.cells = places(self.left, layer.inner), places(left_cell, layer.inner)

@@ -27,8 +27,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelbench.models.base import AutoregressiveModel, Bound, InputEncoding
-from pixelbench.models.families.pixelcnn import Head, HeadFace, Skips, SkipsFace
+from pixelbench.models.base import AutoregressiveModel, ConditionedModel, InputEncoding
+from pixelbench.models.families.pixelcnn import Head, IncrementalHead, IncrementalSkips, Skips
 from pixelbench.models.heads import make_output
 from pixelbench.models.layers.causal import CausalConv2d, RowsAboveConv2d, colours, gate
 from pixelbench.models.layers.condition import ConditionBias, ConditionInput
@@ -46,7 +46,7 @@ class GatedPixelCNN(AutoregressiveModel):
         s = settings
         self.encoding = InputEncoding(s.input_encoding, channels, levels)
         self.output = make_output(s.head, channels, levels, coupled=False, components=s.components)
-        self.sees_ahead, self.conditional = s.first_layer != "causal", s.condition != "none"
+        self.leaks_by_design, self.conditional = s.first_layer != "causal", s.condition != "none"
         maps, pixel = colours(s.maps, channels), list(self.encoding.colours)
         self.first = GatedLayer(pixel, maps, s, (height, width), image=True)
         # The planted fault of lesson (a): the first layer must not have a residual connection, since it would carry the pixel itself.
@@ -80,7 +80,7 @@ class GatedPixelCNN(AutoregressiveModel):
             return None
         return self.condition_input(condition, batch, self.head.mix.weight.dtype)
 
-    def certifiable(self) -> "GatedPixelCNN | Bound":
+    def certifiable(self) -> "GatedPixelCNN | ConditionedModel":
         """Bound to class 0, or to a condition of zeros and ones in turn."""
         if self.condition_input is None:
             return self
@@ -140,16 +140,16 @@ class GatedLayer(nn.Module):
         return gate(x) if self.gates else F.relu(x)
 
 
-class GatedLayerFace:
+class IncrementalGatedLayer:
     """A `GatedLayer` in raster order: the vertical stack a row at a time, the horizontal one a sub-pixel at a time."""
 
     def __init__(self, layer: GatedLayer, batch: int, width: int, height: int, condition: Tensor | None, *, image: bool):
         self.layer, self.image = layer, image
-        self.vertical = None if layer.vertical is None else layer.vertical.face(batch, width)
+        self.vertical = None if layer.vertical is None else layer.vertical.incremental(batch, width)
         # A deeper layer that is strict reads the row before the one it is given; the image's is always given a row late.
         self.late = layer.vertical is not None and layer.vertical.strict and not image
         self.waiting: Tensor | None = None
-        self.horizontal, self.out = layer.horizontal.face(batch, width), layer.out.face(batch, width)
+        self.horizontal, self.out = layer.horizontal.incremental(batch, width), layer.out.incremental(batch, width)
         self.biases = _bias_rows(layer.condition, condition, height)
         self.vertical_biases = _bias_rows(layer.vertical_condition, condition, height)
         self.row = -1
@@ -187,26 +187,28 @@ class GatedStepper:
     def __init__(self, model: GatedPixelCNN, batch: int, condition: Tensor | None):
         self.encoding, self.dtype, self.output = model.encoding, model.head.mix.weight.dtype, model.output
         layers = cast("list[GatedLayer]", [model.first, *model.layers])
-        self.faces = [GatedLayerFace(layer, batch, model.width, model.height, condition, image=i == 0) for i, layer in enumerate(layers)]
-        self.skips = None if model.skips is None else SkipsFace(model.skips, batch, model.width)
-        self.head = HeadFace(model.head, batch, model.width)
+        self.layers = [
+            IncrementalGatedLayer(layer, batch, model.width, model.height, condition, image=i == 0) for i, layer in enumerate(layers)
+        ]
+        self.skips = None if model.skips is None else IncrementalSkips(model.skips, batch, model.width)
+        self.head = IncrementalHead(model.head, batch, model.width)
         self.head_biases = _bias_rows(model.head_condition, condition, model.height)
         self.row = -1
 
     def begin_row(self) -> None:
         self.row += 1
-        pixels = self.faces[0].horizontal  # holds the encoded row that has just been drawn
+        pixels = self.layers[0].horizontal  # holds the encoded row that has just been drawn
         v = None if self.row == 0 else pixels.written().clone()
-        for face in self.faces:
-            v = face.begin_row(v)
+        for part in self.layers:
+            v = part.begin_row(v)
         if self.skips is not None:
             self.skips.begin_row()
         self.head.begin_row(None if self.head_biases is None else self.head_biases[self.row])
 
     def logits(self, column: int, colour: int) -> Tensor:
         h = None
-        for face in self.faces:
-            h = face.step(h, column, colour)
+        for part in self.layers:
+            h = part.step(h, column, colour)
             if self.skips is not None:
                 self.skips.add(h, column, colour)
         assert h is not None
@@ -214,7 +216,7 @@ class GatedStepper:
         return self.output.colour_log_probs(self.head.step(h, column, colour))
 
     def put(self, column: int, colour: int, values: Tensor) -> None:
-        self.faces[0].horizontal.write(column, colour, self.encoding.values(values, self.dtype))
+        self.layers[0].horizontal.write(column, colour, self.encoding.values(values, self.dtype))
 
 
 def _bias_rows(bias: ConditionBias | None, condition: Tensor | None, height: int) -> list[Tensor] | None:

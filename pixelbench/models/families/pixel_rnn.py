@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models.base import AutoregressiveModel, InputEncoding
-from pixelbench.models.families.pixelcnn import Head, HeadFace, Skips, SkipsFace, pointwise
+from pixelbench.models.families.pixelcnn import Head, IncrementalHead, IncrementalSkips, Skips, pointwise
 from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.layers.causal import CausalConv2d, colours, slices_by_colour
 from pixelbench.models.settings.lstm import DiagonalBiLSTMSettings
@@ -54,16 +54,16 @@ class RecurrentLayer(nn.Module):
         """(B, 2h, H, W) → hidden states (B, h, H, W)."""
         raise NotImplementedError
 
-    def face(self, batch: int, width: int) -> "RecurrentFace":
+    def incremental(self, batch: int, width: int) -> "IncrementalRecurrentLayer":
         """The row-and-step face for `batch` images of that width."""
         raise NotImplementedError
 
 
-class RecurrentFace:
+class IncrementalRecurrentLayer:
     """A `RecurrentLayer` in raster order."""
 
     def __init__(self, layer: RecurrentLayer, batch: int, width: int):
-        self.residual, self.widen = layer.residual, layer.widen.face(batch, width)
+        self.residual, self.widen = layer.residual, layer.widen.incremental(batch, width)
 
     def begin_row(self) -> None:
         self.widen.begin_row()
@@ -123,15 +123,15 @@ class PixelRNNStepper:
 
     def __init__(self, model: PixelRNN, batch: int):
         self.encoding, self.dtype, self.output = model.encoding, model.first.weight.dtype, model.output
-        self.first = model.first.face(batch, model.width)
-        self.layers = [layer.face(batch, model.width) for layer in cast("list[RecurrentLayer]", list(model.layers))]
-        self.skips = None if model.skips is None else SkipsFace(model.skips, batch, model.width)
-        self.head = HeadFace(model.head, batch, model.width)
+        self.first = model.first.incremental(batch, model.width)
+        self.layers = [layer.incremental(batch, model.width) for layer in cast("list[RecurrentLayer]", list(model.layers))]
+        self.skips = None if model.skips is None else IncrementalSkips(model.skips, batch, model.width)
+        self.head = IncrementalHead(model.head, batch, model.width)
 
     def begin_row(self) -> None:
-        for face in (self.first, *self.layers, self.skips, self.head):
-            if face is not None:
-                face.begin_row()
+        for part in (self.first, *self.layers, self.skips, self.head):
+            if part is not None:
+                part.begin_row()
 
     def logits(self, column: int, colour: int) -> Tensor:
         x = self.first.read(column, colour)

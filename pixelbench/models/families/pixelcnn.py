@@ -40,7 +40,7 @@ class PixelCNN(AutoregressiveModel):
         s, conditioning = settings, settings.colour_conditioning
         self.encoding = InputEncoding(s.input_encoding, channels, levels)
         pixel, path = self.encoding.colours, colours(2 * s.maps, channels)
-        self.sees_ahead = s.first_layer != "causal"
+        self.leaks_by_design = s.first_layer != "causal"
         mask_b = s.first_layer == "mask-b"
         self.first = CausalConv2d(pixel, path, s.first_kernel, above=True, itself=mask_b, conditioning=conditioning)
         # The planted fault of lesson (a): the first layer must not have a residual connection, since it would carry the pixel itself.
@@ -81,12 +81,12 @@ class ResidualBlock(nn.Module):
         return x + out if self.residual else out
 
 
-class ResidualBlockFace:
+class IncrementalResidualBlock:
     """A `ResidualBlock` in raster order."""
 
     def __init__(self, block: ResidualBlock, batch: int, width: int):
         self.residual = block.residual
-        self.layers = [layer.face(batch, width) for layer in (block.narrow, block.spread, block.widen)]
+        self.layers = [layer.incremental(batch, width) for layer in (block.narrow, block.spread, block.widen)]
 
     def begin_row(self) -> None:
         for layer in self.layers:
@@ -114,22 +114,22 @@ class Skips(nn.Module):
         return torch.stack(parts).sum(0)
 
 
-class SkipsFace:
+class IncrementalSkips:
     """`Skips` in raster order: `add` in the order of the layers, then `total`."""
 
     def __init__(self, skips: Skips, batch: int, width: int):
-        self.faces = [layer.face(batch, width) for layer in cast("list[CausalConv2d]", list(skips.layers))]
+        self.layers = [layer.incremental(batch, width) for layer in cast("list[CausalConv2d]", list(skips.layers))]
         self.parts: list[Tensor] = []
 
     def begin_row(self) -> None:
-        for face in self.faces:
-            face.begin_row()
+        for part in self.layers:
+            part.begin_row()
 
     def add(self, x: Tensor, column: int, colour: int) -> None:
         """One more layer's output (B, this colour's maps)."""
-        face = self.faces[len(self.parts)]
-        face.write(column, colour, x)
-        self.parts.append(face.read(column, colour))
+        part = self.layers[len(self.parts)]
+        part.write(column, colour, x)
+        self.parts.append(part.read(column, colour))
 
     def total(self) -> Tensor:
         """(B, this colour's maps); the next `add` begins anew."""
@@ -152,11 +152,11 @@ class Head(nn.Module):
         return outside_autocast(self.out, F.relu(mixed if bias is None else mixed + bias))
 
 
-class HeadFace:
+class IncrementalHead:
     """A `Head` in raster order."""
 
     def __init__(self, head: Head, batch: int, width: int):
-        self.mix, self.out = head.mix.face(batch, width), head.out.face(batch, width)
+        self.mix, self.out = head.mix.incremental(batch, width), head.out.incremental(batch, width)
 
     def begin_row(self, bias: Tensor | None = None) -> None:
         """`bias` (B, W, middle), as in `Head.forward`."""
@@ -175,15 +175,15 @@ class PixelCNNStepper:
 
     def __init__(self, model: PixelCNN, batch: int):
         self.encoding, self.dtype, self.output = model.encoding, model.first.weight.dtype, model.output
-        self.first = model.first.face(batch, model.width)
-        self.blocks = [ResidualBlockFace(block, batch, model.width) for block in cast("list[ResidualBlock]", list(model.blocks))]
-        self.skips = None if model.skips is None else SkipsFace(model.skips, batch, model.width)
-        self.head = HeadFace(model.head, batch, model.width)
+        self.first = model.first.incremental(batch, model.width)
+        self.blocks = [IncrementalResidualBlock(block, batch, model.width) for block in cast("list[ResidualBlock]", list(model.blocks))]
+        self.skips = None if model.skips is None else IncrementalSkips(model.skips, batch, model.width)
+        self.head = IncrementalHead(model.head, batch, model.width)
 
     def begin_row(self) -> None:
-        for face in (self.first, *self.blocks, self.skips, self.head):
-            if face is not None:
-                face.begin_row()
+        for part in (self.first, *self.blocks, self.skips, self.head):
+            if part is not None:
+                part.begin_row()
 
     def logits(self, column: int, colour: int) -> Tensor:
         x = self.first.read(column, colour)

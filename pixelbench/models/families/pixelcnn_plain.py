@@ -60,17 +60,17 @@ class PlainStepper:
     def __init__(self, model: PlainPixelCNN, batch: int):
         self.encoding, self.output = model.encoding, model.output
         self.dtype = model.convolutions[0].weight.dtype
-        self.first, *self.deeper = [layer.face(batch, model.width) for layer in model.convolutions]
+        self.first, *self.deeper = [layer.incremental(batch, model.width) for layer in model.convolutions]
 
     def begin_row(self) -> None:
-        for face in (self.first, *self.deeper):
-            face.begin_row()
+        for part in (self.first, *self.deeper):
+            part.begin_row()
 
     def logits(self, column: int, colour: int) -> Tensor:
         x = self.first.read(column, colour)
-        for face in self.deeper:
-            face.write(column, colour, F.relu(x))
-            x = face.read(column, colour)
+        for part in self.deeper:
+            part.write(column, colour, F.relu(x))
+            x = part.read(column, colour)
         return self.output.colour_log_probs(x)
 
     def put(self, column: int, colour: int, values: Tensor) -> None:

@@ -31,7 +31,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelbench.models.base import AutoregressiveModel, Bound, InputEncoding
+from pixelbench.models.base import AutoregressiveModel, ConditionedModel, InputEncoding
 from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.layers.condition import ConditionInput
 from pixelbench.models.layers.shifted import (
@@ -46,7 +46,7 @@ from pixelbench.models.layers.shifted import (
     right_shift,
     with_ones,
 )
-from pixelbench.models.layers.shifted_incremental import Cursor, PixelFaces, PixelPointwise, PixelRow, RowConv, RowFaces
+from pixelbench.models.layers.shifted_incremental import Cursor, IncrementalPixels, IncrementalRows, PixelPointwise, PixelRow, RowConv
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
 from pixelbench.models.settings.pixelcnn_pp import PixelCNNPPSettings
 
@@ -90,7 +90,7 @@ class PixelCNNPP(AutoregressiveModel):
             return None
         return self.condition_input(condition, batch, self.head.bias.dtype)
 
-    def certifiable(self) -> "PixelCNNPP | Bound":
+    def certifiable(self) -> "PixelCNNPP | ConditionedModel":
         """Bound to class 0 where there are classes."""
         return self.bound(torch.zeros(1, dtype=torch.long, device=self.device)) if self.conditional else self
 
@@ -126,12 +126,12 @@ class Stream(nn.Module):
         self.expand = nn.ModuleList(Expand2d(maps, right=right) for _ in changes)
         self.up = nn.ModuleList(blocks(s.layers + (scale < s.scales - 1), extra + maps * s.skip) for scale in range(s.scales))
 
-    def parts(self, face: Callable[[nn.Module, int], Any]) -> "Parts":
-        """The blocks and changes of resolution, or their faces: `face` gets each and the scale of its finer side."""
+    def parts(self, part_of: Callable[[nn.Module, int], Any]) -> "Parts":
+        """The blocks and changes of resolution, or their faces: `part_of` gets each and the scale of its finer side."""
         down, up = (
-            [[face(block, scale) for block in cast("nn.ModuleList", at)] for scale, at in enumerate(way)] for way in (self.down, self.up)
+            [[part_of(block, scale) for block in cast("nn.ModuleList", at)] for scale, at in enumerate(way)] for way in (self.down, self.up)
         )
-        shrink, expand = ([face(layer, scale) for scale, layer in enumerate(layers)] for layers in (self.shrink, self.expand))
+        shrink, expand = ([part_of(layer, scale) for scale, layer in enumerate(layers)] for layers in (self.shrink, self.expand))
         return Parts(down, shrink, expand, up, self.skip)
 
 
@@ -189,14 +189,14 @@ class PixelCNNPPStepper:
 
     def __init__(self, model: PixelCNNPP, batch: int, condition: Tensor | None):
         self.output, self.cursor, scales = model.output, Cursor(), model.settings.scales
-        self.faces = PixelFaces(batch, model.width, scales, self.cursor, condition)
+        self.incremental = IncrementalPixels(batch, model.width, scales, self.cursor, condition)
         self.pixels = PixelRow(model.encoding, batch, model.width, model.head.bias)
         self.first_down, self.first_above, self.first_left = (
             RowConv(model.first_down),
             RowConv(model.first_above),
-            self.faces(model.first_left),
+            self.incremental(model.first_left),
         )
-        self.down, self.down_right = model.down.parts(RowFaces(self.cursor, condition)), model.down_right.parts(self.faces)
+        self.down, self.down_right = model.down.parts(IncrementalRows(self.cursor, condition)), model.down_right.parts(self.incremental)
         self.head = PixelPointwise(model.head)
         self.rows: dict[Place, Tensor] = {}  # the newest row of each block of the down stream
         self.coarse: list[dict[int, Tensor]] = [{} for _ in range(scales)]  # the newest row of the other one's last block at each scale
@@ -211,7 +211,7 @@ class PixelCNNPPStepper:
         self.above = above[:, :, 0]
         fresh = self.cursor.scales(len(self.coarse), columns=False)
         self.rows |= self.down.reached(down, fresh=fresh, coarse=self.rows.get(self.down.last(fresh)))
-        self.faces.begin_row(fresh)
+        self.incremental.begin_row(fresh)
 
     def logits(self, column: int, colour: int) -> Tensor:
         if colour == 0:

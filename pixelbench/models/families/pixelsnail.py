@@ -37,7 +37,7 @@ from pixelbench.models.layers.shifted import (
     right_shift,
     with_ones,
 )
-from pixelbench.models.layers.shifted_incremental import Cursor, PixelFaces, PixelPointwise, PixelRow, RowConv
+from pixelbench.models.layers.shifted_incremental import Cursor, IncrementalPixels, PixelPointwise, PixelRow, RowConv
 from pixelbench.models.settings.pixelsnail import PixelSNAILSettings
 
 
@@ -95,9 +95,9 @@ class Block(nn.Module):
         """The image (B, m, H, W), features (B, maps, H, W), coordinates (B, 2, H, W) → features."""
         for layer in self.layers:
             h = layer(h)
-        told = self.keys_and_values(self.content(torch.cat([x, h, place], 1)))
+        kv = self.keys_and_values(self.content(torch.cat([x, h, place], 1)))
         query = self.query(self.question(torch.cat([h, place], 1)))
-        keys, values = told.split([self.key_maps, told.shape[1] - self.key_maps], 1)
+        keys, values = kv.split([self.key_maps, kv.shape[1] - self.key_maps], 1)
         return self.merge(h, attend(query, keys, values))
 
 
@@ -123,11 +123,11 @@ class PixelSNAILStepper:
 
     def __init__(self, model: PixelSNAIL, batch: int):
         self.output, self.cursor, self.width = model.output, Cursor(), model.width
-        self.faces = PixelFaces(batch, model.width, 1, self.cursor)
+        self.incremental = IncrementalPixels(batch, model.width, 1, self.cursor)
         self.pixels = PixelRow(model.encoding, batch, model.width, model.head.bias)
-        self.first_above, self.first_left = RowConv(model.first_above), self.faces(model.first_left)
+        self.first_above, self.first_left = RowConv(model.first_above), self.incremental(model.first_left)
         place = coordinates(model.height, model.width, model.head.bias).flatten(2).expand(batch, -1, -1)
-        self.blocks = [BlockStep(block, self.faces, place) for block in cast("Sequence[Block]", model.blocks)]
+        self.blocks = [BlockStep(block, self.incremental, place) for block in cast("Sequence[Block]", model.blocks)]
         self.head = PixelPointwise(model.head)
         self.above = self.maps = model.head.bias
 
@@ -137,7 +137,7 @@ class PixelSNAILStepper:
         self.cursor.row += 1
         above = self.first_above(self.pixels.begin_row())
         self.above = (above if self.cursor.row else torch.zeros_like(above))[:, :, 0]
-        self.faces.begin_row()
+        self.incremental.begin_row()
 
     def logits(self, column: int, colour: int) -> Tensor:
         if colour == 0:
@@ -167,12 +167,12 @@ class PixelSNAILStepper:
 class BlockStep:
     """A `Block` a pixel at a time, with the keys and values of all pixels so far."""
 
-    def __init__(self, block: Block, faces: PixelFaces, place: Tensor):
-        self.layers = [faces(layer) for layer in block.layers]
-        self.content, self.keys_and_values = faces(block.content), faces(block.keys_and_values)
-        self.question, self.query, self.merge = faces(block.question), faces(block.query), faces(block.merge)
+    def __init__(self, block: Block, incremental: IncrementalPixels, place: Tensor):
+        self.layers = [incremental(layer) for layer in block.layers]
+        self.content, self.keys_and_values = incremental(block.content), incremental(block.keys_and_values)
+        self.question, self.query, self.merge = incremental(block.question), incremental(block.query), incremental(block.merge)
         self.key_maps, self.place = block.key_maps, place
-        self.told = place.new_empty(place.shape[0], place.shape[2], block.keys_and_values.bias.numel())
+        self.kv = place.new_empty(place.shape[0], place.shape[2], block.keys_and_values.bias.numel())
         self.h = place
 
     def ask(self, h: Tensor, pixel: int) -> Tensor:
@@ -181,10 +181,10 @@ class BlockStep:
             h = layer(h)
         self.h = h
         query = self.query(self.question(torch.cat([h, self.place[:, :, pixel]], 1)))
-        keys, values = self.told[:, :pixel, : self.key_maps], self.told[:, :pixel, self.key_maps :]
+        keys, values = self.kv[:, :pixel, : self.key_maps], self.kv[:, :pixel, self.key_maps :]
         weights = torch.softmax(keys @ query[:, :, None] / self.key_maps**0.5, 1)  # (B, pixels, 1); with no pixel the sum below is 0
         return self.merge(h, (weights.transpose(1, 2) @ values)[:, 0])
 
     def tell(self, x: Tensor, pixel: int) -> None:
         """The pixel itself (B, m), after `ask`."""
-        self.told[:, pixel] = self.keys_and_values(self.content(torch.cat([x, self.h, self.place[:, :, pixel]], 1)))
+        self.kv[:, pixel] = self.keys_and_values(self.content(torch.cat([x, self.h, self.place[:, :, pixel]], 1)))

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelbench.models import sampling
-from pixelbench.models.base import AutoregressiveModel, Bound, Stepper
+from pixelbench.models.base import AutoregressiveModel, ConditionedModel, Stepper
 from pixelbench.models.families.gated_pixelcnn import GatedPixelCNN
 from pixelbench.models.layers.latent import Gaussian, OneLevel, Up, standard_normals
 from pixelbench.models.layers.latent_prior import TwoLevels
@@ -88,7 +88,7 @@ class PixelVAE(AutoregressiveModel):
     def stepper(self, batch: int, condition: Tensor | None = None) -> Stepper:
         return self.decoder.stepper(batch, self.decoded(condition))
 
-    def certifiable(self) -> Bound:
+    def certifiable(self) -> ConditionedModel:
         """Bound to standard normals from a fixed seed, as z or as z1."""
         generator = torch.Generator().manual_seed(0)
         return self.bound(standard_normals(1, self.latents.shapes[:1], generator, self.device)[0])

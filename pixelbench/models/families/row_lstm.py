@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelbench.models.families.pixel_rnn import PixelRNN, RecurrentFace, RecurrentLayer, lstm, places
+from pixelbench.models.families.pixel_rnn import IncrementalRecurrentLayer, PixelRNN, RecurrentLayer, lstm, places
 from pixelbench.models.layers.causal import CausalConv2d, initialise
 from pixelbench.models.layers.scan import Walk, scan
 from pixelbench.models.settings.lstm import RowLSTMSettings
@@ -55,8 +55,8 @@ class RowLSTMLayer(RecurrentLayer):
         padded = F.pad(hidden, (0, 0, self.kernel // 2, self.kernel // 2))
         return torch.cat([padded[:, tap : tap + hidden.shape[1]] for tap in range(self.kernel)], 2).flatten(0, 1)
 
-    def face(self, batch: int, width: int) -> "RowLSTMFace":
-        return RowLSTMFace(self, batch, width)
+    def incremental(self, batch: int, width: int) -> "IncrementalRowLSTM":
+        return IncrementalRowLSTM(self, batch, width)
 
 
 def rows(height: int, width: int, kernel: int) -> Walk:
@@ -67,7 +67,7 @@ def rows(height: int, width: int, kernel: int) -> Walk:
     return Walk(steps, (height + 1) * block, tuple(range(reach, reach + width)), taps=kernel, own=reach)
 
 
-class RowLSTMFace(RecurrentFace):
+class IncrementalRowLSTM(IncrementalRecurrentLayer):
     """A `RowLSTMLayer` in raster order: state-to-state once for a whole row, then a sub-pixel at a time.
 
     `row` and `cell` hold the states of this row up to the current sub-pixel, from there on those of the row above.
@@ -75,7 +75,7 @@ class RowLSTMFace(RecurrentFace):
 
     def __init__(self, layer: RowLSTMLayer, batch: int, width: int):
         super().__init__(layer, batch, width)
-        self.layer, self.input = layer, layer.input.face(batch, width)
+        self.layer, self.input = layer, layer.input.incremental(batch, width)
         self.row, self.cell = (state.repeat(batch, width, 1) for state in (layer.first_hidden, layer.first_cell))
         self.hiddens, self.cells = places(self.row, layer.inner), places(self.cell, layer.inner)
 

@@ -86,12 +86,12 @@ class CausalConv2d(nn.Module):
         padded = F.pad(x, (d * self.reach, right, d * (weight.shape[2] - 1), 0))
         return F.conv2d(padded, weight, self.bias, dilation=d)
 
-    def face(self, batch: int, width: int) -> "CausalFace":
+    def incremental(self, batch: int, width: int) -> "IncrementalConv2d":
         """The row-and-step face for `batch` images of that width; take a new one after the weights have changed."""
-        return CausalFace(self, batch, width)
+        return IncrementalConv2d(self, batch, width)
 
 
-class CausalFace:
+class IncrementalConv2d:
     """A `CausalConv2d` in raster order: `begin_row`, then for each column and colour `read` the output and `write` the input.
 
     A colour's input at a pixel may be written after the same colour's output has been read (mask A) or before (mask B); what has not been
@@ -164,7 +164,7 @@ class RowsAboveConv2d(nn.Module):
         top = d * (weight.shape[2] - 1) + self.strict
         return F.conv2d(F.pad(x, (d * self.reach, d * self.reach, top, 0)), weight, self.bias, dilation=d)
 
-    def face(self, batch: int, width: int) -> "SlidingRows":
+    def incremental(self, batch: int, width: int) -> "SlidingRows":
         """The row face for `batch` images of that width."""
         return SlidingRows(self.weight, self.bias, batch, width, self.dilation)
 

@@ -1,4 +1,4 @@
-"""Layers of PixelCNN++ and PixelSNAIL: causal by shifts instead of masks, weight-normalised (faces: `shifted_faces`).
+"""Layers of PixelCNN++ and PixelSNAIL: causal by shifts instead of masks, weight-normalised (faces: `shifted_incremental`).
 
 A *down* layer sees the row and the rows above it in all columns near by, a *down-right* one the row above and this row up to the pixel
 (Salimans et al. 2017, section 2.3). What they read is features of earlier pixels only: the network's first layers are moved by one row or

@@ -110,18 +110,18 @@ class PixelExpand:
         return torch.addmm(self.bias, x, self.weight[row, column])
 
 
-class BlockFace:
-    """A `GatedBlock` in raster order; `face` makes the faces of its layers, `bias` is that of a condition in the shape of their outputs."""
+class IncrementalBlock:
+    """A `GatedBlock` in raster order; `incremental` gives the twin of a layer, `bias` is a condition's, shaped as the layers' outputs."""
 
-    def __init__(self, block: GatedBlock, face: Callable[[Normed], Activation], bias: Tensor | None):
-        self.block, self.enter, self.leave, self.bias = block, face(block.enter), face(block.leave), bias
-        self.mix = None if block.mix is None else face(block.mix)
+    def __init__(self, block: GatedBlock, incremental: Callable[[Normed], Activation], bias: Tensor | None):
+        self.block, self.enter, self.leave, self.bias = block, incremental(block.enter), incremental(block.leave), bias
+        self.mix = None if block.mix is None else incremental(block.mix)
 
     def __call__(self, x: Tensor, extra: Tensor | None = None) -> Tensor:
         return self.block.through(x, extra, self.bias, self.enter, self.mix, self.leave)
 
 
-class RowFaces:
+class IncrementalRows:
     """Makes the row faces of a down stream: called with a layer or block, and the scale of its finer side.
 
     Args:
@@ -134,14 +134,14 @@ class RowFaces:
     def __call__(self, layer: nn.Module, scale: int) -> Any:
         if isinstance(layer, GatedBlock):
             bias = layer.bias(self.condition)
-            return BlockFace(layer, lambda inner: self(inner, scale), None if bias is None else bias[..., None, None])
+            return IncrementalBlock(layer, lambda inner: self(inner, scale), None if bias is None else bias[..., None, None])
         if isinstance(layer, Expand2d):
             return RowExpand(layer, self.cursor, scale)
         return RowConv(layer) if isinstance(layer, ShiftedConv2d) else layer
 
 
-class PixelFaces:
-    """Makes the pixel faces of a down-right stream, as `RowFaces` does, and moves those with a row of their own on."""
+class IncrementalPixels:
+    """Makes the pixel faces of a down-right stream, as `IncrementalRows` does, and moves those with a row of their own on."""
 
     def __init__(self, batch: int, width: int, scales: int, cursor: Cursor, condition: Tensor | None = None):
         self.batch, self.width, self.cursor, self.condition = batch, width, cursor, condition
@@ -149,7 +149,7 @@ class PixelFaces:
 
     def __call__(self, layer: nn.Module, scale: int = 0) -> Any:
         if isinstance(layer, GatedBlock):
-            return BlockFace(layer, lambda inner: self(inner, scale), layer.bias(self.condition))
+            return IncrementalBlock(layer, lambda inner: self(inner, scale), layer.bias(self.condition))
         if isinstance(layer, Expand2d):
             return PixelExpand(layer, self.cursor, scale)
         if isinstance(layer, Pointwise):

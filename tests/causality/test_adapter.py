@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.causality import CausalityReport, check_causality
-from pixelbench.causality.module.adapter import Face, encode, find_face, selected
+from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter, selected
 from pixelbench.errors import UserError
 
 LEVELS = 5
 SHAPE = (3, 4, 5)
 
 
-def face_of(call: Callable[[Tensor], Any], **options: Any) -> Face:
-    return find_face(call, SHAPE, LEVELS, device=torch.device("cpu"), dtype=torch.float64, **options)
+def adapter_of(call: Callable[[Tensor], Any], **options: Any) -> ModuleAdapter:
+    return find_adapter(call, SHAPE, LEVELS, device=torch.device("cpu"), dtype=torch.float64, **options)
 
 
 def shifted(x: Tensor) -> Tensor:
@@ -75,8 +75,8 @@ def saturating(images: Tensor) -> Tensor:
     ids=["embedding", "one-hot", "casts to integers", "scales integers", "saturates", "convolution", "fails on integers"],
 )
 def test_the_convention_is_found_by_trying(call: Callable[[Tensor], Any], input: str) -> None:
-    face = face_of(call)
-    assert (face.input, face.select) == (input, None)
+    adapter = adapter_of(call)
+    assert (adapter.input, adapter.select) == (input, None)
 
 
 @pytest.mark.parametrize("input", ["int", "unit", "symmetric"])
@@ -87,8 +87,8 @@ def test_what_was_asked_for_is_what_enters(input: str) -> None:
         entered.append(images)
         return shifted(images.double())
 
-    face = face_of(call, input=input)
-    assert face.input == input
+    adapter = adapter_of(call, input=input)
+    assert adapter.input == input
     (images,) = entered
     low, high, dtype = {"int": (0, 4, torch.int64), "unit": (0, 1, torch.float64), "symmetric": (-1, 1, torch.float64)}[input]
     assert images.dtype == dtype
@@ -104,7 +104,7 @@ def test_encodings() -> None:
 
 def test_an_unknown_convention_names_the_nearest() -> None:
     with pytest.raises(UserError, match=r"Unknown input convention 'symetric'. Did you mean 'symmetric'"):
-        face_of(one_hot, input="symetric")
+        adapter_of(one_hot, input="symetric")
 
 
 def test_where_nothing_runs_both_tries_are_told() -> None:
@@ -112,7 +112,7 @@ def test_where_nothing_runs_both_tries_are_told() -> None:
         raise RuntimeError("no integers, please.\nReally." if not images.is_floating_point() else "")
 
     with pytest.raises(UserError) as raised:
-        face_of(call)
+        adapter_of(call)
     both = "on integers: no integers, please; on floats in [0, 1]: RuntimeError."
     assert str(raised.value) == f"The module failed on images of shape (2, 3, 4, 5), {both}"
 
@@ -122,11 +122,11 @@ def test_where_both_tries_say_the_same_it_is_said_once() -> None:
         raise ValueError("four channels needed")
 
     with pytest.raises(UserError) as raised:
-        face_of(call)
+        adapter_of(call)
     words = "integers or floats in [0, 1]"
     assert str(raised.value) == f"The module failed on {words} of shape (2, 3, 4, 5): four channels needed."
     with pytest.raises(UserError, match=r"failed on floats in \[-1, 1\] of shape \(2, 3, 4, 5\): four channels needed."):
-        face_of(call, input="symmetric")
+        adapter_of(call, input="symmetric")
 
 
 def test_a_module_that_ends_the_program_does_not_end_ours() -> None:
@@ -134,34 +134,34 @@ def test_a_module_that_ends_the_program_does_not_end_ours() -> None:
         raise SystemExit(4)
 
     with pytest.raises(UserError, match=r"failed on integers or floats in \[0, 1\] of shape .*: it ends the program \(4\)\."):
-        face_of(call)
+        adapter_of(call)
 
 
 def test_only_the_convention_asked_for_is_tried() -> None:
     with pytest.raises(UserError, match="failed on integers of shape"):
-        face_of(Convolved(), input="int")
+        adapter_of(Convolved(), input="int")
 
 
 def test_the_pattern_is_used_and_checked() -> None:
     with pytest.raises(UserError, match=r'laid out.*"b .k c. h w" or "b .c k. h w" or "b k h w"'):
-        face_of(Convolved())
-    face = face_of(Convolved(), output="b (c k) h w")
-    assert face.output == "b (c k) h w"
+        adapter_of(Convolved())
+    adapter = adapter_of(Convolved(), output="b (c k) h w")
+    assert adapter.output == "b (c k) h w"
     raw = torch.arange(21.0).view(1, 21, 1, 1).expand(1, 21, 4, 5)
-    arranged = face.arrange(raw, 1)
+    arranged = adapter.arrange(raw, 1)
     assert arranged.shape == (1, 7, 3, 4, 5)
     assert arranged[0, :, 1, 0, 0].tolist() == [7, 8, 9, 10, 11, 12, 13]
     with pytest.raises(UserError, match="which does not fit 'b k c h w'"):
-        face_of(Convolved(), output="b k c h w")
+        adapter_of(Convolved(), output="b k c h w")
     with pytest.raises(UserError, match="it has no 'w'"):
-        face_of(Convolved(), output="b k c h")
+        adapter_of(Convolved(), output="b k c h")
 
 
 def test_another_size_in_a_later_call_is_told() -> None:
-    face = face_of(one_hot)
-    assert face.arrange(torch.zeros(3, 2, 3, 4, 5), 3).shape == (3, 2, 3, 4, 5)
+    adapter = adapter_of(one_hot)
+    assert adapter.arrange(torch.zeros(3, 2, 3, 4, 5), 3).shape == (3, 2, 3, 4, 5)
     with pytest.raises(UserError, match="which does not fit 'b k c h w'"):
-        face.arrange(torch.zeros(3, 2, 3, 4, 4), 3)
+        adapter.arrange(torch.zeros(3, 2, 3, 4, 4), 3)
 
 
 class Pair(NamedTuple):
@@ -241,9 +241,9 @@ def test_what_ends_the_program_or_returns_one_number_is_a_sentence() -> None:
         raise SystemExit(3)
 
     with pytest.raises(UserError, match=r"it ends the program \(3\)"):
-        face_of(leave)
+        adapter_of(leave)
     with pytest.raises(UserError, match="its first axis must be the 2 images"):
-        face_of(lambda x: x.double().sum())
+        adapter_of(lambda x: x.double().sum())
 
 
 def test_a_distribution_is_selected_from_by_its_tensors() -> None:
@@ -256,12 +256,12 @@ def test_a_distribution_is_selected_from_by_its_tensors() -> None:
 
 
 def test_a_selected_part_is_kept_in_the_face() -> None:
-    face = face_of(lambda x: {"loss": x.sum(), "logits": [one_hot(x)]}, select="logits.0")
-    assert face.select == "logits.0"
-    assert face.arrange({"logits": [torch.zeros(2, 2, *SHAPE)]}, 2).shape == (2, 2, *SHAPE)
-    assert face_of(lambda x: (one_hot(x), x), select=0).select == "0"
+    adapter = adapter_of(lambda x: {"loss": x.sum(), "logits": [one_hot(x)]}, select="logits.0")
+    assert adapter.select == "logits.0"
+    assert adapter.arrange({"logits": [torch.zeros(2, 2, *SHAPE)]}, 2).shape == (2, 2, *SHAPE)
+    assert adapter_of(lambda x: (one_hot(x), x), select=0).select == "0"
     with pytest.raises(UserError, match="returned a tuple of 2 parts"):
-        face_of(lambda x: (one_hot(x), x))
+        adapter_of(lambda x: (one_hot(x), x))
 
 
 class Wrapped(nn.Module):
