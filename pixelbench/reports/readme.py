@@ -7,7 +7,7 @@ from pathlib import Path
 from pixelbench.errors import UserError
 from pixelbench.files.atomic import write_text
 from pixelbench.reports import columns, escape
-from pixelbench.reports.markdown import result_table
+from pixelbench.reports.markdown import decided_table, result_table
 from pixelbench.reports.report import build_report
 
 BEGIN = "<!-- results:begin -->"
@@ -29,7 +29,7 @@ COLUMNS = (
 def readme_table(store: Path, link: str = "results/report.md") -> str:
     """A compact table a task, and where the whole report is (`link`, relative to the README)."""
     report = build_report(store)
-    parts = []
+    parts = ["Published figures that these runs decide:", decided_table(report)] if report.decided else []
     for table in report.tables:
         shown = [column for column in COLUMNS if column in columns.columns_of(table)] + columns.statistics_of(table)
         parts += [f"**{escape.text(table.task)}**, {escape.text(columns.caption(table))}:", result_table(table, shown)]
