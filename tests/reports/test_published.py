@@ -13,7 +13,7 @@ from record_factory import add_run, add_spec, folder_of, record_of, rewrite
 
 import pixelbench
 from pixelbench.errors import UserError
-from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, compare_with_published, foremost
+from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, compare_with_published, primary
 from pixelbench.published.figures import Figure, load_figures
 from pixelbench.published.verdicts import Verdict
 from pixelbench.reports.markdown import write_markdown
@@ -93,14 +93,14 @@ def test_the_shipped_figures_are_about_the_rows_of_the_shipped_suite(tmp_path: P
         ({"settings": {"layers": 3}}, "layers 3 instead of 7"),
         ({"settings": {"layers": 3, "maps": 99}}, "layers 3 instead of 7, maps 99 instead of 16"),
         ({"recipe": {"learning_rate": 0.002}}, "learning_rate 0.002 instead of 0.004"),
-        ({"recipe": {"constants": {"alpha": 0.95, "epsilon": 1e-8, "momentum": 0.0, "weight_decay": 0.0}}}, "constants.alpha 0.95 in"),
+        ({"recipe": {"constants": {"beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8, "weight_decay": 0.01}}}, "constants.beta2 0.95 in"),
         ({"updates": 120}, "updates 120 instead of 31200"),
         ({"evaluation": {"samples": 63}}, "samples 63 instead of 64"),
         ({"model_version": 9}, "model_version 9 instead of 1"),
     ],
 )
-def test_a_cell_that_the_suite_does_not_ask_for_is_told_what_differs(tmp_path: Path, asked: dict[str, Any], said: str) -> None:
-    add_nats(tmp_path, *GOOD, **asked)
+def test_a_cell_that_the_suite_does_not_ask_for_is_told_what_differs(tmp_path: Path, requested: dict[str, Any], said: str) -> None:
+    add_nats(tmp_path, *GOOD, **requested)
     verdict = only_verdict(tmp_path)
     assert verdict.name == "not comparable"
     assert f"not the row of suite paper: {said}" in verdict.sentence
@@ -160,8 +160,8 @@ def test_a_budget_that_is_called_paper_and_is_not_is_no_paper(tmp_path: Path) ->
         ({"expect": "leaky"}, "not comparable", "its suite declares that it leaks"),
     ],
 )
-def test_budgets_precisions_and_limits_of_the_row(tmp_path: Path, asked: dict[str, Any], name: str, said: str) -> None:
-    add_nats(tmp_path, *GOOD, **asked)
+def test_budgets_precisions_and_limits_of_the_row(tmp_path: Path, requested: dict[str, Any], name: str, said: str) -> None:
+    add_nats(tmp_path, *GOOD, **requested)
     verdict = only_verdict(tmp_path)
     assert verdict.name == name
     assert said in verdict.sentence
@@ -415,9 +415,9 @@ def test_several_figures_of_one_cell_and_reproductions_beside_them(tmp_path: Pat
         ("prnn-t4-pixelcnn", "reproduced"),
         ("rep", None),
     ]
-    assert foremost(found) is found[1]
-    assert foremost(found[:1]) is found[0]
-    assert foremost(found[2:]) is None
+    assert primary(found) is found[1]
+    assert primary(found[:1]) is found[0]
+    assert primary(found[2:]) is None
 
 
 def test_a_cell_that_no_paper_has_a_figure_for(tmp_path: Path) -> None:
