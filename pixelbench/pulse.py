@@ -6,11 +6,11 @@ Both concern the process as a whole, as signals do, so both are the process's ow
 from collections.abc import Callable
 
 
-def _nobody() -> None:
+def _no_pulse() -> None:
     """Listens where nobody else does."""
 
 
-_listener: Callable[[], None] = _nobody
+_listener: Callable[[], None] = _no_pulse
 _wanted = False
 
 

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from pixelbench.analysis.axes import AXES, DECODER, DEPTH, Axis
-from pixelbench.analysis.differences import contrast_sentences
+from pixelbench.analysis.differences import difference_sentences
 from pixelbench.analysis.lessons import Lesson
-from pixelbench.analysis.paired import Contrast, contrast_cells
+from pixelbench.analysis.paired import PairedDifference, paired_difference
 from pixelbench.analysis.tables import Row, TaskTable, row_of, table_of
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
 from pixelbench.store.cells import Cell
@@ -17,17 +17,17 @@ from pixelbench.store.cells import Cell
 
 @dataclass(frozen=True)
 class AblationRow:
-    """The baseline or a variant: `value` is its setting in words; `contrast` and `sentences` hold it against the baseline, which has
+    """The baseline or a variant: `value` is its setting in words; `paired` and `sentences` hold it against the baseline, which has
     neither."""
 
     row: Row
     value: str
-    contrast: Contrast | None
+    paired: PairedDifference | None
     sentences: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Ablation:
+class TaskAblation:
     """One axis on one task: a baseline (the first row) and its variants. `table` holds the same rows, unranked.
 
     `lessons`: the labels of the rows whose sentences are those of a lesson.
@@ -73,20 +73,20 @@ class Ablation:
 
 def _as_dict(entry: AblationRow) -> dict[str, Any]:
     row = {name: value for name, value in entry.row.as_dict().items() if name not in ("rank", "behind", "published")}
-    contrast = None if entry.contrast is None else {"of": entry.contrast.of, **vars(entry.contrast.difference)}
-    return {**row, "value": entry.value, "difference": contrast, "sentences": list(entry.sentences)}
+    paired = None if entry.paired is None else {"of": entry.paired.of, **vars(entry.paired.difference)}
+    return {**row, "value": entry.value, "difference": paired, "sentences": list(entry.sentences)}
 
 
-def find_ablations(cells: list[Cell], lessons: list[Lesson]) -> list[Ablation]:
+def find_ablations(cells: list[Cell], lessons: list[Lesson]) -> list[TaskAblation]:
     """All that the store allows: by axis, then by task. What a lesson says of a variant is what its row says."""
     ordered = sorted(cells, key=lambda cell: cell.task)
     found: list[tuple[Axis, list[Cell]]] = []
     for axis in AXES:
         kin: dict[str, dict[str, list[Cell]]] = {}
-        asked = [_but_for(axis, cell) for cell in ordered]
-        for cell, same in zip(ordered, asked, strict=True):
+        requested = [_but_for(axis, cell) for cell in ordered]
+        for cell, same in zip(ordered, requested, strict=True):
             kin.setdefault(same, {}).setdefault(json.dumps(cell.settings.get(axis.setting)), []).append(cell)
-        found += [(axis, group) for cell, same in zip(ordered, asked, strict=True) for group in _groups(axis, cell, kin[same])]
+        found += [(axis, group) for cell, same in zip(ordered, requested, strict=True) for group in _groups(axis, cell, kin[same])]
     return [_ablation(axis, group, lessons) for axis, group in found if len(group) > 1]
 
 
@@ -94,10 +94,10 @@ def _but_for(axis: Axis, cell: Cell) -> str:
     """The same for all cells that can be of one ablation, so that each is held against few: what was asked for but for the axis's setting,
     and for decoders, whose baseline is of another family, but for the network."""
     spec = cell.runs[0].record.spec
-    asked = [cell.runs[0].data, spec.updates, spec.recipe, spec.evaluation]
+    requested = [cell.runs[0].data, spec.updates, spec.recipe, spec.evaluation]
     if axis.setting != DECODER:
-        asked += [cell.family, {name: value for name, value in cell.settings.items() if name != axis.setting}]
-    return json.dumps(asked, sort_keys=True)
+        requested += [cell.family, {name: value for name, value in cell.settings.items() if name != axis.setting}]
+    return json.dumps(requested, sort_keys=True)
 
 
 def _groups(axis: Axis, baseline: Cell, kin: dict[str, list[Cell]]) -> Iterator[list[Cell]]:
@@ -130,7 +130,7 @@ def _decoders(baseline: Cell, cells: list[Cell]) -> Iterator[list[Cell]]:
     """The PixelVAEs of one level whose decoder is the baseline but for z."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        if baseline.asked_as(cell) and _is_decoder_of(baseline, cell):
+        if baseline.same_request_as(cell) and _is_decoder_of(baseline, cell):
             of_z = {name: kept for name, kept in cell.settings.items() if name != DECODER}
             groups.setdefault(json.dumps(of_z, sort_keys=True), []).append(cell)
     yield from groups.values()
@@ -144,13 +144,13 @@ def _is_decoder_of(baseline: Cell, cell: Cell) -> bool:
     return all(value == cell.settings.get(name, fixed.get(name)) for name, value in baseline.settings.items())
 
 
-def _ablation(axis: Axis, group: list[Cell], lessons: list[Lesson]) -> Ablation:
+def _ablation(axis: Axis, group: list[Cell], lessons: list[Lesson]) -> TaskAblation:
     baseline, *variants = group
     told = {lesson.variant: lesson.sentences for lesson in lessons if lesson.task == baseline.task}
     rows = [AblationRow(row_of(baseline), axis.in_words(baseline.settings.get(axis.setting)), None, ())]
     for cell in variants:
-        row, value, contrast = row_of(cell), axis.in_words(cell.settings[axis.setting]), contrast_cells(baseline, cell)
-        sentences = told.get(cell.label) or contrast_sentences(row, value, rows[0].row, contrast)
-        rows.append(AblationRow(row, value, contrast, sentences))
+        row, value, paired = row_of(cell), axis.in_words(cell.settings[axis.setting]), paired_difference(baseline, cell)
+        sentences = told.get(cell.label) or difference_sentences(row, value, rows[0].row, paired)
+        rows.append(AblationRow(row, value, paired, sentences))
     table = table_of(group, [entry.row for entry in rows])
-    return Ablation(axis, table, tuple(rows), frozenset(told) & {cell.label for cell in variants})
+    return TaskAblation(axis, table, tuple(rows), frozenset(told) & {cell.label for cell in variants})

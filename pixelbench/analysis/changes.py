@@ -121,9 +121,9 @@ def compare_stores(first: Path, second: Path) -> Changes:
     """
     found = [scan(require_store(store)).examine() for store in (first, second)]
     a, b = (_by_question(cells_of(load_runs(one))) for one in found)
-    changes = [_change(a[asked], b[asked]) for asked in a if asked in b]
-    lone_b = [b[asked] for asked in b if asked not in a]
-    changes += [_only(a[asked], "only in A", lone_b) for asked in a if asked not in b]
+    changes = [_change(a[requested], b[requested]) for requested in a if requested in b]
+    lone_b = [b[requested] for requested in b if requested not in a]
+    changes += [_only(a[requested], "only in A", lone_b) for requested in a if requested not in b]
     changes += [_only(cell, "only in B", []) for cell in lone_b]
     changes.sort(key=lambda change: (not change.regression, ORDER.index(change.kind), change.task, change.label))
     return Changes(first, second, tuple(changes), tuple(problem for one in found for problem in one.problems))
@@ -142,18 +142,18 @@ def _only(cell: Cell, kind: Kind, others: list[Cell]) -> Change:
     n, status = len(cell.runs), cell.causality
     seeds, causal = ((n, 0), (status, None)) if kind == "only in A" else ((0, n), (None, status))
     namesakes = [other for other in others if (other.runs[0].task, other.runs[0].variant) == (cell.runs[0].task, cell.runs[0].variant)]
-    asked = tuple(_differing(cell.runs[0].record.spec, other.runs[0].record.spec) for other in namesakes)
-    sentence = f"{_seeds(n)} {kind.removeprefix('only ')}" + "".join(f", asked for otherwise in B: {one}" for one in asked) + "."
-    return Change(cell.task, cell.label, kind, False, sentence, _unit(cell), seeds=seeds, causal=causal, otherwise=asked)
+    requested = tuple(_differing(cell.runs[0].record.spec, other.runs[0].record.spec) for other in namesakes)
+    sentence = f"{_seeds(n)} {kind.removeprefix('only ')}" + "".join(f", asked for otherwise in B: {one}" for one in requested) + "."
+    return Change(cell.task, cell.label, kind, False, sentence, _unit(cell), seeds=seeds, causal=causal, otherwise=requested)
 
 
 def _differing(mine: RunSpec, other: RunSpec) -> str:
     """`updates 10 instead of 2500`: what the other was asked otherwise."""
-    own, its = _asked(mine), _asked(other)
+    own, its = _request(mine), _request(other)
     return ", ".join(f"{name} {its.get(name)} instead of {own.get(name)}" for name in own | its if own.get(name) != its.get(name))
 
 
-def _asked(spec: RunSpec) -> dict[str, Any]:
+def _request(spec: RunSpec) -> dict[str, Any]:
     network = {"family": spec.family, "model_version": spec.model_version, "updates": spec.updates}
     return {**spec.task, **network, **spec.settings, **spec.recipe, **spec.evaluation}
 

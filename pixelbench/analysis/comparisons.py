@@ -1,9 +1,11 @@
 """Published figures as every renderer shows them beside the variants that they are about."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, foremost
+from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, primary
 from pixelbench.published.figures import Figure
 from pixelbench.store.cells import Cell
 
@@ -23,7 +25,7 @@ SIGNS = {
 DECIDED = ("reproduced", "better", "worse")
 
 #: What is shown beside the papers' own numbers and not judged.
-ASIDES = {"reproduction": "a third party's reproduction", "context": "quoted for context"}
+CONTEXTS = {"reproduction": "a third party's reproduction", "context": "quoted for context"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Compared:
     """A cell beside one published figure, in the figure's `unit`.
 
     `label` and `task` are the cell's. `printed` is the value as the paper prints it, `where` its table and row. `band` is None where
-    the metric has no tolerance, `measured` where nothing was measured, `interval` where one seed gives none. `aside` says what a figure
+    the metric has no tolerance, `measured` where nothing was measured, `interval` where one seed gives none. `context` says what a figure
     is that is not the paper's own: it is shown and not judged, so its `verdict` is empty. `cautions` are what is assumed because the
     paper does not state it.
     """
@@ -47,7 +49,7 @@ class Compared:
     band: float | None
     bound: bool
     verified: bool
-    aside: str
+    context: str
     measured: float | None
     measured_bound: bool
     difference: float | None
@@ -56,6 +58,10 @@ class Compared:
     sentence: str
     suspicious: bool
     cautions: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, where `context` is called `aside`."""
+        return {"aside" if name == "context" else name: value for name, value in dataclasses.asdict(self).items()}
 
     @property
     def sign(self) -> str:
@@ -74,14 +80,14 @@ def comparisons_of(cells: Iterable[Cell], known: Known | None = None) -> tuple[C
         groups.setdefault((one.cell.task, one.cell.label), []).append(one)
     ordered = []
     for group in groups.values():
-        first = foremost(group)
+        first = primary(group)
         ordered += sorted(group, key=lambda one: one is not first)
     return tuple(_compared(one, one.figure) for one in ordered if one.figure is not None)
 
 
-def foremost_of(compared: Iterable[Compared]) -> dict[tuple[str, str], Compared]:
+def primary_of(compared: Iterable[Compared]) -> dict[tuple[str, str], Compared]:
     """By task and label of a variant what a table has room for; a variant that no paper has a figure for has none."""
-    return {(one.task, one.label): one for one in reversed(tuple(compared)) if not one.aside}
+    return {(one.task, one.label): one for one in reversed(tuple(compared)) if not one.context}
 
 
 def _compared(one: Comparison, figure: Figure) -> Compared:
@@ -101,7 +107,7 @@ def _compared(one: Comparison, figure: Figure) -> Compared:
         band=figure.band,
         bound=figure.bound,
         verified=figure.verified,
-        aside=ASIDES.get(figure.kind, ""),
+        context=CONTEXTS.get(figure.kind, ""),
         measured=one.measured,
         measured_bound=one.measured_bound,
         difference=difference,

@@ -1,30 +1,30 @@
 """What a variant is beside its baseline, in sentences that go no further than the numbers carry."""
 
 from pixelbench.analysis import format as words
-from pixelbench.analysis.paired import Contrast
+from pixelbench.analysis.paired import PairedDifference
 from pixelbench.analysis.tables import Row
 from pixelbench.statistics import Difference
 from pixelbench.store.cells import NOT_BELIEVED
 
 
-def contrast_sentences(row: Row, value: str, baseline: Row, contrast: Contrast | None) -> tuple[str, ...]:
+def difference_sentences(row: Row, value: str, baseline: Row, paired: PairedDifference | None) -> tuple[str, ...]:
     """Of a variant that differs from the baseline in one setting, which is `value` in words. Not for leaks, whose lesson says it all."""
     who = f"{row.label} ({value})"
-    if contrast is None:
-        return (_no_contrast(row, who, baseline),)
-    if contrast.of == "likelihoods":
-        return (contrast.difference.sentence(baseline.label, who), *_latents(row))
-    if contrast.of == "bounds":
-        return (_bounds(contrast.difference, who, baseline.label), *_latents(row))
-    return (_at_most(row, who, baseline, contrast.difference), *_latents(row))
+    if paired is None:
+        return (_no_difference(row, who, baseline),)
+    if paired.of == "likelihoods":
+        return (paired.difference.sentence(baseline.label, who), *_latents(row))
+    if paired.of == "bounds":
+        return (_bounds(paired.difference, who, baseline.label), *_latents(row))
+    return (_at_most(row, who, baseline, paired.difference), *_latents(row))
 
 
-def _no_contrast(row: Row, who: str, baseline: Row) -> str:
+def _no_difference(row: Row, who: str, baseline: Row) -> str:
     if row.bits_per_dim is None:
         return f"{who} has no number: its run {row.status if row.status == NOT_BELIEVED else f'ended as {row.status}'}."
     if baseline.bits_per_dim is None:
         return f"{who} needs {words.score(row)} bits/dim; {baseline.label} has no number to hold it against."
-    if baseline.standing == "leaking":
+    if baseline.category == "leaking":
         return f"{who} needs {words.score(row)} bits/dim; {baseline.label} is not causal, so there is no likelihood to hold it against."
     return (
         f"{who} needs {words.score(row)} bits/dim and {baseline.label} {words.score(baseline)}; these numbers are not of one kind, or not "

@@ -1,6 +1,6 @@
 """Numbers as text: the one place that decides how a report writes them."""
 
-from pixelbench.analysis.paired import Contrast
+from pixelbench.analysis.paired import PairedDifference
 from pixelbench.analysis.tables import Row
 from pixelbench.statistics import Difference
 from pixelbench.store.record import is_bound
@@ -38,14 +38,14 @@ def score(row: Row) -> str:
 
 def mean(row: Row) -> str:
     """`score` without the number of seeds, where that stands beside it. No ± on what is no likelihood."""
-    error = "" if row.bits_per_dim_se is None or row.standing == "leaking" else f" ± {row.bits_per_dim_se:.3f}"
+    error = "" if row.bits_per_dim_se is None or row.category == "leaking" else f" ± {row.bits_per_dim_se:.3f}"
     seeds = f" (sd {row.spread:.3f})" if row.spread is not None else ""
     return measured(row.bits_per_dim, row.estimator) + error + seeds
 
 
 def nats(row: Row) -> str:
     """`80.64 ± 0.42`, of a bound `≤ 80.64 ± 0.42`; nothing of a leak, whose number is no likelihood."""
-    if row.nats_per_image is None or row.standing == "leaking":
+    if row.nats_per_image is None or row.category == "leaking":
         return NONE
     error = "" if row.nats_per_image_se is None else f" ± {row.nats_per_image_se:.2f}"
     return f"{AT_MOST if is_bound(row.estimator) else ''}{row.nats_per_image:.2f}{error}"
@@ -91,11 +91,11 @@ def latents(row: Row) -> str:
 
 def estimated(row: Row) -> str:
     """What a number that is no exact likelihood is: `code length`, `ELBO`, `50 importance samples`, `given the class`; empty otherwise."""
-    if row.standing == "reference":
+    if row.category == "reference":
         return "code length"
-    if row.standing == "told":
+    if row.category == "told":
         return "given the class"
-    if row.standing != "bound" or row.estimator is None:
+    if row.category != "bound" or row.estimator is None:
         return ""
     return "ELBO" if row.estimator == "elbo" else f"{row.estimator.removeprefix('iwae-')} importance samples"
 
@@ -115,13 +115,13 @@ def behind(difference: Difference | None) -> str:
     return f"{difference.mean:.3f} ({difference.low:.3f} to {difference.high:.3f}{_of_what(difference)})"
 
 
-def against(contrast: Contrast | None) -> str:
+def against(paired: PairedDifference | None) -> str:
     """As `behind` with signs, of two bounds with `, of bounds` behind, of a bound beside an exact value with `≤` before."""
-    if contrast is None:
+    if paired is None:
         return NONE
-    difference = contrast.difference
+    difference = paired.difference
     said = f"{difference.mean:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}{_of_what(difference)})"
-    return {"likelihoods": said, "bounds": f"{said}, of bounds", "at most": f"{AT_MOST}{said}"}[contrast.of]
+    return {"likelihoods": said, "bounds": f"{said}, of bounds", "at most": f"{AT_MOST}{said}"}[paired.of]
 
 
 def _of_what(difference: Difference) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pixelbench.analysis import format as words
 from pixelbench.analysis.paired import compare_cells
-from pixelbench.analysis.tables import standing_of
+from pixelbench.analysis.tables import category_of
 from pixelbench.store.cells import Cell
 
 SEES_ITSELF = "What a model that sees the pixel it predicts is worth"
@@ -39,7 +39,7 @@ class Lesson:
 
 def find_lessons(cells: list[Cell]) -> list[Lesson]:
     """All that the store teaches: first the leaks, then the missing colour conditioning, each by task and variant."""
-    leaks = [_leak_lesson(cell, cells) for cell in cells if standing_of(cell) == "leaking"]
+    leaks = [_leak_lesson(cell, cells) for cell in cells if category_of(cell) == "leaking"]
     colours = [lesson for cell in cells if (lesson := _colour_lesson(cell, cells)) is not None]
     return [*leaks, *colours]
 

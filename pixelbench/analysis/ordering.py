@@ -13,7 +13,7 @@ EXPECTED = ("gated-pixelcnn", "pixelcnn", "histogram", "uniform")
 
 
 @dataclass(frozen=True)
-class Step:
+class OrderedPair:
     """One pair of the expected order: `first` should need fewer bits/dim than `second`."""
 
     task: str
@@ -34,7 +34,7 @@ class Step:
         return {"task": self.task, "first": self.first, "second": self.second, "holds": self.holds, **vars(self.difference)}
 
 
-def expected_order(cells: list[Cell], task: str) -> list[Step]:
+def expected_order(cells: list[Cell], task: str) -> list[OrderedPair]:
     """The neighbouring pairs of `EXPECTED` that this store can compare on a task.
 
     Only unablated variants count: those whose name in the suite is the family's. Of several budgets the longest is taken, of several
@@ -50,7 +50,7 @@ def expected_order(cells: list[Cell], task: str) -> list[Step]:
     for first, second in itertools.pairwise(chain):
         difference = compare_cells(first, second)
         if difference is not None:
-            steps.append(Step(task, first.label, second.label, difference))
+            steps.append(OrderedPair(task, first.label, second.label, difference))
     return steps
 
 

@@ -11,7 +11,7 @@ from pixelbench.store.cells import Cell
 
 
 @dataclass(frozen=True)
-class Contrast:
+class PairedDifference:
     """A difference and what it is one of: positive where the second needs more bits.
 
     `of`: `likelihoods`, both exact; `bounds`, both by one estimator, so that it orders the bounds and not surely the likelihoods;
@@ -27,9 +27,9 @@ def compare_cells(first: Cell, second: Cell) -> Difference | None:
     return difference_of(first, second) if first.comparable and second.comparable else None
 
 
-def contrast_cells(baseline: Cell, cell: Cell) -> Contrast | None:
+def paired_difference(baseline: Cell, cell: Cell) -> PairedDifference | None:
     """What `cell` needs more than `baseline`; None where nothing can be said: a leak, other estimators, other test images."""
-    if baseline.leaky or cell.leaky or baseline.told != cell.told or "code-length" in (baseline.estimator, cell.estimator):
+    if baseline.leaky or cell.leaky or baseline.conditional != cell.conditional or "code-length" in (baseline.estimator, cell.estimator):
         return None
     if baseline.estimator == cell.estimator:
         of = "bounds" if cell.bound else "likelihoods"
@@ -38,7 +38,7 @@ def contrast_cells(baseline: Cell, cell: Cell) -> Contrast | None:
     else:
         return None
     found = difference_of(baseline, cell)
-    return None if found is None else Contrast(found, of)
+    return None if found is None else PairedDifference(found, of)
 
 
 def difference_of(first: Cell, second: Cell) -> Difference | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pixelbench.analysis.comparisons import Compared, foremost_of
+from pixelbench.analysis.comparisons import Compared, primary_of
 from pixelbench.analysis.paired import compare_cells
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.statistics import Difference
@@ -18,8 +18,8 @@ from pixelbench.units import bits_to_nats
 #: `ranked`: exact likelihood, no leak found. `told`: the same, of images whose class is given. `bound`: the model needs so much at most.
 #: `reference`: a code length, which is not a model's likelihood. `leaking`: its number means nothing and has no rank. `unscored`: the run
 #: did not come to a number.
-Standing = Literal["ranked", "told", "bound", "reference", "leaking", "unscored"]
-ORDER: tuple[Standing, ...] = ("ranked", "told", "bound", "reference", "leaking", "unscored")
+Category = Literal["ranked", "told", "bound", "reference", "leaking", "unscored"]
+ORDER: tuple[Category, ...] = ("ranked", "told", "bound", "reference", "leaking", "unscored")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Row:
 
     label: str
     family: str
-    standing: Standing
+    category: Category
     rank: int | None
     bits_per_dim: float | None
     bits_per_dim_se: float | None
@@ -63,9 +63,10 @@ class Row:
     published: Compared | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, the statistics beside the others."""
-        values = dataclasses.asdict(self)
-        return values.pop("statistics") | values
+        """Plain values for JSON, the statistics beside the others; `category` is called `standing` there."""
+        values = dataclasses.asdict(self) | {"published": None if self.published is None else self.published.as_dict()}
+        statistics: dict[str, Any] = values.pop("statistics")
+        return statistics | {"standing" if name == "category" else name: value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class TaskTable:
 
 def build_tables(cells: list[Cell], compared: Iterable[Compared] = ()) -> list[TaskTable]:
     """Tables of all tasks by name; `compared`: the cells beside published figures, of which each row shows the foremost."""
-    published, tables = foremost_of(compared), []
+    published, tables = primary_of(compared), []
     for task in sorted({cell.task for cell in cells}):
         members = [cell for cell in cells if cell.task == task]
         tables.append(table_of(members, _ranked_rows(members, published)))
@@ -125,7 +126,7 @@ def table_of(cells: list[Cell], rows: list[Row]) -> TaskTable:
     return TaskTable(first.task, first.runs[0].data[1], preprocessing, first.shape, first.levels, tuple(rows), real, budgets, everything)
 
 
-def standing_of(cell: Cell) -> Standing:
+def category_of(cell: Cell) -> Category:
     """Where a cell belongs. A leak outweighs everything; without a finished run there is no number."""
     if not cell.scored:
         return "unscored"
@@ -133,7 +134,7 @@ def standing_of(cell: Cell) -> Standing:
         return "leaking"
     if cell.bound:
         return "bound"
-    if cell.told and cell.estimator == "exact":
+    if cell.conditional and cell.estimator == "exact":
         return "told"
     return "ranked" if cell.comparable else "reference"
 
@@ -141,14 +142,14 @@ def standing_of(cell: Cell) -> Standing:
 def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], Compared]) -> list[Row]:
     def place(cell: Cell) -> tuple[int, float, str]:
         bits = cell.mean("likelihood", "bits_per_dim")
-        return ORDER.index(standing_of(cell)), float("inf") if bits is None else bits, cell.label
+        return ORDER.index(category_of(cell)), float("inf") if bits is None else bits, cell.label
 
     ordered = sorted(cells, key=place)
-    best = ordered[0] if standing_of(ordered[0]) == "ranked" else None
+    best = ordered[0] if category_of(ordered[0]) == "ranked" else None
     return [
         row_of(
             cell,
-            rank if standing_of(cell) == "ranked" else None,
+            rank if category_of(cell) == "ranked" else None,
             compare_cells(best, cell) if best and best is not cell else None,
             published.get((cell.task, cell.label)),
         )
@@ -158,16 +159,16 @@ def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], Compared]) 
 
 def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None, published: Compared | None = None) -> Row:
     """A cell's row."""
-    standing = standing_of(cell)
+    category = category_of(cell)
     last = cell.scored[-1] if cell.scored else cell.runs[-1]
     bits = [score.bits_per_dim for score in cell.likelihoods]
     seconds = [run.record.cost.seconds for run in cell.runs]
     sequential_images = cell.mean("sequential", "n_images")
-    error = None if standing == "reference" else cell.mean("likelihood", "bits_per_dim_se")
+    error = None if category == "reference" else cell.mean("likelihood", "bits_per_dim_se")
     return Row(
         label=cell.label,
         family=cell.family,
-        standing=standing,
+        category=category,
         rank=rank,
         bits_per_dim=cell.mean("likelihood", "bits_per_dim"),
         bits_per_dim_se=error,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pixelbench.causality.analysis.resample import look_again
+from pixelbench.causality.analysis.resample import resample
 from pixelbench.causality.analysis.summary import summarise
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.probing.evidence import Evidence
@@ -23,7 +23,7 @@ from pixelbench.causality.probing.positions import PROBE_ORDER, by_importance
 from pixelbench.causality.probing.preflight import Coupling, find_coupling, later_states, measure_noise
 from pixelbench.causality.probing.probes import Probes
 from pixelbench.causality.probing.sweep import Sweep, Swept
-from pixelbench.causality.probing.time_budget import Clock
+from pixelbench.causality.probing.time_budget import TimeBudget
 from pixelbench.causality.probing.training_step import take_step
 from pixelbench.causality.report import CausalityReport, Method
 from pixelbench.errors import UserError
@@ -106,29 +106,29 @@ def measure(
     after_step: bool = False,
 ) -> Evidence:
     """What `check_causality` concludes from; the arguments are the same."""
-    clock = Clock(seconds)
+    time_budget = TimeBudget(seconds)
     size, places = _validated(shape, levels, positions, bases, mode, seconds)
     subject = Subject(module, size, levels, mode=mode, seed=seed, input=input, output=output, select=select)
     probes = Probes(size, levels, bases, len(places), seed)
     if after_step:
         take_step(subject, probes, seed)
-    batch, hurry = _batch_size(subject, probes, len(places), clock)
-    if hurry:
-        probes.hurry()
-    noise, coupling, tolerance = _rounding(subject, probes, batch, hurry=hurry)
+    batch, reduced = _batch_size(subject, probes, len(places), time_budget)
+    if reduced:
+        probes.reduce()
+    noise, coupling, tolerance = _rounding(subject, probes, batch, reduced=reduced)
     later = later_states(subject, probes, batch, tolerance)
     order = by_importance(places, size, seed)[: affordable_positions(size)]
     if coupling:
         batch, order = 1, order[:_COUPLED_POSITIONS]
     states = [subject.state, *later]
-    sweep = Sweep(subject, states, probes, batch, tolerance, clock)
+    sweep = Sweep(subject, states, probes, batch, tolerance, time_budget)
     swept = sweep.run(order)
     method = Method("", tolerance, levels, subject.adapter.input, subject.adapter.output, seed)
-    evidence = Evidence(size, mode, after_step, *_sorted(swept), tuple(swept.joint), coupling, not later, noise, method, clock.spent)
+    evidence = Evidence(size, mode, after_step, *_sorted(swept), tuple(swept.joint), coupling, not later, noise, method, time_budget.spent)
     spare = {"per_image": sweep.per_image, "reserve": sweep.concluding(len(swept.positions)) / 2}
-    images = look_again(evidence, subject, states, probes, batch, clock, **spare)
+    images = resample(evidence, subject, states, probes, batch, time_budget, **spare)
     fits = len(order) == len(places) or bool(coupling) or len(swept.positions) < len(order)
-    return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch, fits=fits), clock)
+    return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch, fits=fits), time_budget)
 
 
 def _validated(
@@ -154,27 +154,27 @@ def _validated(
     return (channels, height, width), places
 
 
-def _batch_size(subject: Subject, probes: Probes, places: int, clock: Clock) -> tuple[int, bool]:
+def _batch_size(subject: Subject, probes: Probes, places: int, time_budget: TimeBudget) -> tuple[int, bool]:
     """Images a call, bounded by the memory of the outputs and by the time there is; and whether that time is too short for all places."""
-    image = probes.strangers(1)
+    image = probes.random_images(1)
     subject(image)  # the first call warms up
     started = time.monotonic()
     output = subject(image)
     once = max(time.monotonic() - started, 1e-6)
     batch = min(_LARGEST_BATCH, _BATCH_BYTES // (output.numel() * 8), _BATCH_PIXELS // (image.shape[2] * image.shape[3]), places)
-    if clock.left == math.inf:
+    if time_budget.left == math.inf:
         return max(1, batch), False
-    batch = min(batch, int(clock.left / (_LEAST_BATCHES * once)))
-    return max(1, batch), once * places * (len(probes.single) + len(probes.joint)) > clock.left
+    batch = min(batch, int(time_budget.left / (_LEAST_BATCHES * once)))
+    return max(1, batch), once * places * (len(probes.single) + len(probes.joint)) > time_budget.left
 
 
-def _rounding(subject: Subject, probes: Probes, batch: int, *, hurry: bool) -> tuple[float, Coupling, float]:
+def _rounding(subject: Subject, probes: Probes, batch: int, *, reduced: bool) -> tuple[float, Coupling, float]:
     """The noise, coupling to the batch, and the tolerance that follows from the noise."""
     images = [base.image for base in probes.single]
     noise, coupling = measure_noise(subject, images, batch)
     tolerance = max(_TOLERANCE, _CLEARANCE * noise)
     if not coupling:
-        coupling = find_coupling(subject, probes, images, 2 if hurry else max(2, min(batch, 4)), tolerance)
+        coupling = find_coupling(subject, probes, images, 2 if reduced else max(2, min(batch, 4)), tolerance)
     return noise, coupling, tolerance
 
 
@@ -187,16 +187,16 @@ def _sorted(swept: Swept) -> tuple[np.ndarray, np.ndarray]:
     return swept.positions[rank], swept.effects
 
 
-def _sentence(probes: Probes, swept: Swept, asked: int, again: int, states: int, batch: int, *, fits: bool) -> str:
+def _sentence(probes: Probes, swept: Swept, requested: int, again: int, states: int, batch: int, *, fits: bool) -> str:
     total, count = swept.effects.shape
     which = f"all {total} sub-pixels" if count == total else f"{count} of {total} sub-pixels"
-    if count < min(asked, total):
+    if count < min(requested, total):
         which += f" ({PROBE_ORDER})" if fits else f" (as many as fit into memory: {PROBE_ORDER})"
-    parts = [f"{which}: {probes.sentence(asked, swept.rounds)}"]
+    parts = [f"{which}: {probes.sentence(requested, swept.rounds)}"]
     parts += [f"a second look at what was not seen, on {again} further random images"] if again else []
     parts += ["from the first call's state and from those of later calls"] if states > 1 else []
     return "; ".join([*parts, f"base images in batches of their own, {batch} a batch"])
 
 
-def _described(evidence: Evidence, sentence: str, clock: Clock) -> Evidence:
-    return dataclasses.replace(evidence, method=dataclasses.replace(evidence.method, probes=sentence), seconds=clock.spent)
+def _described(evidence: Evidence, sentence: str, time_budget: TimeBudget) -> Evidence:
+    return dataclasses.replace(evidence, method=dataclasses.replace(evidence.method, probes=sentence), seconds=time_budget.spent)

@@ -15,8 +15,8 @@ from pydantic import TypeAdapter
 #: Rises when a field of the certificate changes its name or meaning.
 SCHEMA = 1
 
-Verdict = Literal["causal", "partial", "leaky"]
-Status = Literal["complete", "partial", "leaky"]
+CausalityVerdict = Literal["causal", "partial", "leaky"]
+MapStatus = Literal["complete", "partial", "leaky"]
 Place = tuple[int, int, int]
 
 
@@ -173,12 +173,12 @@ class CausalityReport:
     seconds: float = field(compare=False)
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> CausalityVerdict:
         """`causal` only where the map is complete and no leak was found; `partial` where none was found at the positions probed."""
         return "leaky" if self.leaky else "causal" if self.complete else "partial"
 
     @property
-    def status(self) -> Status:
+    def status(self) -> MapStatus:
         """The verdict in the words of a record."""
         return "leaky" if self.leaky else "complete" if self.complete else "partial"
 

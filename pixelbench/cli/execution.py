@@ -32,7 +32,7 @@ class Execution:
     fail_fast: bool
 
 
-def make(
+def execute(
     plan: "Plan",
     device: str,
     show: Show,
@@ -59,7 +59,7 @@ def make(
         if as_json:
             print_json(plan_json(plan))
         return WRONG_USE
-    outcome = _make(plan, device, how)
+    outcome = _execute(plan, device, how)
     if outcome is not None and outcome.signal is not None:
         say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
         say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
@@ -67,7 +67,7 @@ def make(
     return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, known)
 
 
-def _make(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
+def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
     """Makes what is to be made, with progress on stderr; None where there was nothing to make."""
     if not plan.to_run:
         return None
@@ -104,14 +104,14 @@ def _write_pages(plan: "Plan", outcome: "Outcome | None", known: "Known | None")
     """`report.md` and `report.html` of everything in the store; left as they are where nothing was made. Returns the first one's path."""
     page = plan.store / "report.md"
     if outcome is not None or not (page.exists() and page.with_suffix(".html").exists()):
-        from pixelbench.cli.reproducing import asked_of
+        from pixelbench.cli.reproducing import reproductions_of
         from pixelbench.reports.html.document import write_html
         from pixelbench.reports.markdown import write_markdown
         from pixelbench.reports.report import build_report
 
         built = build_report(plan.store, known=known)
         write_markdown(built)
-        write_html(built, asked=asked_of(built))
+        write_html(built, reproductions=reproductions_of(built))
     return page
 
 

@@ -9,20 +9,20 @@ from pixelbench.cli.output import say, stderr
 
 if TYPE_CHECKING:
     from pixelbench.data import Task
-    from pixelbench.data.download.progress import Report, Step
+    from pixelbench.data.download.progress import DownloadStep, ReportStep
     from pixelbench.experiments.plan import Plan
 
 #: Between two plain lines about one file.
 EVERY_SECONDS = 10.0
 
 
-def with_images(make: "Callable[[], tuple[Plan, str]]", *, fetch: bool, allow_overlap: bool = False) -> "tuple[Plan, str]":
+def with_images(plan_again: "Callable[[], tuple[Plan, str]]", *, fetch: bool, allow_overlap: bool = False) -> "tuple[Plan, str]":
     """A plan and its device, made anew after images that it lacks were got (`fetch`); what cannot be had is said, and stays missing."""
-    plan, device = make()
+    plan, device = plan_again()
     got = _obtained(plan.absent, allow_overlap) if fetch else set()
     if not got:
         return plan, device
-    plan, device = make()
+    plan, device = plan_again()
     for remark in (remark for task in plan.tasks if task.name in got for remark in task.remarks):
         say(remark)
     return plan, device
@@ -46,11 +46,11 @@ def _obtained(tasks: "Sequence[Task]", allow_overlap: bool) -> set[str]:
 
 
 @contextlib.contextmanager
-def progress() -> "Iterator[Report]":
+def progress() -> "Iterator[ReportStep]":
     """Takes the steps of a download or a preparation and shows them until the block ends."""
     console = stderr()
     if not console.is_terminal:
-        yield PlainLines()
+        yield DownloadLines()
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -59,7 +59,7 @@ def progress() -> "Iterator[Report]":
     with Progress(*columns, console=console) as bars:
         rows: dict[str, Any] = {}
 
-        def show(step: "Step") -> None:
+        def show(step: "DownloadStep") -> None:
             row = rows.get(step.what)
             if row is None:
                 row = rows[step.what] = bars.add_task(step.what, total=step.total, note="")
@@ -68,20 +68,20 @@ def progress() -> "Iterator[Report]":
         yield show
 
 
-class PlainLines:
+class DownloadLines:
     """A line now and then about each file, and one when it is there."""
 
     def __init__(self) -> None:
         self._spoke: dict[str, float] = {}
 
-    def __call__(self, step: "Step") -> None:
+    def __call__(self, step: "DownloadStep") -> None:
         now = time.monotonic()
         if step.done == step.total or now - self._spoke.get(step.what, -EVERY_SECONDS) >= EVERY_SECONDS:
             self._spoke[step.what] = now
             say(f"{step.what}: {amount(step)}" if step.total or step.done else f"{step.what} …")
 
 
-def amount(step: "Step") -> str:
+def amount(step: "DownloadStep") -> str:
     """`12.3 of 170.5 MB`, `4,000 of 50,000 images`; without the total where nobody knows it."""
     if step.unit == "images":
         return f"{step.done:,} of {step.total:,} images" if step.total else f"{step.done:,} images"

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from pixelbench.errors import UserError
-from pixelbench.reports.html.variants import Asked
+from pixelbench.reports.html.variants import Reproduction
 
 if TYPE_CHECKING:
     from pixelbench.reports.report import Report
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _OF_PAPERS = "paper"
 
 
-def asked_of(report: "Report") -> dict[str, Asked]:
+def reproductions_of(report: "Report") -> dict[str, Reproduction]:
     """Run key → the command that made the run, as its record has it, and what a suite that ships says of exactly this cell.
 
     Runs of schema 1 do not know their command, so they have no entry.
@@ -32,7 +32,7 @@ def asked_of(report: "Report") -> dict[str, Asked]:
         remarks = (origins.assumed, origins.deviations) if origins else ((), ())
         for run in cell.runs:
             if run.record.request is not None:
-                found[run.key] = Asked(command_of(run.record, run.record.request), *remarks)
+                found[run.key] = Reproduction(command_of(run.record, run.record.request), *remarks)
     return found
 
 

@@ -11,7 +11,7 @@ from pixelbench.cli.output import print_table, say
 
 if TYPE_CHECKING:
     from pixelbench.data import Task
-    from pixelbench.experiments.plan import Cell, Command, Plan
+    from pixelbench.experiments.plan import Command, Plan, PlannedRun
     from pixelbench.published.comparison import Known
     from pixelbench.suites.schema import Suite
 
@@ -48,7 +48,7 @@ def plan_suite(
     numbers = parse_seeds(seeds)
     command: Command = "run" if ablation is None else "ablate"
     name = ablation or (suite if isinstance(suite, str) else suite.name)
-    make = functools.partial(
+    plan_again = functools.partial(
         make_plan,
         loaded,
         results,
@@ -63,7 +63,7 @@ def plan_suite(
         command=command,
         suite_name=Path(name).name,
     )
-    plan = make()
+    plan = plan_again()
     if verify and plan.verifiable:
         from pixelbench.cli.progress import counted
         from pixelbench.experiments.verify.present_code import take_fingerprints
@@ -71,7 +71,7 @@ def plan_suite(
         say(f"The code has changed since {len(plan.verifiable)} of these runs were made; looking whether it still computes the same.")
         with counted("behaviour") as progress:
             take_fingerprints([cell.spec for cell in plan.verifiable], results, progress)
-        plan = make()
+        plan = plan_again()
     return plan, chosen
 
 
@@ -83,8 +83,8 @@ def keys_of_suite(name: str, store: Path) -> set[str]:
     from pixelbench.suites.specs import PRECISIONS, specs_of
 
     suite = load_suite(name)
-    asked = {seed for pair in pairs(suite) for seed in suite.seeds_of(*pair)}
-    seeds = sorted({*asked, *(run.record.seed for run in scan(store).values())})
+    requested = {seed for pair in pairs(suite) for seed in suite.seeds_of(*pair)}
+    seeds = sorted({*requested, *(run.record.seed for run in scan(store).values())})
     choices = itertools.product(suite.budgets, PRECISIONS)
     return {spec.key for budget, precision in choices for spec in specs_of(suite, seeds=seeds, budget=budget, precision=precision)}
 
@@ -170,7 +170,7 @@ def _data_row(plan: "Plan", task: "Task") -> tuple[str, ...]:
     return task.name, *sizes, decoded, state if data["needed"] else f"{state}, not needed"
 
 
-def _cell_json(cell: "Cell") -> dict[str, Any]:
+def _cell_json(cell: "PlannedRun") -> dict[str, Any]:
     spec = cell.spec
     return {
         "run_key": spec.key,

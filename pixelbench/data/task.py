@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from pixelbench.data.download.progress import Report
+from pixelbench.data.download.progress import ReportStep
 from pixelbench.errors import UserError
 
 _INTEGERS = (np.uint8, np.int16, np.int32)
@@ -90,7 +90,7 @@ class Obtain(Protocol):
         UserError: it cannot be had; the sentence says why and what to do.
     """
 
-    def __call__(self, report: Report, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None: ...
+    def __call__(self, report: ReportStep, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Task:
     obtain: Obtain | None = None
     redrawn: bool = False
     mapped: bool = False
-    mistaken: Callable[[], str | None] = lambda: None
+    other_images: Callable[[], str | None] = lambda: None
     """Where images are not the pinned ones: whose they are and what to do, as the end of a sentence; None where the files are right."""
     remarks: tuple[str, ...] = ()
     """Sentences about the images that are no part of what a run is: files of a folder that were passed over."""
@@ -237,9 +237,9 @@ def _verified(task: Task) -> TaskData:
 
 def _difference(task: Task) -> str:
     """Which installed packages are not those of the pin: the likely cause, and what to install."""
-    mistaken = task.mistaken()
-    if mistaken:
-        return mistaken
+    other_images = task.other_images()
+    if other_images:
+        return other_images
     if not _is_own(task):
         return "what builds them gives other images now, or the digest is not yet that of the first ones; pin the digest of what is meant"
     if not task.pinned_with:

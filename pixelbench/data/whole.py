@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelbench.data.download.progress import Report, Step
+from pixelbench.data.download.progress import DownloadStep, ReportStep
 from pixelbench.errors import UserError, first_line
 from pixelbench.files.disk import to_disk
 
@@ -21,7 +21,7 @@ LOOK = 0.5
 
 
 @contextmanager
-def alone(folder: Path, report: Report | None = None) -> Iterator[None]:
+def alone(folder: Path, report: ReportStep | None = None) -> Iterator[None]:
     """Makes `folder` and holds its lock against other processes; the kernel frees it when its holder ends, however it ends.
 
     May be nested, so that looking at what is missing, downloading, unpacking and removing the archive can be one step for everybody else.
@@ -38,7 +38,7 @@ def alone(folder: Path, report: Report | None = None) -> Iterator[None]:
         lock = FileLock(folder.resolve() / LOCK, is_singleton=True)
         while not _acquired(lock):
             if report:
-                report(Step("waiting for another process that is at work there", 0, None, "bytes"))
+                report(DownloadStep("waiting for another process that is at work there", 0, None, "bytes"))
     try:
         yield
     finally:

@@ -25,14 +25,14 @@ Statistics = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class SampleDiagnosis:
     """`name`: `black-samples` or `uncoordinated-colours`. `sentence`: symptom with numbers, then cause; no final full stop."""
 
     name: str
     sentence: str
 
 
-def diagnose(
+def diagnose_samples(
     samples: Statistics,
     real: Statistics,
     *,
@@ -41,7 +41,7 @@ def diagnose(
     canvas_agreement: float | None,
     teacher_bits: float | None,
     sequential_bits: float | None,
-) -> list[Diagnosis]:
+) -> list[SampleDiagnosis]:
     """What the statistics of samples and of real images, and the evidence about the model, say.
 
     Args:
@@ -65,7 +65,7 @@ def diagnose(
 
 def _black_samples(
     samples: Statistics, real: Statistics, sees_itself: bool | None, canvas_agreement: float | None, score: str
-) -> Diagnosis | None:
+) -> SampleDiagnosis | None:
     echoes = canvas_agreement is not None and canvas_agreement < CANVAS_AGREEMENT
     symptom = _collapse(samples, real)
     echo = f"samples from a zero and from a random canvas agree on only {canvas_agreement:.1%} of sub-pixels" if echoes else ""
@@ -81,7 +81,7 @@ def _black_samples(
         cause = "probably the model sees the pixel it predicts; a causality map would tell (`pixelbench check`)"
     else:
         cause = "not the usual leak, since the causality map shows no sub-pixel that sees itself: look at training and learning rate"
-    return Diagnosis("black-samples", f"{seen}: {cause}{score}")
+    return SampleDiagnosis("black-samples", f"{seen}: {cause}{score}")
 
 
 def _collapse(samples: Statistics, real: Statistics) -> str | None:
@@ -105,7 +105,7 @@ def _score_clause(teacher: float | None, sequential: float | None) -> str:
     return f"; its {teacher:.4f} bits/dim are of no worth, what the sampler follows scores {sequential:.3f}"
 
 
-def _uncoordinated_colours(samples: Statistics, real: Statistics, sees_same_pixel_colours: bool | None) -> Diagnosis | None:
+def _uncoordinated_colours(samples: Statistics, real: Statistics, sees_same_pixel_colours: bool | None) -> SampleDiagnosis | None:
     sample_coherence, real_coherence = samples.get("colour_coherence"), real.get("colour_coherence")
     if sample_coherence is None or real_coherence is None or real_coherence <= REAL_COHERENCE:
         return None
@@ -119,7 +119,7 @@ def _uncoordinated_colours(samples: Statistics, real: Statistics, sees_same_pixe
         cause = ", though the model has colour conditioning: more training, not another mask"
     else:
         cause = ": no colour conditioning"
-    return Diagnosis("uncoordinated-colours", seen + cause)
+    return SampleDiagnosis("uncoordinated-colours", seen + cause)
 
 
 def _chroma_clause(samples: Statistics, real: Statistics) -> str:

@@ -14,7 +14,7 @@ from pixelbench.units import bits_per_dim
 
 
 @dataclass(frozen=True)
-class Likelihood:
+class SplitLikelihood:
     """What a split's images cost.
 
     `nats` (N,) holds every image's negative log-likelihood, `clusters` (N,) its independent unit, such as the photograph it was cut from.
@@ -38,7 +38,7 @@ class Likelihood:
 
 def score(
     model: AutoregressiveModel, images: Tensor, clusters: np.ndarray, condition: Tensor | None = None, **estimation: Any
-) -> Likelihood:
+) -> SplitLikelihood:
     """Teacher-forced likelihood of integer images (N, C, H, W): no image left out, the mean taken over images.
 
     `condition` (N, …) is for a model that needs it; `estimation`: `generator` and `importance_samples` where the likelihood is a bound.
@@ -46,11 +46,11 @@ def score(
     return summarise(batched_nats(model, images, condition, **estimation).cpu().numpy(), clusters, model.shape)
 
 
-def summarise(nats: np.ndarray, clusters: np.ndarray, shape: tuple[int, int, int]) -> Likelihood:
+def summarise(nats: np.ndarray, clusters: np.ndarray, shape: tuple[int, int, int]) -> SplitLikelihood:
     """Mean and clustered standard error of per-image nats (N,)."""
     error = clustered_standard_error(nats, clusters)
     bits_error = None if error is None else float(bits_per_dim(error, shape))
-    return Likelihood(nats, clusters, float(bits_per_dim(nats.mean(), shape)), bits_error, float(nats.mean()))
+    return SplitLikelihood(nats, clusters, float(bits_per_dim(nats.mean(), shape)), bits_error, float(nats.mean()))
 
 
 @torch.inference_mode()

@@ -59,9 +59,9 @@ def certificate_digest(family: str, package: Path = _PACKAGE) -> str:
 
 def closure(family: str, package: Path = _PACKAGE, *, protocol: Iterable[str] = _PROTOCOL) -> set[str]:
     """The names of the modules that `code_digest` is about; with another `protocol`, of those that are reached from there."""
-    asked = get_family(family)
-    roots = _roots_of(asked, package)
-    found, waiting = set(), [asked.module, *(() if asked.is_own else (asked.settings.__module__,)), *protocol]
+    requested = get_family(family)
+    roots = _roots_of(requested, package)
+    found, waiting = set(), [requested.module, *(() if requested.is_own else (requested.settings.__module__,)), *protocol]
     with without_collector():
         while waiting:
             name = waiting.pop()

@@ -32,23 +32,23 @@ class Costs:
     def of(self, spec: RunSpec) -> float | None:
         """The seconds of the run itself, else the mean of its other seeds, else what its training comes to by that of another length, else
         None."""
-        if name := next((name for name in (spec.key, _asked(spec, spec.updates)) if name in self._taken), None):
+        if name := next((name for name in (spec.key, _request(spec, spec.updates)) if name in self._taken), None):
             return fmean(self._taken[name])
-        rates = self._taken.get(_asked(spec, "an update"))
-        return fmean(self._taken[_asked(spec, "the rest")]) + spec.updates * fmean(rates) if rates else None
+        rates = self._taken.get(_request(spec, "an update"))
+        return fmean(self._taken[_request(spec, "the rest")]) + spec.updates * fmean(rates) if rates else None
 
 
 def _costs_of(record: Record) -> Iterator[tuple[str, float]]:
     """What the record says of itself, of other seeds, of an update, and of all that is not training."""
     cost, spec = record.cost, record.spec
     yield record.run_key, cost.seconds
-    yield _asked(spec, spec.updates), cost.seconds
+    yield _request(spec, spec.updates), cost.seconds
     if spec.updates:
-        yield _asked(spec, "an update"), cost.train_seconds / spec.updates
-        yield _asked(spec, "the rest"), cost.seconds - cost.train_seconds
+        yield _request(spec, "an update"), cost.train_seconds / spec.updates
+        yield _request(spec, "the rest"), cost.seconds - cost.train_seconds
 
 
-def _asked(spec: RunSpec, of: object) -> str:
+def _request(spec: RunSpec, of: object) -> str:
     """Names all that was asked for but seed and updates: what one run tells of another."""
     network = [spec.family, spec.model_version, spec.settings]
     return json.dumps([of, spec.task["name"], spec.task["digest"], network, spec.recipe, spec.evaluation], sort_keys=True)

@@ -7,24 +7,24 @@ from pathlib import Path
 from pixelbench.errors import UserError, unknown
 
 
-def resolve_device(asked: str) -> str:
+def resolve_device(requested: str) -> str:
     """`auto`, `cpu`, `cuda` or `cuda:N` → the device to use; `auto` takes CUDA where torch can use it.
 
     Raises:
         UserError: no such device, or not on this machine.
     """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", asked):
-        raise unknown("device", asked, ["auto", "cpu", "cuda", "cuda:0"])
-    if asked == "cpu":
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", requested):
+        raise unknown("device", requested, ["auto", "cpu", "cuda", "cuda:0"])
+    if requested == "cpu":
         return "cpu"
     count = _cuda_devices()
-    if asked == "auto":
+    if requested == "auto":
         return "cuda" if count else "cpu"
     if not count:
-        raise UserError(f"There is no CUDA device for '{asked}' that torch can use here; use --device cpu, or see `pixelbench doctor`.")
-    if int(asked.partition(":")[2] or 0) >= count:
-        raise UserError(f"There is no device '{asked}' here; the last one is 'cuda:{count - 1}'.")
-    return asked
+        raise UserError(f"There is no CUDA device for '{requested}' that torch can use here; use --device cpu, or see `pixelbench doctor`.")
+    if int(requested.partition(":")[2] or 0) >= count:
+        raise UserError(f"There is no device '{requested}' here; the last one is 'cuda:{count - 1}'.")
+    return requested
 
 
 def _cuda_devices() -> int:

@@ -18,7 +18,7 @@ from pixelbench.store.spec import RunSpec
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import choose, specs_of, without_twins
 
-State = Literal["stored", "missing", "stale", "unverified", "failed", "missing data"]
+RunState = Literal["stored", "missing", "stale", "unverified", "failed", "missing data"]
 Rerun = Literal["missing", "failed", "stale", "all"]
 Command = Literal["run", "ablate"]
 
@@ -28,7 +28,7 @@ _ANY_SIZE = 1 << 62
 
 _FAILED = ("failed", "diverged", "timeout")
 #: `--rerun` → the states that are made (again).
-_MADE: dict[str, tuple[State, ...]] = {
+_EXECUTED: dict[str, tuple[RunState, ...]] = {
     "missing": ("missing",),
     "failed": ("missing", "failed"),
     "stale": ("missing", "stale", "unverified"),
@@ -37,12 +37,12 @@ _MADE: dict[str, tuple[State, ...]] = {
 
 
 @dataclass(frozen=True)
-class Cell:
+class PlannedRun:
     """One run of the plan."""
 
     spec: RunSpec
     folder: Path
-    state: State
+    state: RunState
     """`stored` (done), `missing` (never begun, or interrupted), `stale` (done by code that computes something else), `unverified` (done by
     other code, and nobody has looked yet whether it computes the same), `failed` (failed, diverged, timed out, damaged, or it does not
     add up), `missing data` (would be run if the task's images were there)."""
@@ -71,7 +71,7 @@ class Plan:
 
     suite: str
     store: Path
-    cells: tuple[Cell, ...]
+    cells: tuple[PlannedRun, ...]
     problems: tuple[str, ...]
     missing_data: tuple[str, ...] = ()
     absent: tuple[Task, ...] = ()
@@ -84,12 +84,12 @@ class Plan:
         return bool(self.cells) and all(cell.state == "missing data" for cell in self.cells)
 
     @property
-    def verifiable(self) -> tuple[Cell, ...]:
+    def verifiable(self) -> tuple[PlannedRun, ...]:
         """The cells of which a fingerprint of the present code would tell whether they are stale."""
         return tuple(cell for cell in self.cells if cell.verifiable)
 
     @property
-    def to_run(self) -> tuple[Cell, ...]:
+    def to_run(self) -> tuple[PlannedRun, ...]:
         """The cells that this plan makes."""
         return tuple(cell for cell in self.cells if cell.runs)
 
@@ -147,10 +147,10 @@ def make_plan(
     costs = Costs((run.record for run in found.values()), kind)
     code, keeping = KnownCode(store), _Keeping(suite)
     cells = [
-        Cell(
+        PlannedRun(
             spec=spec,
             folder=found[spec.key].folder if spec.key in found else run_folder(store, spec),
-            **_state_of(spec, store, found, code, _MADE[rerun]),
+            **_state_of(spec, store, found, code, _EXECUTED[rerun]),
             seconds=costs.of(spec),
             request=Request(command, suite_name or suite.name, spec.task["name"], spec.budget, limit, precision),
             most_weights=keeping.most(spec),
@@ -166,24 +166,24 @@ def make_plan(
 
 
 def _check_choices(rerun: str, shard: tuple[int, int] | None) -> None:
-    if rerun not in _MADE:
-        raise unknown("choice of --rerun", rerun, _MADE)
+    if rerun not in _EXECUTED:
+        raise unknown("choice of --rerun", rerun, _EXECUTED)
     if shard is not None and not 1 <= shard[0] <= shard[1]:
         raise UserError(f"--shard i/n needs 1 <= i <= n, got {shard[0]}/{shard[1]}.")
 
 
-def _state_of(spec: RunSpec, store: Path, found: Scan, code: KnownCode, made: tuple[State, ...]) -> dict[str, Any]:
+def _state_of(spec: RunSpec, store: Path, found: Scan, code: KnownCode, executed: tuple[RunState, ...]) -> dict[str, Any]:
     """`state`, `runs`, `seen` and `verifiable` of a cell."""
     stored = found.get(spec.key)
     folder = stored.folder if stored else run_folder(store, spec)
     if folder in found.unusable:
-        return {"state": "failed", "runs": "failed" in made and not found.unusable[folder], "seen": "damaged", "verifiable": False}
+        return {"state": "failed", "runs": "failed" in executed and not found.unusable[folder], "seen": "damaged", "verifiable": False}
     state = _state(stored, code)
     verifiable = state == "unverified" and stored is not None and stored.record.behaviour is not None
-    return {"state": state, "runs": state in made, "seen": stored.record.digest if stored else None, "verifiable": verifiable}
+    return {"state": state, "runs": state in executed, "seen": stored.record.digest if stored else None, "verifiable": verifiable}
 
 
-def _state(stored: StoredRun | None, code: KnownCode) -> State:
+def _state(stored: StoredRun | None, code: KnownCode) -> RunState:
     if stored is None or stored.record.status == "interrupted":
         return "missing"
     if stored.record.status in _FAILED or stored.doubts:
@@ -202,7 +202,7 @@ class _Keeping:
     def most(self, spec: RunSpec) -> int:
         """What the suite says; else 1 MiB, and 4 MiB for seed 0 of a row that a published figure is about."""
         own = self._of_variant[spec.variant]
-        asked = self._of_suite if own is None else own
-        if asked is not None:
-            return _ANY_SIZE if asked else 0
+        requested = self._of_suite if own is None else own
+        if requested is not None:
+            return _ANY_SIZE if requested else 0
         return 4 * ALWAYS_KEPT if spec.seed == 0 and figures_about(spec.task["name"], spec.variant) else ALWAYS_KEPT

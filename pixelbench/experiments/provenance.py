@@ -17,7 +17,7 @@ _PACKAGES = ("pixelbench", "torch", "torchvision", "numpy", "scikit-learn", "sci
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def provenance(family: Family, *, device: str, precision: str, threads: int, micro_batch: int | None = None) -> Provenance:
+def collect_provenance(family: Family, *, device: str, precision: str, threads: int, micro_batch: int | None = None) -> Provenance:
     """The record's field of that name.
 
     Args:

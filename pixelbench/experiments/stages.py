@@ -10,9 +10,9 @@ from torch import Tensor
 
 from pixelbench.causality import CausalityReport
 from pixelbench.data import Split, TaskData
-from pixelbench.evaluation.diagnosis import diagnose
+from pixelbench.evaluation.diagnosis import diagnose_samples
 from pixelbench.evaluation.grids import grid_png
-from pixelbench.evaluation.likelihood import Likelihood, score, sequential_nats, summarise
+from pixelbench.evaluation.likelihood import SplitLikelihood, score, sequential_nats, summarise
 from pixelbench.evaluation.quality import sample_statistics
 from pixelbench.levels import integers_for
 from pixelbench.models.base import AutoregressiveModel
@@ -20,7 +20,7 @@ from pixelbench.models.families import create_model
 from pixelbench.models.sampling import Method
 from pixelbench.store import record
 from pixelbench.store.spec import RunSpec
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import generator, seed_everything
@@ -32,8 +32,8 @@ SHOWN = 16
 def build(spec: RunSpec, **overrides: Any) -> AutoregressiveModel:
     """The run's freshly initialised model, on the CPU; `overrides` change settings, or `levels`."""
     seed_everything(spec.seed, "weights")
-    asked = {name: spec.task[name] for name in ("channels", "height", "width", "levels")} | spec.settings
-    return create_model(spec.family, **(asked | overrides))
+    requested = {name: spec.task[name] for name in ("channels", "height", "width", "levels")} | spec.settings
+    return create_model(spec.family, **(requested | overrides))
 
 
 def fit(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: bool) -> None:
@@ -61,7 +61,7 @@ def trainer(
         torch.from_numpy(data.train.images),
         torch.from_numpy(data.validation.images),
         Recipe(**spec.recipe),
-        Plan(spec.updates, spec.seed, max_seconds, micro_batch),
+        TrainingPlan(spec.updates, spec.seed, max_seconds, micro_batch),
         redrawn=redrawn,
         conditions=None if train is None or validation is None else (train, validation),
         **hooks,
@@ -72,9 +72,9 @@ def trainer(
 class Scores:
     """Test likelihood, its mean on validation images where there are any, and of a leaking model what its samples are worth."""
 
-    test: Likelihood
+    test: SplitLikelihood
     validation_bits_per_dim: float | None
-    sequential: Likelihood | None
+    sequential: SplitLikelihood | None
     estimator: str
 
     def to_record(self) -> tuple[record.Likelihood, record.Likelihood | None]:
@@ -95,7 +95,7 @@ def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky
     return Scores(score_test(model, data.test, spec), on_validation, sequential, estimator)
 
 
-def score_test(model: AutoregressiveModel, test: Split, spec: RunSpec) -> Likelihood:
+def score_test(model: AutoregressiveModel, test: Split, spec: RunSpec) -> SplitLikelihood:
     """The likelihood of test images as the run's record states it; of a bound, by the run's own draws."""
     return _score(model, test, spec, "test likelihood")
 
@@ -125,7 +125,7 @@ def latent_use(model: AutoregressiveModel, data: TaskData) -> record.LatentUse |
 
 
 @dataclass(frozen=True)
-class Samples:
+class DrawnSamples:
     """Drawn images, what is measured on them and on real ones, and how much of them the initial canvas decided."""
 
     images: np.ndarray
@@ -146,7 +146,7 @@ class Samples:
         )
 
 
-def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, leaky: bool) -> Samples:
+def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, leaky: bool) -> DrawnSamples:
     """Samples for the statistics, and the canvas test: same generator, canvas of zeros against a random one, any difference is a leak.
 
     The cached sampler never looks at its canvas, so the canvas test takes the naive one: a single image where the model is causal, all
@@ -164,7 +164,7 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
     blank, noisy = drawn(tried, "naive"), drawn(tried, "naive", noise)
     method: Method = "naive" if leaky or not model.incremental else "cached"
     images = blank if leaky else drawn(n, method)
-    return Samples(
+    return DrawnSamples(
         images,
         noisy,
         method,
@@ -174,7 +174,7 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
     )
 
 
-def picture(samples: Samples, model: AutoregressiveModel, test: Split, *, leaky: bool) -> bytes:
+def picture(samples: DrawnSamples, model: AutoregressiveModel, test: Split, *, leaky: bool) -> bytes:
     """Real images beside samples, and for a leaking model beside samples that began on a random canvas; of classes, one column each."""
     classes = model.settings.classes if model.conditional else None
     shown = min(SHOWN if classes is None else classes * math.ceil(SHOWN / classes), len(samples.images))
@@ -186,14 +186,14 @@ def picture(samples: Samples, model: AutoregressiveModel, test: Split, *, leaky:
     return grid_png(blocks, model.levels, columns)
 
 
-def find_faults(evidence: CausalityReport, scores: Scores, samples: Samples) -> tuple[record.Diagnosis, ...]:
+def find_faults(evidence: CausalityReport, scores: Scores, samples: DrawnSamples) -> tuple[record.Diagnosis, ...]:
     """The diagnoses by name, from what was measured: symptoms in the samples, causes in the dependence map that shows them.
 
     Args:
         evidence: the narrow copy's certificate, or where only the trained model leaks, that one's.
     """
     later = [(colour, seen) for colour, seen in evidence.colour_conditioning.items() if colour > 0]
-    found = diagnose(
+    found = diagnose_samples(
         samples.statistics,
         samples.real,
         sees_itself=evidence.sees_itself,
@@ -211,7 +211,7 @@ def limited(data: TaskData, spec: RunSpec) -> TaskData:
     return TaskData(data.train, data.validation[: limits["validation_images"]], data.test[: limits["test_images"]])
 
 
-def _score(model: AutoregressiveModel, split: Split, spec: RunSpec, purpose: str) -> Likelihood:
+def _score(model: AutoregressiveModel, split: Split, spec: RunSpec, purpose: str) -> SplitLikelihood:
     estimation: dict[str, Any] = {}
     if model.latent:
         draws = generator(spec.seed, purpose, model.device)
@@ -219,7 +219,7 @@ def _score(model: AutoregressiveModel, split: Split, spec: RunSpec, purpose: str
     return score(model, torch.from_numpy(split.images), split.clusters, condition_of(model, split), **estimation)
 
 
-def _recorded(likelihood: Likelihood, estimator: str, validation: float | None = None) -> record.Likelihood:
+def _recorded(likelihood: SplitLikelihood, estimator: str, validation: float | None = None) -> record.Likelihood:
     return record.Likelihood(
         bits_per_dim=likelihood.bits_per_dim,
         bits_per_dim_se=likelihood.bits_per_dim_se,

@@ -81,7 +81,7 @@ class Family:
             message = first["msg"].removeprefix("Value error, ")
             raise UserError(f"{self.name}: {where + ': ' if where else ''}{message}.") from None
 
-    def misfit(self, settings: Settings, channels: int, height: int, width: int, levels: int) -> str | None:
+    def incompatibility(self, settings: Settings, channels: int, height: int, width: int, levels: int) -> str | None:
         """Why no model of these settings can be built for such images, without a final stop; None where one can."""
         if levels > MOST_LEVELS:
             return f"images have at most {MOST_LEVELS:,} levels, these have {levels:,}"
@@ -118,7 +118,7 @@ class Family:
 
     def _fits(self, settings: dict[str, Any], *shape: int) -> bool:
         try:
-            return self.misfit(self.parse(settings), *shape) is None
+            return self.incompatibility(self.parse(settings), *shape) is None
         except UserError:
             return False
 
@@ -214,9 +214,9 @@ def create_model(family: str, *, channels: int, height: int, width: int, levels:
         said = f"{channels}x{height}x{width} with {levels} levels"
         raise UserError(f"Images need positive sizes and 2 to {MOST_LEVELS:,} levels; got {said}.")
     chosen = found.parse(settings)
-    misfit = found.misfit(chosen, channels, height, width, levels)
-    if misfit:
-        raise UserError(f"{family}: {misfit}.")
+    incompatibility = found.incompatibility(chosen, channels, height, width, levels)
+    if incompatibility:
+        raise UserError(f"{family}: {incompatibility}.")
     model = found.load()(channels, height, width, levels, chosen)
     if not isinstance(model, importlib.import_module("pixelbench.models.base").AutoregressiveModel):
         raise UserError(f"{family}: '{found.build}' makes a {type(model).__name__}, which is no pixelbench.AutoregressiveModel.")

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pixelbench.errors import UserError
-from pixelbench.published.facts import Binarisation, FigureFacts, Measured
+from pixelbench.published.facts import Binarisation, Measured, PublishedValue
 from pixelbench.published.figures import JUDGED, Figure, claimed_figures, figures_about, load_figures
 from pixelbench.published.measured import Differences, as_row, measured_of
 from pixelbench.published.rows import Rows, SuiteRow, paper_rows
@@ -26,8 +26,8 @@ _BINARISATIONS: tuple[tuple[str, Binarisation], ...] = (
     ("fixed binaris", "fixed"),
 )
 #: What makes a cell in a frame that does not say which runs differ in nothing but the seed.
-_ASKED = ["task", "variant", "family", "levels", "budget", "updates", "expect"]
-_NEEDED = (*_ASKED, "seed", "status", "bits_per_dim", "nats_per_image", "estimator", "n_images", "causal")
+_CELL_COLUMNS = ["task", "variant", "family", "levels", "budget", "updates", "expect"]
+_NEEDED = (*_CELL_COLUMNS, "seed", "status", "bits_per_dim", "nats_per_image", "estimator", "n_images", "causal")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def compare_cells_with_figures(cells: Iterable[Cell], known: Known | None = None
     return found
 
 
-def foremost(comparisons: Sequence[Comparison]) -> Comparison | None:
+def primary(comparisons: Sequence[Comparison]) -> Comparison | None:
     """Of the comparisons of one cell the one that a table has room for: the first that can be compared, else the first that was judged."""
     judged = [comparison for comparison in comparisons if comparison.verdict is not None]
     comparable = [one for one in judged if one.verdict is not None and one.verdict.name not in ("not comparable", "no figure")]
@@ -116,7 +116,7 @@ def compare_with_published(frame: pd.DataFrame, known: Known | None = None) -> p
         raise UserError(f"The frame has no column '{lacking[0]}'; compare_with_published takes what load_results returns.")
     known = known or Known()
     rows = []
-    for _, group in frame.groupby(["cell"] if "cell" in frame else _ASKED, sort=False, dropna=False):
+    for _, group in frame.groupby(["cell"] if "cell" in frame else _CELL_COLUMNS, sort=False, dropna=False):
         runs = [_plain(row) for row in group.to_dict("records")]
         about = {name: runs[0][name] for name in ("task", "variant", "budget", "updates")} | {"seeds": len({run["seed"] for run in runs})}
         rows += [about | _as_row(*judged) for judged in _judged(runs, known, lambda row: [])]
@@ -161,8 +161,8 @@ def _judged(rows: list[dict[str, Any]], known: Known, differences: Differences) 
     found: list[tuple[Figure | None, Verdict | None, Measured]] = []
     for figure, row in about:
         measured = measured_of(rows, "bits/dim" if figure is None else figure.unit, row, differences)
-        facts = None if figure is None else _facts(figure)
-        found.append((figure, judge(facts, measured) if figure is None or figure.kind in JUDGED else None, measured))
+        value = None if figure is None else _value(figure)
+        found.append((figure, judge(value, measured) if figure is None or figure.kind in JUDGED else None, measured))
     return found
 
 
@@ -170,11 +170,11 @@ def _mean(measured: Measured) -> float | None:
     return measured.mean if measured.values and measured.causality != "leaky" else None
 
 
-def _facts(figure: Figure) -> FigureFacts:
+def _value(figure: Figure) -> PublishedValue:
     """What a verdict asks of a figure: also what only its words tell, how pixels were binarised and whether the class is given."""
     said = figure.preprocessing.lower()
     binarisations: list[Binarisation] = [kind for words, kind in _BINARISATIONS if words in said]
-    return FigureFacts(
+    return PublishedValue(
         value=figure.value,
         printed=figure.printed,
         unit=figure.unit,

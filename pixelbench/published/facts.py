@@ -16,7 +16,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class FigureFacts:
+class PublishedValue:
     """A published figure. `band` is half as wide as what counts as equal; None: nothing is held against it.
 
     `printed`: the value as the paper prints it. `estimator`: `exact`, `elbo`, `iwae-K`, `bound` where the paper does not say by which
@@ -81,7 +81,7 @@ class Measured:
     """Why some of the seeds that decide have no value: `seed 1 is not stored`."""
     diverged: tuple[int, ...] = ()
     """The seeds that decide and did not train."""
-    asked: int = 16
+    required_positions: int = 16
     """Sub-pixels of the trained model at which a leak must be looked for."""
     other_row: tuple[str, ...] = ()
     """Why the cell is not the row of the suite that the figure is about; empty where it is."""
@@ -98,7 +98,7 @@ class Measured:
         return seed_list(range(len(self.values)) if self.seeds is None else self.seeds)
 
 
-def reasons_against(figure: FigureFacts, measured: Measured) -> list[str]:
+def reasons_against(figure: PublishedValue, measured: Measured) -> list[str]:
     """Why the two cannot be held against each other: only what is known to differ."""
     published, ours = split_of(figure.split), split_of(measured.split)
     reasons = dict.fromkeys(measured.other_row, True) | {
@@ -132,24 +132,24 @@ def split_of(words: str) -> str | None:
     return next((name for name in ("test", "validation", "train") if re.match(rf"{name}\b", said)), said)
 
 
-def estimators(figure: FigureFacts, measured: Measured) -> str:
+def estimators(figure: PublishedValue, measured: Measured) -> str:
     """`the published value is exact, ours a bound (ELBO)`"""
     return f"the published value is {estimator_in_words(figure.estimator)}, ours {estimator_in_words(measured.estimator)}"
 
 
-def same_estimator(figure: FigureFacts, measured: Measured) -> bool:
+def same_estimator(figure: PublishedValue, measured: Measured) -> bool:
     """Also where the paper does not say which, or not which bound."""
     if is_vague(figure):
         return is_bound(measured.estimator) and not (figure.estimator == "iwae" and measured.estimator == "elbo")
     return figure.estimator == measured.estimator or (figure.estimator == "" and _samples(measured.estimator) is not None)
 
 
-def is_vague(figure: FigureFacts) -> bool:
+def is_vague(figure: PublishedValue) -> bool:
     """Whether it is a bound, and it is not known by which estimator, or by how many importance samples."""
     return figure.estimator in ("bound", "iwae") or (figure.bound and figure.estimator in ("", "exact"))
 
 
-def _better_all_the_same(figure: FigureFacts, measured: Measured) -> bool:
+def _better_all_the_same(figure: PublishedValue, measured: Measured) -> bool:
     """Whether ours is a looser bound, which can only be too high, and lower than the band nevertheless."""
     published, ours = _samples(figure.estimator), _samples(measured.estimator)
     if is_vague(figure) or published is None or ours is None or figure.band is None:

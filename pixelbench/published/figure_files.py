@@ -95,8 +95,8 @@ def read_file(path: Path, name: str) -> list[Figure]:
 
 def _figure(path: Path, name: str, header: dict[str, Any], given: dict[str, Any], called: str) -> Figure:
     _check_fields(path, called, given, _FIGURE, _NEEDED)
-    for field, mistake in _mistakes(given):
-        _refuse(path, called, field, mistake)
+    for field, error in _errors(given):
+        _refuse(path, called, field, error)
     values = {field: tuple(value) if isinstance(value, list) else value for field, value in given.items()}
     values["value"] = float(given["value"])
     values.setdefault("printed", f"{given['value']:g}")
@@ -127,7 +127,7 @@ def _is(value: Any, kind: type) -> bool:
     return isinstance(value, kind)
 
 
-def _mistakes(given: dict[str, Any]) -> list[tuple[str, str]]:
+def _errors(given: dict[str, Any]) -> list[tuple[str, str]]:
     """Field and mistake, for figures whose fields have the right types."""
     found = []
     if given["kind"] not in _KINDS:
@@ -147,17 +147,17 @@ def _mistakes(given: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(
             ("split", f"expected {', '.join(_SPLITS[:-1])} or {_SPLITS[-1]}, got '{given['split']}'{_perhaps(given['split'], _SPLITS)}")
         )
-    return found + _estimator_mistakes(given) + _cell_mistakes(given)
+    return found + _estimator_errors(given) + _cell_errors(given)
 
 
-def _estimator_mistakes(given: dict[str, Any]) -> list[tuple[str, str]]:
+def _estimator_errors(given: dict[str, Any]) -> list[tuple[str, str]]:
     estimator = given.get("estimator")
     if estimator is None:
         return [("estimator", "is missing, and a likelihood needs one")] if given["metric"] in _LIKELIHOODS else []
     return [] if re.fullmatch(_ESTIMATOR, estimator) else [("estimator", f"expected {_ESTIMATORS}, got '{estimator}'")]
 
 
-def _cell_mistakes(given: dict[str, Any]) -> list[tuple[str, str]]:
+def _cell_errors(given: dict[str, Any]) -> list[tuple[str, str]]:
     if ("task" in given) != ("variant" in given):
         lacking, other = ("variant", "task") if "task" in given else ("task", "variant")
         return [(lacking, f"is missing, although the figure has a {other}")]
@@ -180,6 +180,6 @@ def _perhaps(name: str, known: Collection[str]) -> str:
     return f"; did you mean '{near}'?" if near else ""
 
 
-def _refuse(path: Path, called: str, field: str, mistake: str) -> NoReturn:
-    said = shortened(mistake, _LONGEST)
+def _refuse(path: Path, called: str, field: str, error: str) -> NoReturn:
+    said = shortened(error, _LONGEST)
     raise UserError(f"{_CALLED} '{path}': {called}: {shortened(field)}: {said}{'' if said.endswith('?') else '.'}")

@@ -78,7 +78,7 @@ def measured_of(rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, dif
         seeds=tuple(entry["seed"] for entry in scored),
         lacking=tuple(_lacking(rows, chosen, deciding)),
         diverged=tuple(entry["seed"] for entry in chosen if entry["status"] == "diverged"),
-        asked=min([TRAINED_POSITIONS, *(_dimensions(entry) for entry in scored)]),
+        required_positions=min([TRAINED_POSITIONS, *(_dimensions(entry) for entry in scored)]),
         other_row=tuple(other_row),
         remarks=tuple(_remarks(rows, scored, deciding)),
     )

@@ -75,11 +75,11 @@ def paper_rows() -> Rows:
 
 
 def _differences(spec: RunSpec, own: RunSpec) -> list[str]:
-    mine, its = _asked(spec), _asked(own)
+    mine, its = _request(spec), _request(own)
     return [f"{name} {_brief(mine.get(name))} instead of {_brief(its.get(name))}" for name in its | mine if mine.get(name) != its.get(name)]
 
 
-def _asked(spec: RunSpec) -> dict[str, Any]:
+def _request(spec: RunSpec) -> dict[str, Any]:
     constants = {f"constants.{name}": value for name, value in spec.recipe.get("constants", {}).items()}
     recipe = {name: value for name, value in spec.recipe.items() if name != "constants"}
     network = {"family": spec.family, "model_version": spec.model_version, **spec.settings}

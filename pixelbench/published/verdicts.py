@@ -13,8 +13,8 @@ import numpy as np
 
 from pixelbench.published.facts import (
     ROUNDING,
-    FigureFacts,
     Measured,
+    PublishedValue,
     estimator_in_words,
     estimators,
     is_vague,
@@ -53,7 +53,7 @@ class Verdict:
     fraction_of_cost: float | None = None
 
 
-def judge(figure: FigureFacts | None, measured: Measured) -> Verdict:
+def judge(figure: PublishedValue | None, measured: Measured) -> Verdict:
     """The first of these that holds:
 
     1. `not causal`: some run leaks; its likelihood means nothing, whatever else is true.
@@ -84,13 +84,13 @@ def judge(figure: FigureFacts | None, measured: Measured) -> Verdict:
     return _compared(figure, measured, figure.band) if measured.values else _diverged(figure, measured)
 
 
-def _not_comparable(figure: FigureFacts, measured: Measured, reasons: list[str]) -> Verdict:
+def _not_comparable(figure: PublishedValue, measured: Measured, reasons: list[str]) -> Verdict:
     n = len(measured.values)
     sentence = f"Not comparable with {figure.said} {figure.unit}: {'; '.join(reasons)} ({seeds_in_words(n)})."
     return Verdict("not comparable", sentence, n_seeds=n, assumed=_assumed(figure))
 
 
-def _compared(figure: FigureFacts, measured: Measured, band: float) -> Verdict:
+def _compared(figure: PublishedValue, measured: Measured, band: float) -> Verdict:
     n, difference = len(measured.values), measured.mean - figure.value
     interval = clustered_interval(np.array(measured.values), np.arange(n), CONFIDENCE) if n > 1 else None
     waiting = _reasons_to_wait(figure, measured)
@@ -118,7 +118,7 @@ def _compared(figure: FigureFacts, measured: Measured, band: float) -> Verdict:
     return Verdict(name, " ".join(said), interval, difference, n, suspicious, _assumed(figure), cost)
 
 
-def _diverged(figure: FigureFacts, measured: Measured) -> Verdict:
+def _diverged(figure: PublishedValue, measured: Measured) -> Verdict:
     waiting, (who,) = _reasons_to_wait(figure, measured), _who_diverged(measured)
     if waiting:
         sentence = f"Incomplete: {_listed([*waiting, who])}."
@@ -143,7 +143,7 @@ def _place(value: float, band: float, interval: tuple[float, float]) -> Name:
     return "worse" if low > band + ROUNDING else "inconclusive"
 
 
-def _reasons_to_wait(figure: FigureFacts, measured: Measured) -> list[str]:
+def _reasons_to_wait(figure: PublishedValue, measured: Measured) -> list[str]:
     """What is missing until a verdict can fall."""
     n = len(measured.values)
     reasons = {
@@ -157,20 +157,22 @@ def _reasons_to_wait(figure: FigureFacts, measured: Measured) -> list[str]:
     return [reason for reason, holds in reasons.items() if holds]
 
 
-def _reasons_of_the_scored(figure: FigureFacts, measured: Measured) -> dict[str, bool]:
+def _reasons_of_the_scored(figure: PublishedValue, measured: Measured) -> dict[str, bool]:
     """What nobody can ask of runs that all diverged."""
     return {
         f"only {measured.n_images:,} images of the split": measured.limited or _too_few(figure, measured),
         "the trained model was not probed for leaks": measured.causality != "unchecked" and not measured.probed,
-        f"the trained model was probed at {measured.probed} sub-pixels of {measured.asked}": 0 < (measured.probed or 0) < measured.asked,
+        f"the trained model was probed at {measured.probed} sub-pixels of {measured.required_positions}": 0
+        < (measured.probed or 0)
+        < measured.required_positions,
     }
 
 
-def _too_few(figure: FigureFacts, measured: Measured) -> bool:
+def _too_few(figure: PublishedValue, measured: Measured) -> bool:
     return figure.n_images is not None and measured.n_images < figure.n_images
 
 
-def _assumed(figure: FigureFacts) -> tuple[str, ...]:
+def _assumed(figure: PublishedValue) -> tuple[str, ...]:
     own = {
         "The split is not stated; ours is assumed.": split_of(figure.split) is None,
         "The estimator is not stated; ours is assumed.": figure.estimator == "" and not figure.bound,
@@ -179,13 +181,13 @@ def _assumed(figure: FigureFacts) -> tuple[str, ...]:
     return (*figure.assumed, *(sentence for sentence, holds in own.items() if holds))
 
 
-def _remarks(figure: FigureFacts) -> list[str]:
+def _remarks(figure: PublishedValue) -> list[str]:
     assumed = len(_assumed(figure))
     said = [f"{assumed} fact{'s are' if assumed > 1 else ' is'} assumed, since the paper does not state {'them' if assumed > 1 else 'it'}."]
     return (said if assumed else []) + ([] if figure.verified else ["The figure is from memory, not verified."])
 
 
-def _where(figure: FigureFacts, measured: Measured, band: float) -> str:
+def _where(figure: PublishedValue, measured: Measured, band: float) -> str:
     """`the mean of 3 seeds (seeds 0 to 2), 81.42 nats/image, is 0.12 above the published 81.30 (within the band of ± 0.505)`."""
     decimals, n = _decimals(figure.unit), len(measured.values)
     difference = measured.mean - figure.value
@@ -196,7 +198,7 @@ def _where(figure: FigureFacts, measured: Measured, band: float) -> str:
     return f"{whose}, {measured.mean:.{decimals}f} {measured.unit}, is {distance} ({inside} the band of ± {band:.4g})"
 
 
-def _checks(figure: FigureFacts, measured: Measured) -> str:
+def _checks(figure: PublishedValue, measured: Measured) -> str:
     """What is known of the usual faults behind a number that is too good."""
     causality = {"complete": "no leak found (complete map", "partial": "no leak found (partial map"}.get(
         measured.causality, "no map (unchecked"

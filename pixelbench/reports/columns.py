@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from pixelbench.analysis import format as words
-from pixelbench.analysis.ablations import Ablation
+from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.evaluation.quality import STATISTICS, Statistic
 
@@ -51,12 +51,12 @@ def columns_of(table: TaskTable) -> list[Column]:
     return _speaking([*columns, UPDATES, PARAMETERS, SECONDS, STATUS], table)
 
 
-def columns_of_ablation(ablation: Ablation) -> list[Column]:
+def columns_of_ablation(ablation: TaskAblation) -> list[Column]:
     """Likewise of an ablation's rows: what differs, and the difference that it makes."""
     value = Column("what differs", lambda row: ablation.of(row.label).value, right=False, weight=5)
-    against = Column("difference (95 %)", lambda row: words.against(ablation.of(row.label).contrast))
+    against = Column("difference (95 %)", lambda row: words.against(ablation.of(row.label).paired))
     columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, LATENTS, *statistics_of(ablation.table)]
-    if all(entry.contrast is None for entry in ablation.rows):
+    if all(entry.paired is None for entry in ablation.rows):
         columns.remove(against)
     if any(row.status != "done" for row in ablation.table.rows):
         columns.append(STATUS)

@@ -37,12 +37,12 @@ class Gallery:
         self._grids_shown.update(labels)
         return [grid for label in labels for cell in self._cells if cell.label == label and (grid := self._captioned(cell))]
 
-    def grids_beside(self, labels: tuple[str, ...], explained: Collection[str]) -> list[str]:
+    def grids_side_by_side(self, labels: tuple[str, ...], diagnosed: Collection[str]) -> list[str]:
         """Samples of these cells in one row of a table, whether shown before or not, with the diagnoses of those new and not explained."""
         cells = [cell for label in labels for cell in self._cells if cell.label == label]
         shown = [(cell, picture) for cell in cells if (picture := self._grid(cell))]
         parts = _row([(_heading(cell), picture) for cell, picture in shown])
-        new = [cell for cell, _ in shown if cell.label not in self._grids_shown and cell.label not in explained]
+        new = [cell for cell, _ in shown if cell.label not in self._grids_shown and cell.label not in diagnosed]
         self._grids_shown.update(labels)
         diagnoses = [f"- {_heading(cell)}: {said}" for cell in new if (said := _diagnoses(cell))]
         return [*parts, "\n".join(diagnoses)] if diagnoses else parts
@@ -56,13 +56,13 @@ class Gallery:
 
     def differing_maps(self, labels: tuple[str, ...]) -> list[str]:
         """The maps of these cells beside one another, but for those shown before; nothing where all see what the first one sees."""
-        asked = [(mine, group) for group in self._groups if (mine := [label for label in labels if label in group.labels])]
-        if all(labels[0] in mine for mine, _ in asked):
+        requested = [(mine, group) for group in self._groups if (mine := [label for label in labels if label in group.labels])]
+        if all(labels[0] in mine for mine, _ in requested):
             return []
-        asked.sort(key=lambda pair: labels.index(pair[0][0]))
-        old = [self._pointer(mine, group) for mine, group in asked if group.labels in self._maps_shown]
-        new = [(mine, group) for mine, group in asked if group.labels not in self._maps_shown]
-        parts = self._explained() if new else []
+        requested.sort(key=lambda pair: labels.index(pair[0][0]))
+        old = [self._pointer(mine, group) for mine, group in requested if group.labels in self._maps_shown]
+        new = [(mine, group) for mine, group in requested if group.labels not in self._maps_shown]
+        parts = self._legend() if new else []
         parts += _row([(_names(mine, group), self._map(mine, group)) for mine, group in new])
         if new:
             parts.append("\n".join(f"- {_caption(mine, group)}" for mine, group in new))
@@ -75,7 +75,7 @@ class Gallery:
         others = [group for group in self._groups if group.labels not in self._maps_shown]
         if not others:
             return []
-        parts = [f"### {'Other dependence maps' if self._maps_shown else 'Dependence maps'}", *self._explained()]
+        parts = [f"### {'Other dependence maps' if self._maps_shown else 'Dependence maps'}", *self._legend()]
         for group in others:
             parts += [_caption(group.labels, group), self._map(group.labels, group)]
         return parts
@@ -93,7 +93,7 @@ class Gallery:
             return None
         return _picture(f"Samples of {cell.label}", Path(os.path.relpath(path, self._beside)).as_posix())
 
-    def _explained(self) -> list[str]:
+    def _legend(self) -> list[str]:
         return [] if self._maps_shown else [MAPS]
 
     def _map(self, labels: Sequence[str], group: MapGroup) -> str:

@@ -26,7 +26,7 @@ BOUNDS = """\
 - **latents used**: how many latents have a posterior mean that differs between test images (variance above 0.01), and how many nats an
   image are spent on all of them (KL). None and 0 nats: the decoder ignores them."""
 
-TOLD = """\
+CONDITIONAL = """\
 - **given the class**: exact, but of an image whose class the model is told; no rank beside models that are told nothing."""
 
 NATS = """\
@@ -60,8 +60,8 @@ def explanations(report: Report) -> list[str]:
     optional = {
         VERDICTS: any(row.published for row in rows),
         ABLATIONS: bool(report.ablations),
-        TOLD: any(row.standing == "told" for row in rows),
-        BOUNDS: any(row.standing == "bound" or row.kl is not None for row in rows),
+        CONDITIONAL: any(row.category == "told" for row in rows),
+        BOUNDS: any(row.category == "bound" or row.kl is not None for row in rows),
         NATS: any(table.binary for table in report.tables),
     }
     return [HOW_TO_READ + _statistics(), *(text for text, needed in optional.items() if needed)]

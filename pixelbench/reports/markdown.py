@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from pixelbench.analysis import format as words
-from pixelbench.analysis.ablations import Ablation
+from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.analysis.comparisons import Compared
 from pixelbench.analysis.lessons import Lesson
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.files.atomic import write_bytes, write_text
 from pixelbench.reports import columns, escape
 from pixelbench.reports.gallery import FILES, Gallery
-from pixelbench.reports.html.about import provenance
+from pixelbench.reports.html.about import provenance_rows
 from pixelbench.reports.legend import explanations
 from pixelbench.reports.plots import MOST_CURVES, draw_curves
 from pixelbench.reports.report import Report
@@ -77,7 +77,7 @@ def _decided(one: Compared) -> list[str]:
 
 def _cell(column: columns.Column, row: Row) -> str:
     text = escape.text(column.cell(row))
-    if row.standing == "leaking" and column is columns.SCORE:
+    if row.category == "leaking" and column is columns.SCORE:
         return f"~~{text}~~ *not causal*"
     if column is columns.SCORE and words.estimated(row):
         return f"{text} ({words.estimated(row)})"
@@ -129,7 +129,7 @@ def _published(table: TaskTable, compared: list[Compared]) -> list[str]:
 def _figure(one: Compared) -> str:
     """The figure with its place, then the verdict and what it assumes; of others than the paper's own, what they are."""
     source = "; ".join(
-        [one.paper, one.where, *([one.aside] if one.aside else []), *([] if one.verified else ["from memory, not verified"])]
+        [one.paper, one.where, *([one.context] if one.context else []), *([] if one.verified else ["from memory, not verified"])]
     )
     printed = f"{words.AT_MOST if one.bound else ''}{one.printed} {one.unit}"
     said = [one.sentence or "Shown beside, not judged.", *(["Assumed:", *one.cautions] if one.cautions else [])]
@@ -142,7 +142,7 @@ def _position(table: TaskTable):
     return lambda cell: labels.index(cell.label)
 
 
-def _ablations(ablations: list[Ablation], gallery: Gallery) -> list[str]:
+def _ablations(ablations: list[TaskAblation], gallery: Gallery) -> list[str]:
     """Each axis with table, sentences, grids side by side, and the maps where they differ from the baseline's."""
     parts, last = [], None
     for ablation in ablations:
@@ -151,7 +151,7 @@ def _ablations(ablations: list[Ablation], gallery: Gallery) -> list[str]:
         last = ablation.axis
         parts.append(result_table(ablation.table, columns.columns_of_ablation(ablation)))
         parts += [escape.text(sentence) for sentence in ablation.sentences]
-        parts += gallery.grids_beside(ablation.labels, ablation.lessons)
+        parts += gallery.grids_side_by_side(ablation.labels, ablation.lessons)
         parts += gallery.differing_maps(ablation.labels)
     return parts
 
@@ -173,4 +173,4 @@ def _failure(run: Run, error: RunError) -> str:
 
 
 def _provenance(report: Report) -> str:
-    return "\n".join(f"- {name}: {escape.text(values)}" for name, values in provenance(report))
+    return "\n".join(f"- {name}: {escape.text(values)}" for name, values in provenance_rows(report))

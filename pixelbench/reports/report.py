@@ -1,15 +1,14 @@
 """What every renderer shows: tables, published figures, the expected order, ablations, lessons. A pure function of store and figures."""
 
-import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixelbench.analysis.ablations import Ablation, find_ablations
+from pixelbench.analysis.ablations import TaskAblation, find_ablations
 from pixelbench.analysis.comparisons import DECIDED, Compared, comparisons_of
 from pixelbench.analysis.lessons import Lesson, find_lessons
-from pixelbench.analysis.ordering import Step, expected_order
+from pixelbench.analysis.ordering import OrderedPair, expected_order
 from pixelbench.analysis.tables import TaskTable, build_tables
 from pixelbench.published.comparison import Known
 from pixelbench.store.cells import Cell, cells_of, load_runs
@@ -27,23 +26,23 @@ class Report:
     store: Path
     cells: tuple[Cell, ...]
     tables: tuple[TaskTable, ...]
-    order: tuple[Step, ...]
+    order: tuple[OrderedPair, ...]
     lessons: tuple[Lesson, ...]
-    ablations: tuple[Ablation, ...] = ()
+    ablations: tuple[TaskAblation, ...] = ()
     problems: tuple[str, ...] = ()
     compared: tuple[Compared, ...] = ()
 
     @property
-    def untold(self) -> list[Lesson]:
+    def remaining_lessons(self) -> list[Lesson]:
         """The lessons that no ablation tells: their variant has no baseline here."""
-        told = {(ablation.task, label) for ablation in self.ablations for label in ablation.lessons}
-        return [lesson for lesson in self.lessons if (lesson.task, lesson.variant) not in told]
+        shown = {(ablation.task, label) for ablation in self.ablations for label in ablation.lessons}
+        return [lesson for lesson in self.lessons if (lesson.task, lesson.variant) not in shown]
 
     def lessons_of(self, task: str) -> list[Lesson]:
         """The untold lessons of a task."""
-        return [lesson for lesson in self.untold if lesson.task == task]
+        return [lesson for lesson in self.remaining_lessons if lesson.task == task]
 
-    def ablations_of(self, task: str) -> list[Ablation]:
+    def ablations_of(self, task: str) -> list[TaskAblation]:
         """The ablations on a task, those of one axis after each other."""
         return [ablation for ablation in self.ablations if ablation.task == task]
 
@@ -57,7 +56,7 @@ class Report:
         fallen = [one for one in self.compared if one.verdict in DECIDED and one.measured is not None]
         return sorted(fallen, key=lambda one: (one.task, one.measured))
 
-    def order_of(self, task: str) -> list[Step]:
+    def order_of(self, task: str) -> list[OrderedPair]:
         """The pairs of the expected order on a task."""
         return [step for step in self.order if step.task == task]
 
@@ -65,7 +64,7 @@ class Report:
         """Plain values for `--json`."""
         return {
             "tasks": [table.as_dict() for table in self.tables],
-            "published": [dataclasses.asdict(one) for one in self.compared],
+            "published": [one.as_dict() for one in self.compared],
             "order": [step.as_dict() for step in self.order],
             "ablations": [ablation.as_dict() for ablation in self.ablations],
             "lessons": [lesson.as_dict() for lesson in self.lessons],

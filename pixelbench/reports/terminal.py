@@ -30,11 +30,11 @@ def print_report(report: Report, console: Console) -> None:
                 console.print(_text(f"  {row.published.sign} {row.label}: {row.published.sentence} ({row.published.paper})"))
         console.print()
     ablations = [(f"Ablation: {one.axis.title}", one.task, one.sentences) for one in report.ablations]
-    lessons = [(f"Lesson: {one.title}", one.task, [" ".join(one.sentences)]) for one in report.untold]
-    told = [*ablations, *lessons]
-    for title in dict.fromkeys(title for title, *_ in told):
+    lessons = [(f"Lesson: {one.title}", one.task, [" ".join(one.sentences)]) for one in report.remaining_lessons]
+    shown = [*ablations, *lessons]
+    for title in dict.fromkeys(title for title, *_ in shown):
         console.print(_text(title, style="bold"))
-        for task, said in ((task, said) for entry, task, said in told if entry == title):
+        for task, said in ((task, said) for entry, task, said in shown if entry == title):
             for sentence in said:
                 console.print(_text(f"  {task}: {sentence}"))
         console.print()
@@ -102,7 +102,7 @@ def _grid(table: TaskTable, shown: list[columns.Column], title: str, *, close: b
         grid.add_column(heading, justify="right" if column.right else "left", overflow="fold")
     for row in table.rows:
         cells = (_cell(column, row, close) for column in shown)
-        grid.add_row(*cells, style="dim" if row.standing in ("reference", "unscored") else None)
+        grid.add_row(*cells, style="dim" if row.category in ("reference", "unscored") else None)
     measured = any(column.real(table) for column in shown if column is not columns.VARIANT)
     if measured and table.measured:
         grid.add_section()
@@ -123,7 +123,7 @@ def _cell(column: columns.Column, row: Row, broken: bool) -> Text:
     text = visible(column.cell(row))
     text = _broken(column, text) if broken else text
     between = "\n" if broken else " "
-    if row.standing == "leaking" and column is columns.SCORE:
+    if row.category == "leaking" and column is columns.SCORE:
         return Text.assemble((text, "strike"), (f"{between}not causal", "red"))  # in words too: not every terminal strikes through
     if column is columns.CAUSAL and row.causal == "leaky":
         return _text(text, style="bold red")

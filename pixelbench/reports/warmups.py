@@ -14,16 +14,16 @@ def warm_up(record: Record) -> str:
         return ""
     images, free = _training_images(record), settings.get("free_bits", 0.0)
     an_epoch = None if images is None else images / recipe.batch
-    asked = settings.get("kl_warmup_epochs", 0.0)
-    length = settings.get("kl_warmup", 0) or (asked and (None if an_epoch is None else asked * an_epoch))
+    requested = settings.get("kl_warmup_epochs", 0.0)
+    length = settings.get("kl_warmup", 0) or (requested and (None if an_epoch is None else requested * an_epoch))
     freed = f"; {free:g} nats of each latent are free" if free else ""
-    return f"{_when(length, asked, an_epoch, record.budget.updates)}{freed}."
+    return f"{_when(length, requested, an_epoch, record.budget.updates)}{freed}."
 
 
-def _when(length: float | None, asked: float, an_epoch: float | None, updates: int) -> str:
+def _when(length: float | None, requested: float, an_epoch: float | None, updates: int) -> str:
     """`length`: of the warm-up in updates, None where it is known in epochs alone."""
     if length is None:
-        return f"The KL term counts in full after {asked:g} epochs"
+        return f"The KL term counts in full after {requested:g} epochs"
     if not length:
         return "The KL term counts in full from the first update on"
     epochs = "" if an_epoch is None else f" ({length / an_epoch:.2g} epochs)"

@@ -38,7 +38,7 @@ _CURVE_COLUMNS = ["update", "train_bits_per_dim", "validation_bits_per_dim"]
 
 
 @dataclass(frozen=True)
-class NatsFacts:
+class NatsSummary:
     """What the likelihoods of the test images come to, in nats."""
 
     n_images: int
@@ -53,40 +53,40 @@ class NatsFacts:
 
 
 @dataclass(frozen=True)
-class FileFacts:
+class FileSummary:
     """What a file holds. `fault`: why it is of no use, as the end of a sentence; empty where it is whole."""
 
     sha256: str
     fault: str = ""
-    nats: NatsFacts | None = None
+    nats: NatsSummary | None = None
     leaky: bool | None = None
     """Of a certificate: a leak was found."""
     shape: tuple[int, ...] | None = None
     """Of a certificate: (C, H, W) of the images."""
 
 
-def read_facts(path: Path) -> FileFacts:
+def read_summary(path: Path) -> FileSummary:
     """What is in one of a run's files, read now."""
     most = _MOST_BYTES[path.name]
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size > most:
-                return FileFacts("", f"has more than {most >> 20} MB")
+                return FileSummary("", f"has more than {most >> 20} MB")
             blob = file.read()
     except OSError as error:
-        return FileFacts("", f"cannot be read ({error.strerror})")
+        return FileSummary("", f"cannot be read ({error.strerror})")
     digest = hashlib.sha256(blob).hexdigest()
     try:
         if path.name == NATS:
-            return FileFacts(digest, nats=_nats_facts(*_arrays(blob)))
+            return FileSummary(digest, nats=_nats_summary(*_arrays(blob)))
         if path.name == CERTIFICATE:
             report = CausalityReport.from_json(json.loads(blob))
-            return FileFacts(digest, leaky=report.leaky, shape=report.shape)
+            return FileSummary(digest, leaky=report.leaky, shape=report.shape)
         if path.name == CURVE:
             _curve(blob)
     except Exception as error:  # zip, numpy, JSON and UTF-8 each have errors of their own for what is not theirs
-        return FileFacts(digest, f"is damaged ({_in_short(error)})")
-    return FileFacts(digest)
+        return FileSummary(digest, f"is damaged ({_in_short(error)})")
+    return FileSummary(digest)
 
 
 def read_nats(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +99,7 @@ def read_nats(path: Path) -> tuple[np.ndarray, np.ndarray]:
         return _arrays(path.read_bytes())
     except OSError:
         raise
-    except Exception as error:  # as in `read_facts`
+    except Exception as error:  # as in `read_summary`
         raise ValueError(f"{path} is damaged ({_in_short(error)})") from error
 
 
@@ -159,10 +159,10 @@ def _check_archive(archive: zipfile.ZipFile, blob: bytes) -> None:
             raise ValueError(f"the archive contradicts itself about {entry.filename!a}")
 
 
-def _nats_facts(nats: np.ndarray, clusters: np.ndarray) -> NatsFacts:
+def _nats_summary(nats: np.ndarray, clusters: np.ndarray) -> NatsSummary:
     error, n_clusters = clustered(nats, clusters)
     below, values = int((nats < -_ROUNDING).sum()), hashlib.sha256(nats.tobytes()).hexdigest()[:24]
-    return NatsFacts(len(nats), n_clusters, float(nats.mean()), error, below, values)
+    return NatsSummary(len(nats), n_clusters, float(nats.mean()), error, below, values)
 
 
 def _curve(blob: bytes) -> Curve:

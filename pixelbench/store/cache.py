@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 
 from pixelbench.files.atomic import write_text
-from pixelbench.store.artifacts import NAMES, FileFacts, read_facts
+from pixelbench.store.artifacts import NAMES, FileSummary, read_summary
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import read_record
 
@@ -60,13 +60,13 @@ class StoreCache:
             self._keep(name, status, _Kept(record.digest, record.spec.key, record.spec.cell_key))
         return record
 
-    def facts(self, folder: Path, names: Collection[str] = NAMES) -> dict[str, FileFacts | None]:
+    def summaries(self, folder: Path, names: Collection[str] = NAMES) -> dict[str, FileSummary | None]:
         """What is in the files of a run, or those of these names; None where one is not there."""
-        found: dict[str, FileFacts | None] = dict.fromkeys(names)
+        found: dict[str, FileSummary | None] = dict.fromkeys(names)
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name in found:
-                    found[entry.name] = self._facts(entry.path, entry.stat())
+                    found[entry.name] = self._summary(entry.path, entry.stat())
         return found
 
     def save(self) -> None:
@@ -76,12 +76,12 @@ class StoreCache:
                 write_text(self._path, json.dumps({"rules": _RULES, "files": self._files}))
                 self._changed = False
 
-    def _facts(self, path: str, status: os.stat_result) -> FileFacts:
+    def _summary(self, path: str, status: os.stat_result) -> FileSummary:
         name = path[self._begin :]
         with contextlib.suppress(ValueError):
             if known := self._known(name, status):
                 return _ADAPTER.validate_python(known[0])
-        found = read_facts(Path(path))
+        found = read_summary(Path(path))
         nats = None if found.nats is None else vars(found.nats)
         self._keep(name, status, [{**vars(found), "nats": nats}])
         return found
@@ -98,4 +98,4 @@ class StoreCache:
             self._changed = True
 
 
-_ADAPTER = TypeAdapter(FileFacts)
+_ADAPTER = TypeAdapter(FileSummary)

@@ -156,10 +156,10 @@ class Cell:
     @property
     def comparable(self) -> bool:
         """Whether its likelihood may be ranked and compared: exact, of the image alone, and of a model in which no leak was found."""
-        return not self.leaky and self.estimator == "exact" and not self.told
+        return not self.leaky and self.estimator == "exact" and not self.conditional
 
     @property
-    def told(self) -> bool:
+    def conditional(self) -> bool:
         """Whether the model is told something of each test image, its class, so that its likelihood is of another thing."""
         return self.settings.get("condition", "none") != "none"
 
@@ -198,7 +198,7 @@ class Cell:
             return None
         return np.stack([nats for nats, _ in arrays]), clusters
 
-    def asked_as(self, other: "Cell") -> bool:
+    def same_request_as(self, other: "Cell") -> bool:
         """Whether images, recipe, updates and evaluation are the same, so that only the networks can differ."""
         mine, its = self.runs[0], other.runs[0]
         same = mine.record.recipe == its.record.recipe and mine.record.evaluation == its.record.evaluation
@@ -207,7 +207,7 @@ class Cell:
     def differs_only_in(self, other: "Cell", setting: str, value: object) -> bool:
         """Whether `other` is this cell with `setting` put to `value` and everything else the same."""
         settings = {**self.settings, setting: value}
-        return self.family == other.family and settings == other.settings != self.settings and self.asked_as(other)
+        return self.family == other.family and settings == other.settings != self.settings and self.same_request_as(other)
 
 
 def load_runs(found: Scan, keys: Collection[str] | None = None) -> list[Run]:

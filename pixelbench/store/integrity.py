@@ -11,7 +11,7 @@ from functools import cache
 
 from pixelbench.data import Task, get_task, task_names
 from pixelbench.models.families import FAMILIES
-from pixelbench.store.artifacts import CERTIFICATE, NATS, FileFacts
+from pixelbench.store.artifacts import CERTIFICATE, NATS, FileSummary
 from pixelbench.store.record import Causality, Likelihood, Record
 from pixelbench.units import bits_per_dim
 
@@ -31,24 +31,24 @@ class Finding:
     damaged: Mapping[str, str]
 
 
-def examine(record: Record, facts: Mapping[str, FileFacts | None]) -> Finding:
+def examine(record: Record, summaries: Mapping[str, FileSummary | None]) -> Finding:
     """What does not add up in a run.
 
     Args:
         record: as it was read.
-        facts: file name → what is in it, None where there is none.
+        summaries: file name → what is in it, None where there is none.
     """
-    damaged = {name: said for name, found in facts.items() if (said := _damage(name, found, record))}
+    damaged = {name: said for name, found in summaries.items() if (said := _damage(name, found, record))}
     checks: tuple[Callable[[Record], list[str]], ...] = (_key, _images, _end, _possibility)
     doubts = [doubt for check in checks for doubt in check(record)]
     doubts += _causality(record.causality)
-    doubts += _certificate(record, None if CERTIFICATE in damaged else facts.get(CERTIFICATE))
+    doubts += _certificate(record, None if CERTIFICATE in damaged else summaries.get(CERTIFICATE))
     if record.likelihood is not None and record.likelihood.estimator != "code-length":
-        doubts += _evidence(record, record.likelihood, facts.get(NATS), damaged.get(NATS))
+        doubts += _evidence(record, record.likelihood, summaries.get(NATS), damaged.get(NATS))
     return Finding(tuple(doubts), damaged)
 
 
-def _damage(name: str, found: FileFacts | None, record: Record) -> str:
+def _damage(name: str, found: FileSummary | None, record: Record) -> str:
     stated = record.artifacts.get(name)
     if found is None:
         return "is missing, and the record says that the run left it" if stated else ""
@@ -132,9 +132,9 @@ def _possibility(record: Record) -> list[str]:
     pinned = _pinned(record.task.name)
     if pinned is not None and pinned.sizes is not None:
         whole = pinned.sizes[2]
-        asked = min(record.evaluation.test_images or whole, whole)
-        if likelihood.n_images != asked:
-            found.append(f"it scored {likelihood.n_images:,} images, and {asked:,} were asked for")
+        requested = min(record.evaluation.test_images or whole, whole)
+        if likelihood.n_images != requested:
+            found.append(f"it scored {likelihood.n_images:,} images, and {requested:,} were asked for")
     return found
 
 
@@ -147,7 +147,7 @@ def _causality(causality: Causality) -> list[str]:
     return [f"its causality is {causality.status}, and it shows a leak ({leak:.2g} relative)"] if evidence else []
 
 
-def _certificate(record: Record, found: FileFacts | None) -> list[str]:
+def _certificate(record: Record, found: FileSummary | None) -> list[str]:
     if found is None:
         return []
     doubts = []
@@ -158,7 +158,7 @@ def _certificate(record: Record, found: FileFacts | None) -> list[str]:
     return doubts
 
 
-def _evidence(record: Record, said: Likelihood, found: FileFacts | None, damage: str | None) -> list[str]:
+def _evidence(record: Record, said: Likelihood, found: FileSummary | None, damage: str | None) -> list[str]:
     """The likelihood against the nats of its images."""
     if damage or found is None or found.nats is None:
         return [f"{NATS} {damage or 'is missing'}, so nothing backs its likelihood"]

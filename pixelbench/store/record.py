@@ -32,7 +32,7 @@ _Measures = dict[str, float | None]
 
 
 @dataclass(frozen=True)
-class TaskFacts:
+class RecordedTask:
     """The images that a run is about."""
 
     __pydantic_config__ = _RULES  # type: ignore[misc]
@@ -70,7 +70,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class BudgetFacts:
+class RecordedBudget:
     """How long a run was to be trained."""
 
     __pydantic_config__ = _RULES  # type: ignore[misc]
@@ -218,11 +218,11 @@ class Record:
 
     run_key: _Hex
     status: Status
-    task: TaskFacts
+    task: RecordedTask
     variant: Variant
     recipe: Annotated[Recipe | None, BeforeValidator(lambda value: value or None)]
     """None where nothing is trained (an empty object in schema 1)."""
-    budget: BudgetFacts
+    budget: RecordedBudget
     evaluation: Evaluation
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     provenance: Provenance
@@ -281,14 +281,14 @@ class Record:
         return f"text {(self.provenance.source_digest or 'unknown')[:12]}" if self.behaviour is None else behaviour_name(self.behaviour)
 
 
-def asked_of(spec: RunSpec) -> dict[str, Any]:
+def request_fields(spec: RunSpec) -> dict[str, Any]:
     """The fields of a record that repeat what was asked for."""
     return {
         "run_key": spec.key,
-        "task": TaskFacts(**spec.task),
+        "task": RecordedTask(**spec.task),
         "variant": Variant(spec.variant, spec.family, spec.model_version, spec.settings),
         "recipe": Recipe(**spec.recipe) if spec.recipe else None,
-        "budget": BudgetFacts(spec.budget, spec.updates),
+        "budget": RecordedBudget(spec.budget, spec.updates),
         "evaluation": Evaluation(**spec.evaluation),
         "seed": spec.seed,
         "expect": spec.expect,

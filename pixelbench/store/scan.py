@@ -11,7 +11,7 @@ from pixelbench.data import has_units, relabel
 from pixelbench.errors import UserError, nearest
 from pixelbench.files.bulk import without_collector
 from pixelbench.statistics import clustered_standard_error
-from pixelbench.store.artifacts import NAMES, NATS, FileFacts, read_nats
+from pixelbench.store.artifacts import NAMES, NATS, FileSummary, read_nats
 from pixelbench.store.cache import StoreCache
 from pixelbench.store.integrity import examine
 from pixelbench.store.record import Record
@@ -71,10 +71,10 @@ class Scan(dict[str, StoredRun]):
         nats: dict[tuple[str, str], list[str]] = {}
         for key in chosen:
             run = self[key]
-            facts = self.cache.facts(run.folder, names)
-            found = examine(run.record, facts)
+            summaries = self.cache.summaries(run.folder, names)
+            found = examine(run.record, summaries)
             self[key] = replace(run, doubts=found.doubts, damaged=found.damaged)
-            if run.record.trained and not run.record.leaky and (values := _values(facts[NATS])):
+            if run.record.trained and not run.record.leaky and (values := _values(summaries[NATS])):
                 nats.setdefault((run.record.task.digest, values), []).append(key)
         for keys_of_one in nats.values():
             self._doubt_copies(keys_of_one)
@@ -170,8 +170,8 @@ def _problems(run: StoredRun) -> Iterator[str]:
             yield f"{run.folder / name} {said}; it is left out."
 
 
-def _values(facts: FileFacts | None) -> str | None:
-    return facts.nats.values if facts is not None and facts.nats is not None else None
+def _values(summaries: FileSummary | None) -> str | None:
+    return summaries.nats.values if summaries is not None and summaries.nats is not None else None
 
 
 def _by_unit(record: Record, nats: np.ndarray, clusters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

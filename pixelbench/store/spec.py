@@ -46,7 +46,7 @@ class RunSpec:
         Raises:
             ValueError: a number is not finite.
         """
-        return _digest(self._asked)
+        return _digest(self._request)
 
     @cached_property
     def cell_key(self) -> str:
@@ -55,14 +55,14 @@ class RunSpec:
         Raises:
             ValueError: a number is not finite.
         """
-        return _digest({name: text for name, text in self._asked.items() if name != "seed"})
+        return _digest({name: text for name, text in self._request.items() if name != "seed"})
 
     def take_keys(self, key: str, cell_key: str) -> None:
         """Takes both keys from whoever has computed them of the same fields before."""
         vars(self).update(key=key, cell_key=cell_key)
 
     @cached_property
-    def _asked(self) -> dict[str, str]:
+    def _request(self) -> dict[str, str]:
         """Field → its value as canonical JSON, so that both keys are made of one text."""
         return {name: _canonical(value) for name, value in sorted(self.to_json().items()) if name not in _NAMES_ONLY}
 
@@ -81,8 +81,8 @@ class RunSpec:
         return cls(**values)
 
 
-def _digest(asked: dict[str, str]) -> str:
-    text = ",".join(f'"{name}":{value}' for name, value in asked.items())
+def _digest(request: dict[str, str]) -> str:
+    text = ",".join(f'"{name}":{value}' for name, value in request.items())
     return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()[:12]
 
 

@@ -9,7 +9,7 @@ from pixelbench.errors import UserError, unknown
 from pixelbench.suites.load import ablation_names, is_path, load_suite
 from pixelbench.suites.resolve import pairs
 from pixelbench.suites.schema import Ablation, OnTask, Suite, SuiteTask, SuiteVariant
-from pixelbench.suites.validation import find_mistakes
+from pixelbench.suites.validation import find_errors
 
 
 def load_ablation(name_or_path: str) -> tuple[Suite, Ablation]:
@@ -56,9 +56,9 @@ def on_task(suite: Suite, ablation: Ablation, name: str | None = None) -> tuple[
         ablation=replace(ablation, task=name),
         claims=tuple(claim for claim in suite.claims if claim.task == name),
     )
-    mistakes = find_mistakes(alone)
-    if mistakes:
-        raise UserError(f"Ablation '{suite.name}' cannot be made on '{name}': {mistakes[0].removesuffix('.')}.")
+    errors = find_errors(alone)
+    if errors:
+        raise UserError(f"Ablation '{suite.name}' cannot be made on '{name}': {errors[0].removesuffix('.')}.")
     return alone, None if own else f"Ablation '{suite.name}' has no settings for '{name}'; it takes those for '{like.name}'."
 
 

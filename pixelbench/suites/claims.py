@@ -40,7 +40,7 @@ def fill_in_printed(claims: list[dict[str, Any]]) -> Iterator[str]:
             claim["printed"] = str(value)
 
 
-def claim_mistakes(suite: Suite) -> Iterator[str]:
+def claim_errors(suite: Suite) -> Iterator[str]:
     """Claims about what is no cell of the suite, and two that say the same."""
     tasks, variants = [task.name for task in suite.tasks], {variant.name: variant for variant in suite.variants}
     for claim in suite.claims:

@@ -56,7 +56,7 @@ from pixelbench.suites.claims import WrittenFloat, fill_in_printed
 from pixelbench.suites.resolve import expand_axes
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.toml_file import files_beside, is_file, read_text, read_toml
-from pixelbench.suites.validation import axis_mistakes, find_mistakes, size_mistakes, unknown_names
+from pixelbench.suites.validation import axis_errors, find_errors, size_errors, unknown_names
 from pixelbench.training.recipe import Recipe
 
 _SHIPPED = Path(__file__).parent / "shipped"
@@ -86,30 +86,30 @@ def load_suite(name_or_path: str) -> Suite:
     """
     path = _find(name_or_path, Path())
     values = _read_extended(path)
-    mistakes = list(parsing.impossible_numbers(values))
-    mistakes += fill_in_printed(_tables(values, "claim"))
-    suite = parsing.parse(Suite, [("", values)], mistakes)
+    errors = list(parsing.impossible_numbers(values))
+    errors += fill_in_printed(_tables(values, "claim"))
+    suite = parsing.parse(Suite, [("", values)], errors)
     if suite is None:
         recipe = values.get("recipe")  # can be judged although the rest has no shape
-        parsing.parse(Recipe, [("recipe", recipe if isinstance(recipe, dict) else {})], mistakes)
-    elif not mistakes:
-        suite, mistakes = _expanded(suite)
-    if suite is None or mistakes:
-        raise UserError(_summary(path, list(dict.fromkeys(mistakes))))
+        parsing.parse(Recipe, [("recipe", recipe if isinstance(recipe, dict) else {})], errors)
+    elif not errors:
+        suite, errors = _expanded(suite)
+    if suite is None or errors:
+        raise UserError(_summary(path, list(dict.fromkeys(errors))))
     return suite
 
 
 def _expanded(suite: Suite) -> tuple[Suite, list[str]]:
     """The suite with its axes multiplied out, and what is wrong with it. Names are looked up, and cells counted, before there are any."""
-    mistakes = [*unknown_names(suite), *axis_mistakes(suite)]
-    too_large = size_mistakes(suite)
+    errors = [*unknown_names(suite), *axis_errors(suite)]
+    too_large = size_errors(suite)
     if too_large:
-        return suite, mistakes + too_large
+        return suite, errors + too_large
     try:
         suite = expand_axes(suite)
     except ValueError as error:  # a value of an axis that no name can be made of
-        return suite, [*mistakes, f"axes: {error}"]
-    return suite, mistakes + find_mistakes(suite)
+        return suite, [*errors, f"axes: {error}"]
+    return suite, errors + find_errors(suite)
 
 
 def suite_text(name_or_path: str) -> str:
@@ -237,14 +237,14 @@ def _read(path: Path) -> dict[str, Any]:
         UserError: no TOML, or a name that is none.
     """
     values = read_toml(path, _CALLED, WrittenFloat)
-    mistakes = [
+    errors = [
         f"{kind}.[{index}].name: expected a text in quotes, got {parsing.written(entry['name'])}"
         for kind in ("task", "variant")
         for index, entry in enumerate(_tables(values, kind))
         if not isinstance(entry.get("name", ""), str)
     ]
-    if mistakes:
-        raise UserError(_summary(path, mistakes))
+    if errors:
+        raise UserError(_summary(path, errors))
     return values
 
 
@@ -268,10 +268,10 @@ def _is_table_list(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(entry, dict) for entry in value)
 
 
-def _summary(path: Path, mistakes: list[str]) -> str:
+def _summary(path: Path, errors: list[str]) -> str:
     where = path.stem if path.is_relative_to(_SHIPPED) else path
-    if len(mistakes) == 1:
-        return f"Suite '{where}' has a mistake: {mistakes[0].removesuffix('.')}."
-    shown = [f"  {mistake}" for mistake in mistakes[:_MOST_SHOWN]]
-    more = [f"  and {len(mistakes) - _MOST_SHOWN} more"] if len(mistakes) > _MOST_SHOWN else []
-    return "\n".join([f"Suite '{where}' has {len(mistakes)} mistakes:", *shown, *more])
+    if len(errors) == 1:
+        return f"Suite '{where}' has a mistake: {errors[0].removesuffix('.')}."
+    shown = [f"  {error}" for error in errors[:_MOST_SHOWN]]
+    more = [f"  and {len(errors) - _MOST_SHOWN} more"] if len(errors) > _MOST_SHOWN else []
+    return "\n".join([f"Suite '{where}' has {len(errors)} mistakes:", *shown, *more])

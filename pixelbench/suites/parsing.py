@@ -32,14 +32,14 @@ _EXPECTED = {
 }
 
 
-def parse(kind: type[T], overrides: Sequence[Override], mistakes: list[str]) -> T | None:
+def parse(kind: type[T], overrides: Sequence[Override], errors: list[str]) -> T | None:
     """The merged overrides as a `kind` (a dataclass), or None after adding each mistake under the dotted name of the one that made it."""
     values = {name: value for _, given in overrides for name, value in given.items()}
     try:
         text = json.dumps(values, default=str)
     except ValueError:  # a whole number that Python refuses to print; of a file, `impossible_numbers` has said where it is
-        if not mistakes:
-            mistakes.append(f"{overrides[0][0] or 'a setting'}: holds a number of thousands of digits")
+        if not errors:
+            errors.append(f"{overrides[0][0] or 'a setting'}: holds a number of thousands of digits")
         return None
     try:
         return _adapter(kind).validate_json(text)
@@ -48,7 +48,7 @@ def parse(kind: type[T], overrides: Sequence[Override], mistakes: list[str]) -> 
             path = _dotted(entry["loc"], values)
             setting = entry["loc"][0] if entry["loc"] else _expectation(entry, kind).split()[0]  # "layers must be at least 0, got -1"
             owner = next((name for name, given in reversed(overrides) if setting in given), overrides[0][0])
-            mistakes.append(": ".join(filter(None, (".".join(filter(None, (owner, path))), _expectation(entry, kind)))))
+            errors.append(": ".join(filter(None, (".".join(filter(None, (owner, path))), _expectation(entry, kind)))))
         return None
 
 

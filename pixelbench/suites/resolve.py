@@ -32,26 +32,27 @@ class Resolved:
         return "held-out" if self.recipe is None else self.recipe.split
 
 
-def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, mistakes: list[str]) -> Resolved | None:
+def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, errors: list[str]) -> Resolved | None:
     """What the cell asks for, or None after adding its mistakes. Which place of the suite wins: see `overrides_of`."""
     family, overrides = FAMILIES[variant.family], overrides_of(suite, task, variant, budget)
-    settings = parse(family.settings, overrides.settings, mistakes)
-    recipe = parse(Recipe, overrides.recipe, mistakes)
-    evaluation = parse(Evaluation, overrides.evaluation, mistakes)
+    settings = parse(family.settings, overrides.settings, errors)
+    recipe = parse(Recipe, overrides.recipe, errors)
+    evaluation = parse(Evaluation, overrides.evaluation, errors)
     updates = overrides.updates[-1][1] if overrides.updates else None
     at_task = f"task.{task.name}"
     if updates is None:
-        mistakes.append(f"budget.{budget}.updates: is missing, and so is {at_task}.budget.{budget}.updates")
+        errors.append(f"budget.{budget}.updates: is missing, and so is {at_task}.budget.{budget}.updates")
     if settings is None or recipe is None or evaluation is None or updates is None:
         return None
-    images = task_or_mistake(task.name)
-    misfit = None if isinstance(images, str) else _misfit(family, settings, images)  # an unknown task is a mistake of its own
-    if misfit:
-        mistakes.append(f"variant.{variant.name}.settings: on {at_task}, {misfit}")
+    images = task_or_error(task.name)
+    # an unknown task is an error of its own
+    incompatibility = None if isinstance(images, str) else _incompatibility(family, settings, images)
+    if incompatibility:
+        errors.append(f"variant.{variant.name}.settings: on {at_task}, {incompatibility}")
         return None
     trained = family.kind == "network"
-    if trained and not isinstance(images, str) and (misfit := _training_misfit(images, recipe)):
-        mistakes.append(f"variant.{variant.name}.recipe: on {at_task}, {misfit}")
+    if trained and not isinstance(images, str) and (incompatibility := _training_incompatibility(images, recipe)):
+        errors.append(f"variant.{variant.name}.recipe: on {at_task}, {incompatibility}")
         return None
     return Resolved(settings, recipe if trained else None, evaluation, updates if trained else 0)
 
@@ -70,7 +71,7 @@ def expand_axes(suite: Suite) -> Suite:
     return replace(suite, variants=tuple(variants), axes={})
 
 
-def task_or_mistake(name: str) -> Task | str:
+def task_or_error(name: str) -> Task | str:
     """The task, or why there is none of this name or in that folder."""
     try:
         return get_task(name)
@@ -93,20 +94,20 @@ def _along_axes(variant: SuiteVariant, axes: dict[str, tuple[Any, ...]]) -> Iter
         yield replace(variant, name=variant.name + suffix, settings={**variant.settings, **chosen})
 
 
-def _training_misfit(task: Task, recipe: Recipe) -> str | None:
+def _training_incompatibility(task: Task, recipe: Recipe) -> str | None:
     """Why the task's images cannot be split, or select weights, as the recipe says; None where they can."""
     try:
         images = task.with_split(recipe.split)
     except ValueError as error:
         return str(error)
-    return None if images.sizes is None else recipe.misfit(validation_images=images.sizes[1])
+    return None if images.sizes is None else recipe.incompatibility(validation_images=images.sizes[1])
 
 
-def _misfit(family: Family, settings: Settings, task: Task) -> str | None:
+def _incompatibility(family: Family, settings: Settings, task: Task) -> str | None:
     """Why the variant cannot be trained on the task's images, or their labels; None where it can."""
-    misfit = family.misfit(settings, *task.shape, task.levels)
-    if misfit:
-        return misfit
+    incompatibility = family.incompatibility(settings, *task.shape, task.levels)
+    if incompatibility:
+        return incompatibility
     condition, classes = (settings.as_dict().get(name) for name in ("condition", "classes"))
     if condition in (None, "none"):
         return None

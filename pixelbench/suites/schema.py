@@ -187,8 +187,8 @@ class Suite:
     def seeds_of(self, task: SuiteTask, variant: SuiteVariant) -> tuple[int, ...]:
         """The seeds of one cell: the variant's on that task, else the variant's, else the suite's."""
         there = variant.on.get(task.name)
-        asked = (None if there is None else there.seeds, variant.seeds)
-        return next((seeds for seeds in asked if seeds is not None), self.seeds)
+        requested = (None if there is None else there.seeds, variant.seeds)
+        return next((seeds for seeds in requested if seeds is not None), self.seeds)
 
     def verdict_seeds_of(self, variant: SuiteVariant) -> int:
         """How many seeds, from 0 on, decide the verdict on a variant of the suite."""

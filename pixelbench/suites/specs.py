@@ -18,7 +18,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 _DEVICES = ("cpu", "cuda")
 #: To plan so many takes seconds, to execute them years.
 MOST_RUNS = 10_000
-_TASK_FACTS = ("name", "digest", "preprocessing", "channels", "height", "width", "levels")
+_TASK_FIELDS = ("name", "digest", "preprocessing", "channels", "height", "width", "levels")
 
 
 def specs_of(
@@ -49,9 +49,9 @@ def specs_of(
     budget = budget or suite.default_budget
     _check_choices(suite, budget, limit, precision)
     cells = [(task, variant, seeds or suite.seeds_of(task, variant)) for task, variant in choose(suite, only)]
-    asked = sum(len(own) for *_, own in cells)
-    if asked > MOST_RUNS:
-        said = f"{asked:,}, of {len(cells):,} {'cell' if len(cells) == 1 else 'cells'}"
+    requested = sum(len(own) for *_, own in cells)
+    if requested > MOST_RUNS:
+        said = f"{requested:,}, of {len(cells):,} {'cell' if len(cells) == 1 else 'cells'}"
         raise UserError(f"At most {MOST_RUNS:,} runs can be planned at once, and these are {said}; choose fewer with --only or --seeds.")
     return [
         _spec(task, variant, resolved, seed=seed, budget=budget, limit=limit, precision=_precision(resolved, precision, device))
@@ -88,9 +88,9 @@ def choose(suite: Suite, only: Sequence[str]) -> list[tuple[SuiteTask, SuiteVari
     return chosen
 
 
-def resolve_precision(asked: str, of_recipe: str, device: str) -> str:
+def resolve_precision(requested: str, of_recipe: str, device: str) -> str:
     """`fp32` or `bf16`: what was asked for, else what the recipe says, else bf16 on CUDA and fp32 elsewhere."""
-    wanted = of_recipe if asked == "auto" else asked
+    wanted = of_recipe if requested == "auto" else requested
     return ("bf16" if device.startswith("cuda") else "fp32") if wanted == "auto" else wanted
 
 
@@ -113,8 +113,8 @@ def _check_choices(suite: Suite, budget: str, limit: int | None, precision: str)
         raise UserError(f"--limit must be at least 1, got {limit}.")
 
 
-def _precision(resolved: Resolved, asked: str, device: str) -> str:
-    return "fp32" if resolved.recipe is None else resolve_precision(asked, resolved.recipe.precision, device)
+def _precision(resolved: Resolved, requested: str, device: str) -> str:
+    return "fp32" if resolved.recipe is None else resolve_precision(requested, resolved.recipe.precision, device)
 
 
 def _spec(
@@ -122,7 +122,7 @@ def _spec(
 ) -> RunSpec:
     task, family = get_task(suite_task.name).with_split(resolved.split), get_family(variant.family)
     return RunSpec(
-        task={name: getattr(task, name) for name in _TASK_FACTS},
+        task={name: getattr(task, name) for name in _TASK_FIELDS},
         variant=variant.name,
         family=family.name,
         model_version=family.version,

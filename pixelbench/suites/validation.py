@@ -8,18 +8,18 @@ from typing import Any
 
 from pixelbench.errors import shortened, unknown
 from pixelbench.models.families import FAMILIES
-from pixelbench.suites.claims import claim_mistakes
+from pixelbench.suites.claims import claim_errors
 from pixelbench.suites.overrides import setting_names
-from pixelbench.suites.resolve import axes_of, pairs, resolve, task_or_mistake
+from pixelbench.suites.resolve import axes_of, pairs, resolve, task_or_error
 from pixelbench.suites.schema import Suite, SuiteVariant
 
 #: Cells at a budget each. The largest suite that ships has 195; to look at so many takes half a second, and to train them years.
 MOST_CELLS = 5_000
 #: After so many nobody reads on.
-MOST_MISTAKES = 100
+MOST_ERRORS = 100
 
 
-def axis_mistakes(suite: Suite) -> list[str]:
+def axis_errors(suite: Suite) -> list[str]:
     """Axes that would change nothing: empty, or of a setting that no family of the suite has."""
     known = _all_setting_names(suite)
     found = [f"axes.{name}: {unknown('setting', name, known)}" for name in suite.axes if name not in known]
@@ -28,12 +28,12 @@ def axis_mistakes(suite: Suite) -> list[str]:
 
 def unknown_names(suite: Suite) -> list[str]:
     """Names of no task, model or budget, wherever the suite uses one: all that can be looked up before the axes are multiplied out."""
-    return list(itertools.islice(_unknown_names(suite), MOST_MISTAKES))
+    return list(itertools.islice(_unknown_names(suite), MOST_ERRORS))
 
 
 def _unknown_names(suite: Suite) -> Iterator[str]:
     own_tasks = [task.name for task in suite.tasks]
-    yield from (f"task.{shortened(name)}: {said}" for name in own_tasks if isinstance(said := task_or_mistake(name), str))
+    yield from (f"task.{shortened(name)}: {said}" for name in own_tasks if isinstance(said := task_or_error(name), str))
     for variant in suite.variants:
         at = f"variant.{shortened(variant.name)}"
         if variant.family not in FAMILIES:
@@ -46,7 +46,7 @@ def _unknown_names(suite: Suite) -> Iterator[str]:
         yield f"default_budget: {unknown('budget', suite.default_budget, suite.budgets)}"
 
 
-def size_mistakes(suite: Suite) -> list[str]:
+def size_errors(suite: Suite) -> list[str]:
     """A suite of more cells than anybody can mean; counted, not made."""
     count, tasks = 0, [task.name for task in suite.tasks]
     for variant in suite.variants:
@@ -55,22 +55,22 @@ def size_mistakes(suite: Suite) -> list[str]:
     count *= max(len(suite.budgets), 1)
     if count <= MOST_CELLS:
         return []
-    asked = "axes" if suite.axes else "variant"
-    return [f"{asked}: the suite comes to {count:,} cells (variants on tasks at budgets), and no suite has more than {MOST_CELLS:,}"]
+    requested = "axes" if suite.axes else "variant"
+    return [f"{requested}: the suite comes to {count:,} cells (variants on tasks at budgets), and no suite has more than {MOST_CELLS:,}"]
 
 
-def find_mistakes(suite: Suite) -> list[str]:
+def find_errors(suite: Suite) -> list[str]:
     """Every mistake that shows only when variants are there and cells are put together, beside unknown names."""
-    found = dict.fromkeys(_twins(suite) + _ablation_mistakes(suite) + list(itertools.islice(claim_mistakes(suite), MOST_MISTAKES)))
+    found = dict.fromkeys(_twins(suite) + _ablation_errors(suite) + list(itertools.islice(claim_errors(suite), MOST_ERRORS)))
     if all(variant.family in FAMILIES for variant in suite.variants):
-        found |= dict.fromkeys(_settings_of_nobody(suite))
+        found |= dict.fromkeys(_unused_settings(suite))
     for task, variant in pairs(suite):
         if variant.family in FAMILIES:
             for budget in suite.budgets:
-                mistakes: list[str] = []
-                resolve(suite, task, variant, budget, mistakes)
-                found |= dict.fromkeys(mistakes)
-                if len(found) > MOST_MISTAKES:
+                errors: list[str] = []
+                resolve(suite, task, variant, budget, errors)
+                found |= dict.fromkeys(errors)
+                if len(found) > MOST_ERRORS:
                     return list(found)
     return list(found)
 
@@ -89,21 +89,21 @@ def _budgets(suite: Suite) -> Iterator[tuple[str, str]]:
         yield from ((f"variant.{variant.name}.on.{task}", name) for task, there in variant.on.items() for name in there.budgets)
 
 
-def _ablation_mistakes(suite: Suite) -> list[str]:
-    asked = suite.ablation
-    if asked is None:
+def _ablation_errors(suite: Suite) -> list[str]:
+    requested = suite.ablation
+    if requested is None:
         return []
     variants, tasks = [variant.name for variant in suite.variants], [task.name for task in suite.tasks]
-    found = [] if asked.baseline in variants else [f"ablation.baseline: {unknown('variant', asked.baseline, variants)}"]
-    if asked.task not in tasks:
-        return [*found, f"ablation.task: {unknown('task of this suite', asked.task, tasks)}"]
-    there = {variant.name for task, variant in pairs(suite) if task.name == asked.task}
-    if asked.baseline in variants and (asked.baseline not in there or len(there) < 2):
-        found.append(f"ablation.task: on '{asked.task}' there must be '{asked.baseline}' and a variant beside it")
+    found = [] if requested.baseline in variants else [f"ablation.baseline: {unknown('variant', requested.baseline, variants)}"]
+    if requested.task not in tasks:
+        return [*found, f"ablation.task: {unknown('task of this suite', requested.task, tasks)}"]
+    there = {variant.name for task, variant in pairs(suite) if task.name == requested.task}
+    if requested.baseline in variants and (requested.baseline not in there or len(there) < 2):
+        found.append(f"ablation.task: on '{requested.task}' there must be '{requested.baseline}' and a variant beside it")
     return found
 
 
-def _settings_of_nobody(suite: Suite) -> list[str]:
+def _unused_settings(suite: Suite) -> list[str]:
     """A task's or a budget's setting that no family of the suite has: a slip of the pen, or it would change nothing."""
     known = _all_setting_names(suite)
     places = [(f"budget.{name}.settings", budget.settings) for name, budget in suite.budgets.items()]

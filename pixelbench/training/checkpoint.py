@@ -81,8 +81,8 @@ def check_tensors(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> 
             raise CheckpointError(f"the stored tensors do not fit: '{name}' is {'missing' if name in wanted else 'superfluous'}")
         mine, theirs = wanted[name], found[name]
         if (mine.shape, mine.dtype) != (theirs.shape, theirs.dtype):
-            said, asked = (f"{tuple(t.shape)} {t.dtype}" for t in (theirs, mine))
-            raise CheckpointError(f"the stored tensors do not fit: '{name}' is {said}, not {asked}")
+            said, requested = (f"{tuple(t.shape)} {t.dtype}" for t in (theirs, mine))
+            raise CheckpointError(f"the stored tensors do not fit: '{name}' is {said}, not {requested}")
 
 
 def restore_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:

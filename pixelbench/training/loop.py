@@ -24,7 +24,7 @@ from pixelbench.training.seeding import BatchOrder, generator, seed_everything
 from pixelbench.training.stored_state import check_header, check_state
 from pixelbench.units import bits_per_dim, nats_to_bits
 
-Status = Literal["running", "done", "diverged", "timeout", "interrupted"]
+TrainingStatus = Literal["running", "done", "diverged", "timeout", "interrupted"]
 
 CURVE_POINTS, VALIDATION_POINTS = 50, 5
 #: At least so many points on the validation images, where they select the weights.
@@ -44,7 +44,7 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What a training is asked to do beyond the recipe."""
 
     updates: int
@@ -86,7 +86,7 @@ class Trainer:
         train: Tensor,
         validation: Tensor,
         recipe: Recipe,
-        plan: Plan,
+        plan: TrainingPlan,
         *,
         redrawn: bool = False,
         conditions: tuple[Tensor, Tensor] | None = None,
@@ -96,8 +96,10 @@ class Trainer:
         stop: Callable[[], bool] = lambda: False,
     ):
         whole_batch = getattr(model.settings, "whole_batch", None)
-        if misfit := recipe.misfit(validation_images=len(validation), micro_batch=plan.micro_batch, whole_batch=whole_batch):
-            raise UserError(f"{misfit}.")
+        if incompatibility := recipe.incompatibility(
+            validation_images=len(validation), micro_batch=plan.micro_batch, whole_batch=whole_batch
+        ):
+            raise UserError(f"{incompatibility}.")
         self.model, self.recipe, self.plan, self.redrawn = model, recipe, plan, redrawn
         self.parts = micro_batches(recipe.batch, plan.micro_batch)
         for weight in model.parameters():  # channels last: 1.2 times as fast
@@ -113,7 +115,7 @@ class Trainer:
         self.optimiser = make_optimiser(model, recipe)
         self.ema = ExponentialMovingAverage(model, recipe.ema) if recipe.ema else None
         self.best = copy.deepcopy(self.averaged).requires_grad_(False) if recipe.select == "best-validation" else None
-        self.status: Status = "running"
+        self.status: TrainingStatus = "running"
         self.update, self.seconds = 0, 0.0
         self.curve: list[CurvePoint] = []
         self._loss = torch.zeros((), dtype=torch.float64, device=model.device)
@@ -286,7 +288,7 @@ class Trainer:
         settled = self.update > self.recipe.warmup + self.plan.updates // 10
         return not all(map(math.isfinite, values)) or (settled and values[0] > 2 * math.log2(self.model.levels))
 
-    def _ended_early(self, elapsed: float) -> Status | None:
+    def _ended_early(self, elapsed: float) -> TrainingStatus | None:
         if self.stop():
             return "interrupted"
         return "timeout" if self.plan.max_seconds is not None and elapsed > self.plan.max_seconds else None

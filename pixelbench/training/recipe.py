@@ -74,7 +74,9 @@ class Recipe:
             if getattr(self, name) > most:
                 raise ValueError(f"{name} must be at most {most:,}, got {getattr(self, name):,}")
 
-    def misfit(self, *, validation_images: int | None = None, micro_batch: int | None = None, whole_batch: str | None = None) -> str | None:
+    def incompatibility(
+        self, *, validation_images: int | None = None, micro_batch: int | None = None, whole_batch: str | None = None
+    ) -> str | None:
         """Why there can be no such training, without a final stop; None where there can.
 
         Args:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pixelbench.models.families import create_model
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 
 FAMILIES = ("pixelcnn", "gated-pixelcnn")
@@ -31,7 +31,7 @@ def small(family: str):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_training_step(benchmark, family: str):
     images = torch.randint(16, (128, 1, 8, 8), dtype=torch.uint8)
-    trainer = Trainer(small(family), images, images[:1], Recipe(batch=64, precision="fp32"), Plan(1000, 0))
+    trainer = Trainer(small(family), images, images[:1], Recipe(batch=64, precision="fp32"), TrainingPlan(1000, 0))
     benchmark.pedantic(trainer._step, **ROUNDS)
     assert trainer.update in (1, 4)  # one round where tests run side by side, since times mean nothing there
 
@@ -54,7 +54,7 @@ def test_training_step_of_a_sequence(benchmark, family: str):
     torch.manual_seed(0)
     images = torch.randint(2, (200, 1, 28, 28), dtype=torch.uint8)
     model = create_model(family, channels=1, height=28, width=28, levels=2, **settings)
-    trainer = Trainer(model, images, images[:1], Recipe(optimiser=optimiser, batch=100, precision="fp32"), Plan(1000, 0))
+    trainer = Trainer(model, images, images[:1], Recipe(optimiser=optimiser, batch=100, precision="fp32"), TrainingPlan(1000, 0))
     benchmark.extra_info |= {"multiply_adds": layers * 100 * 784 * settings.get("hidden", 784), "product_rate": product_rate()}
     benchmark.pedantic(trainer._step, **ROUNDS)
     assert trainer.update in (1, 4)

@@ -16,7 +16,7 @@ from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_rgba
 from PIL import Image
 
-from pixelbench.causality.render.map_text import cells
+from pixelbench.causality.render.map_text import map_rows
 from pixelbench.causality.render.picture import KINDS, map_figure, map_png, write_map
 from pixelbench.causality.report import CausalityReport
 from pixelbench.errors import UserError
@@ -44,7 +44,7 @@ def drawn(report: CausalityReport, panel: int) -> dict[str, int]:
 
 
 def test_cells_tell_blind_spots_from_what_lies_beyond_the_context() -> None:
-    assert cells(one_stack(), 0, 0) == [
+    assert map_rows(one_stack(), 0, 0) == [
         ".......",
         ".#####.",
         ".####b.",

@@ -16,7 +16,7 @@ from pixelbench.cli.commands.check import parse_size
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign import checking
 from pixelbench.experiments.foreign import own_process as foreign
-from pixelbench.experiments.foreign.checking import Answer, Request, answers
+from pixelbench.experiments.foreign.checking import Answer, CheckRequest, answers
 
 MODEL = '''
 import math
@@ -119,9 +119,11 @@ FAMILY = ("--set", "layers=1", "--set", "maps=2", "--set", "head_maps=2", *SMALL
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spares most tests the second process, not the way there and back; those of test_cli_check_process.py have it."""
 
-    def answers_from_here(request: Request, *, spent: float) -> Iterator[Answer]:
+    def answers_from_here(request: CheckRequest, *, spent: float) -> Iterator[Answer]:
         with contextlib.redirect_stdout(io.StringIO()):
-            yield from map(json.loads, map(json.dumps, answers(Request.from_json(json.loads(json.dumps(request.to_json()))), spent=spent)))
+            yield from map(
+                json.loads, map(json.dumps, answers(CheckRequest.from_json(json.loads(json.dumps(request.to_json()))), spent=spent))
+            )
 
     monkeypatch.setattr(foreign, "answers_from_own_process", answers_from_here)
 

@@ -9,7 +9,7 @@ import pytest
 from cli_stores import Pixelbench, store_run
 from record_factory import as_schema_1, ask, rewrite  # type: ignore[import-not-found]
 
-from pixelbench.cli.reproducing import asked_of, command_of
+from pixelbench.cli.reproducing import command_of, reproductions_of
 from pixelbench.experiments.plan import make_plan
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import Request
@@ -114,14 +114,14 @@ def test_what_a_suite_says_of_a_cell_holds_whatever_its_budget_is_called(tmp_pat
     """The suite `mnist` calls its only budget `cpu`; a record may call the same length otherwise."""
     (cell,) = make_plan(load_suite("mnist"), tmp_path, only=["gated-pixelcnn"]).cells
     folder = store_run(tmp_path, cell.spec, request=cell.request)
-    (asked,) = asked_of(build_report(tmp_path)).values()
-    assert asked.assumed
+    (requested,) = reproductions_of(build_report(tmp_path)).values()
+    assert requested.assumed
     rewrite(folder, lambda record: replace(record, budget=replace(record.budget, name="half an hour")))
-    assert [other.assumed for other in asked_of(build_report(tmp_path)).values()] == [asked.assumed]
+    assert [other.assumed for other in reproductions_of(build_report(tmp_path)).values()] == [requested.assumed]
 
 
 def test_nothing_is_said_of_a_cell_that_only_has_the_name_of_a_row(tmp_path: Path) -> None:
     (cell,) = make_plan(load_suite("mnist"), tmp_path, only=["gated-pixelcnn"]).cells
     store_run(tmp_path, replace(cell.spec, updates=cell.spec.updates + 1), request=cell.request)
-    (asked,) = asked_of(build_report(tmp_path)).values()
-    assert (asked.assumed, asked.deviations) == ((), ())
+    (requested,) = reproductions_of(build_report(tmp_path)).values()
+    assert (requested.assumed, requested.deviations) == ((), ())

@@ -7,12 +7,12 @@ import multiprocessing
 import sys
 from pathlib import Path
 
-from pixelbench.data.download.progress import Step
+from pixelbench.data.download.progress import DownloadStep
 from pixelbench.data.prepare import arrays as prepare_arrays
 from pixelbench.data.sources.folder_task import folder_task
 
 
-def tell(step: Step) -> None:
+def tell(step: DownloadStep) -> None:
     """One step, one line, one wait."""
     children = [child.pid for child in multiprocessing.active_children()]
     print(step.what, step.done, *children, flush=True)  # noqa: T201

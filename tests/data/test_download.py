@@ -19,7 +19,7 @@ from pixelbench.data import whole
 from pixelbench.data.download import files as module
 from pixelbench.data.download import transfer
 from pixelbench.data.download.files import MIRROR, Remote, download
-from pixelbench.data.download.progress import Step
+from pixelbench.data.download.progress import DownloadStep
 from pixelbench.errors import UserError
 
 NAME = "images.bin"
@@ -58,7 +58,7 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "new" / NAME
 
 
-def silent(step: Step) -> None:
+def silent(step: DownloadStep) -> None:
     """A report that nobody reads."""
 
 
@@ -66,7 +66,7 @@ def part_of(target: Path) -> Path:
     return target.with_name(f"{NAME}.part")
 
 
-def fetch(server: LocalServer, target: Path, *more_urls: str, report: Callable[[Step], None] = silent) -> None:
+def fetch(server: LocalServer, target: Path, *more_urls: str, report: Callable[[DownloadStep], None] = silent) -> None:
     download(Remote(NAME, (server.url(NAME), *more_urls), MD5), target, report)
 
 
@@ -95,7 +95,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
 
 
 def test_a_file_comes_whole_with_its_progress(server: LocalServer, target: Path) -> None:
-    steps: list[Step] = []
+    steps: list[DownloadStep] = []
     fetch(server, target, report=steps.append)
     assert_whole(target)
     assert {(step.what, step.total, step.unit) for step in steps} == {(NAME, len(CONTENT), "bytes")}
@@ -317,7 +317,7 @@ def test_a_mirror_is_the_only_place(server: LocalServer, target: Path, monkeypat
 def test_an_interrupt_leaves_the_part_and_no_lock(server: LocalServer, target: Path) -> None:
     server.faults = [Fault(after=1000, then="stall")]
 
-    def interrupt(step: Step) -> None:
+    def interrupt(step: DownloadStep) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

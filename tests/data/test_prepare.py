@@ -13,7 +13,7 @@ import pytest
 from image_files import forget, numbered, pixels, usual, write
 from PIL import Image
 
-from pixelbench.data.download.progress import Step
+from pixelbench.data.download.progress import DownloadStep
 from pixelbench.data.prepare import arrays as prepare_arrays
 from pixelbench.data.prepare.decoded import VARIABLE as CACHE
 from pixelbench.data.prepare.decoded import place, read_manifest
@@ -37,8 +37,8 @@ def folder(tmp_path: Path) -> Path:
     return usual(tmp_path / "birds")
 
 
-def obtain(folder: Path, skip_damaged: bool = False) -> list[Step]:
-    steps: list[Step] = []
+def obtain(folder: Path, skip_damaged: bool = False) -> list[DownloadStep]:
+    steps: list[DownloadStep] = []
     forget()
     task = folder_task(folder)
     assert task.obtain is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixelbench.data import whole
-from pixelbench.data.download.progress import Step
+from pixelbench.data.download.progress import DownloadStep
 from pixelbench.data.whole import LOCK, alone, writing
 from pixelbench.errors import UserError
 
@@ -32,11 +32,11 @@ def heard(process: "subprocess.Popen[str]") -> str:
 def test_who_waits_is_told_so_and_a_kill_frees_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whole, "LOOK", 0.05)
     folder = tmp_path / "new"
-    told: list[Step] = []
+    told: list[DownloadStep] = []
     with hold(folder) as holder:
         assert heard(holder) == "held\n"
 
-        def report(step: Step) -> None:
+        def report(step: DownloadStep) -> None:
             told.append(step)
             holder.kill()
 

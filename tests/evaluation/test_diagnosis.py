@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pixelbench.data import get_task
-from pixelbench.evaluation.diagnosis import CANVAS_AGREEMENT, COLLAPSE, REAL_COHERENCE, SCORE_RATIO, Diagnosis, diagnose
+from pixelbench.evaluation.diagnosis import CANVAS_AGREEMENT, COLLAPSE, REAL_COHERENCE, SCORE_RATIO, SampleDiagnosis, diagnose_samples
 from pixelbench.evaluation.quality import sample_statistics
 
 REAL: dict[str, float | None] = {
@@ -28,12 +28,12 @@ BLACK: dict[str, float | None] = {
 }
 
 
-def diagnosed(samples: dict[str, float | None], real: dict[str, float | None] = REAL, **evidence: Any) -> list[Diagnosis]:
+def diagnosed(samples: dict[str, float | None], real: dict[str, float | None] = REAL, **evidence: Any) -> list[SampleDiagnosis]:
     known = {"sees_itself": False, "sees_same_pixel_colours": True, "canvas_agreement": 1.0, "teacher_bits": 1.1, "sequential_bits": None}
-    return diagnose(samples, real, **{**known, **evidence})
+    return diagnose_samples(samples, real, **{**known, **evidence})
 
 
-def only(found: list[Diagnosis], name: str) -> str:
+def only(found: list[SampleDiagnosis], name: str) -> str:
     assert [d.name for d in found] == [name]
     return found[0].sentence
 

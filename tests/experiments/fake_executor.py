@@ -53,7 +53,7 @@ def execute(
         time.sleep(60)  # hears nothing
     while spec.seed == 105 and len({line.split()[1] for line in executions.read_text().splitlines()}) < 2:
         time.sleep(0.01)
-    disturbances, steps = Disturbances.asked(spec.seed, store), spec.seed if spec.seed < 100 else 1
+    disturbances, steps = Disturbances.requested(spec.seed, store), spec.seed if spec.seed < 100 else 1
     status = _work(steps, folder / "work" / "checkpoint.json", stop, emit, disturbances)
     error = RunError("Stopped", f"Stopped by {stop()}") if isinstance(stop(), str) else None
     end(store, spec, status, device=device, request=request, error=error)
@@ -71,7 +71,7 @@ class Disturbances:
     counter: Path
 
     @classmethod
-    def asked(cls, seed: int, store: Path) -> "Disturbances | None":
+    def requested(cls, seed: int, store: Path) -> "Disturbances | None":
         found = json.loads(os.environ.get("FAKE_DISTURBANCES", "{}")).get(str(seed))
         if found is None:
             return None

@@ -26,10 +26,10 @@ def test_every_ablation_ships_and_is_no_main_suite() -> None:
     assert set(ablation_names()) == {axis.name for axis in AXES}
     assert not {*ablation_names(), "ablation-base"} & set(suite_names())
     for name in ablation_names():
-        suite, asked = load_ablation(name)
+        suite, requested = load_ablation(name)
         assert suite.name == name
-        assert asked.question.endswith("?")
-        assert asked.task in tasks_of(suite)
+        assert requested.question.endswith("?")
+        assert requested.task in tasks_of(suite)
         assert {"smoke", "cpu", "short"} <= set(suite.budgets)
 
 
@@ -40,12 +40,12 @@ def test_a_suite_and_the_report_ask_the_same_question() -> None:
 
 @pytest.mark.parametrize("axis", ONE_SETTING, ids=lambda axis: axis.name)
 def test_variants_differ_from_the_baseline_in_one_setting_on_every_task_and_budget(axis: Axis) -> None:
-    suite, asked = load_ablation(axis.name)
+    suite, requested = load_ablation(axis.name)
     for task in (task for task in suite.tasks if task.name in tasks_of(suite)):
         for budget in suite.budgets:
             made = {v.name: resolve(suite, task, v, budget, []) for t, v in pairs(suite) if t is task}
             found = {variant: asdict(resolved) for variant, resolved in made.items() if resolved}
-            baseline = found.pop(asked.baseline)
+            baseline = found.pop(requested.baseline)
             first = baseline["settings"].pop(axis.setting)
             values = [resolved["settings"].pop(axis.setting) for resolved in found.values()]
             if axis.setting != "layers":  # of which the baseline's are the task's own
@@ -60,12 +60,12 @@ def test_planted_leaks_are_declared_and_nothing_else_is() -> None:
 
 
 def test_decoders_share_recipe_evaluation_and_all_settings_that_the_baseline_has() -> None:
-    suite, asked = load_ablation("vae-decoder")
+    suite, requested = load_ablation("vae-decoder")
     for task in suite.tasks:
         for budget in suite.budgets:
             made = {v.name: asdict(r) for t, v in pairs(suite) if t is task and (r := resolve(suite, t, v, budget, []))}
             assert len(made) == 5
-            baseline = made.pop(asked.baseline)
+            baseline = made.pop(requested.baseline)
             known = baseline.pop("settings")
             decoders = {resolved["settings"].pop("decoder") for resolved in made.values()}
             assert decoders == {"without-upsampling", "with-upsampling", "spatial", "straight"}
@@ -103,11 +103,11 @@ def test_a_copy_works_in_any_folder(tmp_path: Path) -> None:
 
 
 def test_an_ablation_on_one_task() -> None:
-    suite, asked = load_ablation("colour-conditioning")
-    alone, said = on_task(suite, asked)
+    suite, requested = load_ablation("colour-conditioning")
+    alone, said = on_task(suite, requested)
     assert [(t.name, v.name) for t, v in pairs(alone)] == [("photos", "gated-pixelcnn"), ("photos", "gated-no-colour")]
     assert said is None
-    alone, said = on_task(suite, asked, "photos-8bit")
+    alone, said = on_task(suite, requested, "photos-8bit")
     assert [task.name for task in alone.tasks] == ["photos-8bit"]
     assert said is None
 
@@ -119,8 +119,8 @@ def test_a_task_without_settings_takes_those_of_the_most_alike(tmp_path: Path) -
     variants += "settings = { gates = false }\n"
     text = 'name = "few"\ndefault_budget = "b"\n[budget.b]\nupdates = 1\n[ablation]\nquestion = "?"\nbaseline = "a"\ntask = "digits"\n'
     copy.write_text(text + tasks + variants, encoding="utf-8")
-    suite, asked = load_ablation(str(copy))
-    alone, said = on_task(suite, asked, "photos")
+    suite, requested = load_ablation(str(copy))
+    alone, said = on_task(suite, requested, "photos")
     assert said == "Ablation 'few' has no settings for 'photos'; it takes those for 'photos-8bit'."
     assert (alone.tasks[0].name, alone.tasks[0].settings) == ("photos", {"maps": 12})
     assert make_plan(alone, Path("none")).cells[0].spec.task["digest"] == get_task("photos").digest
@@ -133,8 +133,8 @@ def test_a_folder_of_images_takes_settings_by_its_colours(tmp_path: Path) -> Non
             (folder / split).mkdir(parents=True)
             for index in range(3):
                 Image.new(mode, (16, 16), index).save(folder / split / f"{index}.png")
-        suite, asked = load_ablation("residual")
-        alone, said = on_task(suite, asked, f"folder:{folder}")
+        suite, requested = load_ablation("residual")
+        alone, said = on_task(suite, requested, f"folder:{folder}")
         assert said is not None
         assert said.endswith(f"it takes those for '{like}'.")
         assert alone.tasks[0].settings == next(task.settings for task in suite.tasks if task.name == like)

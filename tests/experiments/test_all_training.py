@@ -13,7 +13,7 @@ from pixelbench.errors import UserError
 from pixelbench.experiments import stages
 from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.verify.fingerprint import fingerprint
-from pixelbench.store.artifacts import CURVE, FileFacts, read_curve, read_facts
+from pixelbench.store.artifacts import CURVE, FileSummary, read_curve, read_summary
 from pixelbench.store.behaviour import differences
 from pixelbench.store.integrity import examine
 from pixelbench.store.record_file import read_record
@@ -32,8 +32,8 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> RunSpec:
     return replace(usual, task={**usual.task, "digest": digest}, recipe={**usual.recipe, "split": "all-training"})
 
 
-def facts_of(folder: Path) -> dict[str, FileFacts | None]:
-    return {name: read_facts(folder / name) for name in read_record(folder).artifacts}
+def summaries_of(folder: Path) -> dict[str, FileSummary | None]:
+    return {name: read_summary(folder / name) for name in read_record(folder).artifacts}
 
 
 def test_a_run_without_validation_has_no_figure_of_it_and_adds_up(spec: RunSpec, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_run_without_validation_has_no_figure_of_it_and_adds_up(spec: RunSpec,
     assert record.likelihood is not None
     assert record.likelihood.validation_bits_per_dim is None
     assert record.spec.split == "all-training"
-    assert not examine(record, facts_of(tmp_path)).doubts
+    assert not examine(record, summaries_of(tmp_path)).doubts
     curve = read_curve(tmp_path / CURVE)
     assert curve
     assert all(validation is None for _, _, validation in curve)
@@ -50,12 +50,12 @@ def test_a_run_without_validation_has_no_figure_of_it_and_adds_up(spec: RunSpec,
 
 def test_a_record_that_denies_its_split_is_doubted(spec: RunSpec, tmp_path: Path) -> None:
     assert execute(spec, tmp_path) == "done"
-    record, facts = read_record(tmp_path), facts_of(tmp_path)
+    record, summaries = read_record(tmp_path), summaries_of(tmp_path)
     assert record.likelihood is not None
     scored = replace(record, likelihood=replace(record.likelihood, validation_bits_per_dim=1.0))
-    assert examine(scored, facts).doubts == ("it has a score on validation images, and was trained on them",)
+    assert examine(scored, summaries).doubts == ("it has a score on validation images, and was trained on them",)
     other = replace(record, task=replace(record.task, digest=DIGITS.digest))
-    assert any("its images are not those of task digits: digest" in doubt for doubt in examine(other, facts).doubts)
+    assert any("its images are not those of task digits: digest" in doubt for doubt in examine(other, summaries).doubts)
 
 
 def test_more_images_are_trained_on_and_the_same_ones_scored(spec: RunSpec) -> None:

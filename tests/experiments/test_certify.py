@@ -145,15 +145,15 @@ def test_the_narrow_copy_is_narrow_in_maps_and_levels():
 @pytest.fixture
 def probed(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
     """The positions at which each model was asked to be probed."""
-    asked: list[np.ndarray] = []
+    requested: list[np.ndarray] = []
 
     def noted(*arguments: Any, positions: np.ndarray, **named: Any) -> CausalityReport:
-        asked.append(positions)
+        requested.append(positions)
         return real(*arguments, positions=positions, **named)
 
     real = module.check_causality
     monkeypatch.setattr(module, "check_causality", noted)
-    return asked
+    return requested
 
 
 def sized(spec: RunSpec, channels: int, height: int, width: int) -> RunSpec:

@@ -9,7 +9,7 @@ import pytest
 from fingerprints import made_up_fingerprint
 from quick_run import spec_of
 
-from pixelbench.experiments.run.execute import Run, execute
+from pixelbench.experiments.run.execute import RunInProgress, execute
 from pixelbench.store.record_file import read_record
 from pixelbench.training import checkpoint
 
@@ -79,7 +79,7 @@ def test_a_checkpoint_of_another_fingerprint_is_refused_and_that_is_said(
     ],
 )
 def test_a_run_accepts_its_own_checkpoints_alone(tmp_path: Path, identity: str, accepted: bool):
-    run = Run(SPEC, tmp_path, "cpu", None, None, None, None, 0, lambda: False, lambda event: None)
+    run = RunInProgress(SPEC, tmp_path, "cpu", None, None, None, None, 0, lambda: False, lambda event: None)
     run.behaviour = MINE
     assert run._accepts(identity) is accepted
     run.behaviour = None  # nobody knows what this code computes

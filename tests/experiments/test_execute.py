@@ -21,7 +21,7 @@ from pixelbench.experiments.run import execute as module
 from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.stored import load_run
 from pixelbench.key_fields import key_values
-from pixelbench.store.artifacts import read_facts
+from pixelbench.store.artifacts import read_summary
 from pixelbench.store.integrity import Finding, examine
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import read_record
@@ -80,15 +80,15 @@ def test_a_record_says_what_was_asked_by_which_command_of_which_code_and_what_it
     left = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in undisturbed.iterdir() if path.is_file()}
     assert record.artifacts == {name: digest for name, digest in left.items() if name != "record.json"}
     assert set(record.artifacts) == {"nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"}
-    facts = {name: read_facts(undisturbed / name) for name in record.artifacts}
-    assert examine(record, facts) == Finding((), {})
+    summaries = {name: read_summary(undisturbed / name) for name in record.artifacts}
+    assert examine(record, summaries) == Finding((), {})
 
 
 def test_selected_weights_are_scored_kept_and_named_also_after_a_cut(tmp_path: Path):
     plain = spec_of("digits/gated-pixelcnn", updates=12)
     uneven = Recipe(optimiser="rmsprop", learning_rate=0.1, warmup=50, schedule="constant", precision="fp32", select="best-validation")
     spec = replace(plain, recipe=key_values(uneven))
-    whole, cut, asked = tmp_path / "whole", tmp_path / "cut", itertools.count()
+    whole, cut, requested = tmp_path / "whole", tmp_path / "cut", itertools.count()
     assert execute(spec, whole) == "done"
     record = read_record(whole)
     curve = list(csv.DictReader((whole / "curve.csv").read_text().splitlines()))
@@ -99,11 +99,11 @@ def test_selected_weights_are_scored_kept_and_named_also_after_a_cut(tmp_path: P
     assert record.likelihood.validation_bits_per_dim == pytest.approx(min(scores.values()))
     assert record.likelihood.validation_bits_per_dim != pytest.approx(scores[12])
     assert (record.cost.updates, record.spec.key) == (12, spec.key)
-    assert examine(record, {name: read_facts(whole / name) for name in record.artifacts}) == Finding((), {})
+    assert examine(record, {name: read_summary(whole / name) for name in record.artifacts}) == Finding((), {})
     model, test = load_run(StoredRun(whole, record)), get_task("digits").load().test[:16]
     nats = score(model, torch.from_numpy(test.images), test.clusters).nats_per_image
     assert nats == pytest.approx(record.likelihood.nats_per_image, rel=1e-6)
-    assert execute(spec, cut, stop=lambda: next(asked) >= selected + 3) == "interrupted"
+    assert execute(spec, cut, stop=lambda: next(requested) >= selected + 3) == "interrupted"
     assert (read_record(cut).selected_update, read_record(cut).status) == (record.selected_update, "interrupted")
     assert execute(spec, cut) == "done"
     assert comparable(cut) == comparable(whole)
@@ -148,8 +148,8 @@ def test_a_record_names_no_host_and_no_path(undisturbed: Path):
 
 
 def test_an_interrupted_run_goes_on_and_ends_with_the_very_same_record(undisturbed: Path, tmp_path: Path):
-    spec, asked = spec_of("digits/gated-pixelcnn", updates=12), itertools.count()
-    assert execute(spec, tmp_path, stop=lambda: next(asked) >= 7) == "interrupted"
+    spec, requested = spec_of("digits/gated-pixelcnn", updates=12), itertools.count()
+    assert execute(spec, tmp_path, stop=lambda: next(requested) >= 7) == "interrupted"
     assert 0 < read_record(tmp_path).cost.updates < 12
     assert (tmp_path / "work" / "checkpoint.safetensors").exists()
     events: list[dict[str, Any]] = []
@@ -186,8 +186,8 @@ def test_a_finished_run_that_is_made_again_and_interrupted_keeps_what_it_had(tmp
     spec = spec_of("digits/pixelcnn")
     assert execute(spec, tmp_path) == "done"
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    asked = itertools.count()
-    assert execute(spec, tmp_path, stop=lambda: next(asked) >= 4) == "interrupted"
+    requested = itertools.count()
+    assert execute(spec, tmp_path, stop=lambda: next(requested) >= 4) == "interrupted"
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 

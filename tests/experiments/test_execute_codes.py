@@ -12,7 +12,7 @@ from pixelbench.data.sources.digits import DIGITS
 from pixelbench.data.task import Split, Task, TaskData, data_digest
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.experiments.run.execute import execute
-from pixelbench.store.artifacts import read_facts
+from pixelbench.store.artifacts import read_summary
 from pixelbench.store.integrity import examine
 from pixelbench.store.record_file import read_record
 
@@ -50,7 +50,7 @@ def test_a_run_is_trained_scored_and_sampled(kind: str, tmp_path: Path, monkeypa
     assert record.likelihood is not None
     assert record.likelihood.bits_per_dim == pytest.approx(9.0, abs=1.0)  # noise of 512 levels has 9 bits
     assert record.samples is not None
-    assert not examine(record, {name: read_facts(tmp_path / name) for name in record.artifacts}).doubts
+    assert not examine(record, {name: read_summary(tmp_path / name) for name in record.artifacts}).doubts
 
 
 def test_other_integers_are_no_images() -> None:

@@ -13,7 +13,7 @@ from suite_file import TEXT, tiny_plan, write_suite
 
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.experiments.cost import Costs, device_kind
-from pixelbench.experiments.plan import Cell, Plan, make_plan
+from pixelbench.experiments.plan import Plan, PlannedRun, make_plan
 from pixelbench.experiments.verify.staleness import KnownCode
 from pixelbench.published.figures import figures_about
 from pixelbench.store import cache, record_file
@@ -131,7 +131,7 @@ def test_nothing_matched_names_the_nearest(tmp_path: Path, suite: Suite) -> None
 
 
 def test_limit_budget_and_precision_are_in_the_key(tmp_path: Path, suite: Suite) -> None:
-    def network(**choices: object) -> Cell:
+    def network(**choices: object) -> PlannedRun:
         return make_plan(suite, tmp_path, only=["gated-pixelcnn"], seeds=[0], **choices).cells[0]  # type: ignore[arg-type]
 
     plain = network()
@@ -291,7 +291,7 @@ def test_a_plan_reads_each_record_once_and_no_other_file_twice(tmp_path: Path, s
         return read
 
     monkeypatch.setattr(record_file, "_read", counted("records", record_file._read))
-    monkeypatch.setattr(cache, "read_facts", counted("artifacts", cache.read_facts))
+    monkeypatch.setattr(cache, "read_summary", counted("artifacts", cache.read_summary))
     for artifacts_read in (20 * 2 + 20 * 3, 0):  # nats and picture, of the networks the curve too; then nothing that was seen before
         reads.update(records=0, artifacts=0)
         assert {cell.state for cell in make_plan(suite, store, seeds=range(20)).cells} == {"stored"}

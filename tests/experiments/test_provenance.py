@@ -32,7 +32,7 @@ def test_devices_without_a_gpu() -> None:
 
 def test_devices_with_two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_cuda_devices", lambda: 2)
-    assert [resolve_device(asked) for asked in ("auto", "cuda", "cuda:1", "cpu")] == ["cuda", "cuda", "cuda:1", "cpu"]
+    assert [resolve_device(requested) for requested in ("auto", "cuda", "cuda:1", "cpu")] == ["cuda", "cuda", "cuda:1", "cpu"]
     with pytest.raises(UserError, match=r"There is no device 'cuda:2' here; the last one is 'cuda:1'\."):
         resolve_device("cuda:2")
 
@@ -48,7 +48,7 @@ def test_cores_are_those_we_may_use() -> None:
 
 
 def test_provenance_names_no_place() -> None:
-    found = provenance.provenance(FAMILIES["uniform"], device="cpu", precision="fp32", threads=1)
+    found = provenance.collect_provenance(FAMILIES["uniform"], device="cpu", precision="fp32", threads=1)
     assert found.versions["python"] == platform.python_version()
     assert {"torch", "numpy", "pixelbench"} <= set(found.versions)
     assert found.deterministic is True

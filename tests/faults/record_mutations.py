@@ -53,10 +53,10 @@ def right_again(text: str) -> str:
     """Run key and digest as they would be; the text as it was where none can be computed."""
     try:
         record = json.loads(text)
-        asked = {name: record[name] for name in ("task", "recipe", "evaluation", "seed")}
-        asked |= {name: record["variant"][name] for name in ("family", "model_version", "settings")}
-        asked["updates"] = record["budget"]["updates"]
-        record["run_key"] = hashlib.sha256(_canonical(asked)).hexdigest()[:12]
+        requested = {name: record[name] for name in ("task", "recipe", "evaluation", "seed")}
+        requested |= {name: record["variant"][name] for name in ("family", "model_version", "settings")}
+        requested["updates"] = record["budget"]["updates"]
+        record["run_key"] = hashlib.sha256(_canonical(requested)).hexdigest()[:12]
         record.pop("sha256", None)
         record["sha256"] = hashlib.sha256(_canonical(record)).hexdigest()
         return json.dumps(record)

@@ -32,7 +32,7 @@ ALWAYS = 99
 @pytest.fixture
 def disturb(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Says which signal the run of a seed sends itself at which step, and how often in all."""
-    return lambda **asked: monkeypatch.setenv("FAKE_DISTURBANCES", json.dumps({key[1:]: value for key, value in asked.items()}))
+    return lambda **requested: monkeypatch.setenv("FAKE_DISTURBANCES", json.dumps({key[1:]: value for key, value in requested.items()}))
 
 
 def run(folder: Path, seeds: list[int], workers: int = 1, on_event: Any = None, **choices: Any) -> tuple[Outcome, list[dict[str, Any]]]:
@@ -75,10 +75,10 @@ def test_a_worker_that_a_signal_ends_is_named_and_the_same_command_goes_on(tmp_p
     record, message = record_of(tmp_path, 20), message_of(tmp_path, 20)
     assert record.status == "interrupted"
     assert name in message
-    asked = name in ("SIGTERM", "SIGHUP")
-    assert message.endswith("the same command runs it again.") or asked  # the fake keeps a checkpoint of another name
+    requested = name in ("SIGTERM", "SIGHUP")
+    assert message.endswith("the same command runs it again.") or requested  # the fake keeps a checkpoint of another name
     assert record.error is not None
-    assert record.error.type == ("Stopped" if asked else "WorkerDied")
+    assert record.error.type == ("Stopped" if requested else "WorkerDied")
     again, events = run(tmp_path, [20, 12], workers=2)
     assert [cell.spec.seed for cell in again.done] == [20]
     assert resumed_at(events, 20) == [8]

@@ -16,7 +16,7 @@ from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
 from pixelbench.reports.terminal import print_report
-from pixelbench.store.artifacts import CURVE, read_facts
+from pixelbench.store.artifacts import CURVE, read_summary
 from pixelbench.store.frame import results_frame
 from pixelbench.store.scan import scan
 
@@ -61,14 +61,14 @@ def test_curves(tmp_path: Path, count: int) -> None:
 
     def attempt(chance: random.Random) -> None:
         (folder / CURVE).write_bytes(_damaged_curve(whole, chance))
-        facts = read_facts(folder / CURVE)
-        used.append(not facts.fault)
-        if not facts.fault:  # as if the run had left this one, so that it is drawn
-            record = document | {"artifacts": document["artifacts"] | {CURVE: facts.sha256}}
+        summary = read_summary(folder / CURVE)
+        used.append(not summary.fault)
+        if not summary.fault:  # as if the run had left this one, so that it is drawn
+            record = document | {"artifacts": document["artifacts"] | {CURVE: summary.sha256}}
             (folder / "record.json").write_text(right_again(json.dumps(record)))
         found = scan(tmp_path).examine()
         assert len(found) == 1
-        assert bool(found.problems) == bool(facts.fault)
+        assert bool(found.problems) == bool(summary.fault)
         if chance.random() < 5 / PAGES:
             write_markdown(build_report(tmp_path))
 

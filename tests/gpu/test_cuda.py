@@ -10,7 +10,7 @@ from pixelbench.causality import check_causality
 from pixelbench.models.families import FAMILIES as REGISTERED
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import cached_log_probs
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -27,7 +27,7 @@ def test_micro_batches_draw_on_cuda_what_the_whole_batch_draws(family: str):
     for size in (None, 4):
         model = on_cuda(family, width=12, **({"dropout": 0.4} if family != "pixelvae" else {})).double()
         recipe = Recipe(batch=12, precision="fp32", learning_rate=1e-2, ema=0.9, clip=0.05)
-        trainer = Trainer(model, images[:30], images[30:], recipe, Plan(20, 1, None, size))
+        trainer = Trainer(model, images[:30], images[30:], recipe, TrainingPlan(20, 1, None, size))
         assert [point.update for point in trainer.run()] == list(range(1, 21))
         found.append((trainer.evaluated.state_dict(), torch.cuda.get_rng_state()))
     (whole, after), (parts, after_parts) = found
@@ -86,7 +86,7 @@ def test_a_generator_gives_the_same_images_on_both_devices(family: str):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_trains_in_bf16(family: str):
     images = torch.randint(levels_of(family), (32, 3, 8, 10), dtype=torch.uint8)
-    trainer = Trainer(on_cuda(family), images, images[:8], Recipe(precision="bf16", batch=8), Plan(3, 0))
+    trainer = Trainer(on_cuda(family), images, images[:8], Recipe(precision="bf16", batch=8), TrainingPlan(3, 0))
     list(trainer.run())
     assert trainer.status == "done"
 
@@ -99,7 +99,7 @@ def test_it_learns_in_both_precisions_without_waiting_for_the_device(precision: 
         images,
         images[:64],
         Recipe(precision=precision, learning_rate=1e-2, ema=0.9),  # type: ignore[arg-type]
-        Plan(150, 0),
+        TrainingPlan(150, 0),
     )
     trainer._step()
     torch.cuda.set_sync_debug_mode("error")

@@ -98,7 +98,7 @@ def test_absurd_levels_are_refused_in_a_sentence(levels: int) -> None:
 def test_families_of_bytes_and_of_bits_say_so() -> None:
     for name, said in (("png", "stores a byte for each value, so at most 256 levels"), ("nade", "images of 2 levels")):
         family = FAMILIES[name]
-        misfit = family.misfit(family.parse({}), 1, 3, 4, LEVELS)
-        assert misfit is not None
-        assert said in misfit
-    assert FAMILIES["png"].misfit(FAMILIES["png"].parse({}), 1, 3, 4, 256) is None
+        incompatibility = family.incompatibility(family.parse({}), 1, 3, 4, LEVELS)
+        assert incompatibility is not None
+        assert said in incompatibility
+    assert FAMILIES["png"].incompatibility(FAMILIES["png"].parse({}), 1, 3, 4, 256) is None

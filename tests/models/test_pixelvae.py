@@ -17,7 +17,7 @@ from pixelbench.models.families.pixelvae import PixelVAE
 from pixelbench.models.layers.latent import Gaussian, halvings
 from pixelbench.models.sampling import cached_log_probs
 from pixelbench.models.scoring import batched_nats
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 
 DECODERS = ("without-upsampling", "straight", "spatial", "with-upsampling")
@@ -226,7 +226,7 @@ def test_no_latent_costs_anything_at_weight_zero():
 def test_a_resumed_training_is_the_uninterrupted_one():
     def trainer() -> Trainer:
         model = tiny(kl_warmup=8).float()
-        return Trainer(model, images_of(model, 12), images_of(model, 4, seed=3), Recipe(batch=4), Plan(updates=6, seed=1))
+        return Trainer(model, images_of(model, 12), images_of(model, 4, seed=3), Recipe(batch=4), TrainingPlan(updates=6, seed=1))
 
     whole = trainer()
     points = list(whole.run())
@@ -368,7 +368,7 @@ def test_epochs_that_nobody_told_are_no_warm_up_of_none():
 
 def test_the_loop_tells_how_long_an_epoch_is():
     model = tiny(kl_warmup_epochs=0.5).float()
-    trainer = Trainer(model, images_of(model, 24), images_of(model, 4), Recipe(batch=4, precision="fp32"), Plan(updates=6, seed=1))
+    trainer = Trainer(model, images_of(model, 24), images_of(model, 4), Recipe(batch=4, precision="fp32"), TrainingPlan(updates=6, seed=1))
     seen = [model.train().kl_weight for _ in trainer.run()]
     assert seen == [0, 1 / 3, 2 / 3, 1, 1, 1]  # of the update just made; 6 updates an epoch
 
@@ -435,9 +435,9 @@ def test_free_bits_of_a_batch_are_not_trained_in_parts():
     for free in (0.5, 0.0):
         model = tiny(free_bits=free).float()
         arguments = (model, images_of(model, 8), images_of(model, 2), Recipe(batch=4, precision="fp32"))
-        assert Trainer(*arguments, Plan(2, 0)).parts
+        assert Trainer(*arguments, TrainingPlan(2, 0)).parts
         if free:
             with pytest.raises(UserError, match="free_bits is of the mean of a whole batch"):
-                Trainer(*arguments, Plan(2, 0, micro_batch=2))
+                Trainer(*arguments, TrainingPlan(2, 0, micro_batch=2))
         else:
-            assert len(Trainer(*arguments, Plan(2, 0, micro_batch=2)).parts) == 2
+            assert len(Trainer(*arguments, TrainingPlan(2, 0, micro_batch=2)).parts) == 2

@@ -16,7 +16,7 @@ from pixelbench.models.families.gated_pixelcnn import GatedPixelCNN
 from pixelbench.models.layers.causal import CausalConv2d
 from pixelbench.models.sampling import cached_log_probs
 from pixelbench.models.weight_norm import normalise_weights
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 
 SMALL: dict[str, Any] = {"maps": 7, "layers": 2, "head_maps": 9, "first_kernel": 5}
@@ -149,7 +149,7 @@ def test_it_trains_with_an_average_and_goes_on_from_a_checkpoint():
     def trainer() -> Trainer:
         model = network("gated", weight_norm=True).float()
         recipe = Recipe(batch=4, ema=0.9, precision="fp32", learning_rate=1e-2)
-        return Trainer(model, images_of(model, 12), images_of(model, 4), recipe, Plan(6, 1))
+        return Trainer(model, images_of(model, 12), images_of(model, 4), recipe, TrainingPlan(6, 1))
 
     whole, first = trainer(), trainer()
     points = list(whole.run())

@@ -45,10 +45,10 @@ def paper_spec(
     return replace(spec, seed=seed, **merged)
 
 
-def add_nats(store: Path, *nats: float, seeds: Sequence[int] | None = None, **asked: Any) -> list[Record]:
+def add_nats(store: Path, *nats: float, seeds: Sequence[int] | None = None, **requested: Any) -> list[Record]:
     """Runs that came to these nats an image of MNIST, one a seed (0, 1, …); options as for `paper_spec`."""
     return [
-        add_spec(store, paper_spec(seed=seed, **asked), bits_per_dim(value, MNIST))
+        add_spec(store, paper_spec(seed=seed, **requested), bits_per_dim(value, MNIST))
         for seed, value in zip(range(len(nats)) if seeds is None else seeds, nats, strict=True)
     ]
 

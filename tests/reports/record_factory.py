@@ -32,7 +32,7 @@ from pixelbench.store.record import (
     Request,
     RunError,
     Samples,
-    asked_of,
+    request_fields,
 )
 from pixelbench.store.record_file import read_record, run_folder, to_document, write_record
 from pixelbench.store.spec import RunSpec
@@ -52,7 +52,7 @@ REAL = {
 #: What the nets of a fabricated store have in common, as far as their family has it.
 _SETTINGS = {"layers": 3, "maps": 24}
 _RECIPE = {"batch": 32, "precision": "fp32"}
-_TASK_FACTS = ("name", "digest", "preprocessing", "channels", "height", "width", "levels")
+_TASK_FIELDS = ("name", "digest", "preprocessing", "channels", "height", "width", "levels")
 
 
 def ask(
@@ -75,7 +75,7 @@ def ask(
     chosen = {**{name: value for name, value in _SETTINGS.items() if name in names}, **(settings or {})}
     trained = kind.kind == "network"
     images = get_task(task).with_split((recipe or {}).get("split", "held-out"))
-    facts = {name: getattr(images, name) for name in _TASK_FACTS}
+    facts = {name: getattr(images, name) for name in _TASK_FIELDS}
     return RunSpec(
         task={**facts, "digest": digest or images.digest},
         variant=variant,
@@ -109,7 +109,7 @@ def record_of(
         error = RunError("ValueError", "loss is inf at update 3")
     return Record(
         **{
-            **asked_of(spec),
+            **request_fields(spec),
             "status": status,
             "provenance": Provenance("cpu", "5" * 64, "0123456789abcdef", False, {"python": "3.12.1", "torch": "2.11.0"}),
             "cost": Cost(
@@ -123,6 +123,7 @@ def record_of(
             ),
             "causality": _causality(causal, trained_positions if done else None),
             "error": error,
+            "selected_update": updates if done and spec.recipe.get("select") == "best-validation" else None,
             "request": Request("run", "quick", spec.task["name"], spec.budget),
             **fields,
         }
@@ -185,8 +186,8 @@ def add_spec(
 
 def add_run(store: Path, variant: str, bits: float | None = None, **options: Any) -> Record:
     """One run in a store; options as in `ask` and `add_spec`."""
-    asked = {name: options.pop(name) for name in (ask.__kwdefaults__ or {}) if name in options}
-    return add_spec(store, ask(variant, **asked), bits, **options)
+    requested = {name: options.pop(name) for name in (ask.__kwdefaults__ or {}) if name in options}
+    return add_spec(store, ask(variant, **requested), bits, **options)
 
 
 def add_seeds(store: Path, variant: str, *bits: float, **options: Any) -> list[Record]:

@@ -137,7 +137,7 @@ def test_images_of_another_digest_are_another_table(tmp_path: Path) -> None:
     for table in report.tables:
         assert [(row.rank, row.label) for row in table.rows] == [(1, "gated-pixelcnn"), (2, "gated-no-colour"), (3, "uniform")]
     assert [one.task for one in report.ablations] == names
-    assert [contrast.difference.mean for one in report.ablations if (contrast := one.rows[1].contrast)] == pytest.approx([0.1, 0.1])
+    assert [paired.difference.mean for one in report.ablations if (paired := one.rows[1].paired)] == pytest.approx([0.1, 0.1])
     page = write_page(tmp_path)
     for letter, name in zip("ab", names, strict=True):
         assert f"\n## {name}\n" in page

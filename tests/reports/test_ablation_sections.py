@@ -9,9 +9,9 @@ import pytest
 from record_factory import add_digits, add_photos, add_run, add_seeds
 
 from pixelbench.analysis import format as words
-from pixelbench.analysis.ablations import Ablation
+from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.analysis.axes import AXES
-from pixelbench.analysis.paired import compare_cells, contrast_cells
+from pixelbench.analysis.paired import compare_cells, paired_difference
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import LatentUse
 
@@ -21,11 +21,11 @@ SAMPLES = {"importance_samples": 8}
 PLAIN = [axis for axis in AXES if axis.values and axis.name != "vae-decoder"]
 
 
-def ablations(store: Path, name: str) -> list[Ablation]:
+def ablations(store: Path, name: str) -> list[TaskAblation]:
     return [ablation for ablation in build_report(store).ablations if ablation.axis.name == name]
 
 
-def only(store: Path, name: str) -> Ablation:
+def only(store: Path, name: str) -> TaskAblation:
     (ablation,) = ablations(store, name)
     return ablation
 
@@ -92,11 +92,11 @@ def test_the_difference_is_paired_and_said_with_its_interval(tmp_path: Path) -> 
     report = build_report(tmp_path)
     baseline, legacy, one = sorted(report.cells, key=lambda cell: cell.label != "gated-pixelcnn")
     found = only(tmp_path, "blind-spot")
-    assert found.of("gated-pixelcnn").contrast is None
+    assert found.of("gated-pixelcnn").paired is None
     for cell in (one, legacy):
-        contrast = found.of(cell.label).contrast
-        assert contrast is not None
-        assert (contrast.of, contrast.difference) == ("likelihoods", compare_cells(baseline, cell))
+        paired = found.of(cell.label).paired
+        assert paired is not None
+        assert (paired.of, paired.difference) == ("likelihoods", compare_cells(baseline, cell))
     assert found.sentences[0].startswith("gated-pixelcnn beats gated-one-stack (one stack of masked convolutions) by 0.200 bits/dim (95 %")
     assert "gated-legacy (two stacks, all vertical layers strictly above their row) are not distinguishable" in found.sentences[1]
 
@@ -106,20 +106,20 @@ def test_with_one_seed_each_nobody_is_called_better(tmp_path: Path) -> None:
     add_run(tmp_path, "gated-one-stack", 1.2, settings={"stacks": "one"})
     entry = only(tmp_path, "blind-spot").of("gated-one-stack")
     assert entry.sentences[0].startswith("One seed each, seed noise unknown: gated-pixelcnn is 0.200 bits/dim better than gated-one-stack")
-    assert words.against(entry.contrast).endswith(", images alone)")
+    assert words.against(entry.paired).endswith(", images alone)")
     add_run(tmp_path, "pixelcnn", 1.5)
     add_run(tmp_path, "pixelcnn", 1.51, seed=1)  # a cell of the task and budget with two seeds, from which they borrow
     entry = only(tmp_path, "blind-spot").of("gated-one-stack")
     assert entry.sentences[0].startswith("gated-pixelcnn beats gated-one-stack")
     assert entry.sentences[0].endswith("one seed each, seed noise pooled over cells with 1 degree of freedom).")
-    assert "alone" not in words.against(entry.contrast)
+    assert "alone" not in words.against(entry.paired)
 
 
 def test_a_leak_has_its_lesson_and_no_difference(tmp_path: Path) -> None:
     add_photos(tmp_path)
     found = only(tmp_path, "first-layer-residual")
     entry = found.of("gated-residual")
-    assert (entry.contrast, entry.row.standing, entry.row.rank, entry.row.causal) == (None, "leaking", None, "leaky")
+    assert (entry.paired, entry.row.category, entry.row.rank, entry.row.causal) == (None, "leaking", None, "leaky")
     assert entry.row.sequential_bits_per_dim == 9.1
     assert entry.sentences == next(lesson for lesson in build_report(tmp_path).lessons if lesson.variant == "gated-residual").sentences
     assert "beats" not in found.sentences[0]
@@ -131,17 +131,17 @@ def test_lessons_are_told_once_and_those_without_a_baseline_remain(tmp_path: Pat
     add_run(tmp_path, "lonely", 0.01, task="digits", settings={"first_layer": "residual", "maps": 99}, causal="leaky")
     report = build_report(tmp_path)
     assert {lesson.variant for lesson in report.lessons} == {"gated-residual", "gated-no-colour", "lonely"}
-    assert [lesson.variant for lesson in report.untold] == ["lonely"]
+    assert [lesson.variant for lesson in report.remaining_lessons] == ["lonely"]
 
 
 def test_bounds_of_one_estimator_have_a_difference_of_bounds(tmp_path: Path) -> None:
     for variant, gates, bits in (("pixelvae", True, 1.0), ("no-gates", False, 1.3)):
         add_seeds(tmp_path, variant, bits, bits + 0.01, family="pixelvae", latent=USED, settings=VAE | {"gates": gates})
     found = only(tmp_path, "gates")
-    contrast = found.of("no-gates").contrast
-    assert contrast is not None
-    assert contrast.of == "bounds"
-    assert contrast.difference.mean == pytest.approx(0.3, abs=1e-6)
+    paired = found.of("no-gates").paired
+    assert paired is not None
+    assert paired.of == "bounds"
+    assert paired.difference.mean == pytest.approx(0.3, abs=1e-6)
     assert "The bound of no-gates (ReLU) is 0.300 bits/dim higher than that of pixelvae" in found.sentences[0]
     assert "not surely the likelihoods. It uses 3 of 16 latents and spends 4.2 nats" in found.sentences[0]
 
@@ -161,7 +161,7 @@ def test_bounds_of_two_estimators_have_no_difference(tmp_path: Path) -> None:
     add_run(tmp_path, "no-gates", 1.3, family="pixelvae", evaluation=SAMPLES, settings=VAE | {"gates": False})
     assert ablations(tmp_path, "gates") == []
     one, other = build_report(tmp_path).cells
-    assert contrast_cells(one, other) is contrast_cells(other, one) is None
+    assert paired_difference(one, other) is paired_difference(other, one) is None
 
 
 def test_decoders_stand_beside_the_same_network_without_latents(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_decoders_stand_beside_the_same_network_without_latents(tmp_path: Path) 
     names = ("gated-pixelcnn", "vae-without-upsampling", "vae-with-upsampling", "vae-spatial", "vae-straight")
     assert found.labels == names
     assert found.rows[0].value == "no z"
-    assert [entry.contrast.of for entry in found.rows[1:] if entry.contrast] == ["at most"] * 4
+    assert [entry.paired.of for entry in found.rows[1:] if entry.paired] == ["at most"] * 4
     without, _, spatial, straight = found.sentences
     assert "needs at most 1.100 bits/dim (8 importance samples), gated-pixelcnn exactly 1.000: a difference of at most +0.100" in without
     assert "It is not shown to be better" in without

@@ -28,9 +28,9 @@ BITS = 0.16107
 SHIPPED = figures_about("mnist-fixed", "gated-pixelcnn")[0]
 
 
-def add_digits(store: Path, bits: float = BITS, *, causal: str = "complete", **asked: Any) -> None:
+def add_digits(store: Path, bits: float = BITS, *, causal: str = "complete", **requested: Any) -> None:
     """A run of the suite's row at its budget `cpu`."""
-    add_spec(store, paper_spec("gated-pixelcnn", budget="cpu", **asked), bits, causal=causal)
+    add_spec(store, paper_spec("gated-pixelcnn", budget="cpu", **requested), bits, causal=causal)
 
 
 def row_of(report: Report, label: str = "gated-pixelcnn") -> Row:
@@ -60,7 +60,7 @@ def test_every_renderer_has_figure_difference_and_verdict_of_one_source(tmp_path
     assert "| 80.10 nats | incomplete | 1 |" in readme_table(tmp_path)
     for text in (page, terminal(report, 1000), json.dumps(report.as_dict(), ensure_ascii=False)):
         assert one.sentence in text
-    row = re.search(r'<tr data-standing="ranked">.*?</tr>', write_html(report).read_text(encoding="utf-8"), re.DOTALL)
+    row = re.search(r'<tr data-category="ranked">.*?</tr>', write_html(report).read_text(encoding="utf-8"), re.DOTALL)
     assert row is not None
     assert ">80.10<small>nats</small></td>" in row[0]
     assert '<span class="verdict incomplete">◔ incomplete</span>' in row[0]

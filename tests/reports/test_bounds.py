@@ -35,7 +35,7 @@ def test_a_model_that_is_told_the_class_has_no_rank(tmp_path: Path) -> None:
     add_run(tmp_path, "gated-class", 0.4, task="digits", settings={"condition": "class", "classes": 10})
     report = build_report(tmp_path)
     (table,) = report.tables
-    assert [(row.label, row.rank, row.standing, row.behind) for row in table.rows] == [
+    assert [(row.label, row.rank, row.category, row.behind) for row in table.rows] == [
         ("gated-pixelcnn", 1, "ranked", None),
         ("gated-class", None, "told", None),
     ]
@@ -53,7 +53,7 @@ def terminal(report: Report, width: int = 220) -> str:
 
 def test_bounds_have_no_rank_and_no_difference(report: Report) -> None:
     (table,) = report.tables
-    assert [(row.rank, row.label, row.standing, row.behind is None) for row in table.rows] == [
+    assert [(row.rank, row.label, row.category, row.behind is None) for row in table.rows] == [
         (1, "gated-pixelcnn", "ranked", True),
         (2, "uniform", "ranked", False),
         (None, "pixelvae-elbo", "bound", True),

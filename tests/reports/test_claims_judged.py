@@ -70,7 +70,7 @@ def test_a_claim_is_marked_as_the_file_s_in_every_report(tmp_path: Path) -> None
     report = build_report(tmp_path / "runs", known=known)
     (one,) = report.compared
     assert (one.paper, one.where, one.verdict) == ("My thesis, Table 3 (claimed in tiny.toml)", "[[claim]] in tiny.toml", "reproduced")
-    assert one.aside == ""
+    assert one.context == ""
     assert report.tables[0].rows[0].published == one
     assert comparisons_of(report.cells) == ()  # without the file there is no claim
 

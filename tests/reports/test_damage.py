@@ -75,7 +75,7 @@ def test_a_damaged_file_takes_nothing_else_with_it(store: Path, whole: Report, t
     assert others(report) == others(whole)
     assert report.order == whole.order
     victim = next(row for table in report.tables for row in table.rows if row.label == "victim")
-    assert victim.standing == ("unscored" if name == NATS else "bound")
+    assert victim.category == ("unscored" if name == NATS else "bound")
     assert len(report.problems) == 1
     if name != CURVE:  # no column of the frame rests on that
         assert [str(warning.message) for warning in said] == list(report.problems)
@@ -93,7 +93,7 @@ def test_numbers_that_no_certificate_has_break_no_page(tmp_path: Path, effect: b
     report = build_report(tmp_path)
     write_html(report)
     write_markdown(report)
-    assert [row.standing for row in report.tables[0].rows] == ["leaking"]
+    assert [row.category for row in report.tables[0].rows] == ["leaking"]
 
 
 #: Each a value of JSON that a damaged or foreign record could have anywhere; there is no digest in the first schema to tell.

@@ -11,19 +11,19 @@ import pytest
 from paper_runs import paper_spec
 from record_factory import add_digits, add_photos, add_run, add_seeds, add_spec, as_schema_1, folder_of
 
-from pixelbench.cli.reproducing import asked_of
+from pixelbench.cli.reproducing import reproductions_of
 from pixelbench.reports.html.document import write_html
 from pixelbench.reports.html.pictures import Pictures
-from pixelbench.reports.html.scales import Axis, axis_around
-from pixelbench.reports.html.variants import Asked
+from pixelbench.reports.html.scales import Scale, axis_around
+from pixelbench.reports.html.variants import Reproduction
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import Provenance, Request
 
 ROOT = Path(__file__).parents[2]
 
 
-def write_page(store: Path, out: Path | None = None, asked: dict[str, Asked] | None = None) -> str:
-    return write_html(build_report(store), out, asked).read_text(encoding="utf-8")
+def write_page(store: Path, out: Path | None = None, reproductions: dict[str, Reproduction] | None = None) -> str:
+    return write_html(build_report(store), out, reproductions).read_text(encoding="utf-8")
 
 
 def test_the_page_needs_nothing_but_itself(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_each_picture_is_inside_once_however_often_it_is_shown(tmp_path: Path) -
 
 def test_a_leak_is_struck_out_and_never_sorted_as_a_likelihood(tmp_path: Path) -> None:
     add_photos(tmp_path)
-    row = re.search(r'<tr data-standing="leaking">.*?</tr>', write_page(tmp_path), re.DOTALL)
+    row = re.search(r'<tr data-category="leaking">.*?</tr>', write_page(tmp_path), re.DOTALL)
     assert row is not None
     assert 'data-order=""><s>0.0005</s><small class="leak">not causal</small>' in row[0]
 
@@ -96,7 +96,7 @@ def test_damaged_artifacts_cost_only_themselves(tmp_path: Path, schema: int) -> 
     (folder / "curve.csv").write_text("update,train_bits_per_dim,validation_bits_per_dim\nsoon,,\n", encoding="utf-8")
     (folder / "certificate.json").write_text("{", encoding="utf-8")
     page = write_page(tmp_path)
-    assert '<tr data-standing="ranked">' in page
+    assert '<tr data-category="ranked">' in page
     assert "1.000" in page
     assert "<image" not in page
     assert "<polyline" not in page
@@ -108,7 +108,7 @@ def test_damaged_nats_cost_the_number_and_nothing_else(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, add_run(tmp_path, "pixelcnn", 1.0))
     (folder / "nats.npz").write_bytes(b"")
     page = write_page(tmp_path)
-    assert '<tr data-standing="unscored">' in page
+    assert '<tr data-category="unscored">' in page
     assert "<image" in page
     assert "<polyline" in page
     assert "so nothing backs its likelihood" in page.split('<section id="problems">')[1]
@@ -127,14 +127,16 @@ def test_names_are_text_wherever_they_stand(tmp_path: Path) -> None:
 
 def test_the_command_has_all_seeds_of_a_variant(tmp_path: Path) -> None:
     keys = [record.run_key for record in add_seeds(tmp_path, "pixelcnn", 1.0, 1.0, 1.0)]
-    page = write_page(tmp_path, asked=dict.fromkeys(keys, Asked("pixelbench run --suite quick --only photos/pixelcnn")))
+    page = write_page(tmp_path, reproductions=dict.fromkeys(keys, Reproduction("pixelbench run --suite quick --only photos/pixelcnn")))
     assert "<code>pixelbench run --suite quick --only photos/pixelcnn --seeds 0,1,2</code>" in page
     assert "No suite that ships" in write_page(tmp_path)
 
 
 def test_what_a_suite_assumes_and_where_it_departs_from_the_paper_is_said_once(tmp_path: Path) -> None:
     keys = [record.run_key for record in add_seeds(tmp_path, "pixelcnn", 1.0, 1.0)]
-    page = write_page(tmp_path, asked=dict.fromkeys(keys, Asked("pixelbench run", ("Depth: <b>unsaid</b>.",), ("The last weights.",))))
+    page = write_page(
+        tmp_path, reproductions=dict.fromkeys(keys, Reproduction("pixelbench run", ("Depth: <b>unsaid</b>.",), ("The last weights.",)))
+    )
     assert page.count("<li>Depth: &lt;b&gt;unsaid&lt;/b&gt;.</li>") == page.count("<li>The last weights.</li>") == 1
     assert page.count("Said of the budget paper; this is quick") == 2
     assert "leaves unsaid" not in write_page(tmp_path)
@@ -143,22 +145,22 @@ def test_what_a_suite_assumes_and_where_it_departs_from_the_paper_is_said_once(t
 def test_of_runs_that_two_suites_share_one_names_the_command_and_the_other_its_choices(tmp_path: Path) -> None:
     spec, made_by = paper_spec("gated-pixelcnn", budget="cpu"), Request("run", "mnist", "mnist-fixed", "cpu")
     add_spec(tmp_path, spec, 0.16, request=made_by)
-    (asked,) = asked_of(build_report(tmp_path)).values()
-    assert asked.command == "pixelbench run --suite mnist --only mnist-fixed/gated-pixelcnn --budget cpu"
-    assert any("first layer" in said for said in asked.assumed)
-    assert any("best validation score" in said for said in asked.deviations)
+    (reproductions,) = reproductions_of(build_report(tmp_path)).values()
+    assert reproductions.command == "pixelbench run --suite mnist --only mnist-fixed/gated-pixelcnn --budget cpu"
+    assert any("first layer" in said for said in reproductions.assumed)
+    assert any("best validation score" in said for said in reproductions.deviations)
 
 
 def test_a_run_of_an_ablation_on_another_task_is_made_by_ablate(tmp_path: Path) -> None:
     made_by = Request("ablate", "colour-conditioning", "cifar10-16", "quick", limit=60)
     add_run(tmp_path, "gated-no-colour", 1.5, task="cifar10-16", settings={"colour_conditioning": False}, request=made_by)
-    (asked,) = asked_of(build_report(tmp_path)).values()
-    assert asked.command == "pixelbench ablate colour-conditioning --task cifar10-16 --budget quick --limit 60"
+    (reproductions,) = reproductions_of(build_report(tmp_path)).values()
+    assert reproductions.command == "pixelbench ablate colour-conditioning --task cifar10-16 --budget quick --limit 60"
 
 
 def test_a_run_of_the_first_schema_does_not_know_its_command(tmp_path: Path) -> None:
     as_schema_1(folder_of(tmp_path, add_run(tmp_path, "pixelcnn", 1.0)))
-    assert asked_of(build_report(tmp_path)) == {}
+    assert reproductions_of(build_report(tmp_path)) == {}
 
 
 def test_ablations_have_a_forest_plot_and_leaks_no_place_in_it(tmp_path: Path) -> None:
@@ -177,12 +179,12 @@ def test_ablations_have_a_forest_plot_and_leaks_no_place_in_it(tmp_path: Path) -
 
 
 def test_marks_of_an_axis_are_round_and_inside() -> None:
-    assert Axis(0, 20).marks() == [(0.0, "0"), (25.0, "5"), (50.0, "10"), (75.0, "15"), (100.0, "20")]
-    assert Axis(0.17, 0.43, 200).marks(3) == [(23.08, "0.2"), (100.0, "0.3"), (176.92, "0.4")]
-    assert [label for _, label in Axis(-1500, 2600).marks()] == ["-1,000", "0", "1,000", "2,000"]
+    assert Scale(0, 20).marks() == [(0.0, "0"), (25.0, "5"), (50.0, "10"), (75.0, "15"), (100.0, "20")]
+    assert Scale(0.17, 0.43, 200).marks(3) == [(23.08, "0.2"), (100.0, "0.3"), (176.92, "0.4")]
+    assert [label for _, label in Scale(-1500, 2600).marks()] == ["-1,000", "0", "1,000", "2,000"]
     alone = axis_around([80.0])
     assert alone.low < 80 < alone.high
-    assert Axis(0, 1).at(7) == 100
+    assert Scale(0, 1).at(7) == 100
 
 
 def test_pictures_are_told_from_other_files(tmp_path: Path) -> None:

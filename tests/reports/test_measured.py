@@ -54,14 +54,14 @@ def test_no_bits_are_no_nats() -> None:
 @pytest.mark.parametrize("sub_pixels", [1, 2, TRAINED_POSITIONS - 1, TRAINED_POSITIONS, TRAINED_POSITIONS + 1, 3072])
 def test_no_more_probes_are_asked_for_than_an_image_has_sub_pixels(sub_pixels: int) -> None:
     for bits in (0.01, 1.5, 0.0):
-        assert measured(row(sub_pixels, bits)).asked == (min(TRAINED_POSITIONS, sub_pixels) if bits else TRAINED_POSITIONS)
-    assert measured(row(3072), row(2, seed=1)).asked == 2
+        assert measured(row(sub_pixels, bits)).required_positions == (min(TRAINED_POSITIONS, sub_pixels) if bits else TRAINED_POSITIONS)
+    assert measured(row(3072), row(2, seed=1)).required_positions == 2
 
 
 @pytest.mark.parametrize("off", [-1e-7, 1e-7])
 def test_rounding_of_the_nats_asks_for_no_other_number_of_probes(off: float) -> None:
     rounded = row(2, nats_per_image=bits_to_nats(1.5 * 2) * (1 + off))
-    assert (measured(rounded).consistent, measured(rounded).asked) == (True, 2)
+    assert (measured(rounded).consistent, measured(rounded).required_positions) == (True, 2)
 
 
 def test_what_a_frame_says_of_probes_is_the_least_of_all_and_nothing_where_one_says_nothing() -> None:

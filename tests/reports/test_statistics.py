@@ -7,7 +7,7 @@ import pytest
 from record_factory import add_run, add_seeds, folder_of, nats_file
 
 from pixelbench.analysis.ordering import expected_order
-from pixelbench.analysis.paired import compare_cells, contrast_cells, difference_of
+from pixelbench.analysis.paired import compare_cells, difference_of, paired_difference
 from pixelbench.reports.report import Report, build_report
 from pixelbench.statistics import Difference
 from pixelbench.store.artifacts import NATS, read_nats
@@ -121,7 +121,7 @@ def test_other_test_images_are_not_paired(tmp_path: Path) -> None:
         for other in cells:
             same = one.runs[0].record.task.digest == other.runs[0].record.task.digest
             assert (compare_cells(one, other) is not None) == same
-            assert (contrast_cells(one, other) is not None) == same
+            assert (paired_difference(one, other) is not None) == same
             assert (difference_of(one, other) is not None) == same
 
 

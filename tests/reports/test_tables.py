@@ -41,7 +41,7 @@ def test_causal_by_bits_then_code_lengths_then_leaks_then_the_unscored(tmp_path:
     add_photos(tmp_path)
     add_run(tmp_path, "gated-mask-b", status="failed", settings={"first_layer": "mask-b"})
     rows = only_table(build_report(tmp_path)).rows
-    assert [(row.rank, row.label, row.standing) for row in rows] == [
+    assert [(row.rank, row.label, row.category) for row in rows] == [
         (1, "gated-pixelcnn", "ranked"),
         (2, "pixelcnn", "ranked"),
         (3, "gated-no-colour", "ranked"),
@@ -116,7 +116,7 @@ def test_one_leaking_seed_takes_the_rank_from_all(tmp_path: Path) -> None:
     add_run(tmp_path, "pixelcnn", 1.0, seed=0)
     add_run(tmp_path, "pixelcnn", 1.0, seed=1, causal="leaky")
     row = row_of(build_report(tmp_path), "pixelcnn")
-    assert (row.standing, row.rank, row.causal) == ("leaking", None, "leaky")
+    assert (row.category, row.rank, row.causal) == ("leaking", None, "leaky")
 
 
 def test_unexpected_verdicts_say_so(tmp_path: Path) -> None:
@@ -148,13 +148,13 @@ def test_a_run_that_does_not_add_up_has_no_rank_and_takes_nothing_else_with_it(t
     spoil(tmp_path, add_run(tmp_path, "best-of-all", 0.5, settings={"layers": 9}))
     report = build_report(tmp_path)
     row = row_of(report, "best-of-all")
-    assert (row.standing, row.rank, row.status, row.causal) == ("unscored", None, "does not add up", "unchecked")
+    assert (row.category, row.rank, row.status, row.causal) == ("unscored", None, "does not add up", "unchecked")
     assert (row.bits_per_dim, row.nats_per_image, row.behind, row.seeds, row.spread) == (None, None, None, 0, None)
     assert row_of(report, "gated-pixelcnn").rank == 1
     assert only_table(report).rows[-1] == row
     assert [step.first for step in report.order] == ["gated-pixelcnn", "pixelcnn", "histogram"]
     depth = next(one for one in report.ablations if one.axis.name == "depth")
-    assert depth.of("best-of-all").contrast is None
+    assert depth.of("best-of-all").paired is None
     assert depth.sentences == ["best-of-all (9 layers) has no number: its run does not add up."]
     page, html = write_markdown(report).read_text(encoding="utf-8"), write_html(report).read_text(encoding="utf-8")
     for text in (page, readme_table(tmp_path), terminal(report)):
@@ -191,7 +191,7 @@ def test_a_leak_that_does_not_add_up_is_still_no_reason_to_trust_its_seeds(tmp_p
     first, _ = add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
     spoil(tmp_path, first, causality=Causality("leaky", 0.5, 1e-10, "output 0 sees sub-pixel 0"))
     row = row_of(build_report(tmp_path), "pixelcnn")
-    assert (row.standing, row.rank, row.causal) == ("leaking", None, "leaky")
+    assert (row.category, row.rank, row.causal) == ("leaking", None, "leaky")
 
 
 def test_an_interval_that_knows_no_noise_of_seeds_says_so(tmp_path: Path) -> None:

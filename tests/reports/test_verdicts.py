@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from scipy.stats import ttest_1samp
 
-from pixelbench.published.facts import FigureFacts, Measured, seed_list
+from pixelbench.published.facts import Measured, PublishedValue, seed_list
 from pixelbench.published.verdicts import judge
 from pixelbench.units import bits_to_nats, nats_to_bits
 
 #: PixelCNN on fixed binarised MNIST, PixelRNN Table 4.
-FIGURE = FigureFacts(81.30, "81.30", "nats/image", 0.505, "exact", False, "test", "mnist-fixed", "fixed")
+FIGURE = PublishedValue(81.30, "81.30", "nats/image", 0.505, "exact", False, "test", "mnist-fixed", "fixed")
 #: Three seeds around the published value, everything as it should be.
 RUNS = Measured((81.2, 81.3, 81.4), "nats/image", "exact", "test", "mnist-fixed", 10_000, False, "paper", "complete", 16, "fixed")
 #: CIFAR-10 in bits/dim.
-COLOUR = FigureFacts(3.14, "3.14", "bits/dim", 0.025, "exact", False, "test", "cifar10")
+COLOUR = PublishedValue(3.14, "3.14", "bits/dim", 0.025, "exact", False, "test", "cifar10")
 COLOUR_RUNS = Measured((3.13, 3.14, 3.15), "bits/dim", "exact", "test", "cifar10", 10_000, False, "paper", "complete", 16)
 
 

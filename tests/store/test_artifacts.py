@@ -14,14 +14,14 @@ from damaged_files import CERTIFICATES, CURVES, GOOD, HEADER, NATS_FILES  # type
 from record_factory import add_run, add_seeds, as_schema_1, folder_of, nats_file, rewrite  # type: ignore[import-not-found]
 
 from pixelbench.store import cache
-from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, read_curve, read_facts, read_nats
+from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, read_curve, read_nats, read_summary
 from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, scan
 
 
 def fault(path: Path, blob: bytes) -> str:
     path.write_bytes(blob)
-    return read_facts(path).fault
+    return read_summary(path).fault
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_what_is_whole_is_no_damage(tmp_path: Path) -> None:
     assert fault(tmp_path / CURVE, HEADER) == ""
     assert read_curve(tmp_path / "none.csv") == []
     assert fault(tmp_path / CERTIFICATE, certificate_file(certificate(sees_itself=True))) == ""
-    facts = read_facts(tmp_path / CERTIFICATE)
-    assert (facts.leaky, facts.shape) == (True, (1, 3, 4))
+    summary = read_summary(tmp_path / CERTIFICATE)
+    assert (summary.leaky, summary.shape) == (True, (1, 3, 4))
     for nats in (GOOD[0], GOOD[0].astype(np.float64)):
         assert fault(tmp_path / NATS, nats_file(nats, GOOD[1])) == ""
     values, clusters = read_nats(tmp_path / NATS)
@@ -55,28 +55,28 @@ def test_what_is_whole_is_no_damage(tmp_path: Path) -> None:
 def test_means_of_float32_nats_are_taken_in_float64(tmp_path: Path) -> None:
     """In float32 the mean of 100,000 equal numbers is not that number."""
     (tmp_path / NATS).write_bytes(nats_file(np.full(100_000, 0.1, np.float32), np.arange(100_000)))
-    facts = read_facts(tmp_path / NATS).nats
-    assert facts is not None
-    assert facts.mean == pytest.approx(float(np.float32(0.1)), rel=1e-12)
+    summary = read_summary(tmp_path / NATS).nats
+    assert summary is not None
+    assert summary.mean == pytest.approx(float(np.float32(0.1)), rel=1e-12)
 
 
 def test_one_flipped_bit_anywhere_in_the_nats_is_found(tmp_path: Path) -> None:
     """By the archive alone, with no digest in the record to help: runs of the first schema have none."""
     path, whole = tmp_path / NATS, nats_file(*GOOD)
     path.write_bytes(whole)
-    before = read_facts(path)
+    before = read_summary(path)
     for place in range(0, len(whole), 3):
         flipped = bytearray(whole)
         flipped[place] ^= 1 << (place * 5 % 8)
         path.write_bytes(flipped)
-        now = read_facts(path)
+        now = read_summary(path)
         assert now.fault or now.nats == before.nats, place
 
 
 def test_a_file_beyond_all_bounds_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / CURVE).open("wb") as file:
         file.truncate((8 << 20) + 1)
-    assert read_facts(tmp_path / CURVE).fault == "has more than 8 MB"
+    assert read_summary(tmp_path / CURVE).fault == "has more than 8 MB"
 
 
 SPOILT = {CURVE: b"no curve", CERTIFICATE: b"{", SAMPLES: b"no picture", WEIGHTS: b"no weights"}
@@ -141,8 +141,8 @@ def stand(path: Path, seconds: float) -> None:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were really read."""
     paths: list[Path] = []
-    genuine = cache.read_facts
-    monkeypatch.setattr(cache, "read_facts", lambda path: [paths.append(path), genuine(path)][1])
+    genuine = cache.read_summary
+    monkeypatch.setattr(cache, "read_summary", lambda path: [paths.append(path), genuine(path)][1])
     return paths
 
 

@@ -20,7 +20,6 @@ from record_factory import (  # type: ignore[import-not-found]
 )
 
 from pixelbench.store.record import (
-    BudgetFacts,
     Causality,
     Cost,
     Diagnosis,
@@ -28,6 +27,7 @@ from pixelbench.store.record import (
     Likelihood,
     Provenance,
     Record,
+    RecordedBudget,
     RunError,
     Samples,
     Variant,
@@ -149,7 +149,7 @@ def test_a_field_of_a_later_version_is_no_damage(folder: Path) -> None:
         ({"latent": LatentUse(1.0, ("1",), 1, 1)}, "'latent.kl_per_dimension.0' is '1'"),  # type: ignore[arg-type]
         ({"artifacts": {"nats.npz": "xyz"}}, "'artifacts.nats.npz' is 'xyz'"),
         ({"variant": Variant("a/b", "pixelcnn", 1, {})}, "'variant.name' is 'a/b'"),
-        ({"budget": BudgetFacts("", 1)}, "'budget.name' is ''"),
+        ({"budget": RecordedBudget("", 1)}, "'budget.name' is ''"),
         ({"provenance": Provenance(7)}, "'provenance.device' is 7"),  # type: ignore[arg-type]
     ],
 )

@@ -148,8 +148,8 @@ def test_the_suite_ablations_is_all_ablations_on_their_own_tasks() -> None:
     for budget in ("smoke", "cpu", "short"):
         parts: set[str] = set()
         for name in ablation_names():
-            whole, asked = load_ablation(name)
-            alone, _ = on_task(whole, asked)
+            whole, requested = load_ablation(name)
+            alone, _ = on_task(whole, requested)
             parts |= set(keys(alone, budget).values())
         plan = make_plan(suite, Path("none"), budget=budget, seeds=[0])
         assert {cell.spec.key for cell in plan.cells} == parts, budget

@@ -38,14 +38,14 @@ def test_every_stored_run_has_the_key_of_what_its_record_says(stored: dict[str, 
 def test_the_shipped_suites_ask_for_the_stored_runs_by_their_keys(stored: dict[str, RunSpec]) -> None:
     """So that a newer version makes no stored run again. Only baselines on cifar10-16 were made with a suite that does not ship."""
     seeds = sorted({spec.seed for spec in stored.values()})
-    asked = {
+    requested = {
         spec.key
         for suite in map(load_suite, (*suite_names(), *ablation_names()))
         for budget in suite.budgets
         for device in ("cpu", "cuda")
         for spec in specs_of(suite, seeds=seeds, budget=budget, device=device)
     }
-    others = {stored[key].label for key in set(_KEYS) - asked}
+    others = {stored[key].label for key in set(_KEYS) - requested}
     assert others == {f"cifar10-16/{name} seed 0" for name in ("uniform", "histogram", "png", "webp")}
 
 

@@ -349,9 +349,9 @@ def test_a_variant_has_seeds_of_its_own_and_on_a_task(tmp_path: Path) -> None:
     text = TEXT.replace("[[variant]]\n", "[[variant]]\nseeds = [0, 2]\non.digits.seeds = [5]\n", 1)
     suite = load_suite(write_suite(tmp_path, text))
     own = suite.variants[0].name
-    asked = {variant.name: [spec.seed for spec in specs_of(suite) if spec.variant == variant.name] for variant in suite.variants}
-    assert asked.pop(own) == [5]
-    assert set(map(tuple, asked.values())) == {suite.seeds}
+    requested = {variant.name: [spec.seed for spec in specs_of(suite) if spec.variant == variant.name] for variant in suite.variants}
+    assert requested.pop(own) == [5]
+    assert set(map(tuple, requested.values())) == {suite.seeds}
     assert {spec.seed for spec in specs_of(suite, seeds=[7])} == {7}
     elsewhere = load_suite(write_suite(tmp_path, text.replace("on.digits", "on.photos").replace('name = "digits"', 'name = "photos"')))
     assert [spec.seed for spec in specs_of(elsewhere) if spec.variant == own] == [5]

@@ -13,7 +13,7 @@ from pixelbench.errors import UserError
 from pixelbench.models.families import FAMILIES, create_model
 from pixelbench.training import accumulation, loop
 from pixelbench.training.accumulation import drawn_for_the_whole, micro_batches
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import seed_everything
 
@@ -42,7 +42,7 @@ def fresh(family: str, micro_batch: int | None, updates: int = UPDATES, settings
     images = IMAGES[:, :channels, :height, :width] % levels
     usual = {"batch": 12, "precision": "fp32", "learning_rate": 1e-2, "ema": 0.9, "clip": 0.05, "warmup": 3}
     recipe = Recipe(**usual | given.pop("recipe", {}))
-    return Trainer(model, images[:40], images[40:], recipe, Plan(updates, 3, None, micro_batch), **given)
+    return Trainer(model, images[:40], images[40:], recipe, TrainingPlan(updates, 3, None, micro_batch), **given)
 
 
 def distance(one: Trainer, other: Trainer) -> float:
@@ -188,7 +188,7 @@ def test_the_first_batch_is_prepared_from_as_a_whole(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(("micro_batch", "fitting"), [(5, 4), (7, 6), (11, 6), (8, 6), (0, 1), (-3, 1)])
 def test_what_does_not_divide_the_batch_is_refused(micro_batch: int, fitting: int):
     said = f"a batch of 12 images cannot be taken {micro_batch} at a time; expected a divisor, such as {fitting}"
-    assert Recipe(batch=12).misfit(micro_batch=micro_batch) == said
+    assert Recipe(batch=12).incompatibility(micro_batch=micro_batch) == said
     with pytest.raises(UserError) as caught:
         fresh("gated-pixelcnn", micro_batch)
     assert str(caught.value) == f"{said}."
@@ -206,7 +206,7 @@ def test_a_loss_that_is_no_mean_over_images_is_refused_in_parts_alone():
 
 def test_what_is_as_large_as_the_batch_is_the_batch():
     for size in (12, 13, 100, None):
-        assert Recipe(batch=12).misfit(micro_batch=size) is None
+        assert Recipe(batch=12).incompatibility(micro_batch=size) is None
         assert micro_batches(12, size) == [slice(0, 12)]
     one, other = trained("pixelcnn-pp", None, 3), trained("pixelcnn-pp", 100, 3)
     assert distance(one, other) == 0

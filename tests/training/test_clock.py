@@ -12,7 +12,7 @@ import torch
 from pixelbench.models.families import create_model
 from pixelbench.training import loop
 from pixelbench.training.checkpoint import unpack
-from pixelbench.training.loop import CurvePoint, Plan, Trainer
+from pixelbench.training.loop import CurvePoint, Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import seed_everything
 
@@ -44,7 +44,7 @@ class Clock:
 
         model.begin_update = begin_update  # type: ignore[method-assign]
         recipe = Recipe(batch=8, precision="fp32", ema=0.9)
-        return Trainer(model, IMAGES[:12], IMAGES[12:], recipe, Plan(updates, 0, cap), save=save, **arguments)
+        return Trainer(model, IMAGES[:12], IMAGES[12:], recipe, TrainingPlan(updates, 0, cap), save=save, **arguments)
 
 
 @pytest.fixture
@@ -131,8 +131,8 @@ def test_a_checkpoint_knows_its_seconds(clock: Clock):
 def test_a_training_cut_between_two_points_equals_the_uninterrupted_one(clock: Clock, updates: int, cut: int):
     """Points are two or three updates apart: the losses since the last one and the state of the dropout go on too."""
     whole = finish(clock.trainer(updates, dropout=True))
-    asked = itertools.count()
-    part = finish(clock.trainer(updates, dropout=True, stop=partial(reached, asked, cut)))
+    requested = itertools.count()
+    part = finish(clock.trainer(updates, dropout=True, stop=partial(reached, requested, cut)))
     torch.manual_seed(999)
     resumed = clock.trainer(updates, dropout=True)
     resumed.restore(clock.blobs[-1])
@@ -144,9 +144,9 @@ def test_a_training_cut_between_two_points_equals_the_uninterrupted_one(clock: C
             assert torch.equal(value, other.state_dict()[name]), name
 
 
-def reached(asked: "itertools.count[int]", cut: int) -> bool:
+def reached(requested: "itertools.count[int]", cut: int) -> bool:
     """Asked for the time number `cut`, from 0."""
-    return next(asked) >= cut
+    return next(requested) >= cut
 
 
 def test_a_training_whose_first_attempt_saw_no_update_starts_over(clock: Clock):

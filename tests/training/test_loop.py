@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pixelbench.models.families import create_model
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.optimisers import learning_rate, make_optimiser
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import BatchOrder, seed_everything
@@ -21,7 +21,7 @@ def trainer(updates: int, *, cap: float | None = None, **recipe: Any) -> Trainer
     seed_everything(0, "weights")
     settings: dict[str, Any] = {"maps": 16, "layers": 1, "head_maps": 16, "input_encoding": "one-hot"}
     model = create_model("gated-pixelcnn", channels=1, height=4, width=4, levels=4, **settings)
-    return Trainer(model, IMAGES[:4000], IMAGES[4000:], Recipe(precision="fp32", **recipe), Plan(updates, 0, cap))
+    return Trainer(model, IMAGES[:4000], IMAGES[4000:], Recipe(precision="fp32", **recipe), TrainingPlan(updates, 0, cap))
 
 
 def test_it_learns_what_can_be_learned_and_no_more():

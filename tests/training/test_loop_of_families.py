@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pixelbench.models.families import create_model
 from pixelbench.models.families.gated_pixelcnn import GatedPixelCNN
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import BatchOrder, seed_everything
 
@@ -54,7 +54,7 @@ def model_of(kind: type[GatedPixelCNN], settings: dict[str, Any]) -> Any:
 def trainer(kind: type[GatedPixelCNN], settings: dict[str, Any], updates: int = 3, **recipe: Any) -> Trainer:
     conditions = (LABELS[:300], LABELS[300:]) if "condition" in settings else None
     recipe = {"precision": "fp32", "batch": 16, "learning_rate": 1e-2} | recipe
-    return Trainer(model_of(kind, settings), IMAGES[:300], IMAGES[300:], Recipe(**recipe), Plan(updates, 0), conditions=conditions)
+    return Trainer(model_of(kind, settings), IMAGES[:300], IMAGES[300:], Recipe(**recipe), TrainingPlan(updates, 0), conditions=conditions)
 
 
 def test_a_class_that_says_all_leaves_nothing_to_pay_for():

@@ -3,7 +3,7 @@
 import torch
 
 from pixelbench.models.families import create_model
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import seed_everything
@@ -25,7 +25,7 @@ def test_a_pixel_is_one_as_often_as_it_is_bright():
 def trainer(**arguments) -> Trainer:
     seed_everything(3, "weights")
     model = create_model("gated-pixelcnn", channels=1, height=8, width=8, levels=2, maps=4, layers=1, head_maps=4)
-    return Trainer(model, GREYS, (GREYS > 127).to(torch.uint8), Recipe(batch=40), Plan(9, 3), redrawn=True, **arguments)
+    return Trainer(model, GREYS, (GREYS > 127).to(torch.uint8), Recipe(batch=40), TrainingPlan(9, 3), redrawn=True, **arguments)
 
 
 def test_every_update_draws_its_own_pixels_and_only_zeros_and_ones():

@@ -10,7 +10,7 @@ from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import FAMILIES, create_model
 from pixelbench.training import checkpoint
 from pixelbench.training.checkpoint import CheckpointError
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import seed_everything
 
@@ -44,7 +44,7 @@ def fresh(family: str, recipe: dict[str, Any], updates: int = 23, **arguments: A
     levels = FAMILIES[family].levels or 4
     model = create_model(family, channels=1, height=8, width=8, levels=levels, **small)
     images = IMAGES % levels
-    return Trainer(model, images[:40], images[40:], Recipe(batch=7, precision="fp32", **recipe), Plan(updates, 3), **arguments)
+    return Trainer(model, images[:40], images[40:], Recipe(batch=7, precision="fp32", **recipe), TrainingPlan(updates, 3), **arguments)
 
 
 def finish(trainer: Trainer) -> Trainer:
@@ -92,15 +92,15 @@ def test_a_checkpoint_of_another_run_is_refused_and_changes_nothing():
 
 
 def test_who_asked_for_the_training_says_which_identities_it_goes_on_from():
-    blob, asked = finish(fresh("pixelcnn", {}, updates=5, identity="one")).state(), []
+    blob, requested = finish(fresh("pixelcnn", {}, updates=5, identity="one")).state(), []
 
     def accepts(identity: str) -> bool:
-        asked.append(identity)
+        requested.append(identity)
         return identity == "one"
 
     mine = fresh("pixelcnn", {}, identity="two", accepts=accepts)
     mine.restore(blob)
-    assert (mine.update, asked) == (5, ["one"])
+    assert (mine.update, requested) == (5, ["one"])
     with pytest.raises(CheckpointError, match="another run"):
         fresh("pixelcnn", {}, identity="one", accepts=lambda identity: False).restore(blob)
     assert checkpoint.unpack(mine.state())[1]["identity"] == "two"  # what it writes from here on is its own

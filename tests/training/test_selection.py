@@ -13,7 +13,7 @@ from pixelbench.errors import UserError
 from pixelbench.models.families import create_model
 from pixelbench.training import checkpoint
 from pixelbench.training.checkpoint import CheckpointError
-from pixelbench.training.loop import SELECTION_POINTS, Plan, Trainer
+from pixelbench.training.loop import SELECTION_POINTS, Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import seed_everything
 
@@ -27,7 +27,7 @@ def fresh(updates: int = 40, *, model: Any = None, validation: int = 14, **argum
     size: dict[str, Any] = {"channels": 1, "height": 4, "width": 4, "levels": 4, "maps": 12, "layers": 1, "head_maps": 12}
     recipe = {"learning_rate": 2e-2, "batch": 8, "schedule": "constant", "precision": "fp32"} | arguments.pop("recipe", BEST)
     model = model or create_model("gated-pixelcnn", **size)
-    return Trainer(model, IMAGES[:16], IMAGES[16 : 16 + validation], Recipe(**recipe), Plan(updates, 0), **arguments)
+    return Trainer(model, IMAGES[:16], IMAGES[16 : 16 + validation], Recipe(**recipe), TrainingPlan(updates, 0), **arguments)
 
 
 def finish(trainer: Trainer, at_point: Callable[[Trainer], None] = lambda trainer: None) -> Trainer:

@@ -3,7 +3,7 @@
 import torch
 
 from pixelbench.models.families import create_model
-from pixelbench.training.loop import Plan, Trainer
+from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import seed_everything
 
@@ -13,7 +13,7 @@ IMAGES = torch.randint(4, (40, 1, 4, 3), generator=torch.Generator().manual_seed
 def trained(validation: int) -> Trainer:
     seed_everything(0, "weights")
     model = create_model("gated-pixelcnn", channels=1, height=4, width=3, levels=4, maps=8, layers=1, head_maps=8)
-    run = Trainer(model, IMAGES, IMAGES[:validation], Recipe(precision="fp32", batch=8), Plan(12, 0))
+    run = Trainer(model, IMAGES, IMAGES[:validation], Recipe(precision="fp32", batch=8), TrainingPlan(12, 0))
     list(run.run())
     return run
 

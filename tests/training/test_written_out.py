@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
-from pixelbench.training.loop import CurvePoint, Plan, Trainer
+from pixelbench.training.loop import CurvePoint, Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import BatchOrder, seed_everything
 from pixelbench.units import LN2
@@ -92,7 +92,7 @@ def bits(model: AutoregressiveModel) -> float:
 
 
 def trained(family: str) -> Outcome:
-    trainer = Trainer(fresh(family), TRAIN, VALIDATION, recipe(family), Plan(UPDATES, 5))
+    trainer = Trainer(fresh(family), TRAIN, VALIDATION, recipe(family), TrainingPlan(UPDATES, 5))
     curve = list(trainer.run())
     return Outcome([*trainer.model.parameters()], [*trainer.evaluated.parameters()], curve, [])
 
@@ -150,7 +150,7 @@ def constant(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.parametrize("updates", [1, 2, 4, 7, 23, 49, 50, 99, 101, 160, 200])
 def test_a_curve_has_about_fifty_points_and_the_last_is_validated(constant: Any, updates: int):
-    curve = list(Trainer(constant, TRAIN, VALIDATION, Recipe(batch=8, precision="fp32"), Plan(updates, 5)).run())
+    curve = list(Trainer(constant, TRAIN, VALIDATION, Recipe(batch=8, precision="fp32"), TrainingPlan(updates, 5)).run())
     assert constant.told == list(range(updates))
     assert curve[-1].update == updates
     assert curve[-1].validation_bits_per_dim is not None
@@ -164,17 +164,17 @@ def test_a_curve_has_about_fifty_points_and_the_last_is_validated(constant: Any,
 
 def test_a_point_is_the_mean_of_the_batches_since_the_point_before(constant: Any):
     constant.price = lambda update: 10.0 ** -(update % 4)
-    curve = list(Trainer(constant, TRAIN, VALIDATION, Recipe(batch=8, precision="fp32"), Plan(204, 5)).run())
+    curve = list(Trainer(constant, TRAIN, VALIDATION, Recipe(batch=8, precision="fp32"), TrainingPlan(204, 5)).run())
     assert [point.train_bits_per_dim for point in curve] == pytest.approx([1.111 / 4 / LN2] * 51)
 
 
 def test_the_losses_of_very_many_updates_are_summed_in_float64(constant: Any):
     """A float32 sum would no longer see the small ones behind the large one."""
     constant.price = lambda update: 2.0**24 if update == 0 else 1.0
-    trainer = Trainer(constant, TRAIN, VALIDATION, Recipe(batch=8, precision="fp32"), Plan(5000, 5))
+    trainer = Trainer(constant, TRAIN, VALIDATION, Recipe(batch=8, precision="fp32"), TrainingPlan(5000, 5))
     assert next(trainer.run()).train_bits_per_dim == pytest.approx((2**24 + 99) / 100 / LN2, rel=1e-12)
 
 
 def test_without_an_average_the_model_itself_is_evaluated(constant: Any):
-    trainer = Trainer(constant, TRAIN, VALIDATION, Recipe(batch=8, precision="fp32"), Plan(1, 5))
+    trainer = Trainer(constant, TRAIN, VALIDATION, Recipe(batch=8, precision="fp32"), TrainingPlan(1, 5))
     assert trainer.evaluated is trainer.model

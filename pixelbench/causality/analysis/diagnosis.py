@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pixelbench.causality.analysis import leak_patterns as shapes
+from pixelbench.causality.analysis import leak_patterns as leak_patterns
 from pixelbench.causality.analysis.diagnosis_texts import SENTENCES
 from pixelbench.causality.analysis.gaps import Gaps, named_gaps
-from pixelbench.causality.analysis.leak_patterns import Leaks, Shape, border_of, explained
+from pixelbench.causality.analysis.leak_patterns import LeakPattern, Leaks, attribute, border_of
 from pixelbench.causality.analysis.offsets import Offsets
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.report import Context, Diagnosis, Example, Leak, colour_name, place_name
@@ -16,24 +16,26 @@ from pixelbench.causality.report import Context, Diagnosis, Example, Leak, colou
 _WEAK = 1e-6
 
 #: The most specific first: each explains what it can, the next ones see the rest.
-_SHAPES: dict[str, Shape] = {
-    "normalised-over-space": shapes.everything,
-    "first-row-attends-to-everything": shapes.first_outputs,
-    "shifted-the-wrong-way": shapes.next_in_raster,
-    "wraps-around": shapes.wrapped,
-    "strided": shapes.periodic,
-    "border-only": shapes.border,
-    "rows-below-kept": shapes.rows_below,
-    "whole-row-seen": shapes.whole_row,
-    "right-neighbours-seen": shapes.to_the_right,
-    "vertical-stack-unshifted": shapes.from_here_to_the_right,
-    "whole-pixel-seen": shapes.whole_pixel,
-    "sees-itself": shapes.itself,
-    "colours-mixed": shapes.mixed_colours,
+_PATTERNS: dict[str, LeakPattern] = {
+    "normalised-over-space": leak_patterns.everything,
+    "first-row-attends-to-everything": leak_patterns.first_outputs,
+    "shifted-the-wrong-way": leak_patterns.next_in_raster,
+    "wraps-around": leak_patterns.wrapped,
+    "strided": leak_patterns.periodic,
+    "border-only": leak_patterns.border,
+    "rows-below-kept": leak_patterns.rows_below,
+    "whole-row-seen": leak_patterns.whole_row,
+    "right-neighbours-seen": leak_patterns.to_the_right,
+    "vertical-stack-unshifted": leak_patterns.from_here_to_the_right,
+    "whole-pixel-seen": leak_patterns.whole_pixel,
+    "sees-itself": leak_patterns.itself,
+    "colours-mixed": leak_patterns.mixed_colours,
 }
 
 
-def diagnose(evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak]) -> tuple[Diagnosis, ...]:
+def diagnose_leaks(
+    evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak]
+) -> tuple[Diagnosis, ...]:
     """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full.
 
     Args:
@@ -46,9 +48,9 @@ def diagnose(evidence: Evidence, offsets: Offsets, context: Context, order: str 
     names = [*_leaking(found, leaks), *(named_gaps(gaps) if order in (None, "raster", "listed") else ())]
     if leaks:  # a leak can reach far, and draw the bounding box around nothing
         names = [name for name in names if name != "gap-in-context"]
-    facts = _facts(found, gaps, leaks)
+    fillings = _fillings(found, gaps, leaks)
     sentences = {name: SENTENCES[name] for name in dict.fromkeys(names)}
-    return tuple(Diagnosis(name, sentence.format(**(facts | _pairs(name, found, gaps)))) for name, sentence in sentences.items())
+    return tuple(Diagnosis(name, sentence.format(**(fillings | _pairs(name, found, gaps)))) for name, sentence in sentences.items())
 
 
 def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
@@ -56,7 +58,7 @@ def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
     names = ["coupled-over-batch"] if evidence.coupling else []
     names += [] if found.order in (None, "raster", "listed") or not leaks else [_by_order(found.order)]
     if leaks and found.order in (None, "listed"):
-        named = [name or "unknown-pattern" for name, _ in explained(found, _SHAPES)]
+        named = [name or "unknown-pattern" for name, _ in attribute(found, _PATTERNS)]
         # A normalisation over the batch is one over space as well: one cause, one diagnosis.
         names += [name for name in named if not (evidence.coupling and name == "normalised-over-space")]
         names = [_after_step(found, name) for name in names]
@@ -78,9 +80,9 @@ def _after_step(found: Leaks, name: str) -> str:
     return "mask-lost-in-training" if found.evidence.after_step and name == "rows-below-kept" and local else name
 
 
-def _facts(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, object]:
+def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, object]:
     """What the sentences quote."""
-    unknown = next((kinds for name, kinds in explained(found, _SHAPES) if name is None), np.zeros_like(found.offsets.leaks))
+    unknown = next((kinds for name, kinds in attribute(found, _PATTERNS) if name is None), np.zeros_like(found.offsets.leaks))
     strange = [leak for leak in leaks if found.at(*leak.offset, unknown)[leak.output_colour, leak.input_colour]]
     nearest = min(strange, key=lambda leak: (abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect), default=None)
     return {

@@ -76,7 +76,7 @@ class Leaks:
         return self.offsets.leaks & (self.offsets.seen <= counts.reshape(self.offsets.seen.shape))
 
 
-Shape = Callable[[Leaks, np.ndarray], np.ndarray | None]
+LeakPattern = Callable[[Leaks, np.ndarray], np.ndarray | None]
 
 
 def where(kinds: np.ndarray, leaks: Leaks) -> np.ndarray:
@@ -242,10 +242,10 @@ def _only_pixel(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
     return leaks.at(0, 0, left) if len(offsets) and (offsets == 0).all() else None
 
 
-def explained(leaks: Leaks, shapes: dict[str, Shape]) -> Iterator[tuple[str | None, np.ndarray]]:
+def attribute(leaks: Leaks, patterns: dict[str, LeakPattern]) -> Iterator[tuple[str | None, np.ndarray]]:
     """(name of a shape, the kinds it explains) until all are explained; at last (None, the rest), if any. Earlier shapes come first."""
     left = leaks.offsets.leaks & ~leaks.joint
-    for name, shape in shapes.items():
+    for name, shape in patterns.items():
         claimed = shape(leaks, left) if left.any() else None
         if claimed is not None and (claimed & left).any():
             yield name, claimed & left

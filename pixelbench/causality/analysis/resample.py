@@ -9,7 +9,7 @@ from pixelbench.causality.module.state import State
 from pixelbench.causality.probing.effects import Reference
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.probing.probes import Probes
-from pixelbench.causality.probing.time_budget import Clock
+from pixelbench.causality.probing.time_budget import TimeBudget
 
 #: Images that a look costs, besides as many unchanged ones.
 _IMAGES = 96
@@ -20,8 +20,16 @@ _INPUTS = 16
 _PAIRS = 2**22
 
 
-def look_again(
-    evidence: Evidence, subject: Subject, states: list[State], probes: Probes, batch: int, clock: Clock, *, per_image: float, reserve: float
+def resample(
+    evidence: Evidence,
+    subject: Subject,
+    states: list[State],
+    probes: Probes,
+    batch: int,
+    time_budget: TimeBudget,
+    *,
+    per_image: float,
+    reserve: float,
 ) -> int:
     """Changes a few inputs on fresh random images, first those that may show a blind spot, then those that may show more context.
 
@@ -36,16 +44,16 @@ def look_again(
     """
     images = 0
     for inside in (True, False):
-        if clock.left < reserve:
+        if time_budget.left < reserve:
             break
         offsets = tally(evidence)
         missing = offsets.missing & _box(offsets) if inside else offsets.missing
         columns = _covering(missing, evidence)
         for start in range(0, _IMAGES if len(columns) else 0, batch):
-            if clock.left < reserve + 2 * batch * len(states) * per_image:
+            if time_budget.left < reserve + 2 * batch * len(states) * per_image:
                 return images
             block = columns[np.arange(start, start + batch) % len(columns)]
-            bases = probes.strangers(batch)
+            bases = probes.random_images(batch)
             changed = probes.changed(bases, evidence.positions[block])
             for state in states:
                 change = Reference(subject(bases, state)).change(subject(changed, state))

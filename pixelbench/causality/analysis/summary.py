@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pixelbench.causality.analysis.context import context_of, count_missing, map_of, missing_of
-from pixelbench.causality.analysis.diagnosis import diagnose
+from pixelbench.causality.analysis.diagnosis import diagnose_leaks
 from pixelbench.causality.analysis.offsets import Offsets, keys_by_columns, tally
 from pixelbench.causality.analysis.orders import find_order
 from pixelbench.causality.probing.evidence import Evidence
@@ -55,7 +55,7 @@ def summarise(evidence: Evidence, *, target: str) -> CausalityReport:
         order=order,
         order_list=listed,
         cycle=cycle,
-        diagnosis=diagnose(evidence, offsets, context, order, leaks),
+        diagnosis=diagnose_leaks(evidence, offsets, context, order, leaks),
         map=map_of(offsets, context),
         noise=evidence.noise,
         method=evidence.method,

@@ -92,7 +92,7 @@ def infer_layout(sizes: Sequence[int], known: dict[str, int]) -> Layout:
         return fitting[0]
     shape = f"{tuple(sizes)}"
     if not fitting:
-        raise UserError(f"The module returned {shape} for {known['b']} images: {_misfit(sizes, known)}.")
+        raise UserError(f"The module returned {shape} for {known['b']} images: {_incompatibility(sizes, known)}.")
     choices = " or ".join(f'"{layout.pattern}"' for layout in fitting)
     meaning = " (without c: one output for all colours of a pixel)" if any("c" not in layout.pattern for layout in fitting) else ""
     raise UserError(f"How is the output {shape} laid out? Say it with output, on the command line --output: {choices}{meaning}.")
@@ -133,7 +133,7 @@ def _arranged(layout: Layout, where: np.ndarray, known: dict[str, int]) -> np.nd
     return layout.arrange(from_numpy(where), known).numpy()
 
 
-def _misfit(sizes: Sequence[int], known: dict[str, int]) -> str:
+def _incompatibility(sizes: Sequence[int], known: dict[str, int]) -> str:
     """What is likely wrong where no layout was given, as the end of a sentence."""
     if not sizes or sizes[0] != known["b"]:
         return f"its first axis must be the {known['b']} images"

@@ -51,7 +51,7 @@ class JointProbe:
         self._amount[later] = change[closest, self._places][later]
         self._latest = np.maximum(self._latest, cut.max(0))
 
-    def pin(self, effects: np.ndarray, probed: np.ndarray, *, hurry: bool) -> Iterator[tuple[int, int, float]]:
+    def pin(self, effects: np.ndarray, probed: np.ndarray, *, reduced: bool) -> Iterator[tuple[int, int, float]]:
         """Which single sub-pixel is behind what single changes did not explain.
 
         Bisects: between "all from here on exchanged, the output moves" and "all from there on, it does not" lies an input whose change
@@ -59,13 +59,13 @@ class JointProbe:
 
         Args:
             effects: (D, n) changes of every output for single changes of the inputs `probed` (n,).
-            hurry: for as many outputs as a batch holds only.
+            reduced: for as many outputs as a batch holds only.
 
         Yields:
             (output, input, relative change), raster places.
         """
         single = ((effects > self._tolerance) & (probed[None, :] >= self._latest[:, None])).any(1)
-        outputs = np.flatnonzero((self._latest >= 0) & ~single)[: self._batch if hurry else max(self._batch, _PINNED)]
+        outputs = np.flatnonzero((self._latest >= 0) & ~single)[: self._batch if reduced else max(self._batch, _PINNED)]
         for start in range(0, len(outputs), self._batch):
             yield from self._bisected(outputs[start : start + self._batch])
 

@@ -21,7 +21,7 @@ def by_importance(places: np.ndarray, shape: tuple[int, int, int], seed: int) ->
         shape: (C, H, W).
     """
     channels, height, width = shape
-    pixels = _telling_pixels(height, width)
+    pixels = _informative_pixels(height, width)
     middle = [pixels[0] * channels + colour for colour in range(channels)]
     turns = [pixel * channels + (turn + colour) % channels for colour in range(channels) for turn, pixel in enumerate(pixels[1:])]
     first = np.array([*middle, *turns])
@@ -29,7 +29,7 @@ def by_importance(places: np.ndarray, shape: tuple[int, int, int], seed: int) ->
     return np.concatenate([first[np.isin(first, places)], rest])
 
 
-def _telling_pixels(height: int, width: int) -> list[int]:
+def _informative_pixels(height: int, width: int) -> list[int]:
     """The middle, four corners, four middles of borders, and all rows and columns modulo 4 around the middle; each once."""
     row, column = height // 2, width // 2
     bottom, right = height - 1, width - 1

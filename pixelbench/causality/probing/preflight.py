@@ -50,7 +50,7 @@ def find_coupling(subject: Subject, probes: Probes, images: Sequence[np.ndarray]
     worst: Coupling = None
     for image in images:
         for place in (0, batch - 1):
-            one, other = probes.strangers(batch), probes.strangers(batch)
+            one, other = probes.random_images(batch), probes.random_images(batch)
             one[place] = other[place] = image
             change = relative_change(subject(one)[place, None], subject(other)[place, None])[0]
             if change.max() > max(tolerance, worst[0] if worst else 0.0):
@@ -64,7 +64,7 @@ def later_states(subject: Subject, probes: Probes, batch: int, tolerance: float)
     Returns:
         What the module was before the first call that gave something else, and before the last such call; empty where none did.
     """
-    images = [probes.strangers(batch) for _ in range(2)]
+    images = [probes.random_images(batch) for _ in range(2)]
     first = [Reference(subject(batch)) for batch in images]
     subject(images[0])
     strange = []

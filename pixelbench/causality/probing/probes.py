@@ -61,14 +61,14 @@ class Probes:
         self.joint = [self.pair() for kind in bases if kind == "joint"]
         self.rounds = min(_MOST_ROUNDS, _CHEAP // (positions * size)) if {"random", "joint"} & set(bases) else 0
 
-    def hurry(self) -> None:
+    def reduce(self) -> None:
         """Each sub-pixel takes one image and one joint exchange: more positions are worth more than more images for each."""
         self.single = [next((base for base in self.single if base.kind == "random"), self.single[0])]
         self.joint = self.joint[:1]
 
     def fresh(self) -> tuple[list[Base], list[tuple[np.ndarray, np.ndarray]]]:
         """New random bases and pairs, of the kinds asked for: what one further round takes."""
-        single = [Base("random", self.strangers(1)[0])] if "random" in self._kinds else []
+        single = [Base("random", self.random_images(1)[0])] if "random" in self._kinds else []
         return single, [self.pair()] if "joint" in self._kinds else []
 
     def changes(self, base: Base, positions: np.ndarray) -> Iterator[np.ndarray]:
@@ -103,13 +103,13 @@ class Probes:
         pixel, colour = np.divmod(positions, self._shape[0])
         return colour == pixel % self._shape[0]
 
-    def strangers(self, count: int) -> np.ndarray:
+    def random_images(self, count: int) -> np.ndarray:
         """Random images (count, C, H, W)."""
         return self._random.integers(0, self._levels, (count, *self._shape))
 
     def pair(self) -> tuple[np.ndarray, np.ndarray]:
         """Two images that differ in every sub-pixel."""
-        first = self.strangers(1)[0]
+        first = self.random_images(1)[0]
         return first, self._another(first)
 
     def sentence(self, positions: int, rounds: int) -> str:
@@ -128,7 +128,7 @@ class Probes:
 
     def _image(self, kind: str) -> np.ndarray:
         if kind == "random":
-            return self.strangers(1)[0]
+            return self.random_images(1)[0]
         return np.full(self._shape, 0 if kind == "zeros" else self._levels - 1)
 
     def _another(self, values: np.ndarray) -> np.ndarray:

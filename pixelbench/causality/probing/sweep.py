@@ -14,7 +14,7 @@ from pixelbench.causality.probing.effects import Reference
 from pixelbench.causality.probing.joint import JointProbe
 from pixelbench.causality.probing.probes import Base, Probes
 from pixelbench.causality.probing.raster import copies
-from pixelbench.causality.probing.time_budget import Clock
+from pixelbench.causality.probing.time_budget import TimeBudget
 
 #: The next block may take longer than the longest of the last few by this factor.
 _CAUTION = 1.2
@@ -56,12 +56,14 @@ class Sweep:
 
     Args:
         batch: images a call, always the same: one rounding, and one set of random numbers, throughout.
-        clock: the sweep ends before its time runs out, but not before one block of positions was probed.
+        time_budget: the sweep ends before its time runs out, but not before one block of positions was probed.
     """
 
-    def __init__(self, subject: Subject, states: list[State], probes: Probes, batch: int, tolerance: float, clock: Clock) -> None:
+    def __init__(
+        self, subject: Subject, states: list[State], probes: Probes, batch: int, tolerance: float, time_budget: TimeBudget
+    ) -> None:
         self._calls: list[Call] = [functools.partial(subject, state=state) for state in states]
-        self._probes, self._batch, self._tolerance, self._clock = probes, batch, tolerance, clock
+        self._probes, self._batch, self._tolerance, self._time_budget = probes, batch, tolerance, time_budget
         self._shape, self._size = subject.shape, math.prod(subject.shape)
         self._joints: list[JointProbe] = []
         self._durations: list[float] = []
@@ -81,9 +83,9 @@ class Sweep:
             if self._round(swept, *self._probes.fresh()) < reached:
                 break
             swept.rounds += 1
-        hurry = self._clock.left < math.inf
+        reduced = self._time_budget.left < math.inf
         for joint in self._joints:
-            for found in joint.pin(swept.effects, swept.positions, hurry=hurry):
+            for found in joint.pin(swept.effects, swept.positions, reduced=reduced):
                 swept.add(*found)
         return swept
 
@@ -95,9 +97,9 @@ class Sweep:
         self._joints += joints
         cut, pending = self._probes.cuts(order), order[:0]
         for start in range(0, len(order), batch):
-            if self._durations and self._clock.left < self._needed() + self.concluding(start + batch):
+            if self._durations and self._time_budget.left < self._needed() + self.concluding(start + batch):
                 return start
-            began = self._clock.spent
+            began = self._time_budget.spent
             block = order[start : start + batch]
             stop = start + len(block)
             effects = swept.effects[:, start:stop]
@@ -108,7 +110,7 @@ class Sweep:
                 for joint in joints:
                     joint.look(_filled(pending[:batch], batch))
                 pending = pending[batch:]
-            self._durations.append(self._clock.spent - began)
+            self._durations.append(self._time_budget.spent - began)
         return len(order)
 
     def _changes(self, references: list[tuple[Call, Base, Reference]], positions: np.ndarray) -> Iterator[np.ndarray]:
@@ -125,7 +127,7 @@ class Sweep:
         """Seconds for what is concluded from so many positions."""
         channels, height, width = self._shape
         offsets = channels**2 * (2 * height - 1) * (2 * width - 1)
-        return self._clock.load * (_PAIR_SECONDS * positions * self._size + _OFFSET_SECONDS * offsets)
+        return self._time_budget.load * (_PAIR_SECONDS * positions * self._size + _OFFSET_SECONDS * offsets)
 
 
 def _filled(positions: np.ndarray, batch: int) -> np.ndarray:

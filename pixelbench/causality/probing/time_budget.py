@@ -5,7 +5,7 @@ import time
 _MOST_LOAD = 10.0
 
 
-class Clock:
+class TimeBudget:
     """Time spent since it was made, and how much of what was given is left."""
 
     def __init__(self, seconds: float | None) -> None:

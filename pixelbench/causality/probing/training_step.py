@@ -19,7 +19,7 @@ def take_step(subject: Subject, probes: Probes, seed: int) -> None:
     Raises:
         UserError: there is nothing to train, or no gradient arrives.
     """
-    output, parameters = subject.with_gradients(probes.strangers(_IMAGES))
+    output, parameters = subject.with_gradients(probes.random_images(_IMAGES))
     advice = f"check {subject.name} without the training step"
     if not parameters:
         raise UserError(f"{subject.name} has no parameters that could be trained; {advice}.")

@@ -3,7 +3,7 @@
 from pixelbench.causality.report import CausalityReport
 
 
-def cells(report: CausalityReport, out: int, into: int) -> list[str]:
+def map_rows(report: CausalityReport, out: int, into: int) -> list[str]:
     """The rows of the map for an output and an input colour.
 
     In the letters of `Map`, and `b` for a blind spot: earlier, inside the bounding box of what is seen, and not seen.

@@ -7,7 +7,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelbench.causality.render.map_text import cells
+from pixelbench.causality.render.map_text import map_rows
 from pixelbench.causality.report import CausalityReport, colour_name
 from pixelbench.errors import UserError
 
@@ -100,7 +100,7 @@ def _extent(report: CausalityReport) -> tuple[int, int]:
 
 
 def _used(report: CausalityReport) -> list[str]:
-    found = {letter for pair in report.map.pairs for row in cells(report, *pair) for letter in row}
+    found = {letter for pair in report.map.pairs for row in map_rows(report, *pair) for letter in row}
     return [letter for letter in KINDS if letter in found]
 
 
@@ -115,7 +115,7 @@ def _panel(axes: "Axes", report: CausalityReport, out: int, into: int, cell: flo
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
-    rows, (height, width) = cells(report, out, into), _extent(report)
+    rows, (height, width) = map_rows(report, out, into), _extent(report)
     top, left = report.map.top, report.map.left
     places = [(letter, left + column, top + row) for row, line in enumerate(rows) for column, letter in enumerate(line)]
     line = min(1.0, 4 * cell)

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from pixelbench.causality.render.map_text import cells
+from pixelbench.causality.render.map_text import map_rows
 from pixelbench.causality.report import CausalityReport, Leak, Map, Missing, colour_name, place_name
 
 #: Further kinds of leak are counted only.
 _LEAKS = 6
 _GAPS = 5
 _LISTED = 24
-#: Letters of `cells` → what is printed, and its words.
+#: Letters of `map_rows` → what is printed, and its words.
 _SYMBOLS = {
     "#": ("█", "seen"),
     "b": ("░", "blind spot"),
@@ -30,7 +30,7 @@ def report_text(report: CausalityReport) -> str:
 
 def map_lines(report: CausalityReport) -> list[str]:
     """The dependence map around the output, one picture for each pair of colours, and what the characters mean."""
-    rows = {pair: cells(report, *pair) for pair in report.map.pairs}
+    rows = {pair: map_rows(report, *pair) for pair in report.map.pairs}
     pictures = {pair: _picture(report.map, rows[pair]) for pair in rows}
     used = {letter for lines in rows.values() for line in lines for letter in line}
     legend = ", ".join(f"{symbol} {words}" for letter, (symbol, words) in _SYMBOLS.items() if words and letter in used)

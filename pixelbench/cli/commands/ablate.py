@@ -68,15 +68,15 @@ def ablate(
 
     Runs that the results folder has, of any suite, are not made again. Exit codes as of `run`: a planted leak that is found is a success.
     """
-    from pixelbench.cli.execution import Execution, make
+    from pixelbench.cli.execution import Execution, execute
     from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.suites.ablation import load_ablation, on_task
 
     use_data_folder(data)
-    whole, asked = load_ablation(name)
-    suite, note = on_task(whole, asked, task)
+    whole, requested = load_ablation(name)
+    suite, note = on_task(whole, requested, task)
     if note:
         say(note)
     plan, chosen = with_images(
@@ -97,8 +97,8 @@ def ablate(
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
-    about = {"ablation": suite.name, "task": suite.tasks[0].name, "question": asked.question, "baseline": asked.baseline}
-    return make(
+    about = {"ablation": suite.name, "task": suite.tasks[0].name, "question": requested.question, "baseline": requested.baseline}
+    return execute(
         plan,
         chosen,
         lambda report, console: _print(report, suite.name, console),

@@ -16,7 +16,7 @@ from pixelbench.cli.faults import DISK, fault_sentence, show_if_debugging
 from pixelbench.cli.options import DeviceOption, JsonOption
 from pixelbench.cli.output import FAILED, FINE, WRONG_USE, print_json, say, stderr, stdout
 from pixelbench.errors import UserError
-from pixelbench.experiments.foreign.checking import Answer, Request, answers
+from pixelbench.experiments.foreign.checking import Answer, CheckRequest, answers
 
 if TYPE_CHECKING:
     from pixelbench.causality.report import CausalityReport
@@ -114,7 +114,7 @@ def check(
             _refuse_beside_sums({**beside, "output": output, "select": select})
         if plot is not None:
             _require_picture(plot)
-        request = Request(target, tuple(settings or ()), memory=parse_size(memory), **given)
+        request = CheckRequest(target, tuple(settings or ()), memory=parse_size(memory), **given)
         return _concluded(_collected(request, began), strict=strict, plot=plot, as_json=as_json)
     except UserError as error:
         if not as_json:
@@ -149,7 +149,7 @@ def parse_size(text: str | None) -> int | None:
     return int(size)
 
 
-def _collected(request: Request, began: float) -> list[Answer]:
+def _collected(request: CheckRequest, began: float) -> list[Answer]:
     """All answers but those that only pass the time: one of our families' from this process, any other module's from one of its own."""
     from pixelbench.experiments.foreign import own_process as foreign
     from pixelbench.models.families import FAMILIES

@@ -80,13 +80,13 @@ def _ablations() -> list[Entry]:
     return [
         {
             "name": suite.name,
-            "question": asked.question,
-            "baseline": asked.baseline,
-            "variants": [variant.name for variant in suite.variants if variant.name != asked.baseline],
-            "default_task": asked.task,
+            "question": requested.question,
+            "baseline": requested.baseline,
+            "variants": [variant.name for variant in suite.variants if variant.name != requested.baseline],
+            "default_task": requested.task,
             "tasks": tasks_of(suite),
         }
-        for suite, asked in map(load_ablation, ablation_names())
+        for suite, requested in map(load_ablation, ablation_names())
     ]
 
 
@@ -207,20 +207,20 @@ def _figures(dataset: str | None, model: str | None, kind: str | None) -> list[E
 
 
 def _answering(
-    figures: "Sequence[Figure]", what: str, asked: str | None, names_of: "Callable[[Figure], tuple[str | None, ...]]"
+    figures: "Sequence[Figure]", what: str, requested: str | None, names_of: "Callable[[Figure], tuple[str | None, ...]]"
 ) -> "Sequence[Figure]":
     """The figures of that name, however it is written: `cifar10` is CIFAR-10."""
-    if asked is None:
+    if requested is None:
         return figures
-    found = [figure for figure in figures if _letters(asked) in {_letters(name) for name in names_of(figure) if name}]
+    found = [figure for figure in figures if _letters(requested) in {_letters(name) for name in names_of(figure) if name}]
     if found:
         return found
     known = {name for figure in figures for name in names_of(figure) if name}
     if len(known) <= _FEW:
-        raise unknown(what, asked, known)
-    near = nearest(asked, known)
+        raise unknown(what, requested, known)
+    near = nearest(requested, known)
     hint = f" Did you mean '{near}'?" if near else ""
-    raise UserError(f"Unknown {what} '{asked}'.{hint} `pixelbench list figures` names them all.")
+    raise UserError(f"Unknown {what} '{requested}'.{hint} `pixelbench list figures` names them all.")
 
 
 def _letters(name: str) -> str:

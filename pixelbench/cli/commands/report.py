@@ -66,10 +66,10 @@ def _write_pages(built: "Report", forms: tuple[str, ...], out: Path | None) -> N
 
         say(f"Report: {write_markdown(built, out and out / 'report.md')}")
     if "html" in forms:
-        from pixelbench.cli.reproducing import asked_of
+        from pixelbench.cli.reproducing import reproductions_of
         from pixelbench.reports.html.document import write_html
 
-        say(f"Page: {write_html(built, out and out / 'report.html', asked_of(built))}")
+        say(f"Page: {write_html(built, out and out / 'report.html', reproductions_of(built))}")
 
 
 def _formats(text: str | None, only_json: bool) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def run(
     kept and the same command goes on. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
     2: every run needs images that are missing.
     """
-    from pixelbench.cli.execution import Execution, make
+    from pixelbench.cli.execution import Execution, execute
     from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.suites import known_figures, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
@@ -89,4 +89,4 @@ def run(
         return FINE
     known = known_figures(suite)
     how = Execution(workers, max_seconds, micro_batch, fail_fast)
-    return make(plan, chosen, print_report, how, as_json=as_json, known=known)
+    return execute(plan, chosen, print_report, how, as_json=as_json, known=known)

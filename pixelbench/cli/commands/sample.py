@@ -21,7 +21,7 @@ _EXAMPLES = """Example: pixelbench sample photos/gated-pixelcnn -n 16 --complete
 Example: pixelbench sample digits/gated-class -n 8 --class all"""
 
 
-class Method(StrEnum):
+class SamplingMethod(StrEnum):
     """How images are drawn; the same images come out."""
 
     auto = "auto"
@@ -54,7 +54,9 @@ def sample(
     complete: Annotated[
         float | None, typer.Option("--complete", help="Holds this fraction of test images from the top and draws the rest.")
     ] = None,
-    method: Annotated[Method, typer.Option("--method", help="cached is fast, naive the slow reference; same images.")] = Method.auto,
+    method: Annotated[
+        SamplingMethod, typer.Option("--method", help="cached is fast, naive the slow reference; same images.")
+    ] = SamplingMethod.auto,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other images.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", help="The PNG; by default named after run and seed.", metavar="PNG")] = None,
     results: ResultsOption = DEFAULT_RESULTS,
@@ -132,7 +134,7 @@ def _draw(
     n: int,
     temperature: float,
     complete: float | None,
-    method: Method,
+    method: SamplingMethod,
     seed: int,
     path: Path,
 ) -> int:
@@ -144,9 +146,9 @@ def _draw(
     from pixelbench.files.atomic import write_bytes
 
     model = load_run(run.stored)
-    if method is Method.cached and model.leaks_by_design:
+    if method is SamplingMethod.cached and model.leaks_by_design:
         raise UserError(f"{run.variant} is not causal: it sees what it predicts, so only --method naive can draw from it.")
-    if method is Method.cached and not model.incremental:
+    if method is SamplingMethod.cached and not model.incremental:
         raise UserError(f"{run.variant} has no incremental mode, so only --method naive can draw from it.")
     generator = torch.Generator().manual_seed(seed)
     tempered = f", temperature {temperature:g}" if temperature != 1 else ""

@@ -64,8 +64,8 @@ def _print(suite: "Suite") -> None:
 
     stdout().print(Text(f"{suite.name}: {suite.description}".rstrip(": ")))
     if suite.ablation is not None:
-        asked = suite.ablation
-        stdout().print(Text(f"{asked.question} Compared with {asked.baseline}, on {asked.task} unless another task is named."))
+        requested = suite.ablation
+        stdout().print(Text(f"{requested.question} Compared with {requested.baseline}, on {requested.task} unless another task is named."))
     budgets = [
         (f"{name} (default)" if name == suite.default_budget else name, str(budget.updates or ""), _lines(budget.settings))
         for name, budget in suite.budgets.items()

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pixelbench.data.download.progress import Report
+from pixelbench.data.download.progress import ReportStep
 from pixelbench.data.download.remote import Remote
 from pixelbench.data.download.transfer import Part, TransferError, transfer
 from pixelbench.data.whole import alone, md5_of, place, writing
@@ -22,7 +22,7 @@ PAUSE = 1.0
 Verify = Callable[[Path], str | None]
 
 
-def download(remote: Remote, target: Path, report: Report, *, verify: Verify | None = None) -> None:
+def download(remote: Remote, target: Path, report: ReportStep, *, verify: Verify | None = None) -> None:
     """Brings the file to `target`, unless it is there already. Whoever else wants it at once waits, and finds it there.
 
     Bytes are kept beside it, in `.part`, until they are all there and verified; a download that was interrupted goes on from them.
@@ -55,7 +55,7 @@ def download(remote: Remote, target: Path, report: Report, *, verify: Verify | N
             part.delete()
 
 
-def _bring(remote: Remote, part: Part, report: Report, fault: Verify) -> None:
+def _bring(remote: Remote, part: Part, report: ReportStep, fault: Verify) -> None:
     """Leaves the whole and verified file in `part`; the address that an earlier part is from comes first.
 
     Raises:
@@ -75,7 +75,7 @@ def _bring(remote: Remote, part: Part, report: Report, fault: Verify) -> None:
     raise _refusal(remote.name, failures, part, mirrored=bool(mirror))
 
 
-def _from(url: str, name: str, part: Part, report: Report, fault: Verify) -> str | None:
+def _from(url: str, name: str, part: Part, report: ReportStep, fault: Verify) -> str | None:
     """Why the file cannot be had from this address, or None: `part` holds it. A part with wrong contents is deleted.
 
     Where they may be wrong because an earlier part is of another version of the file, it is fetched once more as a whole.
@@ -92,7 +92,7 @@ def _from(url: str, name: str, part: Part, report: Report, fault: Verify) -> str
     return _from(url, name, part, report, fault) if resumed else f"what came is damaged or another file: {why}; it was deleted"
 
 
-def _patiently(url: str, name: str, part: Part, report: Report) -> str | None:
+def _patiently(url: str, name: str, part: Part, report: ReportStep) -> str | None:
     """Goes on after a connection that broke or stalled, until tries in a row bring nothing new; why the file is not whole, or None."""
     furthest = fruitless = 0
     while True:

@@ -6,7 +6,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Step:
+class DownloadStep:
     """`done` of `total` (None: nobody knows) bytes or images of `what`, a file or a split by name."""
 
     what: str
@@ -15,4 +15,4 @@ class Step:
     unit: Literal["bytes", "images"]
 
 
-Report = Callable[[Step], None]
+ReportStep = Callable[[DownloadStep], None]

@@ -11,7 +11,7 @@ from urllib import request
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
-from pixelbench.data.download.progress import Report, Step
+from pixelbench.data.download.progress import DownloadStep, ReportStep
 from pixelbench.data.whole import said, writing
 
 #: Seconds without a byte after which a connection counts as dead.
@@ -80,7 +80,7 @@ class Part:
         return self.path.with_name(f"{self.path.name}.origin")
 
 
-def transfer(url: str, part: Part, name: str, report: Report) -> None:
+def transfer(url: str, part: Part, name: str, report: ReportStep) -> None:
     """Appends to `part` what is missing of the file at `url`; from the start where the part is of another address or version.
 
     Args:
@@ -95,12 +95,12 @@ def transfer(url: str, part: Part, name: str, report: Report) -> None:
     """
     _ensure_web_address(url)
     origin = part.origin()
-    asked = origin if origin and origin.url == url and part.size else None
+    requested = origin if origin and origin.url == url and part.size else None
     with _network(part):
-        response = _opener().open(_request(url, part.size, asked), timeout=STALL)
+        response = _opener().open(_request(url, part.size, requested), timeout=STALL)
     with response:
-        total = _begun(response, url, part, asked)
-        _receive(response, part, lambda: report(Step(name, part.size, total, "bytes")))
+        total = _begun(response, url, part, requested)
+        _receive(response, part, lambda: report(DownloadStep(name, part.size, total, "bytes")))
     if total is not None and part.size < total:
         raise TransferError(f"the connection ended after {part.size:,} of {total:,} bytes", again=True)
 
@@ -155,27 +155,27 @@ def _opener() -> request.OpenerDirector:
     return opener
 
 
-def _request(url: str, size: int, asked: Origin | None) -> request.Request:
-    """Asks for what follows the first `size` bytes of `asked`, or for the whole where that is another file by now."""
+def _request(url: str, size: int, requested: Origin | None) -> request.Request:
+    """Asks for what follows the first `size` bytes of `requested`, or for the whole where that is another file by now."""
     headers = {"User-Agent": AGENT}
-    if asked:
+    if requested:
         headers["Range"] = f"bytes={size}-"
-        if asked.mark:
-            headers["If-Range"] = asked.mark
+        if requested.mark:
+            headers["If-Range"] = requested.mark
     return request.Request(url, headers=headers)
 
 
-def _begun(response: http.client.HTTPResponse, url: str, part: Part, asked: Origin | None) -> int | None:
+def _begun(response: http.client.HTTPResponse, url: str, part: Part, requested: Origin | None) -> int | None:
     """Makes `part` ready for what the response holds; the length of the whole file, None where the server does not say it."""
     if response.status == 200:
         origin = Origin(url, _mark(response), response.length)
         with writing(part.path):
             part.begin(origin)
         return origin.total
-    if asked and response.status == 206 and _goes_on(response.headers.get("Content-Range", ""), part.size, asked.total):
-        return asked.total
+    if requested and response.status == 206 and _goes_on(response.headers.get("Content-Range", ""), part.size, requested.total):
+        return requested.total
     part.delete()
-    raise TransferError(f"the server did not send what was asked for (HTTP {response.status})", again=asked is not None)
+    raise TransferError(f"the server did not send what was asked for (HTTP {response.status})", again=requested is not None)
 
 
 def _mark(response: http.client.HTTPResponse) -> str | None:

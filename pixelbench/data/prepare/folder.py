@@ -16,7 +16,7 @@ from pathlib import Path
 import filelock
 import PIL
 
-from pixelbench.data.download.progress import Report, Step
+from pixelbench.data.download.progress import DownloadStep, ReportStep
 from pixelbench.data.prepare.arrays import Array, Refused, decode_into
 from pixelbench.data.prepare.decode import Shape, common_shape
 from pixelbench.data.prepare.decoded import (
@@ -49,7 +49,7 @@ class Accepted:
     overlap: bool = False
 
 
-def prepare(where: Path, folder: Path, report: Report, *, side: int | None, command: str, accepted: Accepted) -> None:
+def prepare(where: Path, folder: Path, report: ReportStep, *, side: int | None, command: str, accepted: Accepted) -> None:
     """Brings `where` up to date with `folder`; nothing happens where it is.
 
     Args:
@@ -89,14 +89,14 @@ def _is_current(where: Path, folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(where: Path, report: Report) -> Iterator[None]:
+def _alone(where: Path, report: ReportStep) -> Iterator[None]:
     """Waits while another process prepares the same; the kernel frees the lock when its holder ends, however it ends."""
     lock = filelock.FileLock(where.with_name(f"{where.name}.lock"))
     try:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            report(Step("waiting for another process that prepares these images", 0, None, "images"))
+            report(DownloadStep("waiting for another process that prepares these images", 0, None, "images"))
             lock.acquire()
         yield
     finally:
@@ -121,11 +121,11 @@ def _replacing(where: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _prepare(made: Path, folder: Path, report: Report, *, side: int | None, command: str, accepted: Accepted) -> None:
+def _prepare(made: Path, folder: Path, report: ReportStep, *, side: int | None, command: str, accepted: Accepted) -> None:
     contents, names = _listed(made, folder)
     shape = images_shape(folder, names["train"], side)
     arrays = {split: Array.create(made / f"{split}.npy", paths, shape) for split, paths in split_names(names).items()}
-    grey, refused = decode_into(arrays, folder, lambda split, done: report(Step(split, done, len(arrays[split]), "images")))
+    grey, refused = decode_into(arrays, folder, lambda split, done: report(DownloadStep(split, done, len(arrays[split]), "images")))
     found = sorted((refusal for split in refused.values() for refusal in split), key=lambda refusal: refusal.text)
     if found and not accepted.damaged:
         raise UserError(_refusal(folder, found, sum(contents.files.values()), command))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbench.data.download.progress import Report
+from pixelbench.data.download.progress import ReportStep
 from pixelbench.data.download.remote import Remote
 from pixelbench.data.folder import VARIABLE, data_folder
 from pixelbench.data.task import Split, Task, TaskData
@@ -77,7 +77,7 @@ def missing_cifar10(task: str) -> str | None:
     )
 
 
-def obtain_cifar10(report: Report, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
+def obtain_cifar10(report: ReportStep, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
     """Downloads the archive and takes the missing batches out of it; the options of image folders have no meaning here."""
     from pixelbench.data.download.files import download  # not for planning: network and archives
     from pixelbench.data.download.unpack import extract

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-from pixelbench.data.download.progress import Report
+from pixelbench.data.download.progress import ReportStep
 from pixelbench.data.folder import data_folder
 from pixelbench.data.prepare.decode import Shape
 from pixelbench.data.prepare.decoded import Manifest, changes, map_images, mark_used, place, places, prepared_root, read_manifest
@@ -96,7 +96,7 @@ def missing(source: Source) -> str | None:
     return f"The files in '{source.folder}' were changed since they were prepared{which}; say `{source.command}`."
 
 
-def obtain(source: Source, report: Report, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
+def obtain(source: Source, report: ReportStep, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
     """Prepares the images, or does nothing where they are; see `Obtain`. The splits of the small ImageNets are what they are."""
     from pixelbench.data.prepare.folder import Accepted, prepare  # not for planning: locks and processes
 

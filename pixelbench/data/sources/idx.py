@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelbench.data.download.progress import Report
+from pixelbench.data.download.progress import ReportStep
 from pixelbench.data.download.remote import Remote
 from pixelbench.data.folder import VARIABLE, data_folder
 from pixelbench.data.whole import alone, md5_of, said
@@ -55,7 +55,7 @@ class IdxSet:
             f"`pixelbench fetch {task}`, or name the folder that has {self.name}/raw with --data DIR or {VARIABLE}=DIR."
         )
 
-    def obtain(self, report: Report, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
+    def obtain(self, report: ReportStep, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
         """Downloads what is missing and unpacks it; the options of image folders have no meaning here."""
         from pixelbench.data.download.files import download  # not for planning: network and archives
         from pixelbench.data.download.unpack import gunzip

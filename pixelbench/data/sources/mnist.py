@@ -73,7 +73,7 @@ def drawn_once(greys: np.ndarray, chance: np.random.RandomState) -> np.ndarray:
     return (chance.random_sample(greys.shape) * GREYS < greys).astype(np.uint8)
 
 
-def _mistaken(files: IdxSet) -> str | None:
+def _other_images(files: IdxSet) -> str | None:
     """Whose images the files hold: they have the right form, and nobody has looked at their pixels before."""
     found = data_digest(build_grey(files))
     mine, other = (MNIST, FASHION_MNIST) if files is MNIST_FILES else (FASHION_MNIST, MNIST)
@@ -103,7 +103,7 @@ MNIST = Task(
     classes=10,
     missing=lambda: MNIST_FILES.missing("mnist"),
     obtain=MNIST_FILES.obtain,
-    mistaken=partial(_mistaken, MNIST_FILES),
+    other_images=partial(_other_images, MNIST_FILES),
 )
 MNIST_DYNAMIC = replace(
     MNIST,
@@ -141,5 +141,5 @@ FASHION_MNIST = replace(
     builder=lambda: build_grey(FASHION_FILES),
     missing=lambda: FASHION_FILES.missing("fashion-mnist"),
     obtain=FASHION_FILES.obtain,
-    mistaken=partial(_mistaken, FASHION_FILES),
+    other_images=partial(_other_images, FASHION_FILES),
 )

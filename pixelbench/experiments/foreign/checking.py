@@ -24,7 +24,7 @@ Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Request:
+class CheckRequest:
     """A check as it was asked for; None stands for the default of the target.
 
     Attributes:
@@ -55,12 +55,12 @@ class Request:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> "Request":
+    def from_json(cls, document: dict[str, Any]) -> "CheckRequest":
         """The inverse of `to_json`."""
         return cls(**{**document, "settings": tuple(document["settings"])})
 
 
-def answers(request: Request, *, spent: float = 0.0) -> Iterator[Answer]:
+def answers(request: CheckRequest, *, spent: float = 0.0) -> Iterator[Answer]:
     """Loads the target in this process and checks it.
 
     Args:
@@ -83,7 +83,7 @@ def answers(request: Request, *, spent: float = 0.0) -> Iterator[Answer]:
         yield {"report": report.to_json()}
 
 
-def _sum_of_probabilities(request: Request) -> Iterator[Answer]:
+def _sum_of_probabilities(request: CheckRequest) -> Iterator[Answer]:
     from pixelbench.causality.likelihood import TINY_LEVELS, TINY_SHAPE, check_log_prob
 
     found = _loaded(request, request.shape or ",".join(map(str, TINY_SHAPE)), request.levels or TINY_LEVELS)
@@ -93,7 +93,7 @@ def _sum_of_probabilities(request: Request) -> Iterator[Answer]:
     yield {"likelihood": {"json": report.to_json(), "text": report.text(), "normalised": report.normalised}}
 
 
-def _loaded(request: Request, shape: str | None, levels: int | None) -> "Target":
+def _loaded(request: CheckRequest, shape: str | None, levels: int | None) -> "Target":
     """The same weights each time, so that the same command gives the same report."""
     from torch import device as torch_device
 

@@ -17,7 +17,7 @@ import textwrap
 import traceback
 
 from pixelbench.errors import UserError
-from pixelbench.experiments.foreign.checking import UNDELIVERED, Answer, Request, answers
+from pixelbench.experiments.foreign.checking import UNDELIVERED, Answer, CheckRequest, answers
 
 #: How those say it who could not get memory: Python, numpy, torch on the CPU and on a GPU, C++.
 _NO_MEMORY = re.compile(r"MemoryError|can(not|'t) allocate memory|unable to allocate|out of memory|bad_alloc", re.IGNORECASE)
@@ -60,19 +60,19 @@ def main(descriptor: int) -> None:
 
     The last answer says how it went: `end`, `error` (a sentence) or `fault` (a traceback).
     """
-    asked = json.load(sys.stdin)
+    requested = json.load(sys.stdin)
     _take_input_away()
-    _die_with_parent(asked["parent"])
+    _die_with_parent(requested["parent"])
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
-    pipe, request = _Pipe(descriptor), Request.from_json(asked["request"])
+    pipe, request = _Pipe(descriptor), CheckRequest.from_json(requested["request"])
     sys.argv = [request.target.rpartition(":")[0] or request.target]
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         if request.memory is not None:
             _limit_memory(request.memory)
-        for answer in answers(request, spent=asked["spent"]):
+        for answer in answers(request, spent=requested["spent"]):
             pipe.write(answer)
         last: Answer = {"end": True}
     except BaseException as error:  # whatever a foreign module throws
@@ -110,7 +110,7 @@ def _allow_all_memory() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
 
-def _said(error: BaseException, request: Request) -> Answer:
+def _said(error: BaseException, request: CheckRequest) -> Answer:
     """What an error comes to: a sentence where the module, the user or memory is behind it, or else a traceback of ours."""
     from pixelbench.causality.module.origin import is_foreign, origin
 
@@ -133,7 +133,7 @@ def _is_memory(error: BaseException | None) -> bool:
     return False
 
 
-def _no_memory(request: Request, where: str) -> str:
+def _no_memory(request: CheckRequest, where: str) -> str:
     if request.memory is None:
         return f"Memory ran out while '{request.target}' was checked{where}: check it on a smaller --shape."
     size = _size_name(request.memory)

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from pixelbench.errors import UserError
-from pixelbench.experiments.foreign.checking import UNDELIVERED, Answer, Request
+from pixelbench.experiments.foreign.checking import UNDELIVERED, Answer, CheckRequest
 
 #: Seconds beyond those asked for after which the process is ended: the check itself ends in time, a module that hangs does not.
 GRACE = 5.0
@@ -32,7 +32,7 @@ class OwnFaultError(Exception):
     """Our own code failed in the module's process; the message is the traceback."""
 
 
-def answers_from_own_process(request: Request, *, spent: float = 0.0) -> Iterator[Answer]:
+def answers_from_own_process(request: CheckRequest, *, spent: float = 0.0) -> Iterator[Answer]:
     """What `checking.answers` gives, from a process in which the module can neither end, hang nor print for this one.
 
     Once it cannot be checked, a last answer `printed` holds the end of what the module printed, if anything.
@@ -74,7 +74,7 @@ def answers_from_own_process(request: Request, *, spent: float = 0.0) -> Iterato
 class _Child:
     """The process, the pipe of its answers, and the pipe of all that is printed in it."""
 
-    def __init__(self, request: Request, spent: float) -> None:
+    def __init__(self, request: CheckRequest, spent: float) -> None:
         self._request, self._spent = request, spent
         self.printed = b""
         self._process: subprocess.Popen[bytes] | None = None
@@ -85,7 +85,7 @@ class _Child:
         """In a session of its own: Ctrl-C reaches this process alone, and all that the module starts can be ended together."""
         (answers, to_answers), (output, to_output) = os.pipe(), os.pipe()
         command = [sys.executable, "-P", "-c", _START, str(to_answers), *(path or os.getcwd() for path in sys.path)]
-        asked = {"request": self._request.to_json(), "spent": self._spent, "parent": os.getpid()}
+        requested = {"request": self._request.to_json(), "spent": self._spent, "parent": os.getpid()}
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=to_output, stderr=to_output, pass_fds=[to_answers], start_new_session=True
@@ -98,7 +98,7 @@ class _Child:
                 self._selector.register(descriptor, selectors.EVENT_READ, "answers" if descriptor == answers else "output")
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
-            stdin.write(json.dumps(asked).encode())
+            stdin.write(json.dumps(requested).encode())
 
     def answers(self, ends: float) -> Iterator[Answer]:
         """Each as it arrives, until the process ends, closes the pipe, or the time `ends`."""
@@ -155,8 +155,8 @@ class _Child:
         """Why there is no verdict."""
         name = f"'{self._request.target}'"
         if self._ended is None and time.monotonic() >= ends:
-            asked = f"the {self._request.seconds:g} s of --seconds"
-            return f"{name} did not end within {asked} and {GRACE:g} s more, and was ended while {doing}: no verdict."
+            requested = f"the {self._request.seconds:g} s of --seconds"
+            return f"{name} did not end within {requested} and {GRACE:g} s more, and was ended while {doing}: no verdict."
         if self._ended in (None, UNDELIVERED):
             return f"{name} closed the descriptors of the process that it runs in, so that no verdict can arrive."
         if self._ended < 0:

@@ -113,10 +113,10 @@ def _imported(where: str) -> ModuleType:
         if not path.is_file():
             raise UserError(f"There is no file '{where}'; give TARGET as {_FORMS}.")
         _put_on_path(path.resolve().parent)
-        with _explained(f"Importing '{where}'"):
+        with _in_one_sentence(f"Importing '{where}'"):
             return _from_file(path.resolve())
     _put_on_path(Path.cwd())
-    with _explained(f"Importing '{where}'"):
+    with _in_one_sentence(f"Importing '{where}'"):
         return importlib.import_module(where)
 
 
@@ -172,7 +172,7 @@ def _built(value: Any, text: str) -> nn.Module:
             f"'{text}' needs arguments ({', '.join(needed)}); bind them in a function and give that, such as "
             f"`def make_model(): return {name}({call})`."
         )
-    with _explained(f"Calling '{text}'"):
+    with _in_one_sentence(f"Calling '{text}'"):
         module = value()
     if not isinstance(module, nn.Module):
         raise UserError(f"'{text}' made a {type(module).__name__}, not an nn.Module.")
@@ -194,7 +194,7 @@ def _put_on_path(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _explained(action: str) -> Iterator[None]:
+def _in_one_sentence(action: str) -> Iterator[None]:
     """Whatever foreign code throws, exits of the interpreter too, becomes one sentence with the line of the user's that it comes from."""
     try:
         yield

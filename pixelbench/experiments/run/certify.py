@@ -79,11 +79,11 @@ def artifact_of(report: CausalityReport) -> bytes:
 
 def certificate_key(spec: RunSpec) -> str:
     """Names everything that the narrow copy's certificate depends on: its code and the checker's, torch, settings, shape and levels."""
-    asked = {
+    requested = {
         "family": spec.family,
         "settings": {**spec.settings, **narrow(spec)},
         "shape": [spec.task[name] for name in ("channels", "height", "width")],
         "code": certificate_digest(spec.family),
         "torch": versions()["torch"],
     }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:24]
+    return hashlib.sha256(json.dumps(requested, sort_keys=True).encode()).hexdigest()[:24]

@@ -40,12 +40,12 @@ class Checkpoints:
                     raise
                 yield path, f"it cannot be read ({error.strerror})"
 
-    def set_aside(self, path: Path) -> str:
+    def put_away(self, path: Path) -> str:
         """Rename a damaged checkpoint, so that nothing goes on from it and somebody may look at it; returns its name from here on."""
-        aside = path.with_name(f"{path.name}.damaged")
+        damaged = path.with_name(f"{path.name}.damaged")
         with contextlib.suppress(OSError):  # it stays where it is, and the next checkpoint takes its place
-            path.replace(aside)
-            return aside.name
+            path.replace(damaged)
+            return damaged.name
         return path.name
 
     def forget(self) -> None:

@@ -21,12 +21,12 @@ from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.evaluation.quality import check_statistics
 from pixelbench.experiments import stages
-from pixelbench.experiments.provenance import provenance
+from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.experiments.run.attempts import Attempts, forget_attempts
 from pixelbench.experiments.run.certify import artifact_of, certify, certify_trained
 from pixelbench.experiments.run.checkpoints import Checkpoints
-from pixelbench.experiments.run.failure import NOBODYS_FAULT, death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
+from pixelbench.experiments.run.failure import ENVIRONMENT_ERRORS, death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
 from pixelbench.experiments.run.memory import PeakMemory
 from pixelbench.experiments.verify.present_code import present_behaviour
 from pixelbench.files.atomic import write_bytes
@@ -34,7 +34,7 @@ from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
 from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, remove_others
 from pixelbench.store.behaviour import differences
-from pixelbench.store.record import Causality, Cost, Likelihood, Record, Request, RunError, Status, asked_of
+from pixelbench.store.record import Causality, Cost, Likelihood, Record, Request, RunError, Status, request_fields
 from pixelbench.store.record_file import certificates_folder, read_record, write_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.accumulation import micro_batches
@@ -80,7 +80,7 @@ def execute(
         request: the command that asks for it, for the record.
         most_weights: weights of at most so many bytes become an artifact; larger ones stay in `work`.
         stop: asked between updates and between stages; True ends the run as `interrupted`, and a text says by what.
-        emit: takes progress events, see `Run`.
+        emit: takes progress events, see `RunInProgress`.
 
     Returns:
         The record's status: done, failed, diverged, timeout or interrupted. A failing run is a record, not an exception.
@@ -88,7 +88,7 @@ def execute(
     Raises:
         OSError: the store cannot be written; nothing says that the run has failed, and its last checkpoint stays.
     """
-    run = Run(spec, folder, device, max_seconds, micro_batch, store, request, most_weights, stop, emit)
+    run = RunInProgress(spec, folder, device, max_seconds, micro_batch, store, request, most_weights, stop, emit)
     status: Status
     try:
         run.go()
@@ -103,7 +103,7 @@ def execute(
     return status
 
 
-class Run:
+class RunInProgress:
     """The stages in order, and what the record will say of them.
 
     Events: `{"event": "stage", "stage": check | train | evaluate | sample}`, `{"event": "progress", "update", "updates",
@@ -134,7 +134,7 @@ class Run:
         self.family = get_family(spec.family)
         precision = spec.recipe.get("precision", "fp32")
         cut = len(micro_batches(spec.recipe["batch"], micro_batch)) > 1 if spec.recipe else False
-        self.provenance = provenance(
+        self.provenance = collect_provenance(
             self.family,
             device=device,
             precision=precision,
@@ -168,8 +168,8 @@ class Run:
             return
         recipe, settings = Recipe(**self.spec.recipe), self.family.parse(self.spec.settings)
         counts = {"validation_images": len(data.validation), "micro_batch": self.micro_batch}
-        if misfit := recipe.misfit(**counts, whole_batch=settings.whole_batch):
-            raise UserError(f"{self.spec.label}: {misfit}.")
+        if incompatibility := recipe.incompatibility(**counts, whole_batch=settings.whole_batch):
+            raise UserError(f"{self.spec.label}: {incompatibility}.")
 
     def finish(self, status: Status, error: RunError | None) -> None:
         """Writes the artifacts, then the record, last of all files; until then an earlier attempt's files are untouched.
@@ -183,7 +183,7 @@ class Run:
         if (weights := self.large_weights) is not None:
             self._twice(lambda: write_bytes(self.work / WEIGHTS, weights))
         record = Record(
-            **asked_of(self.spec),
+            **request_fields(self.spec),
             **self.found,
             status=status,
             cost=Cost(seconds=time.monotonic() - self.began, peak_memory_bytes=self.memory.bytes(), **self.cost),
@@ -286,7 +286,7 @@ class Run:
                     raise DamagedCheckpoint(found)
                 trainer.restore(found)
             except DamagedCheckpoint as fault:  # raised before anything was restored
-                refused.append(f"damaged checkpoint {path.name} ({fault}), set aside as {self.checkpoints.set_aside(path)}")
+                refused.append(f"damaged checkpoint {path.name} ({fault}), set aside as {self.checkpoints.put_away(path)}")
             except CheckpointError as fault:
                 refused.append(str(fault))
             else:
@@ -356,7 +356,7 @@ class Run:
         """
         with contextlib.suppress(FileNotFoundError, UserError):
             record, attempts = read_record(self.folder), Attempts.of(self.folder)
-            died = record.error is not None and record.error.type in NOBODYS_FAULT
+            died = record.error is not None and record.error.type in ENVIRONMENT_ERRORS
             if record.status in ("done", "failed", "diverged") and not died and attempts.after != record.digest:
                 self.checkpoints.forget()
                 self._twice(lambda: Attempts(after=record.digest).keep(self.folder))

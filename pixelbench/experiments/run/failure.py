@@ -9,17 +9,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from pixelbench.experiments.provenance import provenance
+from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.run.attempts import Attempts
 from pixelbench.experiments.run.checkpoints import BEFORE, NAME
 from pixelbench.files.atomic import CannotWrite
 from pixelbench.models.families import get_family
-from pixelbench.store.record import Cost, Record, Request, RunError, Status, asked_of
+from pixelbench.store.record import Cost, Record, Request, RunError, Status, request_fields
 from pixelbench.store.spec import RunSpec
 
 DIED, HUNG, OUT_OF_MEMORY, CANNOT_START = "WorkerDied", "WorkerHung", "OutOfMemory", "CannotStart"
 #: The ends of a failed run after which its checkpoint is as good as ever: neither network nor data nor recipe is at fault.
-NOBODYS_FAULT = (DIED, HUNG, OUT_OF_MEMORY, CANNOT_START)
+ENVIRONMENT_ERRORS = (DIED, HUNG, OUT_OF_MEMORY, CANNOT_START)
 _LITTLE = 16 << 20
 _NO_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|cannot allocate memory|bad_alloc", re.IGNORECASE)
 _LOG_LINES = 20
@@ -29,8 +29,8 @@ _ABSOLUTE_PATH = re.compile(r"(?<![\w.:/)])/[^\s\"',:;()<>\[\]]+")
 def ended_record(spec: RunSpec, status: Status, error: RunError, *, request: Request, device: str, threads: int, seconds: float) -> Record:
     """The record of a run whose executor could not write one: its worker died, or the executor itself is at fault."""
     precision = spec.recipe.get("precision", "fp32")
-    made = provenance(get_family(spec.family), device=device, precision=precision, threads=threads)
-    return Record(**asked_of(spec), status=status, provenance=made, cost=Cost(seconds=seconds), request=request, error=error)
+    made = collect_provenance(get_family(spec.family), device=device, precision=precision, threads=threads)
+    return Record(**request_fields(spec), status=status, provenance=made, cost=Cost(seconds=seconds), request=request, error=error)
 
 
 def died(exit_code: int, log: Iterable[str], memory: int = 0) -> RunError:
@@ -54,8 +54,8 @@ def hung(seconds: float, log: Iterable[str]) -> RunError:
 
 def out_of_memory(fault: BaseException, memory: int) -> RunError:
     """The error of a process that was given no more memory; `memory`: bytes that it held at most."""
-    asked = without_paths(str(fault).strip().splitlines()[0])[:200] if str(fault).strip() else type(fault).__name__
-    said = f"Out of memory: the process held {_gigabytes(memory)} and was given no more ({asked.rstrip('.')})"
+    requested = without_paths(str(fault).strip().splitlines()[0])[:200] if str(fault).strip() else type(fault).__name__
+    said = f"Out of memory: the process held {_gigabytes(memory)} and was given no more ({requested.rstrip('.')})"
     helps = "fewer --workers, a smaller batch or model, or a machine with more memory would help"
     return replace(raised(fault), type=OUT_OF_MEMORY, message=f"{said}; {helps}")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pixelbench.experiments.plan import Cell
+from pixelbench.experiments.plan import PlannedRun
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class Outcome:
         signal: the number of the signal that stopped it, such as 2 for Ctrl-C.
     """
 
-    done: tuple[Cell, ...] = ()
-    failed: tuple[Cell, ...] = ()
-    timed_out: tuple[Cell, ...] = ()
-    interrupted: tuple[Cell, ...] = ()
-    elsewhere: tuple[Cell, ...] = ()
-    remaining: tuple[Cell, ...] = ()
+    done: tuple[PlannedRun, ...] = ()
+    failed: tuple[PlannedRun, ...] = ()
+    timed_out: tuple[PlannedRun, ...] = ()
+    interrupted: tuple[PlannedRun, ...] = ()
+    elsewhere: tuple[PlannedRun, ...] = ()
+    remaining: tuple[PlannedRun, ...] = ()
     signal: int | None = None
 
     @property

@@ -73,7 +73,7 @@ def perform(job: Job, executor: str, *, stop: Callable[[], bool | str], emit: Em
             if not lock.acquire():
                 emit({"event": "busy"})
                 return
-            status = made_elsewhere(job)
+            status = executed_elsewhere(job)
             if status is None:
                 sweep_temporaries(job.folder)
                 begin()
@@ -87,7 +87,7 @@ def perform(job: Job, executor: str, *, stop: Callable[[], bool | str], emit: Em
         emit({"event": "broken", "sentence": cannot_write(job.store, error)})
 
 
-def made_elsewhere(job: Job) -> str | None:
+def executed_elsewhere(job: Job) -> str | None:
     """The status of a record that appeared after the plan was made; None where there is none, or it was only interrupted."""
     now, status = state_of(job.folder)
     return None if now == job.seen or status == "interrupted" else status

@@ -13,10 +13,10 @@ from typing import Any
 from pixelbench import pulse
 from pixelbench.errors import UserError
 from pixelbench.experiments.devices import allowed_threads, available_cores
-from pixelbench.experiments.plan import Cell, Plan
+from pixelbench.experiments.plan import Plan, PlannedRun
 from pixelbench.experiments.run.failure import died, hung
 from pixelbench.experiments.run.outcome import Outcome
-from pixelbench.experiments.schedule.job import EXECUTOR, Job, made_elsewhere, perform, write_death
+from pixelbench.experiments.schedule.job import EXECUTOR, Job, executed_elsewhere, perform, write_death
 from pixelbench.experiments.schedule.liveness import WakingTime, allowed_silence
 from pixelbench.experiments.schedule.pool import Inbox, WorkerProcess
 from pixelbench.files.locks import RunLock
@@ -95,15 +95,15 @@ def _check_micro_batch(plan: Plan, most: int | None) -> None:
     """Before anything is trained, of all runs that are to be made."""
     for spec in (cell.spec for cell in plan.to_run if cell.spec.recipe):
         settings = get_family(spec.family).parse(spec.settings)
-        if misfit := Recipe(**spec.recipe).misfit(micro_batch=most, whole_batch=settings.whole_batch):
-            raise UserError(f"{spec.label}: {misfit}.")
+        if incompatibility := Recipe(**spec.recipe).incompatibility(micro_batch=most, whole_batch=settings.whole_batch):
+            raise UserError(f"{spec.label}: {incompatibility}.")
 
 
 @dataclass
 class _Turn:
     """What a worker is at."""
 
-    cell: Cell
+    cell: PlannedRun
     began: float
     heard: float
     """Waking time at its last sign of life."""
@@ -137,15 +137,15 @@ class _Scheduler:
         self._max_seconds, self._micro_batch = max_seconds, micro_batch
         self._fail_fast, self._on_event, self._executor = fail_fast, on_event, executor
         self._pending = sorted(plan.to_run, key=_longest_first)
-        self._parked: list[Cell] = []
+        self._parked: list[PlannedRun] = []
         self._next_look = 0.0
-        self._ended: list[tuple[Cell, str, bool]] = []
+        self._ended: list[tuple[PlannedRun, str, bool]] = []
         self._trouble: str | None = None
         self._inbox: Inbox = queue.SimpleQueue()
         self._working: dict[WorkerProcess, _Turn] = {}
         self._idle: list[WorkerProcess] = []
         self._stopping: float | None = None  # since when
-        self._making_here = False
+        self._executing_here = False
         self._awake = WakingTime()
         self._resumed: set[str] = set()  # keys of runs that hung once
         self._save_wanted = False
@@ -170,12 +170,12 @@ class _Scheduler:
         """Called in the middle of anything, so it only takes a note and wakes the loop."""
         if number == signal.SIGUSR1:
             self._save_wanted = True
-            if self._making_here:
+            if self._executing_here:
                 pulse.ask_for_checkpoint()
         else:
             self.signals.append(number)
         self._inbox.put((None, None))
-        if self._making_here and len(self.signals) > 1:
+        if self._executing_here and len(self.signals) > 1:
             raise KeyboardInterrupt
 
     def _is_work_left(self) -> bool:
@@ -188,7 +188,7 @@ class _Scheduler:
         while self._pending and len(self._working) < max(1, workers) and self._stopping is None:
             cell = self._pending.pop(0)
             if workers == 0:
-                self._make_here(cell)
+                self._execute_here(cell)
                 self._heed_signals()
                 continue
             worker = self._living_worker()
@@ -203,9 +203,9 @@ class _Scheduler:
             worker.end()
         return WorkerProcess(self._executor, self._threads, self._inbox)
 
-    def _make_here(self, cell: Cell) -> None:
+    def _execute_here(self, cell: PlannedRun) -> None:
         """`--workers 0`: the run is made in this process, the events come straight."""
-        self._making_here = True
+        self._executing_here = True
         try:
             perform(
                 self._job(cell),
@@ -216,7 +216,7 @@ class _Scheduler:
         except KeyboardInterrupt:  # the second Ctrl-C
             self._end_cell(cell, "interrupted", elsewhere=False)
         finally:
-            self._making_here = False
+            self._executing_here = False
 
     def _listen(self) -> None:
         try:
@@ -255,7 +255,7 @@ class _Scheduler:
                 turn.silent = silent
                 worker.kill()
 
-    def _take(self, cell: Cell, event: dict[str, Any]) -> bool:
+    def _take(self, cell: PlannedRun, event: dict[str, Any]) -> bool:
         """Whether the event ends the worker's turn with the cell."""
         kind = event["event"]
         if kind == "busy":
@@ -285,7 +285,7 @@ class _Scheduler:
             self._pending.insert(0, cell)
             return
         with RunLock(job.store, job.spec.key) as lock:
-            if not lock.acquire() or made_elsewhere(job):
+            if not lock.acquire() or executed_elsewhere(job):
                 self._parked.append(cell)
                 return
             log = ((job.folder / "work" / "log").read_text(errors="replace") if turn.started else worker.early_log).splitlines()
@@ -300,13 +300,13 @@ class _Scheduler:
             with RunLock(job.store, job.spec.key) as lock:
                 if lock.acquire():
                     self._parked.remove(cell)
-                    status = made_elsewhere(job)
+                    status = executed_elsewhere(job)
                     if status is None:
                         self._pending.append(cell)
                     else:
                         self._end_cell(cell, status, elsewhere=True)
 
-    def _end_cell(self, cell: Cell, status: str, *, elsewhere: bool) -> None:
+    def _end_cell(self, cell: PlannedRun, status: str, *, elsewhere: bool) -> None:
         self._ended.append((cell, status, elsewhere))
         self._tell(cell, {"event": "end", "status": status, "elsewhere": elsewhere, **_summary(cell.folder)})
         if self._fail_fast and status in ("failed", "diverged"):
@@ -339,10 +339,10 @@ class _Scheduler:
         for worker in (*self._working, *self._idle):
             worker.end()
 
-    def _tell(self, cell: Cell, event: dict[str, Any]) -> None:
+    def _tell(self, cell: PlannedRun, event: dict[str, Any]) -> None:
         self._on_event({**event, "run": cell.spec.label, "key": cell.spec.key})
 
-    def _job(self, cell: Cell) -> Job:
+    def _job(self, cell: PlannedRun) -> Job:
         return Job(
             cell.spec,
             self._plan.store,
@@ -357,7 +357,7 @@ class _Scheduler:
         )
 
     def _outcome(self) -> Outcome:
-        def those(*statuses: str) -> tuple[Cell, ...]:
+        def those(*statuses: str) -> tuple[PlannedRun, ...]:
             return tuple(cell for cell, status, _ in self._ended if status in statuses)
 
         return Outcome(
@@ -393,7 +393,7 @@ def _signals(scheduler: _Scheduler) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _longest_first(cell: Cell) -> tuple[float, int]:
+def _longest_first(cell: PlannedRun) -> tuple[float, int]:
     """What took long before goes first, and before it what is not known yet: networks by the sub-pixels that they will see."""
     recipe, task = cell.spec.recipe, cell.spec.task
     work = cell.spec.updates * recipe.get("batch", 0) * task["channels"] * task["height"] * task["width"]

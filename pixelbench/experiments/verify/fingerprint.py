@@ -26,7 +26,7 @@ from torch import nn
 
 from pixelbench.data import TaskData
 from pixelbench.evaluation.codecs import as_mosaic, code_length_bits, encoder
-from pixelbench.evaluation.likelihood import Likelihood
+from pixelbench.evaluation.likelihood import SplitLikelihood
 from pixelbench.evaluation.quality import own_statistics
 from pixelbench.experiments import stages
 from pixelbench.experiments.verify.miniature import (
@@ -233,7 +233,7 @@ def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found
     found.numbers["image statistics"] = [value for name in own_statistics() if (value := samples.real.get(name)) is not None]
 
 
-def _summary(likelihood: Likelihood) -> list[float]:
+def _summary(likelihood: SplitLikelihood) -> list[float]:
     errors = [] if likelihood.bits_per_dim_se is None else [likelihood.bits_per_dim_se]
     return [likelihood.bits_per_dim, *errors, likelihood.nats_per_image]
 

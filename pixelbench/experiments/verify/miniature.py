@@ -184,7 +184,7 @@ def _shape(spec: RunSpec) -> tuple[int, int, int]:
     elif settings.get("scales", 1) > 1:
         height, width = 8, 4  # with four times less, two rows are left: of one, the maps from above would be constant
     family = get_family(spec.family)
-    if not family.is_own or family.misfit(family.parse(settings), channels, height, width, spec.task["levels"]):
+    if not family.is_own or family.incompatibility(family.parse(settings), channels, height, width, spec.task["levels"]):
         height, width = family.small
     return channels, height, width
 

@@ -13,7 +13,7 @@ from pixelbench.store.behaviour import differences
 from pixelbench.store.record import Record
 from pixelbench.store.spec import RunSpec
 
-Verdict = Literal["current", "stale", "unverified"]
+Staleness = Literal["current", "stale", "unverified"]
 
 
 class KnownCode:
@@ -22,7 +22,7 @@ class KnownCode:
     def __init__(self, store: Path):
         self._folder = store / "work" / "behaviour"
 
-    def verdict(self, record: Record) -> Verdict:
+    def verdict(self, record: Record) -> Staleness:
         """`current` where the code is the same but for comments, or computes the same; `unverified` where nobody has looked yet, or where
         the record has no fingerprint to look at."""
         if FAMILIES.get(record.variant.family) is None:

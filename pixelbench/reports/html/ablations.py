@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from pixelbench.analysis import format as words
-from pixelbench.analysis.ablations import Ablation
+from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.reports import columns
 from pixelbench.reports.html.pictures import Picture
-from pixelbench.reports.html.scales import Axis, axis_around
+from pixelbench.reports.html.scales import Scale, axis_around
 from pixelbench.reports.html.tables import Grid, grid_of
 
 
@@ -51,7 +51,7 @@ class AxisSection:
 
 
 def forest_of(
-    ablation: Ablation, anchors: dict[str, str], samples: dict[str, Picture], maps: dict[str, Picture], leaking: set[str]
+    ablation: TaskAblation, anchors: dict[str, str], samples: dict[str, Picture], maps: dict[str, Picture], leaking: set[str]
 ) -> Forest:
     """An ablation's table and plot.
 
@@ -81,20 +81,20 @@ def forest_of(
     )
 
 
-def _whiskers(ablation: Ablation) -> tuple[tuple[Whisker | None, ...], Axis | None]:
+def _whiskers(ablation: TaskAblation) -> tuple[tuple[Whisker | None, ...], Scale | None]:
     """A whisker or nothing for each row, and their axis; None where there is nothing to draw."""
-    contrasts = [entry.contrast for entry in ablation.rows]
-    known = [contrast.difference for contrast in contrasts if contrast is not None]
+    pairs = [entry.paired for entry in ablation.rows]
+    known = [paired.difference for paired in pairs if paired is not None]
     if not known:
-        return tuple(None for _ in contrasts), None
+        return tuple(None for _ in pairs), None
     axis = axis_around([0.0, *(value for one in known for value in (one.low, one.mean, one.high))])
     drawn: list[Whisker | None] = []
-    for contrast in contrasts:
-        if contrast is None:
+    for paired in pairs:
+        if paired is None:
             drawn.append(None)
             continue
-        one = contrast.difference
+        one = paired.difference
         tone = "unclear" if not one.distinguishable else "more" if one.mean > 0 else "fewer"
         places = axis.at(one.low), axis.at(one.mean), axis.at(one.high), axis.at(0.0)
-        drawn.append(Whisker(*places, contrast.of == "at most", tone, f"Difference to the baseline {words.against(contrast)} bits/dim"))
+        drawn.append(Whisker(*places, paired.of == "at most", tone, f"Difference to the baseline {words.against(paired)} bits/dim"))
     return tuple(drawn), axis

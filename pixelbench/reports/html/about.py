@@ -19,10 +19,10 @@ _TERM = re.compile(r"\*\*(.+?)\*\*")
 def how_to_read(report: Report) -> list[tuple[str, str]]:
     """Terms with their explanations, those that the page has."""
     items = re.split(r"^- ", "\n".join([*explanations(report), DRAWINGS]), flags=re.MULTILINE)
-    return [_explained(" ".join(item.split())) for item in items if item.strip()]
+    return [_term(" ".join(item.split())) for item in items if item.strip()]
 
 
-def provenance(report: Report) -> list[tuple[str, str]]:
+def provenance_rows(report: Report) -> list[tuple[str, str]]:
     """Code, versions, devices, seeds, budgets and cost of all runs."""
     runs = [run for cell in report.cells for run in cell.runs]
     given = [run.record.provenance for run in runs]
@@ -40,7 +40,7 @@ def provenance(report: Report) -> list[tuple[str, str]]:
     return [*lines, ("computing", f"{words.seconds(total)} seconds for {len(runs):,} run{'' if len(runs) == 1 else 's'}")]
 
 
-def _explained(item: str) -> tuple[str, str]:
+def _term(item: str) -> tuple[str, str]:
     """`**zeros**, **coherence**: the share` → `zeros, coherence` and `the share`; marks of Markdown within are dropped."""
     term, _, rest = item.partition(": ")
     return _plain(term), _plain(rest)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pixelbench.reports.html.scales import Axis, axis_around
+from pixelbench.reports.html.scales import Scale, axis_around
 from pixelbench.reports.plots import curve_of
 from pixelbench.store.artifacts import Curve
 from pixelbench.store.cells import Cell
@@ -20,7 +20,7 @@ TONES = 7
 
 
 @dataclass(frozen=True)
-class Line:
+class CurveLine:
     """Of one variant: places `x,y x,y …` in the drawing, `dots` as a path. `tone` 0 to 6 and `dash` (`dash0` to `dash3`) tell it from
     others, `dotted` from likelihoods. `note` is `not causal`, `a bound` or nothing."""
 
@@ -38,7 +38,7 @@ class Line:
 class CurveChart:
     """Bits/dim against updates. `alt` says in words what is to be seen."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[CurveLine, ...]
     across: tuple[tuple[float, str], ...]
     upwards: tuple[tuple[float, str], ...]
     alt: str
@@ -53,7 +53,7 @@ def draw_lines(cells: list[Cell]) -> CurveChart | None:
     settled = [value for _, curve in curves for update, *pair in curve for value in pair if value is not None and update >= _FALL * longest]
     if not settled:
         return None
-    across, upwards = Axis(0, longest or 1, WIDTH), axis_around(settled, HEIGHT, 0.06)
+    across, upwards = Scale(0, longest or 1, WIDTH), axis_around(settled, HEIGHT, 0.06)
     lines = tuple(_line(cell, curve, index, across, upwards) for index, (cell, curve) in enumerate(curves))
     said = "; ".join(f"{line.label}{f' ({line.note})' if line.note else ''} ends at {line.last} bits/dim" for line in lines)
     marks = tuple((round(HEIGHT - place, 2), label) for place, label in upwards.marks())
@@ -64,11 +64,11 @@ def _curve_of(cell: Cell) -> Curve:
     return next((curve for run in cell.runs if (curve := curve_of(run))), [])
 
 
-def _line(cell: Cell, curve: Curve, index: int, across: Axis, upwards: Axis) -> Line:
+def _line(cell: Cell, curve: Curve, index: int, across: Scale, upwards: Scale) -> CurveLine:
     train = [(update, bits) for update, bits, _ in curve if bits is not None and bits <= upwards.high]
     validation = [(update, bits) for update, _, bits in curve if bits is not None and bits <= upwards.high]
     last = (validation or train)[-1:]
-    return Line(
+    return CurveLine(
         label=cell.label,
         note="not causal" if cell.leaky else "a bound" if cell.bound else "",
         tone=index % TONES,
@@ -80,11 +80,11 @@ def _line(cell: Cell, curve: Curve, index: int, across: Axis, upwards: Axis) -> 
     )
 
 
-def _path(points: list[tuple[int, float]], across: Axis, upwards: Axis) -> str:
+def _path(points: list[tuple[int, float]], across: Scale, upwards: Scale) -> str:
     step = max(1, -(-len(points) // _POINTS))
     kept = [*points[::step], *(points[-1:] if (len(points) - 1) % step else [])]
     return " ".join(f"{x:g},{y:g}" for x, y in _places(kept, across, upwards))
 
 
-def _places(points: list[tuple[int, float]], across: Axis, upwards: Axis) -> list[tuple[float, float]]:
+def _places(points: list[tuple[int, float]], across: Scale, upwards: Scale) -> list[tuple[float, float]]:
     return [(round(across.at(update), 1), round(HEIGHT - upwards.at(bits), 1)) for update, bits in points]

@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from pixelbench.analysis import format as words
 from pixelbench.files.atomic import write_text
-from pixelbench.reports.html.about import how_to_read, provenance
+from pixelbench.reports.html.about import how_to_read, provenance_rows
 from pixelbench.reports.html.page import Page, page_of
-from pixelbench.reports.html.variants import Asked
+from pixelbench.reports.html.variants import Reproduction
 from pixelbench.reports.report import Report
 from pixelbench.visible import visible
 
@@ -22,29 +22,29 @@ from pixelbench.visible import visible
 _STYLE, _SCRIPT = "page.css", "page.js"
 
 
-def write_html(report: Report, out: Path | None = None, asked: Mapping[str, Asked] | None = None) -> Path:
+def write_html(report: Report, out: Path | None = None, reproductions: Mapping[str, Reproduction] | None = None) -> Path:
     """Writes the page, whole or not at all; returns its path.
 
     Args:
         report: what to show.
         out: where the page goes; `report.html` in the store if left out.
-        asked: run key → what a suite says of the run, where one is known.
+        reproductions: run key → what a suite says of the run, where one is known.
     """
     path = out or report.store / "report.html"
-    write_text(path, html_of(report, asked or {}))
+    write_text(path, html_of(report, reproductions or {}))
     return path
 
 
-def html_of(report: Report, asked: Mapping[str, Asked]) -> str:
+def html_of(report: Report, reproductions: Mapping[str, Reproduction]) -> str:
     """The page. Whatever a record says appears as text: everything is escaped, and the page may run no script but its own."""
-    page: Page = page_of(report, asked)
+    page: Page = page_of(report, reproductions)
     template = _environment().get_template("report.html.j2")
     style, script = _inside(_STYLE), _inside(_SCRIPT)
     return template.render(
         page=page,
         report=report,
         how_to_read=how_to_read(report),
-        provenance=provenance(report),
+        provenance=provenance_rows(report),
         style=style,
         script=script,
         style_digest=_digest(style),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pixelbench.analysis import format as words
 from pixelbench.analysis.comparisons import Compared
-from pixelbench.reports.html.scales import Axis, axis_around
+from pixelbench.reports.html.scales import Scale, axis_around
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _panel(task: str, unit: str, members: list[Compared]) -> Panel:
 
 def _place(members: list[Compared]) -> Callable[[Compared], tuple[float, str, bool, str]]:
     best = {label: min(one.published for one in members if one.label == label) for label in {one.label for one in members}}
-    return lambda one: (best[one.label], one.label, bool(one.aside), one.figure)
+    return lambda one: (best[one.label], one.label, bool(one.context), one.figure)
 
 
 def _extent(one: Compared) -> list[float]:
@@ -66,7 +66,7 @@ def _extent(one: Compared) -> list[float]:
     return values if one.measured is None else [*values, one.measured]
 
 
-def _dots(one: Compared, axis: Axis) -> Dots:
+def _dots(one: Compared, axis: Scale) -> Dots:
     band = None if one.band is None else (axis.at(one.published - one.band), axis.at(one.published + one.band))
     interval = None if one.interval is None else (axis.at(one.interval[0]), axis.at(one.interval[1]))
     return Dots(one, axis.at(one.published), band, None if one.measured is None else axis.at(one.measured), interval)

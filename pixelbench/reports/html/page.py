@@ -12,7 +12,7 @@ from pixelbench.reports.html.curves import CurveChart, draw_lines
 from pixelbench.reports.html.dotplot import Panel, panels_of
 from pixelbench.reports.html.pictures import Picture, Pictures
 from pixelbench.reports.html.tables import Grid, grid_of
-from pixelbench.reports.html.variants import Asked, Variant, variant_of
+from pixelbench.reports.html.variants import Reproduction, VariantSection, variant_of
 from pixelbench.reports.maps import MapGroup, map_groups
 from pixelbench.reports.plots import MOST_CURVES
 from pixelbench.reports.report import Report
@@ -32,7 +32,7 @@ class TaskSection:
     order: tuple[tuple[bool, str], ...]
     lessons: tuple[tuple[str, str], ...]
     curves: CurveChart | None
-    variants: tuple[Variant, ...]
+    variants: tuple[VariantSection, ...]
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,13 @@ class _Shown:
     leaking: set[str]
 
 
-def page_of(report: Report, asked: Mapping[str, Asked]) -> Page:
-    """The parts for a report; `asked` as in `write_html`."""
+def page_of(report: Report, reproductions: Mapping[str, Reproduction]) -> Page:
+    """The parts for a report; `reproductions` as in `write_html`."""
     pictures, tasks, axes, shown = Pictures(), [], {}, {}
     for index, table in enumerate(report.tables):
         cells = {cell.label: cell for cell in report.cells if cell.task == table.task}
         shown[table.task] = _shown(index, table, cells, pictures)
-        tasks.append(_task(report, index, table, cells, shown[table.task], pictures, asked))
+        tasks.append(_task(report, index, table, cells, shown[table.task], pictures, reproductions))
     samples = {task.table.task: {one.row.label: one.samples for one in task.variants if one.samples} for task in tasks}
     for one in report.ablations:
         about = shown[one.task]
@@ -113,7 +113,7 @@ def _task(
     cells: dict[str, Cell],
     shown: _Shown,
     pictures: Pictures,
-    asked: Mapping[str, Asked],
+    reproductions: Mapping[str, Reproduction],
 ) -> TaskSection:
     caption = columns.caption(table)
     finished = all(row.status == "done" for row in table.rows)
@@ -123,8 +123,8 @@ def _task(
     for one in report.compared_of(table.task):
         compared.setdefault(one.label, []).append(one)
     lessons = report.lessons_of(table.task)
-    ranked = [row for row in table.rows if row.standing == "ranked"]
-    drawn = [row.label for row in table.rows if row.standing in ("ranked", "told", "bound", "leaking")][:MOST_CURVES]
+    ranked = [row for row in table.rows if row.category == "ranked"]
+    drawn = [row.label for row in table.rows if row.category in ("ranked", "told", "bound", "leaking")][:MOST_CURVES]
     return TaskSection(
         anchor=f"task-{index}-{escape.file_name(table.task)[:40]}",
         table=table,
@@ -143,7 +143,7 @@ def _task(
                 compared.get(row.label, []),
                 shown.groups.get(row.label),
                 pictures,
-                asked,
+                reproductions,
             )
             for row in table.rows
         ),

@@ -9,7 +9,7 @@ _STEPS = (1, 2, 5, 10)
 
 
 @dataclass(frozen=True)
-class Axis:
+class Scale:
     """Values from `low` to `high` along 0 to `length` (100: per cent of the width)."""
 
     low: float
@@ -31,9 +31,9 @@ class Axis:
         return [(self.at(number * step), f"{number * step:,.{decimals}f}") for number in range(first, last + 1)]
 
 
-def axis_around(values: Iterable[float], length: float = 100.0, room: float = 0.08) -> Axis:
+def axis_around(values: Iterable[float], length: float = 100.0, room: float = 0.08) -> Scale:
     """An axis that holds these values (at least one) with some room on both sides."""
     known = list(values)
     low, high = min(known), max(known)
     spare = room * (high - low) or 0.5 * abs(high) or 0.5
-    return Axis(low - spare, high + spare, length)
+    return Scale(low - spare, high + spare, length)

@@ -10,7 +10,7 @@ from pixelbench.reports import columns
 from pixelbench.reports.columns import Column
 
 #: Standings in words, to filter by.
-STANDINGS = {
+CATEGORIES = {
     "ranked": "exact",
     "told": "given the class",
     "bound": "bounds",
@@ -54,10 +54,10 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A row: `standing` as in `tables`, and in words that can be filtered by."""
+class TableLine:
+    """A row: `category` as in `tables`, and in words that can be filtered by."""
 
-    standing: str
+    category: str
     words: str
     fields: tuple[Field, ...]
 
@@ -68,14 +68,14 @@ class Grid:
 
     caption: str
     headings: tuple[Heading, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[TableLine, ...]
     foot: tuple[str, ...]
 
     @property
-    def standings(self) -> list[tuple[str, str]]:
+    def categories(self) -> list[tuple[str, str]]:
         """The standings that it has, with their words, to choose from."""
-        present = {line.standing for line in self.lines}
-        return [(name, said) for name, said in STANDINGS.items() if name in present]
+        present = {line.category for line in self.lines}
+        return [(name, said) for name, said in CATEGORIES.items() if name in present]
 
 
 def grid_of(caption: str, table: TaskTable, chosen: list[Column], anchors: dict[str, str]) -> Grid:
@@ -88,7 +88,9 @@ def grid_of(caption: str, table: TaskTable, chosen: list[Column], anchors: dict[
         anchors: label of a variant → id of its section.
     """
     headings = tuple(Heading(column.title, column.right) for column in chosen)
-    lines = [Line(row.standing, STANDINGS[row.standing], tuple(_field(column, row, anchors) for column in chosen)) for row in table.rows]
+    lines = [
+        TableLine(row.category, CATEGORIES[row.category], tuple(_field(column, row, anchors) for column in chosen)) for row in table.rows
+    ]
     foot = tuple(column.real(table) for column in chosen)
     return Grid(caption, headings, tuple(lines), foot if table.measured else ())
 
@@ -116,13 +118,13 @@ def _parts(column: Column, row: Row) -> tuple[str, str]:
         text, _, unit = text.rpartition(" ")
         note = "; ".join(part for part in (unit, note) if part)
     if column is columns.SCORE:
-        said = "not causal" if row.standing == "leaking" else words.estimated(row)
+        said = "not causal" if row.category == "leaking" else words.estimated(row)
         note = "; ".join(part for part in (said, note) if part)
     return text, note
 
 
 def _order(column: Column, row: Row, text: str) -> str:
-    if row.standing == "leaking" and column.title in _LIKELIHOODS:
+    if row.category == "leaking" and column.title in _LIKELIHOODS:
         return ""
     if column.title in _EXACT:
         value = _EXACT[column.title](row)
@@ -134,7 +136,7 @@ def _order(column: Column, row: Row, text: str) -> str:
 
 
 def _mark(column: Column, row: Row) -> str:
-    if column is columns.SCORE and row.standing == "leaking":
+    if column is columns.SCORE and row.category == "leaking":
         return "struck"
     if column is columns.CAUSAL and row.causal == "leaky":
         return "leak"

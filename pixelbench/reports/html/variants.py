@@ -19,7 +19,7 @@ from pixelbench.store.record import Provenance
 
 
 @dataclass(frozen=True)
-class Asked:
+class Reproduction:
     """What a suite says of a run: the `command` that makes it again but for its `--seeds`, what the paper leaves unsaid and the suite has
     `assumed`, and its `deviations` from the paper."""
 
@@ -45,7 +45,7 @@ class SeedLine:
 
 
 @dataclass(frozen=True)
-class Variant:
+class VariantSection:
     """What the section shows. `anchor` is its id. Of several seeds, pictures and curve are the lowest's that has them. `settings`, `recipe`
     and `protocol` are lines of names and values. `latents`: on their warm-up, empty without any. `caveat`: of `assumed` and `deviations`,
     if they are of another budget."""
@@ -77,8 +77,8 @@ def variant_of(
     compared: Iterable[Compared],
     group: tuple[MapGroup, Picture | None] | None,
     pictures: Pictures,
-    asked: Mapping[str, Asked],
-) -> Variant:
+    reproductions: Mapping[str, Reproduction],
+) -> VariantSection:
     """The section of a cell.
 
     Args:
@@ -87,11 +87,11 @@ def variant_of(
         compared: what was published of it.
         group: what its network sees, and the drawing of it; None where no certificate says.
         pictures: gets its sample grid.
-        asked: run key → what a suite says of the run, where one is known.
+        reproductions: run key → what a suite says of the run, where one is known.
     """
     first = cell.runs[0].record
     shown = next((run for run in cell.runs if run.stored.artifact(SAMPLES)), cell.runs[0])
-    return Variant(
+    return VariantSection(
         anchor=anchor,
         row=row,
         compared=tuple(compared),
@@ -106,9 +106,9 @@ def variant_of(
         recipe=_listing(first.spec.recipe),
         protocol=_listing({"budget": first.budget.name, "updates": first.budget.updates, **first.spec.evaluation}),
         seeds=tuple(_seed(run) for run in cell.runs),
-        commands=_with_seeds(cell, asked),
-        assumed=_said(asked[run.key].assumed for run in cell.runs if run.key in asked),
-        deviations=_said(asked[run.key].deviations for run in cell.runs if run.key in asked),
+        commands=_with_seeds(cell, reproductions),
+        assumed=_said(reproductions[run.key].assumed for run in cell.runs if run.key in reproductions),
+        deviations=_said(reproductions[run.key].deviations for run in cell.runs if run.key in reproductions),
         caveat=_caveat(first.budget.name),
     )
 
@@ -123,12 +123,12 @@ def _said(remarks: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(said for of_run in remarks for said in of_run))
 
 
-def _with_seeds(cell: Cell, asked: Mapping[str, Asked]) -> tuple[str, ...]:
+def _with_seeds(cell: Cell, reproductions: Mapping[str, Reproduction]) -> tuple[str, ...]:
     """Each command once, with all seeds that it is for."""
     seeds: dict[str, list[int]] = {}
     for run in cell.runs:
-        if run.key in asked:
-            seeds.setdefault(asked[run.key].command, []).append(run.seed)
+        if run.key in reproductions:
+            seeds.setdefault(reproductions[run.key].command, []).append(run.seed)
     return tuple(f"{command} --seeds {','.join(map(str, numbers))}" for command, numbers in seeds.items())
 
 

@@ -40,14 +40,14 @@ function makeFilterable(controls) {
   const rows = [...table.tBodies[0].rows].map((row) => [row, row.textContent.toLowerCase()]);
   const filter = () => {
     const wanted = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const standing = select ? select.value : "";
+    const category = select ? select.value : "";
     let shown = 0;
     for (const [row, text] of rows) {
-      const fits = (!standing || row.dataset.standing === standing) && wanted.every((word) => text.includes(word));
+      const fits = (!category || row.dataset.category === category) && wanted.every((word) => text.includes(word));
       row.hidden = !fits;
       shown += fits;
     }
-    const cut = !whole && !wanted.length && !standing;
+    const cut = !whole && !wanted.length && !category;
     table.classList.toggle("limited", cut);
     if (cut) shown = Number(more.dataset.shown);
     count.textContent = shown === rows.length ? `${shown} rows` : `${shown} of ${rows.length} rows`;

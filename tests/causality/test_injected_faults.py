@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from faulty import RowAttention
+from injected import FAULTS, GAPS, Fault, Gap
 from nets import LEVELS, Extra, Transposed, at_border, smaller_of_next_two
-from planted import FAULTS, GAPS, Fault, Gap
 
 from pixelbench.causality import CausalityReport, check_causality
 from pixelbench.causality.analysis.summary import summarise
