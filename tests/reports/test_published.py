@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from paper_runs import MNIST, add_nats, figure, paper_spec
-from record_factory import add_run, add_spec, folder_of, record_of, rewrite
+from tests.support.paper_runs import MNIST, add_nats, figure, paper_spec
+from tests.support.record_factory import add_run, add_spec, folder_of, record_of, rewrite
 
 import pixelbench
 from pixelbench.errors import UserError
@@ -88,7 +88,7 @@ def test_the_shipped_figures_are_about_the_rows_of_the_shipped_suite(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("requested", "said"),
     [
         ({"settings": {"layers": 3}}, "layers 3 instead of 7"),
         ({"settings": {"layers": 3, "maps": 99}}, "layers 3 instead of 7, maps 99 instead of 16"),
@@ -149,7 +149,7 @@ def test_a_budget_that_is_called_paper_and_is_not_is_no_paper(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("asked", "name", "said"),
+    ("requested", "name", "said"),
     [
         ({"budget": "cpu"}, "incomplete", "budget cpu instead of paper"),
         ({"budget": "short"}, "incomplete", "only 1,000 images of the split"),
