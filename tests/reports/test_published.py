@@ -88,7 +88,7 @@ def test_the_shipped_figures_are_about_the_rows_of_the_shipped_suite(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("requested", "said"),
     [
         ({"settings": {"layers": 3}}, "layers 3 instead of 7"),
         ({"settings": {"layers": 3, "maps": 99}}, "layers 3 instead of 7, maps 99 instead of 16"),
