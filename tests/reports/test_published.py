@@ -149,7 +149,7 @@ def test_a_budget_that_is_called_paper_and_is_not_is_no_paper(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("asked", "name", "said"),
+    ("requested", "name", "said"),
     [
         ({"budget": "cpu"}, "incomplete", "budget cpu instead of paper"),
         ({"budget": "short"}, "incomplete", "only 1,000 images of the split"),
