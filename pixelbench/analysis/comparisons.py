@@ -21,6 +21,9 @@ SIGNS = {
     "no figure": "–",
 }
 
+#: Verdicts that say how measurement and figure stand to each other; the others say why they do not yet.
+DECIDED = ("reproduced", "better", "worse")
+
 #: What is shown beside the papers' own numbers and not judged.
 CONTEXTS = {"reproduction": "a third party's reproduction", "context": "quoted for context"}
 

@@ -31,6 +31,8 @@ def write_markdown(report: Report, out: Path | None = None) -> Path:
     parts = ["# PixelBench report"]
     if not report.tables:
         parts.append("No runs are stored here yet.")
+    if report.decided:
+        parts += ["## Published figures that these runs decide", decided_table(report)]
     for table in report.tables:
         parts += _task(report, table, path.parent)
     failed = [(run, error) for cell in report.cells for run in cell.runs if (error := run.record.error)]
@@ -50,6 +52,27 @@ def result_table(table: TaskTable, chosen: list[columns.Column]) -> str:
     if table.measured:
         rows.append([f"*{text}*" if (text := escape.text(column.real(table))) else "" for column in chosen])
     return escape.table([escape.text(column.title) for column in chosen], [column.right for column in chosen], rows)
+
+
+def decided_table(report: Report) -> str:
+    """The published figures on which a verdict has fallen, as a Markdown table."""
+    titles = ("task", "variant", "measured", "90 % interval", "published", "difference", "verdict")
+    right = (False, False, True, True, True, True, False)
+    return escape.table([escape.text(title) for title in titles], list(right), [_decided(one) for one in report.decided])
+
+
+def _decided(one: Compared) -> list[str]:
+    low, high = one.interval or (one.measured, one.measured)
+    source = one.paper if one.verified else f"{one.paper}; from memory"
+    texts = (
+        one.task,
+        one.label,
+        f"{words.AT_MOST if one.measured_bound else ''}{words.in_unit(one.measured or 0.0, one.unit)} {one.unit}",
+        f"{words.in_unit(low or 0.0, one.unit)} to {words.in_unit(high or 0.0, one.unit)}",
+        f"{words.AT_MOST if one.bound else ''}{one.printed} ({source})",
+        "" if one.difference is None else words.distance(one.difference, one.unit),
+    )
+    return [*map(escape.text, texts), f"{one.sign} **{escape.text(one.verdict)}**"]
 
 
 def _cell(column: columns.Column, row: Row) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelbench.analysis.ablations import TaskAblation, find_ablations
-from pixelbench.analysis.comparisons import Compared, comparisons_of
+from pixelbench.analysis.comparisons import DECIDED, Compared, comparisons_of
 from pixelbench.analysis.lessons import Lesson, find_lessons
 from pixelbench.analysis.ordering import OrderedPair, expected_order
 from pixelbench.analysis.tables import TaskTable, build_tables
@@ -49,6 +49,12 @@ class Report:
     def compared_of(self, task: str) -> list[Compared]:
         """The published figures about a task's variants, those of one variant after each other, its foremost first."""
         return [one for one in self.compared if one.task == task]
+
+    @property
+    def decided(self) -> list[Compared]:
+        """The published figures on which a verdict has fallen, task by task, the lowest measurement first."""
+        fallen = [one for one in self.compared if one.verdict in DECIDED and one.measured is not None]
+        return sorted(fallen, key=lambda one: (one.task, one.measured))
 
     def order_of(self, task: str) -> list[OrderedPair]:
         """The pairs of the expected order on a task."""

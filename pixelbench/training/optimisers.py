@@ -15,13 +15,13 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(
             parameters, recipe.learning_rate, c["alpha"], c["epsilon"], weight_decay=c["weight_decay"], momentum=c["momentum"]
         )
+    # Fused takes a sixth of the time, on the CPU alone. It reads weights and sums as they lie in memory, and where weights are channels
+    # last, sums from a checkpoint lie otherwise. It rounds in its own way, too: no run of a family with such weights is to change.
+    fused = all(weight.device.type == "cpu" and weight.dim() < 4 for weight in parameters)
     if recipe.optimiser == "adagrad":
-        # Fused takes a sixth of the time, on the CPU alone. It reads weights and sums as they lie in memory, and where weights are channels
-        # last, sums from a checkpoint lie otherwise.
-        fused = all(weight.device.type == "cpu" and weight.dim() < 4 for weight in parameters)
         return torch.optim.Adagrad(parameters, recipe.learning_rate, weight_decay=c["weight_decay"], eps=c["epsilon"], fused=fused)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
-    return kind(parameters, recipe.learning_rate, (c["beta1"], c["beta2"]), c["epsilon"], c["weight_decay"])
+    return kind(parameters, recipe.learning_rate, (c["beta1"], c["beta2"]), c["epsilon"], c["weight_decay"], fused=fused or None)
 
 
 def learning_rate(recipe: Recipe, update: int, updates: int) -> float:

@@ -36,6 +36,17 @@ def test_training_step(benchmark, family: str):
     assert trainer.update in (1, 4)  # one round where tests run side by side, since times mean nothing there
 
 
+@pytest.mark.parametrize("family", ["row-lstm", "diagonal-bilstm"])
+def test_training_step_of_a_recurrence(benchmark, family: str):
+    """`against.py` holds it against another checkout, at the sizes of the paper."""
+    torch.manual_seed(0)
+    images = torch.randint(2, (32, 1, 28, 28), dtype=torch.uint8)
+    model = create_model(family, channels=1, height=28, width=28, levels=2, maps=16, layers=1, head_maps=32, skip=True, head="bernoulli")
+    trainer = Trainer(model, images, images[:1], Recipe(optimiser="rmsprop", batch=16, precision="fp32"), Plan(1000, 0))
+    benchmark.pedantic(trainer._step, **ROUNDS)
+    assert trainer.update in (1, 4)
+
+
 @pytest.mark.parametrize("family", SEQUENCES)
 def test_training_step_of_a_sequence(benchmark, family: str):
     """On images of 28x28; `multiply_adds` a step, and `product_rate`, so many a second of a plain matrix product, make it a share."""

@@ -123,6 +123,7 @@ def record_of(
             ),
             "causality": _causality(causal, trained_positions if done else None),
             "error": error,
+            "selected_update": updates if done and spec.recipe.get("select") == "best-validation" else None,
             "request": Request("run", "quick", spec.task["name"], spec.budget),
             **fields,
         }

@@ -120,8 +120,8 @@ def test_readme_without_markers_is_left_alone(tmp_path: Path) -> None:
 
 def test_readme_of_this_repository_is_current() -> None:
     readme = ROOT / "README.md"
-    assert readme.read_text(encoding="utf-8") == updated(readme, ROOT / "results"), (
-        "run `python -m pixelbench.reports.readme README.md results`"
+    assert readme.read_text(encoding="utf-8") == updated(readme, ROOT / "results", "quick"), (
+        "run `python -m pixelbench.reports.readme README.md results quick`"
     )
 
 

@@ -16,6 +16,9 @@ from pixelbench.errors import UserError
 from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, compare_with_published, primary
 from pixelbench.published.figures import Figure, load_figures
 from pixelbench.published.verdicts import Verdict
+from pixelbench.reports.markdown import write_markdown
+from pixelbench.reports.readme import readme_table
+from pixelbench.reports.report import build_report
 from pixelbench.store.cells import cells_of, load_runs
 from pixelbench.store.frame import load_results
 from pixelbench.store.record import Causality, Provenance, Record
@@ -53,6 +56,21 @@ def test_three_seeds_inside_the_band_reproduce_a_figure_in_its_own_unit(tmp_path
     assert "the mean of 3 seeds (seeds 0 to 2)" in found.verdict.sentence
 
 
+def test_pages_open_with_what_is_decided(tmp_path: Path) -> None:
+    """And with nothing that is not: too few seeds, or a leak."""
+    add_nats(tmp_path, *GOOD)
+    report = build_report(tmp_path)
+    assert [(one.label, one.verdict) for one in report.decided] == [("pixelcnn", "reproduced")]
+    opening = write_markdown(report).read_text(encoding="utf-8").split("## mnist-fixed")[0]
+    assert "✓ **reproduced**" in opening
+    assert "| 81.30 nats/image |" in opening
+    assert readme_table(tmp_path).startswith("Published figures that these runs decide:")
+    few = tmp_path / "few"
+    add_nats(few, *GOOD[:2])
+    assert not build_report(few).decided
+    assert "decide" not in readme_table(few)
+
+
 def test_what_is_measured_is_the_mean(tmp_path: Path) -> None:
     """Not the median, nor the best."""
     add_nats(tmp_path, 81.0, 81.1, 82.2)
@@ -74,9 +92,9 @@ def test_the_shipped_figures_are_about_the_rows_of_the_shipped_suite(tmp_path: P
     [
         ({"settings": {"layers": 3}}, "layers 3 instead of 7"),
         ({"settings": {"layers": 3, "maps": 99}}, "layers 3 instead of 7, maps 99 instead of 16"),
-        ({"recipe": {"learning_rate": 0.002}}, "learning_rate 0.002 instead of 0.001"),
-        ({"recipe": {"constants": {"alpha": 0.95, "epsilon": 1e-8, "momentum": 0.0, "weight_decay": 0.0}}}, "constants.alpha 0.95 in"),
-        ({"updates": 120}, "updates 120 instead of 200000"),
+        ({"recipe": {"learning_rate": 0.002}}, "learning_rate 0.002 instead of 0.004"),
+        ({"recipe": {"constants": {"beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8, "weight_decay": 0.01}}}, "constants.beta2 0.95 in"),
+        ({"updates": 120}, "updates 120 instead of 31200"),
         ({"evaluation": {"samples": 63}}, "samples 63 instead of 64"),
         ({"model_version": 9}, "model_version 9 instead of 1"),
     ],

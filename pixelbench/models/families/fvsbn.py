@@ -12,10 +12,10 @@ and Murray (2011), who call it FVSBN.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models.heads import outside_autocast
+from pixelbench.models.layers.masked import masked_product
 from pixelbench.models.layers.sequence import SequenceModel
 from pixelbench.models.settings.predecessors import FVSBNSettings
 
@@ -34,7 +34,8 @@ class FVSBN(SequenceModel):
         nn.init.uniform_(self.weight, -_START, _START)
 
     def logits(self, bits: Tensor) -> Tensor:
-        return outside_autocast(F.linear, bits, self.weight.tril(-1), self.bias)
+        places = torch.arange(self.size, device=bits.device)
+        return outside_autocast(masked_product, bits, self.weight, places - 1, places) + self.bias
 
     def steps(self, batch: int) -> "FVSBNSteps":
         return FVSBNSteps(self, batch)

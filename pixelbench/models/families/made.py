@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from pixelbench.models.heads import outside_autocast
 from pixelbench.models.layers.causal import initialise
+from pixelbench.models.layers.masked import masked_product
 from pixelbench.models.layers.mixing import MixedSteps, mixed_log_prob, mixed_logits
 from pixelbench.models.layers.sequence import SequenceModel, Steps
 from pixelbench.models.settings.predecessors import MADESettings
@@ -62,13 +63,13 @@ class MADE(SequenceModel):
 
     def net(self, k: int, bits: Tensor) -> Tensor:
         """Logits (B, D) by the k-th mask alone."""
-        x, before = bits, torch.arange(1, self.size + 1, device=bits.device)
-        for weight, bias, degrees in zip(self.weights, self.biases, self.degrees[k], strict=False):
-            x = F.relu(F.linear(x, _masked(weight, degrees[:, None] >= before), bias))
-            before = degrees
         places = torch.arange(1, self.size + 1, device=bits.device)
-        logits = outside_autocast(F.linear, x, _masked(self.weights[-1], places[:, None] > before), self.bias)
-        return logits if self.direct is None else logits + outside_autocast(F.linear, bits, self.direct.tril(-1))
+        x, before = bits, places
+        for weight, bias, degrees in zip(self.weights, self.biases, self.degrees[k], strict=False):
+            x = F.relu(masked_product(x, weight, degrees, before) + bias)
+            before = degrees
+        logits = outside_autocast(masked_product, x, self.weights[-1], places - 1, before) + self.bias
+        return logits if self.direct is None else logits + outside_autocast(masked_product, bits, self.direct, places - 1, places)
 
     def logits(self, bits: Tensor) -> Tensor:
         if self.settings.masks == 1:
@@ -127,10 +128,6 @@ class MADESteps:
             for layer, by_degree in enumerate(self.units[k]):
                 units = by_degree[self.step]
                 sums[layer + 1] += F.relu(sums[layer][:, units]) @ model.weights[layer + 1][:, units].T
-
-
-def _masked(weight: Tensor, mask: Tensor) -> Tensor:
-    return weight * mask.to(weight.dtype)  # twice as fast as `where`
 
 
 def _by_degree(degrees: Tensor, size: int) -> list[Tensor]:

@@ -16,7 +16,7 @@ Residual connections are `residual = true`, the paper's layer-to-output connecti
 Bernoulli on binary images.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import cast
 
@@ -110,8 +110,7 @@ class PixelRNN(AutoregressiveModel):
             h = layer(h)
             reached.append(h)
         if self.skips is not None:
-            parts = [pointwise_product(layer, x) for layer, x in zip(cast("list[CausalConv2d]", self.skips.layers), reached, strict=True)]
-            h = torch.stack(parts).sum(0)
+            h = _sum(pointwise_product(layer, x) for layer, x in zip(cast("list[CausalConv2d]", self.skips.layers), reached, strict=True))
         h = F.relu(pointwise_product(self.head.mix, F.relu(h)))
         return self.output.raw(outside_autocast(partial(pointwise_product, self.head.out), h))
 
@@ -164,6 +163,15 @@ def pointwise_product(layer: CausalConv2d, x: Tensor) -> Tensor:
     weight = (layer.weight * layer.mask)[:, :, 0, 0]
     product = torch.addmm(layer.bias[:, None], weight, maps_first(x).flatten(1))
     return product.view(-1, *x.shape[2:], len(x)).permute(3, 0, 1, 2)
+
+
+def _sum(parts: Iterable[Tensor]) -> Tensor:
+    """One after another, without a piece of memory for all; those of low precision in float32, rounded once."""
+    first, *others = parts
+    total = first.to(torch.promote_types(first.dtype, torch.float32))
+    for part in others:
+        total = total + part
+    return total.to(first.dtype)
 
 
 def lstm(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

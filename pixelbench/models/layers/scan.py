@@ -64,7 +64,7 @@ class _Scan(torch.autograd.Function):
     def forward(ctx: Any, *arguments: Any) -> Tensor:
         *tensors, walk = arguments
         inputs, weights, state, first_hidden, first_cell = tensors
-        low = _precision_of_products(inputs)
+        low = precision_of_products(inputs)
         inputs, weights, state = inputs.flatten(2).to(low), weights.to(low), state.to(low)
         hidden, *kept = _forwards(inputs, weights, state, first_hidden, first_cell, *_numbers(walk))
         ctx.walk, ctx.kinds = walk, [tensor.dtype for tensor in tensors]
@@ -77,7 +77,7 @@ class _Scan(torch.autograd.Function):
         inputs, weights, state, gates, read, cells, squashed = ctx.saved_tensors
         by_gates, by_state, *by_initial = _backwards(grad, state, gates, read, cells, squashed, *_numbers(ctx.walk))
         by_inputs = torch.bmm(weights, by_gates).unflatten(2, (-1, grad.shape[3])) if ctx.needs_input_grad[0] else None
-        found = (by_inputs, torch.bmm(by_gates, inputs.mT).mT, by_state, *by_initial)
+        found = (by_inputs, torch.bmm(inputs, by_gates.mT), by_state, *by_initial)
         return *(None if by is None else by.to(kind) for by, kind in zip(found, ctx.kinds, strict=True)), None
 
 
@@ -214,7 +214,7 @@ def _walk(steps: Sequence[int], slots: int, initial: Sequence[int], taps: int, o
     return Walk(tuple(zip(steps[::3], steps[1::3], steps[2::3], strict=True)), slots, tuple(initial), taps, own)
 
 
-def _precision_of_products(x: Tensor) -> torch.dtype:
+def precision_of_products(x: Tensor) -> torch.dtype:
     """As autocast has it for matrix products."""
     kind = x.device.type
     casts = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind) and x.dtype != torch.float64

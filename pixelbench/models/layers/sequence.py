@@ -64,11 +64,13 @@ class SequenceModel(AutoregressiveModel):
 
     def in_order(self, images: Tensor) -> Tensor:
         """(B, C, H, W) → (B, D) in the model's order, as whole numbers."""
-        return images.permute(0, 2, 3, 1).flatten(1)[:, self.places]
+        sequence = images.permute(0, 2, 3, 1).flatten(1)
+        return sequence if self.raster else sequence[:, self.places]
 
     def as_images(self, sequence: Tensor) -> Tensor:
         """The inverse of `bits`."""
-        return sequence[:, self.places.argsort()].unflatten(1, (self.height, self.width, self.channels)).permute(0, 3, 1, 2)
+        sequence = sequence if self.raster else sequence[:, self.places.argsort()]
+        return sequence.unflatten(1, (self.height, self.width, self.channels)).permute(0, 3, 1, 2)
 
     @property
     def precision(self) -> torch.dtype:

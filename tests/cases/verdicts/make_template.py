@@ -29,6 +29,7 @@ def record(spec, nats):
         causality=Causality("complete", 0.0, 1e-10, None, (), "all 784 sub-pixels", 16),
         samples=Samples(SAMPLE, 64, SAMPLE, "cached", 1.0),
         cost=Cost(40_000.0, 39_000.0, 900.0, 4 * 10**9, 1_200_000, spec.updates, images),
+        selected_update=spec.updates,
         provenance=Provenance("NVIDIA H100 80GB HBM3", "9" * 64, "0" * 40, False, VERSIONS, 1, "fp32", True),
     )
     document = json.loads(json.dumps(to_document(made)))
