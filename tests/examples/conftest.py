@@ -1,6 +1,7 @@
 """A place where packages of other people are installed."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,17 @@ sys.path.append(str(Path(__file__).parent))
 
 from installed import Site  # type: ignore[import-not-found]
 
+from tests.support.warm import Warm, warm
+
+
+@pytest.fixture(scope="session")
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """What the commands of all tests are forked from."""
+    with warm(tmp_path_factory.mktemp("interpreter")) as started:
+        yield started
+
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path, interpreter: Warm) -> Site:
     """Nothing is installed in it yet."""
-    for name in ("packages", "work"):
-        (tmp_path / name).mkdir()
-    return Site(tmp_path / "packages", tmp_path / "work")
+    return Site.empty(tmp_path, interpreter)

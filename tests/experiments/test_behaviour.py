@@ -155,7 +155,7 @@ def take_columns_first(patch: Patch) -> None:
 def validate_the_last_weights(patch: Patch) -> None:
     validate = Trainer._validate
 
-    def other(self: Trainer) -> float:
+    def other(self: Trainer) -> float | None:
         ema, self.ema = self.ema, None
         found = validate(self)
         self.ema = ema
