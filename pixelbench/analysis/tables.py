@@ -64,7 +64,8 @@ class Row:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, the statistics beside the others; `category` is called `standing` there."""
-        values = dataclasses.asdict(self) | {"published": None if self.published is None else self.published.as_dict()}
+        published = None if self.published is None else self.published.as_dict()
+        values: dict[str, Any] = dataclasses.asdict(self) | {"published": published}
         statistics: dict[str, Any] = values.pop("statistics")
         return statistics | {"standing" if name == "category" else name: value for name, value in values.items()}
 

@@ -207,7 +207,7 @@ def test_other_code_is_unverified_until_somebody_has_looked_what_it_computes(tmp
     store, spec = tmp_path / "runs", tiny_plan(tmp_path, [0]).cells[0].spec
     end(store, spec, behaviour=made_up_fingerprint(1.0))
     assert states(tiny_plan(tmp_path, [0])) == [("stored", False)]
-    for module in ("closure", "staleness"):
+    for module in ("code_digest", "verify.staleness"):
         monkeypatch.setattr(f"pixelbench.experiments.{module}.code_digest", lambda family: "f" * 64)
     assert states(tiny_plan(tmp_path, [0])) == [("unverified", False)]
     for number, state in ((1.0, "stored"), (2.0, "stale")):
