@@ -13,6 +13,8 @@ from pixelbench.suites.specs import specs_of
 from pixelbench.training.recipe import Recipe
 from tests.support.suite_file import TEXT, write_suite
 
+pytestmark = pytest.mark.quick
+
 
 @dataclass(frozen=True)
 class _Newer(Recipe):

@@ -10,6 +10,8 @@ from pixelbench.causality.analysis.diagnosis_texts import SENTENCES
 from pixelbench.causality.analysis.summary import summarise
 from tests.causality.handmade import METHOD, evidence_of, map_where, raster, report_on
 
+pytestmark = pytest.mark.quick
+
 
 def names(report: CausalityReport) -> list[str]:
     return [diagnosis.name for diagnosis in report.diagnosis]

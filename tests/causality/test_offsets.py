@@ -6,6 +6,8 @@ import pytest
 from pixelbench.causality.analysis.offsets import pair_keys, tally
 from tests.causality.handmade import evidence_of
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 4), (3, 4, 2), (2, 1, 5)])
 @pytest.mark.parametrize("share", [1.0, 0.4])

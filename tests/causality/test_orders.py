@@ -10,6 +10,8 @@ from pixelbench.causality.analysis.orders import find_order
 from pixelbench.causality.report import Place
 from tests.causality.handmade import map_where, raster
 
+pytestmark = pytest.mark.quick
+
 SHAPE = (3, 4, 5)
 
 ORDERS: dict[str, Callable[[Place], tuple[int, ...]]] = {

@@ -7,6 +7,8 @@ import pytest
 from tests.cli.cli_stores import Pixelbench, only_json
 from tests.support.record_factory import add_run
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def stores(tmp_path: Path) -> Path:

@@ -8,6 +8,8 @@ from pixelbench.data.folder import VARIABLE
 from pixelbench.store.spec import RunSpec
 from tests.cli.cli_stores import Pixelbench, only_json, store_run
 
+pytestmark = pytest.mark.quick
+
 
 def test_resolved_is_a_table_a_run_with_what_is_assumed(pixelbench: Pixelbench) -> None:
     code, out, _ = pixelbench("show", "paper", "--resolved", "--only", "cifar10/pixelcnn")

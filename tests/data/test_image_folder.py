@@ -16,6 +16,8 @@ from pixelbench.data.task import Task, data_digest
 from pixelbench.errors import UserError
 from tests.support.image_files import forget, numbered, pixels, usual, write
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -23,6 +23,8 @@ from tests.support.fingerprints import made_up_fingerprint
 from tests.support.record_factory import as_schema_1, nats_around, nats_file, rewrite
 from tests.support.suite_file import TEXT, tiny_plan, write_suite
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Suite:

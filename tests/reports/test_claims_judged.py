@@ -19,6 +19,8 @@ from pixelbench.suites.specs import specs_of
 from tests.support.record_factory import add_spec
 from tests.support.suite_file import TEXT, write_suite
 
+pytestmark = pytest.mark.quick
+
 CLAIM = """
 [[claim]]
 task = "digits"

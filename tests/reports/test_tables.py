@@ -21,6 +21,8 @@ from pixelbench.store.record import Causality, Likelihood, Record
 from pixelbench.units import bits_to_nats
 from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds, folder_of, rewrite
 
+pytestmark = pytest.mark.quick
+
 
 def only_table(report: Report) -> TaskTable:
     (table,) = report.tables

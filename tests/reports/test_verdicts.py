@@ -10,6 +10,8 @@ from pixelbench.published.facts import Measured, PublishedValue, seed_list
 from pixelbench.published.verdicts import judge
 from pixelbench.units import bits_to_nats, nats_to_bits
 
+pytestmark = pytest.mark.quick
+
 #: PixelCNN on fixed binarised MNIST, PixelRNN Table 4.
 FIGURE = PublishedValue(81.30, "81.30", "nats/image", 0.505, "exact", False, "test", "mnist-fixed", "fixed")
 #: Three seeds around the published value, everything as it should be.

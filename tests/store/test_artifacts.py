@@ -18,6 +18,8 @@ from tests.support.certificate_factory import certificate, certificate_file
 from tests.support.damaged_files import CERTIFICATES, CURVES, GOOD, HEADER, NATS_FILES
 from tests.support.record_factory import add_run, add_seeds, as_schema_1, folder_of, nats_file, rewrite
 
+pytestmark = pytest.mark.quick
+
 
 def fault(path: Path, blob: bytes) -> str:
     path.write_bytes(blob)

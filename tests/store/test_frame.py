@@ -12,6 +12,8 @@ from pixelbench.store.record import Diagnosis
 from pixelbench.store.record_file import run_folder, write_record
 from tests.support.record_factory import add_run, add_seeds, ask, folder_of, record_of, rewrite
 
+pytestmark = pytest.mark.quick
+
 
 def test_frame_is_tidy(tmp_path: Path) -> None:
     found = (Diagnosis("black-samples", "s"), Diagnosis("uncoordinated-colours", "s"))

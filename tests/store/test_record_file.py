@@ -34,6 +34,8 @@ from tests.support.record_factory import (
     rewrite,
 )
 
+pytestmark = pytest.mark.quick
+
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _NUMBER = st.floats(0, 1e300, allow_nan=False)
 _JSON = st.recursive(

@@ -9,6 +9,8 @@ from pixelbench.store.record_file import read_record, run_folder
 from pixelbench.store.scan import require_store, scan
 from tests.support.record_factory import add_run, add_seeds, ask, folder_of
 
+pytestmark = pytest.mark.quick
+
 
 def test_a_run_lies_where_its_spec_says_and_is_found_there(tmp_path: Path) -> None:
     record = add_run(tmp_path, "pixelcnn", 1.0)

@@ -11,6 +11,8 @@ from pixelbench.suites.schema import Claim
 from pixelbench.suites.specs import specs_of
 from tests.support.suite_file import TEXT, write_suite
 
+pytestmark = pytest.mark.quick
+
 CLAIM = """
 [[claim]]
 task = "digits"

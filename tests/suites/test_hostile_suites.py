@@ -12,6 +12,8 @@ from pixelbench.suites.specs import specs_of
 from pixelbench.suites.validation import MOST_CELLS
 from tests.support.suite_file import TEXT, write_suite
 
+pytestmark = pytest.mark.quick
+
 
 def complaint(folder: Path, text: str) -> str:
     with pytest.raises(UserError) as caught:

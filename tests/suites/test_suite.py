@@ -17,6 +17,8 @@ from pixelbench.suites.resolve import pairs, resolve
 from pixelbench.suites.specs import specs_of
 from tests.support.suite_file import TEXT, write_suite
 
+pytestmark = pytest.mark.quick
+
 _FIXED = '[[variant]]\nname = "fixed"\nfamily = "gated-pixelcnn"\nsettings = { gates = true }\n'
 
 
