@@ -29,7 +29,7 @@ class Row:
     `bits_per_dim_se` is the standard error over test images, clustered by photograph or form, `spread` the standard deviation over seeds.
     `behind` is the paired difference to the best ranked variant, positive where this one needs more bits. `estimator` is `exact`, `elbo`,
     `iwae-K` or `code-length`; of a bound, bits and nats are at most what stands here. `active_units` of `latent_dimensions` latents differ
-    from image to image, and `kl` nats an image are spent on them. `published`: the foremost figure of a paper about this cell, and what
+    from image to image, and `kl` nats an image are spent on them. `published`: the primary figure of a paper about this cell, and what
     comes of it.
     """
 
@@ -108,7 +108,7 @@ class TaskTable:
 
 
 def build_tables(cells: list[Cell], compared: Iterable[Compared] = ()) -> list[TaskTable]:
-    """Tables of all tasks by name; `compared`: the cells beside published figures, of which each row shows the foremost."""
+    """Tables of all tasks by name; `compared`: the cells beside published figures, of which each row shows the primary one."""
     published, tables = primary_of(compared), []
     for task in sorted({cell.task for cell in cells}):
         members = [cell for cell in cells if cell.task == task]

@@ -1,4 +1,4 @@
-"""What is known of a published figure and of the runs held against it, and why the two may not speak of the same thing."""
+"""A published figure and the runs held against it as plain values, and why the two may not speak of the same thing."""
 
 import re
 from collections.abc import Iterable

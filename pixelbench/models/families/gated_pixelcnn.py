@@ -49,7 +49,7 @@ class GatedPixelCNN(AutoregressiveModel):
         self.leaks_by_design, self.conditional = s.first_layer != "causal", s.condition != "none"
         maps, pixel = colours(s.maps, channels), list(self.encoding.colours)
         self.first = GatedLayer(pixel, maps, s, (height, width), image=True)
-        # The planted fault of lesson (a): the first layer must not have a residual connection, since it would carry the pixel itself.
+        # The leak by design of lesson (a): the first layer must not have a residual connection, since it would carry the pixel itself.
         self.shortcut = None
         if s.first_layer == "residual":
             self.shortcut = CausalConv2d(pixel, maps, 1, above=False, itself=True, conditioning=s.colour_conditioning)

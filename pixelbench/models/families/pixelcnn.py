@@ -43,7 +43,7 @@ class PixelCNN(AutoregressiveModel):
         self.leaks_by_design = s.first_layer != "causal"
         mask_b = s.first_layer == "mask-b"
         self.first = CausalConv2d(pixel, path, s.first_kernel, above=True, itself=mask_b, conditioning=conditioning)
-        # The planted fault of lesson (a): the first layer must not have a residual connection, since it would carry the pixel itself.
+        # The leak by design of lesson (a): the first layer must not have a residual connection, since it would carry the pixel itself.
         self.shortcut = pointwise(pixel, path, conditioning) if s.first_layer == "residual" else None
         self.blocks = nn.ModuleList(ResidualBlock(s, channels) for _ in range(s.layers))
         self.skips = Skips(path, s.layers + 1, conditioning) if s.skip else None
@@ -132,7 +132,7 @@ class IncrementalSkips:
         self.parts.append(part.read(column, colour))
 
     def total(self) -> Tensor:
-        """(B, this colour's maps); the next `add` begins anew."""
+        """(B, this colour's maps); the next `add` begins again."""
         total = torch.stack(self.parts).sum(0)
         self.parts.clear()
         return total
