@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from nets import LEVELS, Net, Normed, WithDropout
 from torch import Tensor, nn
 
 from pixelbench.causality import CausalityReport, Context, check_causality
 from pixelbench.causality.check import measure
 from pixelbench.errors import UserError
+from tests.causality.nets import LEVELS, Net, Normed, WithDropout
 
 #: The nets' own convention; with as many outputs as colours it cannot be found out.
 STATED: dict[str, Any] = {"input": "int", "output": "b k c h w"}

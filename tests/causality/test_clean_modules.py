@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from clean import CLEAN
-from nets import LEVELS
 
 from pixelbench.causality import check_causality
+from tests.causality.clean import CLEAN
+from tests.causality.nets import LEVELS
 
 
 @pytest.mark.parametrize("name", sorted(CLEAN))

@@ -5,7 +5,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from nets import LEVELS, Extra, Net
 from torch import Tensor, nn
 
 from pixelbench.causality.analysis.offsets import tally
@@ -16,6 +15,7 @@ from pixelbench.causality.probing.positions import by_importance
 from pixelbench.causality.probing.probes import Probes
 from pixelbench.causality.probing.raster import flat
 from pixelbench.errors import UserError
+from tests.causality.nets import LEVELS, Extra, Net
 
 
 def test_the_first_positions_are_telling_and_all_come_once() -> None:

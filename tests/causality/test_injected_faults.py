@@ -5,13 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from faulty import RowAttention
-from injected import FAULTS, GAPS, Fault, Gap
-from nets import LEVELS, Extra, Transposed, at_border, smaller_of_next_two
 
 from pixelbench.causality import CausalityReport, check_causality
 from pixelbench.causality.analysis.summary import summarise
 from pixelbench.causality.check import measure
+from tests.causality.faulty import RowAttention
+from tests.causality.injected import FAULTS, GAPS, Fault, Gap
+from tests.causality.nets import LEVELS, Extra, Transposed, at_border, smaller_of_next_two
 
 
 def report_of(net: Fault | Gap, **settings: object) -> CausalityReport:

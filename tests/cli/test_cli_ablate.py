@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_stores import Pixelbench, only_json, store_run
-from record_factory import rewrite  # type: ignore[import-not-found]
 
 from pixelbench.data.folder import VARIABLE
 from pixelbench.experiments.plan import Plan
 from pixelbench.experiments.run.outcome import Outcome
 from pixelbench.store.record import Causality
+from tests.cli.cli_stores import Pixelbench, only_json, store_run
+from tests.support.record_factory import rewrite
 
 LEAK = ("ablate", "first-layer-residual", "--task", "digits", "--device", "cpu")
 

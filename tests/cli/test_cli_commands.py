@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_stores import Pixelbench, only_json, store_run
 
 from pixelbench.data import get_task
 from pixelbench.data.folder import VARIABLE
 from pixelbench.store.record import RunError
 from pixelbench.store.spec import RunSpec
+from tests.cli.cli_stores import Pixelbench, only_json, store_run
 
 ERROR = RunError("ValueError", "the loss is [not] finite", ("line one", "line two"))
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench
 
 from pixelbench.data.folder import VARIABLE
+from tests.cli.cli_stores import Pixelbench
 
 SUITE = """
 name = "both"

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench, only_json, store_run
-from record_factory import rewrite  # type: ignore[import-not-found]
 
 from pixelbench.store.record import Likelihood, Record
 from pixelbench.store.spec import RunSpec
+from tests.cli.cli_stores import Pixelbench, only_json, store_run
+from tests.support.record_factory import rewrite
 
 
 def better_than_it_was(record: Record) -> Record:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench
 
 from pixelbench.cli.options import parse_seeds
+from tests.cli.cli_stores import Pixelbench
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cli_stores import Pixelbench, store_run
 
 from pixelbench.data import get_task
 from pixelbench.store.spec import RunSpec
+from tests.cli.cli_stores import Pixelbench, store_run
 
 
 class Painter:

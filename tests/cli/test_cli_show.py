@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench, only_json, store_run
 
 from pixelbench.data.folder import VARIABLE
 from pixelbench.store.spec import RunSpec
+from tests.cli.cli_stores import Pixelbench, only_json, store_run
 
 
 def test_resolved_is_a_table_a_run_with_what_is_assumed(pixelbench: Pixelbench) -> None:

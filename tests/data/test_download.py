@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from local_server import GIVE_UP, Fault, LocalServer, serving  # type: ignore[import-not-found]
 
 from pixelbench.data import whole
 from pixelbench.data.download import files as module
@@ -21,6 +20,7 @@ from pixelbench.data.download import transfer
 from pixelbench.data.download.files import MIRROR, Remote, download
 from pixelbench.data.download.progress import DownloadStep
 from pixelbench.errors import UserError
+from tests.support.local_server import GIVE_UP, Fault, LocalServer, serving
 
 NAME = "images.bin"
 CONTENT = random.Random(0).randbytes(1 << 20)

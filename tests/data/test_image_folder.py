@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import forget, numbered, pixels, usual, write
 
 from pixelbench.data.folder import VARIABLE as DATA
 from pixelbench.data.prepare.decoded import VARIABLE as CACHE
@@ -15,6 +14,7 @@ from pixelbench.data.prepare.splits import spaced, split_names
 from pixelbench.data.sources.folder_task import folder_task, imagenet_task, prepared_task
 from pixelbench.data.task import Task, data_digest
 from pixelbench.errors import UserError
+from tests.support.image_files import forget, numbered, pixels, usual, write
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import forget, numbered, pixels, usual, write
 from PIL import Image
 
 from pixelbench.data.download.progress import DownloadStep
@@ -20,6 +19,7 @@ from pixelbench.data.prepare.decoded import place, read_manifest
 from pixelbench.data.sources.folder_task import folder_task
 from pixelbench.data.task import data_digest
 from pixelbench.errors import UserError
+from tests.support.image_files import forget, numbered, pixels, usual, write
 
 PROGRAM = Path(__file__).parent / "prepare_folder.py"
 

@@ -1,15 +1,11 @@
 """A place where packages of other people are installed."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent))
-
-from installed import Site  # type: ignore[import-not-found]
-
+from tests.examples.installed import Site
 from tests.support.warm import Warm, warm
 
 

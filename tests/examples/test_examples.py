@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from installed import EXAMPLES, Site  # type: ignore[import-not-found]
 
+from tests.examples.installed import EXAMPLES, Site
 from tests.support.warm import Warm
 
 FAMILY = """

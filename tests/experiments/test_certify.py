@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from quick_run import spec_of
 
 from pixelbench.causality import CausalityReport
 from pixelbench.causality.probing.positions import by_importance
@@ -22,6 +21,7 @@ from pixelbench.experiments.run.execute import execute
 from pixelbench.models.families import Family, get_family
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
+from tests.support.quick_run import spec_of
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from quick_run import comparable, spec_of
 
 from pixelbench.data import get_task, relabel
 from pixelbench.evaluation.likelihood import score, summarise
@@ -28,6 +27,7 @@ from pixelbench.store.record_file import read_record
 from pixelbench.store.scan import StoredRun
 from pixelbench.training import loop
 from pixelbench.training.recipe import Recipe
+from tests.support.quick_run import comparable, spec_of
 
 pytestmark = pytest.mark.usefixtures("present_code")
 

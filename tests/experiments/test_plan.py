@@ -6,10 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ended_run import end
-from fingerprints import made_up_fingerprint
-from record_factory import as_schema_1, nats_around, nats_file, rewrite  # type: ignore[import-not-found]
-from suite_file import TEXT, tiny_plan, write_suite
 
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.experiments.cost import Costs, device_kind
@@ -22,6 +18,10 @@ from pixelbench.store.record_file import read_record, run_folder
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import resolve_precision
+from tests.support.ended_run import end
+from tests.support.fingerprints import made_up_fingerprint
+from tests.support.record_factory import as_schema_1, nats_around, nats_file, rewrite
+from tests.support.suite_file import TEXT, tiny_plan, write_suite
 
 
 @pytest.fixture

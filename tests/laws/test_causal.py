@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from families import GRID, LEAKY, NETWORKS, SEQUENCES, SHAPES, cases, derivatives, tiny, train_a_little
 
 from pixelbench.causality import check_causality
 from pixelbench.causality.check import measure
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.layers.sequence import SequenceModel
+from tests.laws.families import GRID, LEAKY, NETWORKS, SEQUENCES, SHAPES, cases, derivatives, tiny, train_a_little
 
 
 def test_no_leak_anywhere(model: AutoregressiveModel):

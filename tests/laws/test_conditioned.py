@@ -4,13 +4,13 @@ import itertools
 
 import pytest
 import torch
-from families import CONDITIONED, SHAPES, derivatives, random_conditions, random_images, tiny, train_a_little
 
 from pixelbench.causality import check_causality
 from pixelbench.errors import UserError
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import cached_log_probs
+from tests.laws.families import CONDITIONED, SHAPES, derivatives, random_conditions, random_images, tiny, train_a_little
 
 CASES = [(name, shape) for name in CONDITIONED for shape in SHAPES]
 

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 import torch
-from families import CAUSAL, LEAKY, SEQUENCES, SHAPES, cases, random_images, tiny
 from scipy.stats import chisquare
 
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.sampling import cached_log_probs
+from tests.laws.families import CAUSAL, LEAKY, SEQUENCES, SHAPES, cases, random_images, tiny
 
 
 def drawn(model: AutoregressiveModel, n: int = 3, **arguments) -> torch.Tensor:

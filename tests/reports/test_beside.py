@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paper_runs import paper_spec
-from record_factory import add_photos, add_run, add_seeds, add_spec
 from rich.console import Console
 
 from pixelbench.analysis import format as words
@@ -22,6 +20,8 @@ from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import readme_table
 from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.terminal import print_report
+from tests.support.paper_runs import paper_spec
+from tests.support.record_factory import add_photos, add_run, add_seeds, add_spec
 
 #: 87.53 nats of 28x28 pixels in bits/dim.
 BITS = 0.16107

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from record_factory import add_digits, add_photos, add_run, add_seeds
-
 from pixelbench.analysis.lessons import NO_COLOURS, SEES_ITSELF
 from pixelbench.reports.report import build_report
+from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds
 
 RESIDUAL = {"first_layer": "residual"}
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from paper_runs import MNIST, add_nats, figure, paper_spec
-from record_factory import add_run, add_spec, folder_of, record_of, rewrite
+from tests.support.paper_runs import MNIST, add_nats, figure, paper_spec
+from tests.support.record_factory import add_run, add_spec, folder_of, record_of, rewrite
 
 import pixelbench
 from pixelbench.errors import UserError

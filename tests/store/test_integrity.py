@@ -12,8 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from certificate_factory import certificate, certificate_file  # type: ignore[import-not-found]
-from record_factory import (  # type: ignore[import-not-found]
+
+from pixelbench.data.sources.photos import photograph_of
+from pixelbench.evaluation.protocol import Evaluation
+from pixelbench.statistics import clustered_standard_error
+from pixelbench.store.artifacts import CERTIFICATE, NATS, read_nats
+from pixelbench.store.cache import StoreCache
+from pixelbench.store.record import Causality, LatentUse, Likelihood, Record, RunError
+from pixelbench.store.record_file import write_record
+from pixelbench.store.scan import Scan, scan
+from pixelbench.units import bits_per_dim, bits_to_nats
+from tests.support.certificate_factory import certificate, certificate_file
+from tests.support.record_factory import (
     add_digits,
     add_photos,
     add_run,
@@ -25,16 +35,6 @@ from record_factory import (  # type: ignore[import-not-found]
     nats_file,
     rewrite,
 )
-
-from pixelbench.data.sources.photos import photograph_of
-from pixelbench.evaluation.protocol import Evaluation
-from pixelbench.statistics import clustered_standard_error
-from pixelbench.store.artifacts import CERTIFICATE, NATS, read_nats
-from pixelbench.store.cache import StoreCache
-from pixelbench.store.record import Causality, LatentUse, Likelihood, Record, RunError
-from pixelbench.store.record_file import write_record
-from pixelbench.store.scan import Scan, scan
-from pixelbench.units import bits_per_dim, bits_to_nats
 
 ROOT = Path(__file__).parents[2]
 LEAKS = {"causal": "leaky", "expect": "leaky"}

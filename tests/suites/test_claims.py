@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.errors import UserError
 from pixelbench.suites.ablation import load_ablation, on_task
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import Claim
 from pixelbench.suites.specs import specs_of
+from tests.support.suite_file import TEXT, write_suite
 
 CLAIM = """
 [[claim]]

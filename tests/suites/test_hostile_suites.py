@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
@@ -11,6 +10,7 @@ from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import MOST_LETTERS
 from pixelbench.suites.specs import specs_of
 from pixelbench.suites.validation import MOST_CELLS
+from tests.support.suite_file import TEXT, write_suite
 
 
 def complaint(folder: Path, text: str) -> str:

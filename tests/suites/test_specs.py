@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.store.record_file import read_record
@@ -12,6 +11,7 @@ from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import ablation_names, load_suite, suite_names
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import row_specs, specs_of, without_twins
+from tests.support.suite_file import TEXT, write_suite
 
 _RESULTS = Path(__file__).parents[2] / "results"
 #: The keys of the first stored runs; a run is found by its key, so none of these may ever come out different.

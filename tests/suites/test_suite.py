@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.data import get_task
 from pixelbench.errors import UserError, shortened
@@ -16,6 +15,7 @@ from pixelbench.suites import resolve as resolve_module
 from pixelbench.suites.load import load_suite, suite_names
 from pixelbench.suites.resolve import pairs, resolve
 from pixelbench.suites.specs import specs_of
+from tests.support.suite_file import TEXT, write_suite
 
 _FIXED = '[[variant]]\nname = "fixed"\nfamily = "gated-pixelcnn"\nsettings = { gates = true }\n'
 

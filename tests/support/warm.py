@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NoReturn
 
 #: What our commands import sooner or later; what is not installed is left out.
-PACKAGES = """torch torch._dynamo numpy pandas scipy.stats sklearn.datasets PIL.Image matplotlib.figure pydantic jinja2 typer rich.console rich.progress
-safetensors.torch einops filelock pytest"""
+PACKAGES = """torch torch._dynamo numpy pandas scipy.stats sklearn.datasets PIL.Image matplotlib.figure pydantic jinja2 typer rich.console
+rich.progress safetensors.torch einops filelock pytest"""
 
 
 @dataclass(frozen=True)
