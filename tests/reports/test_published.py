@@ -8,8 +8,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.support.paper_runs import MNIST, add_nats, figure, paper_spec
-from tests.support.record_factory import add_run, add_spec, folder_of, record_of, rewrite
 
 import pixelbench
 from pixelbench.errors import UserError
@@ -25,6 +23,8 @@ from pixelbench.store.record import Causality, Provenance, Record
 from pixelbench.store.record_file import write_record
 from pixelbench.store.scan import scan
 from pixelbench.units import bits_per_dim
+from tests.support.paper_runs import MNIST, add_nats, figure, paper_spec
+from tests.support.record_factory import add_run, add_spec, folder_of, record_of, rewrite
 
 GOOD = (81.2, 81.3, 81.4)
 LEAK = Causality("leaky", 0.5, 1e-10, "output 0 sees sub-pixel 0")
