@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pixelbench.errors import UserError
-from pixelbench.published.facts import Binarisation, Measured, PublishedValue
+from pixelbench.published.comparability import Binarisation, Measured, PublishedValue
 from pixelbench.published.figures import JUDGED, Figure, claimed_figures, figures_about, load_figures
 from pixelbench.published.measured import Differences, as_row, measured_of
 from pixelbench.published.rows import Rows, SuiteRow, paper_rows

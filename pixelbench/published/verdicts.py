@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from pixelbench.published.facts import (
+from pixelbench.published.comparability import (
     ROUNDING,
     Measured,
     PublishedValue,

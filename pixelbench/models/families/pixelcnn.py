@@ -53,8 +53,8 @@ class PixelCNN(AutoregressiveModel):
             normalise_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.encoding.images(images, self.first.weight.dtype)
-        h = self.first(x) if self.shortcut is None else self.first(x) + self.shortcut(x)
+        x = self.encoding.images(images, self.first.weight.dtype)  # (B, C or C * levels, H, W)
+        h = self.first(x) if self.shortcut is None else self.first(x) + self.shortcut(x)  # (B, maps, H, W)
         reached = [h]
         for block in self.blocks:
             h = block(h)
@@ -77,7 +77,7 @@ class ResidualBlock(nn.Module):
         self.widen = pointwise(inner, path, conditioning)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.widen(F.relu(self.spread(F.relu(self.narrow(F.relu(x))))))
+        out = self.widen(F.relu(self.spread(F.relu(self.narrow(F.relu(x))))))  # (B, 2h, H, W) → (B, h, H, W) twice → (B, 2h, H, W)
         return x + out if self.residual else out
 
 
@@ -148,7 +148,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """`bias` (B, middle, 1 or H, 1 or W) is added before the second ReLU."""
-        mixed = self.mix(F.relu(x))
+        mixed = self.mix(F.relu(x))  # (B, middle, H, W)
         return outside_autocast(self.out, F.relu(mixed if bias is None else mixed + bias))
 
 

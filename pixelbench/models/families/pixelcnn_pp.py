@@ -73,10 +73,10 @@ class PixelCNNPP(AutoregressiveModel):
         self.condition_input = ConditionInput(as_gated, height, width) if self.conditional else None
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
-        x = with_ones(self.encoding.images(images, self.head.bias.dtype))
+        x = with_ones(self.encoding.images(images, self.head.bias.dtype))  # (B, C + 1, H, W) for scalar inputs
         given = conditioned(self.encoded(condition, len(images)))
         rows = self.down.parts(given).reached(down_shift(self.first_down(x)))
-        h = down_shift(self.first_above(x)) + right_shift(self.first_left(x))
+        h = down_shift(self.first_above(x)) + right_shift(self.first_left(x))  # (B, maps, H, W)
         parts = self.down_right.parts(given)
         h = parts.reached(h, rows.get)[parts.last(0)]
         return self.output.raw(outside_autocast(self.head, F.elu(h)))
