@@ -1,4 +1,4 @@
-"""What a test-suite imports: `assert_causal`."""
+"""For test-suites: `assert_causal`."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -27,7 +27,7 @@ def assert_causal(
     seconds: float | None = None,
     after_step: bool = False,
 ) -> list[CausalityReport]:
-    """Fails with the whole report where `module` leaks, and on request where it does not see enough.
+    """Fail with the whole report where `module` leaks, and on request where it does not see enough.
 
     All of it runs in the process of the test, where the module already is: a module that ends the process, hangs or prints does so to the
     test. `pixelbench check` gives it a process of its own, with a limit on time and memory.

@@ -52,7 +52,7 @@ def certificates(
 
 
 def _compared(before: CausalityReport, after: CausalityReport) -> CausalityReport:
-    """What leaks only after the step has one cause above all, which the comparison shows and no single map can."""
+    """Name the likely cause of a leak after the training step only, which the comparison shows and no single map can."""
     if before.leaky or not after.leaky:
         return after
     others = tuple(diagnosis for diagnosis in after.diagnosis if diagnosis.name != LOST_MASK)

@@ -32,7 +32,7 @@ from pixelbench.levels import MOST_LEVELS
 _TOLERANCE = 1e-10
 #: A module that computes in lower precision inside has noise of its own; leaks must stand clear of it.
 _CLEARANCE = 10.0
-#: The allocator keeps blocks of up to 32 MB for the next call; larger ones come from the system anew, at half the cost again.
+#: The allocator keeps blocks of up to 32 MB for the next call; larger ones come from the system again, at half the cost again.
 _BATCH_BYTES = 28 * 2**20
 #: More images or pixels a call no longer pay: their features do not stay in the cache.
 _LARGEST_BATCH = 32
@@ -105,7 +105,7 @@ def measure(
     seconds: float | None = None,
     after_step: bool = False,
 ) -> Evidence:
-    """What `check_causality` concludes from; the arguments are the same."""
+    """The measurements that `check_causality` concludes from; the arguments are the same."""
     time_budget = TimeBudget(seconds)
     size, places = _validated(shape, levels, positions, bases, mode, seconds)
     subject = Subject(module, size, levels, mode=mode, seed=seed, input=input, output=output, select=select)

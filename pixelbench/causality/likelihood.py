@@ -35,7 +35,7 @@ _INTERACTION = 1e-8
 
 @dataclass(frozen=True)
 class LikelihoodReport:
-    """What all images of a tiny shape say of `log_prob`.
+    """The findings about `log_prob` on all images of a tiny shape.
 
     Attributes:
         images: how many there are: levels ** D.
@@ -98,7 +98,7 @@ def check_log_prob(
     seed: int = 0,
     target: str | None = None,
 ) -> LikelihoodReport:
-    """Scores every image of a tiny shape with `module.log_prob(images)`, (B,) nats, in float64 and eval mode.
+    """Score every image of a tiny shape with `module.log_prob(images)`, (B,) nats, in float64 and eval mode.
 
     Args:
         module: any module with `log_prob`; it stays as it is.
@@ -162,7 +162,7 @@ def _nats(module: Any, batch: Tensor, seed: int) -> np.ndarray:
         what = f"{tuple(nats.shape)}" if isinstance(nats, Tensor) else f"a {type(nats).__name__}"
         raise UserError(f"log_prob must return ({len(batch)},) floats for {len(batch)} images, in nats each; got {what}.")
     if bool(nats.isnan().any()):
-        raise UserError("log_prob returned NaN; mend that first.")
+        raise UserError("log_prob returned NaN; fix that first.")
     return nats.double().cpu().numpy()
 
 
@@ -186,7 +186,7 @@ def _orders(cube: np.ndarray, shape: tuple[int, int, int], pairs: set[tuple[int,
 
 
 def _factorises(cube: np.ndarray, sequence: list[int], pairs: set[tuple[int, int]]) -> bool:
-    """Sums out the last of `sequence`, then the one before it, and so on, as long as no new interaction shows."""
+    """Sum out the last of `sequence`, then the one before it, and so on, as long as no new interaction shows."""
     axes = list(range(cube.ndim))
     for last in reversed(sequence[1:]):
         axis = axes.index(last)

@@ -80,7 +80,7 @@ def read_file(path: Path, name: str) -> list[Figure]:
     """The figures of a paper's file, as written; its remarks are only checked. `name`: what the figures call their file.
 
     Raises:
-        UserError: unreadable, too long, not UTF-8, no TOML, or a mistake, with the figure and the field it is in.
+        UserError: unreadable, too long, not UTF-8, no TOML, or an error, with the figure and the field it is in.
     """
     values = read_toml(path, _CALLED)
     entries = {kind: values.pop(kind, []) for kind in ("figure", "remark")}
@@ -128,7 +128,7 @@ def _is(value: Any, kind: type) -> bool:
 
 
 def _errors(given: dict[str, Any]) -> list[tuple[str, str]]:
-    """Field and mistake, for figures whose fields have the right types."""
+    """Field and error, for figures whose fields have the right types."""
     found = []
     if given["kind"] not in _KINDS:
         found.append(("kind", f"expected paper, context or reproduction, got '{given['kind']}'{_perhaps(given['kind'], _KINDS)}"))

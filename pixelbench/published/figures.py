@@ -82,7 +82,7 @@ def load_figures(folder: Path | None = None) -> tuple[Figure, ...]:
     """All figures of a folder, by default those that PixelBench ships: papers first, then the files of each sub-folder, each as written.
 
     Raises:
-        UserError: a file that cannot be read, or a mistake in one; the sentence names file, figure and field.
+        UserError: a file that cannot be read, or an error in one; the sentence names file, figure and field.
     """
     return _load(folder or reference_folder())
 

@@ -1,4 +1,4 @@
-"""Faults planted in tiny nets: negative controls of the checker, and of other tests as well.
+"""Leaks injected into tiny nets: negative controls of the checker, and of other tests as well.
 
 `FAULTS` are leaks, `GAPS` missing context without a leak. Each says how to build the net, on which shape it is checked, what must be
 found, what must not, and the name of the diagnosis.

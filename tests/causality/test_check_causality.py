@@ -51,7 +51,7 @@ def test_a_leak_at_one_level_only_is_found_where_levels_are_few() -> None:
     assert [(leak.offset, leak.count) for leak in report.leaks] == [((0, 0), 20)]
 
 
-def test_conditionals_is_the_face_where_there_is_one() -> None:
+def test_conditionals_is_the_output_where_there_is_one() -> None:
     class TwoOutputs(Net):
         """Leaks through `forward` only."""
 

@@ -85,7 +85,7 @@ def test_what_shows_on_few_images_only_is_no_blind_spot() -> None:
     assert not evidence.leaking.any()
 
 
-def test_a_second_look_is_said_where_something_is_missing_only() -> None:
+def test_resampling_is_said_where_something_is_missing_only() -> None:
     assert "a second look" in measured(Net(1), (1, 7, 8)).method.probes
     assert "a second look" not in measured(Net(1), (1, 1, 1)).method.probes
 

@@ -1,4 +1,4 @@
-"""Each planted fault is found, with its offset, colours and name, and nothing that the fault does not do."""
+"""Each injected fault is found, with its offset, colours and name, and nothing that the fault does not do."""
 
 from collections import Counter
 
@@ -29,7 +29,7 @@ def test_there_are_enough_of_them() -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault_is_found_where_it_was_planted(name: str) -> None:
+def test_fault_is_found_where_it_was_injected(name: str) -> None:
     fault = FAULTS[name]
     torch.manual_seed(1)
     evidence = measure(fault.build(), fault.shape, levels=LEVELS, mode=fault.mode, after_step=fault.after_step)

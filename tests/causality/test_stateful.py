@@ -187,7 +187,7 @@ class InList(Net):
         return super().middle(self.parts[0](h))
 
 
-def test_parts_in_plain_lists_are_widened_too() -> None:
+def test_parts_in_plain_lists_are_in_float64_too() -> None:
     module = InList()
     assert not measured(module).leaking.any()
     assert module.parts[0].weight.dtype == torch.float32

@@ -174,7 +174,7 @@ def fail(images: Tensor) -> Tensor:
         (Scored(lambda images: images.double().mean()), (1, 2, 3), 2, "for 64 images, in nats each; got ()."),
         (Scored(lambda images: [0.0] * len(images)), (1, 2, 3), 2, "for 64 images, in nats each; got a list."),
         (Scored(lambda images: images.flatten(1).sum(1)), (1, 2, 3), 2, "must return (64,) floats"),
-        (constant(float("nan")), (1, 2, 3), 2, "log_prob returned NaN; mend that first."),
+        (constant(float("nan")), (1, 2, 3), 2, "log_prob returned NaN; fix that first."),
         (Scored(fail), (1, 2, 3), 2, "Scored.log_prob failed on images of shape (64, 1, 2, 3): out of."),
     ],
 )

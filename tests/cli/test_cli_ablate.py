@@ -35,7 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return labels
 
 
-def test_baseline_and_variants_are_made_once_and_a_planted_leak_is_a_success(pixelbench: Pixelbench, made: list[str]) -> None:
+def test_baseline_and_variants_are_made_once_and_a_leak_by_design_is_a_success(pixelbench: Pixelbench, made: list[str]) -> None:
     code, out, err = pixelbench(*LEAK)
     assert code == 0, err
     assert made == ["digits/gated-pixelcnn seed 0", "digits/gated-residual seed 0"]

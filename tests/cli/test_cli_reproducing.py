@@ -45,7 +45,7 @@ def page(pixelbench: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     return written
 
 
-def test_a_planted_request_shows_up_on_the_page_and_no_plan_is_made(page: Callable[[], str], spec: RunSpec) -> None:
+def test_a_stored_request_shows_up_on_the_page_and_no_plan_is_made(page: Callable[[], str], spec: RunSpec) -> None:
     store_run(Path("runs"), spec, request=PLANTED)
     assert COMMAND in page()
 

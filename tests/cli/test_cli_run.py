@@ -71,7 +71,7 @@ def test_dry_run_makes_nothing(pixelbench: Pixelbench, made: list[dict[str, Any]
     code, out, err = pixelbench(*DIGITS, "--dry-run")
     assert (code, made) == (0, [])
     assert "gated-pixelcnn" in out
-    assert err.endswith("runs to make.\n")
+    assert err.endswith("runs to execute.\n")
     assert only_json(pixelbench(*DIGITS, "--dry-run", "--json")[1])["suite"] == "quick"
     assert not (tmp_path / "runs").exists()
 

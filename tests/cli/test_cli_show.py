@@ -58,8 +58,8 @@ def test_claims_seeds_of_verdicts_and_weights_are_shown(pixelbench: Pixelbench, 
     assert "claim" not in plain
 
 
-def test_planted_leaks_are_named(pixelbench: Pixelbench) -> None:
-    assert "gated-residual: gated-pixelcnn, budget cpu, a leak, planted" in pixelbench("show", "first-layer-residual", "--resolved")[1]
+def test_leaks_by_design_are_named(pixelbench: Pixelbench) -> None:
+    assert "gated-residual: gated-pixelcnn, budget cpu, a leak by design" in pixelbench("show", "first-layer-residual", "--resolved")[1]
 
 
 def test_a_suite_that_assumes_something_says_where_to_read_it(pixelbench: Pixelbench) -> None:
@@ -92,7 +92,7 @@ def test_plan_names_the_images_that_it_needs(pixelbench: Pixelbench, tmp_path: P
     for name in ("cifar10", "imagenet32", "imagenet64"):
         assert err.count(f"pixelbench fetch {name}") == 1
     assert "fetch mnist-fixed" not in err
-    assert "19 of 45 runs to make." in err
+    assert "19 of 45 runs to execute." in err
     assert "184.3 MB" in out
     data = {entry["task"]: entry for entry in only_json(pixelbench(*options, "--json")[1])["data"]}
     assert data["mnist-fixed"]["images"] == {"train": 50_000, "validation": 10_000, "test": 10_000}

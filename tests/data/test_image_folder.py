@@ -234,12 +234,12 @@ def test_the_same_images_elsewhere_are_the_same_task(tmp_path: Path) -> None:
         assert getattr(tasks[0], field) == getattr(tasks[1], field)
 
 
-def test_images_prepared_anew_are_not_given_out_as_the_former_ones(tmp_path: Path) -> None:
+def test_images_prepared_again_are_not_given_out_as_the_former_ones(tmp_path: Path) -> None:
     folder = usual(tmp_path / "birds")
     before = prepared(folder)
     write(folder, "train/03.png", mode="L")
     prepared(folder)
-    with pytest.raises(UserError, match=r"prepared anew in the meantime; start again\.$"):
+    with pytest.raises(UserError, match=r"prepared again in the meantime; start again\.$"):
         before.load()
 
 

@@ -33,7 +33,8 @@ class Site:
 
     def copy(self, folder: Path) -> "Site":
         """The same in another folder."""
-        return Site(*(Path(shutil.copytree(part, folder / part.name)) for part in (self.packages, self.work)), self.warm)
+        packages, work = (Path(shutil.copytree(part, folder / part.name)) for part in (self.packages, self.work))
+        return Site(packages, work, self.warm)
 
     def install(self, example: str) -> None:
         """Copy an example's modules, and write what a package manager writes about it."""

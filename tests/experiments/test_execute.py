@@ -191,7 +191,7 @@ def test_a_finished_run_that_is_made_again_and_interrupted_keeps_what_it_had(tmp
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
-def test_a_planted_leak_is_marked_scored_in_sequence_and_sampled_from_two_canvases(tmp_path: Path):
+def test_a_leak_by_design_is_marked_scored_in_sequence_and_sampled_from_two_canvases(tmp_path: Path):
     assert execute(spec_of("digits/gated-residual"), tmp_path) == "done"
     record = read_record(tmp_path)
     assert record.causality.status == "leaky"

@@ -116,7 +116,9 @@ def test_two_variants_of_one_run_make_it_once(tmp_path: Path) -> None:
     assert len(make_plan(twins, tmp_path, seeds=[0]).cells) == 3
     plan = make_plan(twins, tmp_path, seeds=[0], budget="smoke")
     assert [cell.spec.variant for cell in plan.cells] == ["uniform", "gated-pixelcnn"]
-    assert plan.problems == ("digits/twin seed 0 asks for the same run as digits/gated-pixelcnn seed 0; it is made once, under that name.",)
+    assert plan.problems == (
+        "digits/twin seed 0 asks for the same run as digits/gated-pixelcnn seed 0; it is executed once, under that name.",
+    )
 
 
 @pytest.mark.parametrize(

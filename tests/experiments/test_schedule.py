@@ -94,10 +94,10 @@ def test_a_failing_run_leaves_a_record_and_the_others_go_on(tmp_path: Path, work
     assert [cell.spec.seed for cell in outcome.done] == [1]
     assert outcome.advice == "1 of 2 runs failed; `--rerun failed` tries them again."
     error = error_of(outcome)
-    assert (error.type, error.message) == ("RuntimeError", "planted")
-    assert error.log[-1] == "RuntimeError: planted"
+    assert (error.type, error.message) == ("RuntimeError", "injected")
+    assert error.log[-1] == "RuntimeError: injected"
     assert not any(str(Path(__file__).parent) in line for line in error.log)
-    assert [event["error"] for event in events if event["event"] == "end" and event["status"] == "failed"] == ["planted"]
+    assert [event["error"] for event in events if event["event"] == "end" and event["status"] == "failed"] == ["injected"]
 
 
 def test_a_killed_worker_is_an_interrupted_run_and_the_next_goes_on(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_it_changes_the_distribution(case: tuple[AutoregressiveModel, str]):
     assert float((first - second)[:, 0, 0, 0].abs().max()) > 1e-3
 
 
-def test_both_faces_and_all_samplers_agree(case: tuple[AutoregressiveModel, str]):
+def test_both_modes_and_all_samplers_agree(case: tuple[AutoregressiveModel, str]):
     model, name = case
     images, conditions = random_images(3, model.shape, model.levels), random_conditions(name, 3, model.shape)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Laws: both faces are one function; both samplers draw the same images, from any canvas; samples follow the probabilities."""
+"""Laws: both modes are one function; both samplers draw the same images, from any canvas; samples follow the probabilities."""
 
 import itertools
 

@@ -215,7 +215,7 @@ def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
         ({"conflicts": '["a-figur"]'}, "figure 'a-figure': conflicts: no figure is called 'a-figur'; did you mean 'a-figure'?"),
     ],
 )
-def test_a_mistake_is_one_sentence_with_file_figure_and_field(tmp_path: Path, changes: dict[str, str | None], said: str) -> None:
+def test_an_error_is_one_sentence_with_file_figure_and_field(tmp_path: Path, changes: dict[str, str | None], said: str) -> None:
     assert f"author-2016.toml': {said}" in refusal(tmp_path, **changes)
 
 

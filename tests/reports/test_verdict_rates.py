@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pixelbench.published.comparability import Measured, PublishedValue
 from pixelbench.published.comparison import Known, compare_cells_with_figures
-from pixelbench.published.facts import Measured, PublishedValue
 from pixelbench.published.verdicts import judge
 from pixelbench.store.cells import Cell, Run
 from pixelbench.store.record import Likelihood, Record

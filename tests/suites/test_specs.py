@@ -113,5 +113,5 @@ def test_twins_are_one_run_under_the_first_name(tmp_path: Path) -> None:
     specs = specs_of(suite, seeds=[0])
     kept, problems = without_twins(specs)
     assert [spec.variant for spec in kept] == ["uniform", "gated-pixelcnn"]
-    assert problems == ["digits/other seed 0 asks for the same run as digits/gated-pixelcnn seed 0; it is made once, under that name."]
+    assert problems == ["digits/other seed 0 asks for the same run as digits/gated-pixelcnn seed 0; it is executed once, under that name."]
     assert without_twins(kept) == (kept, [])

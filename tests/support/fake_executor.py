@@ -39,7 +39,7 @@ def execute(
     print(f"working on {folder} with {os.environ.get('OMP_NUM_THREADS')} threads")  # noqa: T201
     emit({"event": "stage", "stage": "train"})
     if spec.seed == 100:
-        raise RuntimeError("planted")
+        raise RuntimeError("injected")
     if spec.seed == 101:
         os.kill(os.getpid(), signal.SIGKILL)
     if spec.seed == 102:

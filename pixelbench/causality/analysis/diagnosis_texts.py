@@ -1,4 +1,4 @@
-"""The words of the diagnoses: what is seen, the likely cause, the mend. Names are stable; words in braces are filled in."""
+"""The words of the diagnoses: what is seen, the likely cause, the fix. Names are stable; words in braces are filled in."""
 
 #: Said where the same module was checked before the step and was clean.
 LOST_MASK = "mask-lost-in-training"

@@ -93,13 +93,13 @@ class Subject:
         return output, list(parameters.values())
 
     def save(self) -> State:
-        """Takes what the module is now for what all calls start from, in the mode asked for."""
+        """Take what the module is now for what all calls start from, in the mode asked for."""
         self._set_mode(self._mode)
         self.state = self.now()
         return self.state
 
     def now(self) -> State:
-        """What the module is now."""
+        """A snapshot of the module now."""
         return State(self._module)
 
     def _batch(self, images: np.ndarray) -> Tensor:
@@ -124,4 +124,4 @@ class Subject:
 
     def _failure(self, error: BaseException, batch: int) -> UserError:
         entered = f"{self.adapter.input} images of shape {(batch, *self.shape)}"
-        return UserError(f"{self.name} failed on {entered}: {first_line(error)}. Mend that first, then check causality.")
+        return UserError(f"{self.name} failed on {entered}: {first_line(error)}. Fix that first, then check causality.")

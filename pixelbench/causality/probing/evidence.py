@@ -1,4 +1,4 @@
-"""What was measured, before anything is concluded from it: plain arrays, no torch."""
+"""Measurements, before anything is concluded from it: plain arrays, no torch."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,7 +54,7 @@ class Evidence:
 
     @property
     def floor(self) -> float:
-        """What noise explains: a relative change above it is one."""
+        """The noise level: a relative change above it is one."""
         return _MARGIN * max(self.noise, _LEAST_NOISE)
 
     @cached_property

@@ -11,7 +11,7 @@ _STEP = 1e-2
 
 
 def take_step(subject: Subject, probes: Probes, seed: int) -> None:
-    """Moves every weight that has a gradient by the same small amount against its sign, and makes that the state calls start from.
+    """Move every weight that has a gradient by the same small amount against its sign, and make that the state calls start from.
 
     The loss is a random projection of the outputs: whatever the module's own is, it moves the same weights. A step of one size moves those
     that a mask has set to zero, too, as any optimiser would.
