@@ -10,6 +10,7 @@ from pixelbench.errors import UserError, unknown
 from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.provenance import device_title
 from pixelbench.experiments.verify.staleness import KnownCode
+from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import figures_about
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import run_folder
@@ -205,4 +206,4 @@ class _Keeping:
         requested = self._of_suite if own is None else own
         if requested is not None:
             return _ANY_SIZE if requested else 0
-        return 4 * ALWAYS_KEPT if spec.seed == 0 and figures_about(spec.task["name"], spec.variant) else ALWAYS_KEPT
+        return 4 * ALWAYS_KEPT if spec.seed == 0 and figures_about(spec.task["name"], spec.variant, load_figures()) else ALWAYS_KEPT

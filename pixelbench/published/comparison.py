@@ -9,7 +9,8 @@ import pandas as pd
 
 from pixelbench.errors import UserError
 from pixelbench.published.comparability import Binarisation, Measured, PublishedValue
-from pixelbench.published.figures import JUDGED, Figure, claimed_figures, figures_about, load_figures
+from pixelbench.published.figure_files import load_figures
+from pixelbench.published.figures import JUDGED, Figure, claimed_figures, figures_about
 from pixelbench.published.measured import Differences, as_row, measured_of
 from pixelbench.published.rows import Rows, SuiteRow, paper_rows
 from pixelbench.published.verdicts import Verdict, judge

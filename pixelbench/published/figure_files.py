@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
@@ -49,6 +50,22 @@ _FIGURE: dict[str, type] = (
 )
 _NEEDED = ("id", "kind", "model", "metric", "unit", "value", "bound", "locator", "verified")
 _REMARK: dict[str, type] = dict.fromkeys(("id", "model", "dataset", "about", "locator", "text"), str)
+
+
+def load_figures(folder: Path | None = None) -> tuple[Figure, ...]:
+    """All figures of a folder, by default those that PixelBench ships: papers first, then the files of each sub-folder, each as written.
+
+    Raises:
+        UserError: a file that cannot be read, or an error in one; the sentence names file, figure and field.
+    """
+    return _load(folder or reference_folder())
+
+
+def reference_folder() -> Path:
+    """Where the shipped figures are: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "_reference"
+    return installed if installed.is_dir() else package.parent / "reference"
 
 
 def read_folder(folder: Path) -> tuple[Figure, ...]:
@@ -183,3 +200,11 @@ def _perhaps(name: str, known: Collection[str]) -> str:
 def _refuse(path: Path, called: str, field: str, error: str) -> NoReturn:
     said = shortened(error, _LONGEST)
     raise UserError(f"{_CALLED} '{path}': {called}: {shortened(field)}: {said}{'' if said.endswith('?') else '.'}")
+
+
+@cache
+def _load(folder: Path) -> tuple[Figure, ...]:
+    figures = read_folder(folder)
+    if not figures:
+        raise UserError(f"There are no figures in '{folder}'; it should hold the TOML files of reference/.")
+    return figures

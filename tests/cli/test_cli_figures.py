@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pixelbench.published.figures import load_figures
+from pixelbench.published.figure_files import load_figures
 from tests.cli.cli_stores import Pixelbench
 
 

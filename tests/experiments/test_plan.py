@@ -11,6 +11,7 @@ from pixelbench.errors import NothingMatched, UserError
 from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.plan import Plan, PlannedRun, make_plan
 from pixelbench.experiments.verify.staleness import KnownCode
+from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import figures_about
 from pixelbench.store import cache, record_file
 from pixelbench.store.record import Request
@@ -262,7 +263,7 @@ def test_weights_of_a_mebibyte_are_always_kept_and_of_four_for_seed_0_of_a_row_w
     other = '[[variant]]\nname = "of-no-paper"\nfamily = "pixelcnn"\nsettings = { layers = 2 }\n'
     text = TEXT.replace('name = "digits"', 'name = "mnist-fixed"') + other
     suite = load_suite(write_suite(tmp_path, text.replace('"gated-pixelcnn"\nfamily', '"pixelcnn"\nfamily')))
-    assert figures_about("mnist-fixed", "pixelcnn")
+    assert figures_about("mnist-fixed", "pixelcnn", load_figures())
     one, four = MEBIBYTE, 4 * MEBIBYTE
     assert kept(suite, tmp_path, [0, 1, 2]) == {"uniform": [one] * 3, "pixelcnn": [four, one, one], "of-no-paper": [one] * 3}
     assert kept(load_suite(write_suite(tmp_path)), tmp_path, [0]) == {"uniform": [one], "gated-pixelcnn": [one]}  # on digits

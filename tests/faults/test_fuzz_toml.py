@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from pixelbench.experiments.plan import make_plan
-from pixelbench.published.figure_files import read_folder
-from pixelbench.published.figures import reference_folder
+from pixelbench.published.figure_files import read_folder, reference_folder
 from pixelbench.suites.load import ablation_names, load_suite, suite_names, suite_text
 from tests.faults.outcomes import outcomes
 from tests.faults.toml_mutations import damaged

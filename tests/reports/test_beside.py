@@ -13,6 +13,7 @@ from rich.console import Console
 from pixelbench.analysis import format as words
 from pixelbench.analysis.tables import Row
 from pixelbench.published.comparison import Known
+from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import figures_about
 from pixelbench.reports import columns
 from pixelbench.reports.html.document import write_html
@@ -25,7 +26,7 @@ from tests.support.record_factory import add_photos, add_run, add_seeds, add_spe
 
 #: 87.53 nats of 28x28 pixels in bits/dim.
 BITS = 0.16107
-SHIPPED = figures_about("mnist-fixed", "gated-pixelcnn")[0]
+SHIPPED = figures_about("mnist-fixed", "gated-pixelcnn", load_figures())[0]
 
 
 def add_digits(store: Path, bits: float = BITS, *, causal: str = "complete", **requested: Any) -> None:

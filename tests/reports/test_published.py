@@ -12,7 +12,8 @@ import pytest
 import pixelbench
 from pixelbench.errors import UserError
 from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, compare_with_published, primary
-from pixelbench.published.figures import Figure, load_figures
+from pixelbench.published.figure_files import load_figures
+from pixelbench.published.figures import Figure
 from pixelbench.published.verdicts import Verdict
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import readme_table

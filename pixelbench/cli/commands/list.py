@@ -192,7 +192,7 @@ def _figures(dataset: str | None, model: str | None, kind: str | None) -> list[E
     """
     from dataclasses import asdict
 
-    from pixelbench.published.figures import load_figures
+    from pixelbench.published.figure_files import load_figures
 
     figures = load_figures()
     kept = [
