@@ -85,7 +85,7 @@ def test_the_command_of_a_request(tmp_path: Path, request_: Request, precision: 
 
 def test_the_command_asks_for_the_very_run(tmp_path: Path) -> None:
     """Planned as it is printed, it gives the run's key, also where the default device is another one now."""
-    cells = make_plan(load_suite("quick"), tmp_path, only=["photos/gated-pixelcnn"], limit=9, device="cuda", budget="smoke").cells
+    cells = make_plan(load_suite("quick"), tmp_path, only=["digits/gated-pixelcnn"], limit=9, device="cuda", budget="smoke").cells
     record = read_record(store_run(tmp_path, cells[0].spec, request=cells[0].request))
     words = command_of(record, cells[0].request).split()
     options = dict(zip(words[2::2], words[3::2], strict=True))
