@@ -9,6 +9,7 @@ from pixelbench.causality.analysis.diagnosis_texts import SENTENCES
 from pixelbench.causality.analysis.gaps import Gaps, named_gaps
 from pixelbench.causality.analysis.leak_patterns import LeakPattern, Leaks, attribute, border_of
 from pixelbench.causality.analysis.offsets import Offsets
+from pixelbench.causality.analysis.orders import OWN_ORDERS
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.report import Context, Diagnosis, Example, Leak, colour_name, place_name
 
@@ -34,7 +35,7 @@ _PATTERNS: dict[str, LeakPattern] = {
 
 
 def diagnose_leaks(
-    evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak]
+    evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak], *, allowed: bool = False
 ) -> tuple[Diagnosis, ...]:
     """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full.
 
@@ -42,10 +43,13 @@ def diagnose_leaks(
         context: how far it sees.
         order: the name of an order in which the module is causal, as `find_order` gives it.
         leaks: all kinds, each with an example.
+        allowed: the order in which it is causal is one that the caller accepts: no leak is to be explained.
     """
     found = Leaks(evidence, offsets, order)
     gaps = Gaps(offsets, context)
-    names = [*_leaking(found, leaks), *(named_gaps(gaps) if order in (None, "raster", "listed") else ())]
+    names = [*([] if allowed else _leaking(found, leaks)), *(named_gaps(gaps) if order in (None, "raster") or not leaks else ())]
+    if evidence.shared:  # how the colours of a pixel depend on one another lies outside the module
+        names = [name for name in names if name not in ("colour-blind", "partial-colour-conditioning")]
     if leaks:  # a leak can reach far, and draw the bounding box around nothing
         names = [name for name in names if name != "gap-in-context"]
     fillings = _fillings(found, gaps, leaks)
@@ -56,8 +60,8 @@ def diagnose_leaks(
 def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
     evidence = found.evidence
     names = ["coupled-over-batch"] if evidence.coupling else []
-    names += [] if found.order in (None, "raster", "listed") or not leaks else [_by_order(found.order)]
-    if leaks and found.order in (None, "listed"):
+    names += [] if found.order in (None, "raster") or not leaks else [_by_order(found.order)]
+    if leaks and found.order is None:
         named = [name or "unknown-pattern" for name, _ in attribute(found, _PATTERNS)]
         # A normalisation over the batch is one over space as well: one cause, one diagnosis.
         names += [name for name in named if not (evidence.coupling and name == "normalised-over-space")]
@@ -65,10 +69,13 @@ def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
         names += ["active-only-jointly"] if found.joint.any() else []
     largest = max((leak.example.effect for leak in leaks), default=1.0)
     names += ["weak-path"] if largest < _WEAK else []
-    return names if evidence.repeatable else [*names, "carries-state"]
+    names += ["sees-former-images"] if evidence.former else []
+    return names if evidence.repeatable or evidence.former else [*names, "carries-state"]
 
 
 def _by_order(order: str) -> str:
+    if order in OWN_ORDERS:
+        return "order-of-its-own"
     if "column-major" in order:
         return "width-and-height-swapped"
     return "wrong-direction" if any(word in order for word in ("rows", "columns")) else "colours-in-another-order"

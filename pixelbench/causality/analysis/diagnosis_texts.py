@@ -13,6 +13,15 @@ SENTENCES: dict[str, str] = {
         "cache, running statistics). It was checked from the state of the first call and from later ones. Clear that state at the start "
         "of `forward`, or keep it out of the output."
     ),
+    "sees-former-images": (
+        "Exchanging the images of former calls changes the output: the module keeps something of them (a cache that is never emptied, "
+        "running statistics that enter the output). Clear that state at the start of `forward`, or keep it out of the output; "
+        "--allow-state accepts it."
+    ),
+    "order-of-its-own": (
+        "Causal in an order of its own ({order}), no leak there, and not in raster order: do not sample it in raster order. --order any "
+        "accepts whatever order it has, --order FILE one that you state."
+    ),
     "coupled-over-batch": (
         "Other images of the batch change an image's output. Likely BatchNorm in training mode, a roll or a reshape that mixes the batch "
         "axis with another, or a mean over the batch. Normalise over channels only, and keep the batch axis first."

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pixelbench.causality.report import Method
+from pixelbench.causality.report import Diagnosis, Method
 
 #: Rounding measured on a few images is not its maximum; changes below this many times the noise are none.
 _MARGIN = 10.0
@@ -28,6 +28,11 @@ class Evidence:
         noise: the largest relative difference that rounding made between batch sizes and between equal calls.
         method: how it was measured; holds the tolerance.
         seconds: how long it took.
+        former: relative change of, and place in, an image when the images of former calls were exchanged; None where none was seen.
+        blur: the size of rounding inside the module that is coarser than double precision; 0.0 where none was met.
+        doubts: why the absence of a leak is no evidence.
+        notes: sentences for the reader.
+        shared: one output serves all colours of a pixel.
     """
 
     shape: tuple[int, int, int]
@@ -41,6 +46,11 @@ class Evidence:
     noise: float
     method: Method
     seconds: float
+    former: tuple[float, int] | None = None
+    blur: float = 0.0
+    doubts: tuple[Diagnosis, ...] = ()
+    notes: tuple[str, ...] = ()
+    shared: bool = False
 
     @property
     def complete(self) -> bool:
@@ -55,7 +65,7 @@ class Evidence:
     @property
     def floor(self) -> float:
         """What noise explains: a relative change above it is one."""
-        return _MARGIN * max(self.noise, _LEAST_NOISE)
+        return max(_MARGIN * max(self.noise, _LEAST_NOISE), self.method.tolerance if self.blur else 0.0)
 
     @cached_property
     def leaking(self) -> np.ndarray:

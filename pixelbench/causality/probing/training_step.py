@@ -8,13 +8,27 @@ from pixelbench.errors import UserError
 
 _IMAGES = 4
 _STEP = 1e-2
+_MOST_STEPS = 4
 
 
-def take_step(subject: Subject, probes: Probes, seed: int) -> None:
+def take_steps(subject: Subject, probes: Probes, seed: int) -> None:
+    """One step, and further ones as long as they reach more parameters: a head of zeros keeps gradients from all before it."""
+    reached = 0
+    for _ in range(_MOST_STEPS):
+        now = take_step(subject, probes, seed)
+        if now <= reached:
+            return
+        reached = now
+
+
+def take_step(subject: Subject, probes: Probes, seed: int) -> int:
     """Moves every weight that has a gradient by the same small amount against its sign, and makes that the state calls start from.
 
     The loss is a random projection of the outputs: whatever the module's own is, it moves the same weights. A step of one size moves those
     that a mask has set to zero, too, as any optimiser would.
+
+    Returns:
+        How many parameters it moved.
 
     Raises:
         UserError: there is nothing to train, or no gradient arrives.
@@ -36,3 +50,4 @@ def take_step(subject: Subject, probes: Probes, seed: int) -> None:
             if move is not None:
                 parameter.sub_(_STEP * move)
     subject.save()
+    return sum(move is not None and bool(move.any()) for move in moves)
