@@ -43,7 +43,7 @@ def assert_causal(
     test. `pixelbench check` gives it a process of its own, with a limit on time and memory.
 
     Args:
-        module: any module, or a function of a batch, such as a lambda or a partial; its weights, mode and the global random states stay as they are.
+        module: any module, or a function of a batch, a lambda for instance; weights, mode and global random states stay as they are.
         shape: (C, H, W); the complete map of a small image, (3, 8, 7) for instance, takes seconds. Not square, so that swapped sides show.
         levels: how many values a sub-pixel can have.
         context: `box` also fails on a blind spot (an earlier sub-pixel that is never seen although farther ones are) and on missing colour
@@ -58,7 +58,7 @@ def assert_causal(
         The reports, one a mode, and with `after_step` before and after it.
 
     Raises:
-        AssertionError: a leak, a module in which nothing moves or whose own rounding hides what a leak would show, or missing context where `context` asks for it.
+        AssertionError: a leak; a module in which nothing moves, or whose own rounding hides leaks; missing context where `context` asks.
         UserError: the module cannot be checked.
     """
     __tracebackhide__ = True

@@ -75,7 +75,7 @@ def open_doubts(report: CausalityReport, following: CausalityReport | None) -> b
 
 def _compared(before: CausalityReport, after: CausalityReport) -> CausalityReport:
     """What leaks only after the step has one cause above all, which the comparison shows and no single map can."""
-    if before.leaky or not after.leaky:
+    if before.leaky or not after.leaky or before.doubts:  # a leak that zeros hid is no mask that was lost
         return after
     others = tuple(diagnosis for diagnosis in after.diagnosis if diagnosis.name != LOST_MASK)
     return dataclasses.replace(after, diagnosis=(Diagnosis(LOST_MASK, LOST_MASK_FOR_SURE), *others))

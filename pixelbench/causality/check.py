@@ -18,7 +18,9 @@ from pixelbench.causality.analysis.resample import resample
 from pixelbench.causality.analysis.summary import summarise
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.options import DEFAULT_BASES, Options
+from pixelbench.causality.other_sizes import misses_more, reaches_far
 from pixelbench.causality.probing.evidence import Evidence
+from pixelbench.causality.probing.layouts import other_layout
 from pixelbench.causality.probing.memory import affordable_positions
 from pixelbench.causality.probing.positions import PROBE_ORDER, by_importance
 from pixelbench.causality.probing.power import DRAWS, SHARED, dead_outputs, doubts_on_power
@@ -26,6 +28,7 @@ from pixelbench.causality.probing.precision import SINGLE_PRECISION, cleared, fi
 from pixelbench.causality.probing.preflight import Coupling, find_coupling, former_images, later_states, measure_noise
 from pixelbench.causality.probing.probes import Probes
 from pixelbench.causality.probing.sweep import Sweep, Swept
+from pixelbench.causality.probing.threads import threads_that_pay
 from pixelbench.causality.probing.time_budget import TimeBudget
 from pixelbench.causality.probing.training_step import take_steps
 from pixelbench.causality.probing.whole_image import Extremes, whole_image
@@ -45,6 +48,7 @@ _LEAST_BATCHES = 50
 _COUPLED_POSITIONS = 64
 #: Outputs whose effects are put in order at a time.
 _SORTED = 2**12
+COMPILED = "A compiled module was checked in its eager form."
 
 
 def check_causality(
@@ -104,8 +108,27 @@ def check_causality(
     given |= {"head": head, "args": args, "positions": positions, "bases": bases, "images": images, "order": order}
     given |= {"allow_state": allow_state, "seed": seed, "mode": mode, "seconds": seconds, "after_step": after_step}
     options = Options(**given)
+    module, compiled = _eager(module)
     evidence = _measured(module, shape, options)
-    return summarise(evidence, target=target or type(module).__name__, order=order, allow_state=allow_state)
+    if compiled:
+        evidence = dataclasses.replace(evidence, notes=(COMPILED, *evidence.notes))
+    concluded: dict[str, Any] = {"target": target or type(module).__name__, "order": order, "allow_state": allow_state}
+    report = summarise(evidence, **concluded)
+
+    def again(size: Sequence[int], other: Options) -> Evidence:
+        return _measured(module, size, other)
+
+    if "normalised-over-space" in report.faults and reaches_far(again, report.shape, options) is False:
+        return summarise(dataclasses.replace(evidence, local=True), **concluded)
+    if "row-end-missing" in report.faults:
+        return summarise(dataclasses.replace(evidence, wide_gaps=misses_more(again, report.shape, options)), **concluded)
+    return report
+
+
+def _eager(module: Any) -> tuple[Any, bool]:
+    """A compiled module as it was before, and whether it was one: every call of another state or size would compile again."""
+    original = getattr(module, "_orig_mod", None)
+    return (original, True) if isinstance(original, nn.Module) else (module, False)
 
 
 def measure(module: nn.Module | Callable, shape: Sequence[int], **options: Any) -> Evidence:
@@ -121,6 +144,12 @@ def _measured(module: nn.Module | Callable, shape: Sequence[int], options: Optio
     probes = Probes(size, options.levels, options.bases, len(places), seed)
     if options.after_step:
         take_steps(subject, probes, seed)
+    with threads_that_pay(subject, probes.random_images(min(len(places), _LARGEST_BATCH))):
+        return _swept(subject, probes, options, places, time_budget)
+
+
+def _swept(subject: Subject, probes: Probes, options: Options, places: np.ndarray, time_budget: TimeBudget) -> Evidence:
+    size, seed = subject.shape, options.seed
     batch, reduced = _batch_size(subject, probes, len(places), time_budget)
     if reduced:
         probes.reduce()
@@ -140,6 +169,8 @@ def _measured(module: nn.Module | Callable, shape: Sequence[int], options: Optio
     spare = {"per_image": sweep.per_image, "reserve": sweep.concluding(len(swept.positions)) / 2}
     images = resample(found, subject, states, probes, batch, time_budget, **spare)
     evidence = dataclasses.replace(_weighed(found, subject, probes), former=former, shared=subject.shared)
+    if options.output is not None:
+        evidence = dataclasses.replace(evidence, other_layout=other_layout(subject, probes, evidence))
     fits = len(order) == len(places) or bool(coupling) or len(swept.positions) < len(order)
     return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch, further, fits=fits), time_budget)
 

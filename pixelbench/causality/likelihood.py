@@ -28,7 +28,7 @@ TINY_SHAPE = (1, 2, 3)
 TINY_LEVELS = 2
 _MOST_IMAGES = 2**16
 _BATCH = 256
-_OTHER_NAMES = ("log_prob", "log_likelihood", "loglikelihood", "log_probs", "nll", "neg_log_likelihood", "score", "forward")
+_OTHER_NAMES = ("log_prob", "log_likelihood", "loglikelihood", "log_probs", "nll", "neg_log_likelihood")
 _TOLERANCE = 1e-9
 #: Differences of log p carry the rounding of a sum over all sub-pixels and, later, of a sum over images.
 _INTERACTION = 1e-8
@@ -105,8 +105,8 @@ def check_log_prob(
 ) -> LikelihoodReport:
     """Scores every image of a tiny shape with `module.log_prob(images)`, in float64 and eval mode.
 
-    It gives (B,) nats, or (B, …) of sub-pixels, which are summed. What is nowhere positive and sums to one with its sign turned is a negative
-    log-likelihood, and is said to be one.
+    It gives (B,) nats, or (B, …) of sub-pixels, which are summed. What is nowhere negative, and sums to one with its sign turned, is a
+    negative log-likelihood, and is said to be one.
 
     Args:
         module: any module with `log_prob`; it stays as it is.

@@ -52,6 +52,7 @@ def diagnose_leaks(
         names = [name for name in names if name not in ("colour-blind", "partial-colour-conditioning")]
     if leaks:  # a leak can reach far, and draw the bounding box around nothing
         names = [name for name in names if name != "gap-in-context"]
+    names = [_row_end(name, found) for name in names]
     fillings = _fillings(found, gaps, leaks)
     sentences = {name: SENTENCES[name] for name in dict.fromkeys(names)}
     return tuple(Diagnosis(name, sentence.format(**(fillings | _pairs(name, found, gaps)))) for name, sentence in sentences.items())
@@ -62,7 +63,9 @@ def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
     names = ["coupled-over-batch"] if evidence.coupling else []
     names += [] if found.order in (None, "raster") or not leaks else [_by_order(found.order)]
     if leaks and found.order is None:
-        named = [name or "unknown-pattern" for name, _ in attribute(found, _PATTERNS)]
+        patterns = {name: one for name, one in _PATTERNS.items() if not (evidence.local and name == "normalised-over-space")}
+        named = [name or "unknown-pattern" for name, _ in attribute(found, patterns)]
+        named += ["read-as-another-layout"] if evidence.other_layout else []
         # A normalisation over the batch is one over space as well: one cause, one diagnosis.
         names += [name for name in named if not (evidence.coupling and name == "normalised-over-space")]
         names = [_after_step(found, name) for name in names]
@@ -92,7 +95,10 @@ def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, obje
     unknown = next((kinds for name, kinds in attribute(found, _PATTERNS) if name is None), np.zeros_like(found.offsets.leaks))
     strange = [leak for leak in leaks if found.at(*leak.offset, unknown)[leak.output_colour, leak.input_colour]]
     nearest = min(strange, key=lambda leak: (abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect), default=None)
+    columns = _without_row_end(found)
     return {
+        "layout": found.evidence.other_layout,
+        "columns": f"{len(columns)} of the {found.shape[2]} columns",
         "order": found.order,
         "border": border_of(found, found.offsets.leaks)[0],
         "joint": len(found.evidence.joint),
@@ -115,3 +121,28 @@ def _pairs(name: str, found: Leaks, gaps: Gaps) -> dict[str, str]:
     verb, kinds = ("does not see", gaps.colours[0]) if missing else ("sees", found.at(0, 0, found.offsets.leaks))
     names = [(colour_name(out, channels), "itself" if out == into else colour_name(into, channels)) for out, into in np.argwhere(kinds)]
     return {"pairs": ", ".join(f"{out} {verb} {into}" for out, into in names)}
+
+
+def _row_end(name: str, found: Leaks) -> str:
+    """By offset only the end of the row above is missing: is that all, and is it so in a wider image?"""
+    if name != "row-end-missing":
+        return name
+    if found.evidence.wide_gaps:
+        return "blind-spot"
+    if len(_without_row_end(found)) > 1:
+        return "row-end-missing-widely"
+    return name if found.evidence.wide_gaps is False else "row-end-missing-or-blind-spot"
+
+
+def _without_row_end(found: Leaks) -> list[int]:
+    """Columns of a row that never see the last pixel of the row above."""
+    channels, height, width = found.shape
+    seen = np.zeros(width, dtype=bool)
+    measured = np.zeros(width, dtype=bool)
+    for column in np.flatnonzero((found.evidence.positions // channels) % width == width - 1):
+        pixel = int(found.evidence.positions[column]) // channels
+        if pixel // width + 1 < height:
+            row = found.evidence.dependence[(pixel + 1) * channels : (pixel + 1 + width) * channels, column]
+            seen |= row.reshape(width, channels).any(1)
+            measured[:] = True
+    return np.flatnonzero(measured & ~seen).tolist()

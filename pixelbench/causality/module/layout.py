@@ -101,6 +101,11 @@ def infer_layout(sizes: Sequence[int], known: dict[str, int], *, shared: bool = 
     raise UserError(f"How is the output {shape} laid out? Say it with output, on the command line --output: {choices}{meaning}{offer}.")
 
 
+def fitting_layouts(sizes: Sequence[int], known: dict[str, int]) -> list[Layout]:
+    """All usual layouts that an output of these sizes fits, one of those that mean the same."""
+    return _distinct([layout for layout in _usual(len(sizes)) if layout.parameters(sizes, known) is not None], sizes, known)
+
+
 def check_layout(layout: Layout, sizes: Sequence[int], known: dict[str, int]) -> None:
     """Nothing where an output of these sizes fits.
 

@@ -1,6 +1,7 @@
 """The module under test as a repeatable function in float64, and the module itself left alone."""
 
 import copy
+import dataclasses
 import os
 from typing import Any
 
@@ -12,6 +13,7 @@ from pixelbench.causality.module.adapter import find_adapter, selected
 from pixelbench.causality.module.closures import Called
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
 from pixelbench.causality.module.heads import LogisticMixture, parse_head
+from pixelbench.causality.module.layout import fitting_layouts, parse_layout
 from pixelbench.causality.module.refusals import likely_cause
 from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.module.state import State, parts_of
@@ -104,6 +106,18 @@ class Subject:
     def shared(self) -> bool:
         """One output serves all colours of a pixel, and no head tells them apart."""
         return self.adapter.shared and self._head is None
+
+    def other_layouts(self) -> list[str]:
+        """The other usual patterns that the output fits, with which it means something else."""
+        raw = selected(self._raw(self._batch(np.zeros((1, *self.shape), dtype=np.int64))), self.adapter.select)
+        known = dict(zip("bchw", (1, *self.shape), strict=True))
+        return [layout.pattern for layout in fitting_layouts(raw.shape, known) if layout.pattern != self.adapter.output]
+
+    def read_as(self, images: np.ndarray, layout: str) -> Tensor:
+        """A call whose output is read by another pattern, (B, K, C, H, W)."""
+        self.state.restore()
+        raw = self._raw(self._batch(images), restored=True)
+        return dataclasses.replace(self.adapter, layout=parse_layout(layout), output=layout).arrange(raw, len(images)).double()
 
     def traced(self, images: np.ndarray) -> tuple[float, bool]:
         """The coarsest rounding below double precision in a call (0.0: none), and whether the output is computed from the images.

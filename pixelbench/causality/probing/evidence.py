@@ -33,6 +33,9 @@ class Evidence:
         doubts: why the absence of a leak is no evidence.
         notes: sentences for the reader.
         shared: one output serves all colours of a pixel.
+        local: what leaks comes from near by, as a larger image has shown.
+        wide_gaps: in a wider image more of the row above is missed; None where that is not known.
+        other_layout: the pattern of the output under which nothing leaks, where under the one given only the own pixel does.
     """
 
     shape: tuple[int, int, int]
@@ -51,6 +54,9 @@ class Evidence:
     doubts: tuple[Diagnosis, ...] = ()
     notes: tuple[str, ...] = ()
     shared: bool = False
+    local: bool = False
+    wide_gaps: bool | None = None
+    other_layout: str | None = None
 
     @property
     def complete(self) -> bool:
