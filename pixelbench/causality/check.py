@@ -120,7 +120,7 @@ def check_causality(
 
     if "normalised-over-space" in report.faults and reaches_far(again, report.shape, options) is False:
         return summarise(dataclasses.replace(evidence, local=True), **concluded)
-    if "row-end-missing" in report.faults:
+    if "row-end-missing-or-blind-spot" in report.faults:
         return summarise(dataclasses.replace(evidence, wide_gaps=misses_more(again, report.shape, options)), **concluded)
     return report
 

@@ -238,6 +238,8 @@ def selected(raw: Any, path: str | None) -> Tensor:
 
 
 def _entry(part: Any, name: str) -> Any:
+    if isinstance(part, torch.distributions.Distribution) and hasattr(part, name):
+        return getattr(part, name)
     names = _names(part)
     numbered = isinstance(part, list | tuple) and name.isdecimal() and int(name) < len(part)  # a named tuple has both
     if name not in names and not numbered:

@@ -24,7 +24,7 @@ def held(value: Any) -> list[Any]:
     """What a function holds: variables of its closure, defaults, bound arguments, the object it is a method of; empty for anything else."""
     if isinstance(value, types.FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
-        return [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        return [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values(), *_global_modules(value).values()]
     if isinstance(value, functools.partial):
         return [value.func, *value.args, *value.keywords.values()]
     return [value.__self__] if isinstance(value, types.MethodType) else []
@@ -65,10 +65,18 @@ def _function(value: types.FunctionType, memo: dict[int, Any]) -> types.Function
     exchange = {id(old): new for old, new in zip(before, after, strict=True)}
     cells = [types.CellType(exchange[id(cell.cell_contents)]) if _filled(cell) else cell for cell in value.__closure__ or ()]
     defaults = tuple(exchange[id(entry)] for entry in value.__defaults__ or ()) or None
-    made = types.FunctionType(value.__code__, value.__globals__, value.__name__, defaults, tuple(cells) or None)
+    around = {name: exchange[id(module)] for name, module in _global_modules(value).items()}
+    names = {**value.__globals__, **around} if around else value.__globals__
+    made = types.FunctionType(value.__code__, names, value.__name__, defaults, tuple(cells) or None)
     made.__kwdefaults__ = {name: exchange[id(entry)] for name, entry in (value.__kwdefaults__ or {}).items()} or None
     memo[id(value)] = made
     return made
+
+
+def _global_modules(value: types.FunctionType) -> dict[str, nn.Module]:
+    """Modules that the function reaches by a global name."""
+    found = {name: value.__globals__.get(name) for name in value.__code__.co_names}
+    return {name: one for name, one in found.items() if isinstance(one, nn.Module)}
 
 
 def _filled(cell: types.CellType) -> bool:
