@@ -39,7 +39,8 @@ def misses_more(measure: Measure, shape: tuple[int, int, int], options: Options)
     evidence = _on(measure, (channels, 3, wide), options, np.arange(wide * channels))
     if evidence is None:
         return None
-    seen = evidence.dependence.reshape(3 * wide, channels, wide, channels).any((1, 3))[wide : 2 * wide]  # outputs of the second row
+    pixels = np.logical_or.reduce(evidence.dependence.reshape(3 * wide, channels, wide, channels), axis=(1, 3))
+    seen = pixels[wide : 2 * wide]  # outputs of the second row, inputs of the first
     output, source = np.indices(seen.shape)
     return bool((~seen & (source > output) & (source - output < wide - 1)).any())
 

@@ -1,6 +1,5 @@
 """How any module is reached: how images enter it, which part of what it returns is the output, and how that is laid out."""
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,7 +99,7 @@ def find_adapter(
         return _chosen(trial, names, ENTERING[0])
     except UserError as error:
         fault = error
-    fitting = _others(trial, names)
+    fitting, question = _others(trial, names)
     if len(fitting) > 1:
         choices = " or ".join(f'"{adapter.entering}"' for adapter in fitting)
         raise UserError(
@@ -108,7 +107,7 @@ def find_adapter(
         )
     if fitting:
         return fitting[0]
-    raise fault
+    raise question if fault.__cause__ is not None and question is not None else fault
 
 
 @dataclass(frozen=True)
@@ -124,8 +123,12 @@ class _Trial:
     shared: bool
 
 
-def _others(trial: _Trial, names: Sequence[str]) -> list[ModuleAdapter]:
-    """The other layouts of the input that run and whose output fits; the first of those that hold the values in the same order."""
+def _others(trial: _Trial, names: Sequence[str]) -> tuple[list[ModuleAdapter], UserError | None]:
+    """The other layouts of the input that run and whose output fits; the first of those that hold the values in the same order.
+
+    And the first question about an output, of those that run.
+    """
+    question: UserError | None = None
     found: dict[tuple[int, ...], ModuleAdapter] = {}
     shape = trial.images.shape
     numbered = torch.arange(trial.images[0].numel()).reshape(1, *shape[1:])
@@ -134,9 +137,11 @@ def _others(trial: _Trial, names: Sequence[str]) -> list[ModuleAdapter]:
             continue
         order = tuple(laid_out(numbered, pattern).flatten().tolist())
         if order not in found:
-            with contextlib.suppress(UserError):
+            try:
                 found[order] = _chosen(trial, names, pattern)
-    return list(found.values())
+            except UserError as error:
+                question = question or (error if error.__cause__ is None else None)
+    return list(found.values()), question
 
 
 def _chosen(trial: _Trial, names: Sequence[str], entering: str) -> ModuleAdapter:
@@ -238,8 +243,8 @@ def selected(raw: Any, path: str | None) -> Tensor:
 
 
 def _entry(part: Any, name: str) -> Any:
-    if isinstance(part, torch.distributions.Distribution) and hasattr(part, name):
-        return getattr(part, name)
+    if isinstance(part, torch.distributions.Distribution) and (inner := _attribute(part, name)) is not None:
+        return inner
     names = _names(part)
     numbered = isinstance(part, list | tuple) and name.isdecimal() and int(name) < len(part)  # a named tuple has both
     if name not in names and not numbered:

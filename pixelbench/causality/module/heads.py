@@ -143,7 +143,7 @@ def _from_file(path: Path, function: str) -> Head:
         spec.loader.exec_module(module)
     except Exception as error:
         raise UserError(f"--head: importing '{path}' failed: {first_line(error)}.") from error
-    found = getattr(module, function, None)
+    found: Any = getattr(module, function, None)
     if not callable(found):
         raise UserError(f"--head: '{path}' has no function '{function}'; it takes (output, images, levels).")
     return found

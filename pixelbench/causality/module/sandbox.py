@@ -15,9 +15,10 @@ WIDE = {
     **dict.fromkeys((torch.complex64, torch.complex32), torch.complex128),
 }
 _NARROW_TYPES = (torch.FloatTensor, torch.HalfTensor, torch.BFloat16Tensor, "torch.FloatTensor", "torch.HalfTensor")
+_OF_TENSORS: dict[str, Any] = {name: getattr(torch.Tensor, name) for name in ("cfloat", "chalf", "cdouble")}
 _NARROWING = {
     **dict.fromkeys((torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16), torch.Tensor.double),
-    **dict.fromkeys((torch.Tensor.cfloat, torch.Tensor.chalf), torch.Tensor.cdouble),
+    **dict.fromkeys((_OF_TENSORS["cfloat"], _OF_TENSORS["chalf"]), _OF_TENSORS["cdouble"]),
 }
 
 

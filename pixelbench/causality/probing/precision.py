@@ -55,7 +55,7 @@ def find_blur(subject: Subject, probes: Probes, evidence: Evidence) -> Blur | No
     if not small.any():
         return None
     columns = np.argsort(small.sum(0))[::-1][:_COLUMNS]
-    columns = columns[small.any(0)[columns]]
+    columns = columns[np.logical_or.reduce(small, axis=0)[columns]]
     noise = _jittered(subject, probes, evidence, small, columns)
     if noise is None and rounding:
         doubted = small & (evidence.effects < _DOUBTED * rounding)
