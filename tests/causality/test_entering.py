@@ -119,7 +119,7 @@ def test_vectors_of_colours_are_asked_about() -> None:
 
     with pytest.raises(UserError, match="How do images enter"):
         check_causality(Dense(18, 18), (3, 2, 3), levels=4, output="b (h w c)")
-    told = {"input_layout": "b (h w c)", "output": "b (h w c)"}
+    told: dict[str, Any] = {"input_layout": "b (h w c)", "output": "b (h w c)"}
     assert check_causality(Dense(18, 18), (3, 2, 3), levels=4, **told).verdict == "causal"
     assert check_causality(Dense(20, 20), (1, 5, 4), levels=4).verdict == "causal"
     with pytest.raises(UserError, match="has no 'c'"):
@@ -143,10 +143,11 @@ class Closed(nn.Module):
 
 def test_a_layer_that_only_a_function_holds_is_copied_and_trained() -> None:
     module = Closed(masked=True)
-    before = module.call.__defaults__[0].weight.clone()
+    (layer,) = module.call.__defaults__ or ()
+    before = layer.weight.clone()
     assert sequence(module, input_layout="b (h w)", output="b (h w)").verdict == "causal"
     assert sequence(module, input_layout="b (h w)", output="b (h w)", after_step=True).verdict == "leaky"
-    assert torch.equal(module.call.__defaults__[0].weight, before)
+    assert torch.equal(layer.weight, before)
     assert sequence(Closed(masked=False), input_layout="b (h w)", output="b (h w)").verdict == "leaky"
 
 

@@ -15,6 +15,8 @@ from pixelbench.causality.report import Context, Diagnosis, Example, Leak, colou
 
 #: Below this a float32 check by hand sees rounding only.
 _WEAK = 1e-6
+#: No stack of masked convolutions has kernels nearly as wide as such an image.
+_WIDE = 16
 
 #: The most specific first: each explains what it can, the next ones see the rest.
 _PATTERNS: dict[str, LeakPattern] = {
@@ -131,7 +133,8 @@ def _row_end(name: str, found: Leaks) -> str:
         return "blind-spot"
     if len(_without_row_end(found)) > 1:
         return "row-end-missing-widely"
-    return name if found.evidence.wide_gaps is False else "row-end-missing-or-blind-spot"
+    certain = found.evidence.wide_gaps is False or found.shape[2] >= _WIDE
+    return name if certain else "row-end-missing-or-blind-spot"
 
 
 def _without_row_end(found: Leaks) -> list[int]:

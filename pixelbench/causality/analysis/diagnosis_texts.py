@@ -165,7 +165,8 @@ SENTENCES: dict[str, str] = {
     ),
     "row-end-missing-or-blind-spot": (
         "Only the last pixel of the row above is never seen, by the first pixel of a row: either a recurrence over features that do not "
-        "know their own pixel, or one stack of masked convolutions nearly as wide as the image, whose blind spot shows in a wider one."
+        "know their own pixel, or one stack of masked convolutions nearly as wide as the image, whose blind spot shows in a wider one. "
+        "Check a wider --shape."
     ),
     "triangular-context": (
         "The context opens like a triangle upwards on both sides, so that near rows are cut off: a Row LSTM, or vertical layers that each"

@@ -7,7 +7,7 @@ So the conditionals, and not the output, are what must be causal and what shows 
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -146,4 +146,4 @@ def _from_file(path: Path, function: str) -> Head:
     found: Any = getattr(module, function, None)
     if not callable(found):
         raise UserError(f"--head: '{path}' has no function '{function}'; it takes (output, images, levels).")
-    return found
+    return cast(Head, found)
