@@ -1,4 +1,4 @@
-"""Mistakes that a user can mend: one clear sentence, exit code 2, never a traceback."""
+"""Errors that a user can fix: one clear sentence, exit code 2, never a traceback."""
 
 import difflib
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ class NothingMatched(UserError):  # noqa: N818 (the name says what happened; it 
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, as a part of a sentence: its first line without a full stop, or its type where it says nothing."""
+    """An error's message as a part of a sentence: its first line without a full stop, or its type where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 

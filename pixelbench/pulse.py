@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 def _no_pulse() -> None:
-    """Listens where nobody else does."""
+    """Listen where nobody else does."""
 
 
 _listener: Callable[[], None] = _no_pulse

@@ -115,7 +115,7 @@ class Difference:
         return f"{self.pairing}, {self.seeds_said}"
 
     def sentence(self, first: str, second: str) -> str:
-        """What the numbers say of two names, and honestly so where they say nothing."""
+        """The comparison of two names in a sentence, which says so where the numbers do not decide."""
         side = "better" if self.mean >= 0 else "worse"
         mean, low, high = self._written(abs(self.mean)), self._written(self.low, "+"), self._written(self.high, "+")
         if self.seed_noise == "unknown":
@@ -201,7 +201,7 @@ def difference(
 
 @dataclass(frozen=True)
 class SeedNoise:
-    """What other seeds could make of a difference of two means: half of its 95 % interval, in the unit of the means."""
+    """The part of other seeds in a difference of two means: half of its 95 % interval, in the unit of the means."""
 
     source: SeedSource
     half_width: Any

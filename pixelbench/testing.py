@@ -1,4 +1,4 @@
-"""What a test-suite imports: `assert_causal`."""
+"""For test-suites: `assert_causal`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -37,7 +37,7 @@ def assert_causal(
     seconds: float | None = None,
     after_step: bool = False,
 ) -> list[CausalityReport]:
-    """Fails with the whole report where `module` leaks, where nothing can be concluded, and on request where it does not see enough.
+    """Fail with the whole report where `module` leaks, where nothing can be concluded, and on request where it does not see enough.
 
     All of it runs in the process of the test, where the module already is: a module that ends the process, hangs or prints does so to the
     test. `pixelbench check` gives it a process of its own, with a limit on time and memory.
@@ -76,7 +76,7 @@ def assert_causal(
 
 
 def _refuse(failed: bool, reports: list[CausalityReport], fault: str) -> None:
-    """Begins with the sentence: what stands in front of an exception's text is all that some runners show."""
+    """Fail, the sentence first: what stands in front of an exception's text is all that some runners show."""
     __tracebackhide__ = True
     if failed:
         raise AssertionError(f"{fault or reports[0].summary()}\n\n{report_text(reports[0])}") from None

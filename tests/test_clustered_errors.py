@@ -5,6 +5,8 @@ import pytest
 
 from pixelbench.statistics import clustered_interval, clustered_standard_error
 
+pytestmark = pytest.mark.quick
+
 
 def test_the_standard_error_is_the_usual_one_where_every_image_stands_alone():
     values = np.random.default_rng(0).normal(size=50)

@@ -4,6 +4,8 @@ import pytest
 
 from pixelbench.errors import nearest, unknown
 
+pytestmark = pytest.mark.quick
+
 NAMES = ["digits/gated-pixelcnn", "digits/gated-residual", "digits/pixelcnn", "digits/png", "photos/pixelcnn"]
 
 

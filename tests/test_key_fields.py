@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.key_fields import added_later, key_values
 from pixelbench.suites import resolve
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.specs import specs_of
 from pixelbench.training.recipe import Recipe
+from tests.support.suite_file import TEXT, write_suite
+
+pytestmark = pytest.mark.quick
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from pixelbench.models.families import FAMILIES, register_family
 from pixelbench.models.settings.baselines import NoSettings
 from pixelbench.registration import Registry
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

@@ -116,7 +116,7 @@ def test_too_little_time_holds_and_does_not_say_causal() -> None:
     assert report.verdict == "partial"
 
 
-def test_faces_are_passed_on() -> None:
+def test_adapters_are_passed_on() -> None:
     class Wrapped(Sums):
         def forward(self, images: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
             return {"logits": super().forward(images).permute(0, 3, 4, 2, 1)}

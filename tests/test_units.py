@@ -7,6 +7,8 @@ import pytest
 
 from pixelbench.units import bits_per_dim, bits_to_nats, nats_to_bits
 
+pytestmark = pytest.mark.quick
+
 
 def test_one_conversion():
     assert bits_per_dim(784 * math.log(2), (1, 28, 28)) == pytest.approx(1.0)

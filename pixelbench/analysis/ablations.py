@@ -54,7 +54,7 @@ class TaskAblation:
 
     @property
     def sentences(self) -> list[str]:
-        """What is to say of each variant, a paragraph each."""
+        """The sentences on each variant, a paragraph each."""
         return [" ".join(entry.sentences) for entry in self.rows[1:]]
 
     def of(self, label: str) -> AblationRow:

@@ -114,7 +114,7 @@ class Changes:
 
 
 def compare_stores(first: Path, second: Path) -> Changes:
-    """What changed from store `first` (A) to store `second` (B).
+    """Compare store `first` (A) with store `second` (B).
 
     Raises:
         UserError: one of them is no folder that can be read.
@@ -201,7 +201,7 @@ def _ended_otherwise(a: Cell, b: Cell) -> tuple[list[Run], list[Run]]:
 
 
 def _likelihood(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[Kind, list[str], _Numbers]:
-    """What became of the numbers: kind, sentences, and the four numbers of `Change`; `a` and `b` have all seeds, for the noise."""
+    """The change of the numbers: kind, sentences, and the four numbers of `Change`; `a` and `b` have all seeds, for the noise."""
     if not (before.scored and after.scored):
         ends = [cell.runs[-1].end for cell in (before, after)]
         return "no number", [f"Nothing to compare: {ends[0]} in A, {ends[1]} in B."], _NOTHING

@@ -30,34 +30,36 @@ CONTEXTS = {"reproduction": "a third party's reproduction", "context": "quoted f
 
 @dataclass(frozen=True)
 class Compared:
-    """A cell beside one published figure, in the figure's `unit`.
-
-    `label` and `task` are the cell's. `printed` is the value as the paper prints it, `where` its table and row. `band` is None where
-    the metric has no tolerance, `measured` where nothing was measured, `interval` where one seed gives none. `context` says what a figure
-    is that is not the paper's own: it is shown and not judged, so its `verdict` is empty. `cautions` are what is assumed because the
-    paper does not state it.
-    """
+    """A cell beside one published figure, in the figure's `unit`."""
 
     label: str
+    """The cell's, as is `task`."""
     task: str
     figure: str
     paper: str
     where: str
+    """Table and row in the paper."""
     unit: str
     printed: str
+    """The value as the paper prints it."""
     published: float
     band: float | None
+    """None where the metric has no tolerance."""
     bound: bool
     verified: bool
     context: str
+    """The nature of a figure that is not the paper's own: it is shown and not judged, so its `verdict` is empty."""
     measured: float | None
+    """None where nothing was measured."""
     measured_bound: bool
     difference: float | None
     interval: tuple[float, float] | None
+    """None where one seed gives none."""
     verdict: str
     sentence: str
     suspicious: bool
     cautions: tuple[str, ...]
+    """Assumptions where the paper does not state something."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, where `context` is called `aside`."""

@@ -1,4 +1,4 @@
-"""What a variant is beside its baseline, in sentences that go no further than the numbers carry."""
+"""A variant beside its baseline, in sentences that go no further than the numbers carry."""
 
 from pixelbench.analysis import format as words
 from pixelbench.analysis.paired import PairedDifference

@@ -12,7 +12,7 @@ AT_MOST = "≤ "
 #: What the causality column says. A finite probe proves a leak, never its absence: "no leak found", and by which map.
 CAUSAL = {"complete": "no leak found", "partial": "no leak found (partial map)", "leaky": "not causal", "unchecked": NONE}
 
-#: Planted faults by the setting that plants them, in words.
+#: Leaks by design, by the setting that makes them, in words.
 FAULTS = {
     "residual": "a residual connection around the first masked layer",
     "mask-b": "mask B in the first layer, where mask A belongs",
@@ -52,7 +52,7 @@ def nats(row: Row) -> str:
 
 
 def published(row: Row) -> str:
-    """`80.10 nats`, `≤ 3.14 bits/dim (from memory)`: the foremost figure of a paper as printed, marked where nobody has checked it."""
+    """`80.10 nats`, `≤ 3.14 bits/dim (from memory)`: the primary figure of a paper as printed, marked where nobody has checked it."""
     one = row.published
     if one is None:
         return NONE
@@ -90,7 +90,7 @@ def latents(row: Row) -> str:
 
 
 def estimated(row: Row) -> str:
-    """What a number that is no exact likelihood is: `code length`, `ELBO`, `50 importance samples`, `given the class`; empty otherwise."""
+    """The kind of a number that is not exact: `code length`, `ELBO`, `50 importance samples`, `given the class`; empty otherwise."""
     if row.category == "reference":
         return "code length"
     if row.category == "told":

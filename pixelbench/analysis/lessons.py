@@ -53,7 +53,7 @@ def _leak_lesson(cell: Cell, cells: list[Cell]) -> Lesson:
 def _teacher_forced(cell: Cell, causal: Cell | None) -> str:
     forced = cell.mean("likelihood", "bits_per_dim")
     fault = words.FAULTS.get(cell.settings.get("first_layer", ""))
-    who = f"{cell.label} ({fault}{', planted' if cell.expected == 'leaky' else ''})" if fault else cell.label
+    who = f"{cell.label} ({fault}{', by design' if cell.expected == 'leaky' else ''})" if fault else cell.label
     said = f"{who} scores {words.bits(forced)} bits/dim as long as the true image lies on its input"
     honest = causal.mean("likelihood", "bits_per_dim") if causal else None
     if causal is None or honest is None or forced is None:

@@ -28,7 +28,7 @@ def compare_cells(first: Cell, second: Cell) -> Difference | None:
 
 
 def paired_difference(baseline: Cell, cell: Cell) -> PairedDifference | None:
-    """What `cell` needs more than `baseline`; None where nothing can be said: a leak, other estimators, other test images."""
+    """The bits that `cell` needs more than `baseline`; None where nothing can be said: a leak, other estimators, other test images."""
     if baseline.leaky or cell.leaky or baseline.conditional != cell.conditional or "code-length" in (baseline.estimator, cell.estimator):
         return None
     if baseline.estimator == cell.estimator:

@@ -24,14 +24,7 @@ ORDER: tuple[Category, ...] = ("ranked", "told", "bound", "reference", "leaking"
 
 @dataclass(frozen=True)
 class Row:
-    """One cell of a suite. Numbers are means over its finished seeds; None where there is none.
-
-    `bits_per_dim_se` is the standard error over test images, clustered by photograph or form, `spread` the standard deviation over seeds.
-    `behind` is the paired difference to the best ranked variant, positive where this one needs more bits. `estimator` is `exact`, `elbo`,
-    `iwae-K` or `code-length`; of a bound, bits and nats are at most what stands here. `active_units` of `latent_dimensions` latents differ
-    from image to image, and `kl` nats an image are spent on them. `published`: the foremost figure of a paper about this cell, and what
-    comes of it.
-    """
+    """One cell of a suite. Numbers are means over its finished seeds; None where there is none."""
 
     label: str
     family: str
@@ -39,12 +32,16 @@ class Row:
     rank: int | None
     bits_per_dim: float | None
     bits_per_dim_se: float | None
+    """Standard error over test images, clustered by photograph or form."""
     nats_per_image: float | None
     nats_per_image_se: float | None
     estimator: str | None
+    """`exact`, `elbo`, `iwae-K` or `code-length`; of a bound, bits and nats are at most what stands here."""
     seeds: int
     spread: float | None
+    """Standard deviation of bits/dim over seeds."""
     behind: Difference | None
+    """Paired difference to the best ranked variant, positive where this one needs more bits."""
     causal: str
     expected: str
     sequential_bits_per_dim: float | None
@@ -53,18 +50,22 @@ class Row:
     statistics: dict[str, float | None]
     canvas_agreement: float | None
     active_units: float | None
+    """How many of the `latent_dimensions` latents differ from image to image."""
     latent_dimensions: float | None
     kl: float | None
+    """Nats an image that are spent on the latents."""
     updates: int
     parameters: int | None
     seconds: float | None
     status: str
     diagnoses: tuple[str, ...]
     published: Compared | None = None
+    """The primary figure of a paper about this cell, and its verdict."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, the statistics beside the others; `category` is called `standing` there."""
-        values = dataclasses.asdict(self) | {"published": None if self.published is None else self.published.as_dict()}
+        published = None if self.published is None else self.published.as_dict()
+        values: dict[str, Any] = dataclasses.asdict(self) | {"published": published}
         statistics: dict[str, Any] = values.pop("statistics")
         return statistics | {"standing" if name == "category" else name: value for name, value in values.items()}
 
@@ -107,7 +108,7 @@ class TaskTable:
 
 
 def build_tables(cells: list[Cell], compared: Iterable[Compared] = ()) -> list[TaskTable]:
-    """Tables of all tasks by name; `compared`: the cells beside published figures, of which each row shows the foremost."""
+    """Tables of all tasks by name; `compared`: the cells beside published figures, of which each row shows the primary one."""
     published, tables = primary_of(compared), []
     for task in sorted({cell.task for cell in cells}):
         members = [cell for cell in cells if cell.task == task]

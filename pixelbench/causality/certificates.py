@@ -57,7 +57,7 @@ def certificates(
 
 
 def open_doubts(report: CausalityReport, following: CausalityReport | None) -> bool:
-    """Nothing can be concluded from a report, nor from the one after it: a training step gives power to a module that had none.
+    """Whether nothing can be concluded from a report, nor from the one after it: a training step gives power to a module that had none.
 
     Args:
         following: the report that `certificates` gave next, if any.
@@ -74,7 +74,7 @@ def open_doubts(report: CausalityReport, following: CausalityReport | None) -> b
 
 
 def _compared(before: CausalityReport, after: CausalityReport) -> CausalityReport:
-    """What leaks only after the step has one cause above all, which the comparison shows and no single map can."""
+    """Name the likely cause of a leak after the training step only, which the comparison shows and no single map can."""
     if before.leaky or not after.leaky or before.doubts:  # a leak that zeros hid is no mask that was lost
         return after
     others = tuple(diagnosis for diagnosis in after.diagnosis if diagnosis.name != LOST_MASK)

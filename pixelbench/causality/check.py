@@ -37,7 +37,7 @@ from pixelbench.causality.report import CausalityReport, Diagnosis, Method
 _TOLERANCE = 1e-10
 #: A module that computes in lower precision inside has noise of its own; leaks must stand clear of it.
 _CLEARANCE = 10.0
-#: The allocator keeps blocks of up to 32 MB for the next call; larger ones come from the system anew, at half the cost again.
+#: The allocator keeps blocks of up to 32 MB for the next call; larger ones come from the system again, at half the cost again.
 _BATCH_BYTES = 28 * 2**20
 #: More images or pixels a call no longer pay: their features do not stay in the cache.
 _LARGEST_BATCH = 32
@@ -132,7 +132,7 @@ def _eager(module: Any) -> tuple[Any, bool]:
 
 
 def measure(module: nn.Module | Callable, shape: Sequence[int], **options: Any) -> Evidence:
-    """What `check_causality` concludes from; the arguments are the same."""
+    """The measurements that `check_causality` concludes from; the arguments are the same."""
     return _measured(module, shape, Options(**options))
 
 

@@ -36,7 +36,7 @@ _INTERACTION = 1e-8
 
 @dataclass(frozen=True)
 class LikelihoodReport:
-    """What all images of a tiny shape say of `log_prob`.
+    """The findings about `log_prob` on all images of a tiny shape.
 
     Attributes:
         images: how many there are: levels ** D.
@@ -103,7 +103,7 @@ def check_log_prob(
     method: str = "log_prob",
     target: str | None = None,
 ) -> LikelihoodReport:
-    """Scores every image of a tiny shape with `module.log_prob(images)`, in float64 and eval mode.
+    """Score every image of a tiny shape with `module.log_prob(images)`, in float64 and eval mode.
 
     It gives (B,) nats, or (B, …) of sub-pixels, which are summed. What is nowhere negative, and sums to one with its sign turned, is a
     negative log-likelihood, and is said to be one.
@@ -206,7 +206,7 @@ def _orders(cube: np.ndarray, shape: tuple[int, int, int], pairs: set[tuple[int,
 
 
 def _factorises(cube: np.ndarray, sequence: list[int], pairs: set[tuple[int, int]]) -> bool:
-    """Sums out the last of `sequence`, then the one before it, and so on, as long as no new interaction shows."""
+    """Sum out the last of `sequence`, then the one before it, and so on, as long as no new interaction shows."""
     axes = list(range(cube.ndim))
     for last in reversed(sequence[1:]):
         axis = axes.index(last)

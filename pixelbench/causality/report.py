@@ -1,4 +1,4 @@
-"""What a causality check found: plain data, no torch. `to_json` and `from_json` are the certificate's file format.
+"""The findings of a causality check: plain data, no torch. `to_json` and `from_json` are the certificate's file format.
 
 Offsets are (row, column) of the input minus the output; places of sub-pixels are (channel, row, column).
 """
@@ -88,7 +88,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`name`: stable, for programs (`sees-itself`). `sentence`: what is seen, the likely cause, the mend; with a full stop."""
+    """`name`: stable, for programs (`sees-itself`). `sentence`: what is seen, the likely cause, the fix; with a full stop."""
 
     name: str
     sentence: str

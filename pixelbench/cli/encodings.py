@@ -20,7 +20,7 @@ def spell_out(*, as_json: bool) -> None:
 
 
 def _replaced(error: UnicodeError, spelled: Callable[[str], str]) -> tuple[str, int]:
-    """What codecs ask of an error handler: the text to write instead, and where to go on."""
+    """The answer of an error handler of codecs: the text to write instead, and where to go on."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(map(spelled, error.object[error.start : error.end])), error.end

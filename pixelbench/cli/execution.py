@@ -1,4 +1,4 @@
-"""What `run` and `ablate` share: a plan is made with progress on stderr, then reported; every ending has its exit code."""
+"""The common part of `run` and `ablate`: a plan is executed with progress on stderr, then reported; every ending has its exit code."""
 
 import shlex
 import sys
@@ -42,10 +42,10 @@ def execute(
     about: dict[str, Any] | None = None,
     known: "Known | None" = None,
 ) -> int:
-    """Makes what the plan asks for, reports its runs, and writes the page of the whole store; returns the exit code.
+    """Execute the plan, report its runs, and write the page of the whole store; returns the exit code.
 
     Args:
-        plan: what to make.
+        plan: what to execute.
         device: resolved.
         show: prints the report of the plan's runs.
         how: the options of `run_plan`.
@@ -68,7 +68,7 @@ def execute(
 
 
 def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
-    """Makes what is to be made, with progress on stderr; None where there was nothing to make."""
+    """Execute what is due, with progress on stderr; None where there was nothing to execute."""
     if not plan.to_run:
         return None
     from pixelbench.cli.progress import progress
@@ -101,7 +101,7 @@ def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str
 
 
 def _write_pages(plan: "Plan", outcome: "Outcome | None", known: "Known | None") -> Path:
-    """`report.md` and `report.html` of everything in the store; left as they are where nothing was made. Returns the first one's path."""
+    """`report.md` and `report.html` of everything in the store; as they are where nothing was executed. Returns the first one's path."""
     page = plan.store / "report.md"
     if outcome is not None or not (page.exists() and page.with_suffix(".html").exists()):
         from pixelbench.cli.reproducing import reproductions_of

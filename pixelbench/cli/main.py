@@ -1,4 +1,4 @@
-"""`pixelbench …`: the commands, and what becomes of mistakes.
+"""`pixelbench …`: the commands, and what becomes of errors.
 
 Exit codes: 0 fine (also when nothing is left to do), 1 some run failed or diverged, or a leak that the suite does not declare, 2 wrong use,
 3 nothing matched, 4 a regression, 130 interrupted with Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
@@ -37,7 +37,7 @@ UsageFault = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command line (that of the process by default) and exits with its code."""
+    """Run a command line (that of the process by default) and exit with its code."""
     with _signals():
         code = _guarded(arguments)
     sys.exit(code)
@@ -86,7 +86,7 @@ def _guarded(arguments: Sequence[str] | None) -> int:
         if error.errno not in DISK:
             raise
         where = f"'{error.filename}'" if error.filename else "the disk"
-        return _complain(f"Cannot use {where}: {error.strerror}. Free or mend it, or choose another folder with --results DIR.")
+        return _complain(f"Cannot use {where}: {error.strerror}. Free or fix it, or choose another folder with --results DIR.")
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
 

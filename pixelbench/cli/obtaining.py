@@ -17,7 +17,7 @@ EVERY_SECONDS = 10.0
 
 
 def with_images(plan_again: "Callable[[], tuple[Plan, str]]", *, fetch: bool, allow_overlap: bool = False) -> "tuple[Plan, str]":
-    """A plan and its device, made anew after images that it lacks were got (`fetch`); what cannot be had is said, and stays missing."""
+    """A plan and its device, planned again after missing images were fetched (`fetch`); what cannot be had is said, and stays missing."""
     plan, device = plan_again()
     got = _obtained(plan.absent, allow_overlap) if fetch else set()
     if not got:
@@ -47,7 +47,7 @@ def _obtained(tasks: "Sequence[Task]", allow_overlap: bool) -> set[str]:
 
 @contextlib.contextmanager
 def progress() -> "Iterator[ReportStep]":
-    """Takes the steps of a download or a preparation and shows them until the block ends."""
+    """Take the steps of a download or a preparation and show them until the block ends."""
     console = stderr()
     if not console.is_terminal:
         yield DownloadLines()

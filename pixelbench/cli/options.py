@@ -10,7 +10,7 @@ from pixelbench.errors import UserError
 
 
 class Rerun(StrEnum):
-    """Which runs are made although the store has a record of them; what is missing is always made."""
+    """Runs that are executed although the store has a record of them; missing ones always are."""
 
     missing = "missing"
     failed = "failed"
@@ -26,8 +26,10 @@ OnlyOption = Annotated[
 ]
 SeedsOption = Annotated[str | None, typer.Option("--seeds", help="Seeds instead of the suite's: 0-2, or 0,3.", metavar="SEEDS")]
 BudgetOption = Annotated[str | None, typer.Option("--budget", help="A budget of the suite instead of its default.", metavar="NAME")]
-RerunOption = Annotated[Rerun, typer.Option("--rerun", help="Which stored runs are made anew: failed, stale (other code), or all.")]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="At most N images of each split; makes other runs.", metavar="N")]
+RerunOption = Annotated[Rerun, typer.Option("--rerun", help="Which stored runs are executed again: failed, stale (other code), or all.")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="At most N images of each split; these are other runs.", metavar="N")
+]
 ShardOption = Annotated[str | None, typer.Option("--shard", help="Every n-th run, from the i-th: one of n machines.", metavar="I/N")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on CUDA and fp32 elsewhere.")]
@@ -39,7 +41,7 @@ WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=0, help="Processes; 0 works in this one; by default one a core.", metavar="N")
 ]
 FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stops all after the first run that fails.")]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan and makes nothing.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan and executes nothing.")]
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="The folder of data sets; else $PIXELBENCH_DATA, else the user's cache.", metavar="DIR")
 ]

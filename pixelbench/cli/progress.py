@@ -1,4 +1,4 @@
-"""What people see of a run under way, on stderr: bars on a terminal, plain lines elsewhere."""
+"""Progress of runs on stderr: bars on a terminal, plain lines elsewhere."""
 
 import contextlib
 import time
@@ -17,7 +17,7 @@ EVERY_SECONDS = 10.0
 
 @contextlib.contextmanager
 def progress(suite: str, total: int) -> Iterator[Show]:
-    """Takes the events of `run_plan` and shows them until the block ends."""
+    """Take the events of `run_plan` and show them until the block ends."""
     console = stderr()
     if not console.is_terminal:
         yield PlainLines(total)
@@ -31,7 +31,7 @@ def progress(suite: str, total: int) -> Iterator[Show]:
 
 @contextlib.contextmanager
 def counted(title: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Takes what is worked on, how many pieces are done and how many there are, and shows it until the block ends."""
+    """Take the current piece of work, how many are done and how many there are, and show it until the block ends."""
     console = stderr()
     if not console.is_terminal:
         yield lambda what, done, total: say(f"{title}: {done + 1} of {total}, {what}")
@@ -57,7 +57,7 @@ class PlainLines:
             self._spoke[run] = now
             say(f"{run}: started")
         elif kind == "waiting":
-            say(f"{run}: another process makes it")
+            say(f"{run}: another process executes it")
         elif kind == "note":
             say(f"{run}: {event['text']}")
         elif kind == "progress" and now - self._spoke.get(run, 0.0) >= EVERY_SECONDS:
@@ -87,7 +87,7 @@ class Bars:
         elif kind == "note":  # what is worth a note is to stay
             self.bars.console.print(visible(f"{run}: {event['text']}"), markup=False)
         elif kind in ("start", "stage", "waiting"):
-            note = {"start": "", "waiting": "another process makes it"}.get(kind) or event.get("stage", "")
+            note = {"start": "", "waiting": "another process executes it"}.get(kind) or event.get("stage", "")
             self.bars.update(self._row(run), note=visible(note))
 
     def _row(self, run: str) -> Any:

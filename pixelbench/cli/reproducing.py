@@ -1,4 +1,4 @@
-"""What the pages say of a stored run beside its numbers: the command that makes it again, and what the suite says of its choices."""
+"""Words of the pages on a stored run beside its numbers: the command that executes it again, and what the suite says of its choices."""
 
 import contextlib
 import shlex
@@ -19,7 +19,7 @@ _OF_PAPERS = "paper"
 
 
 def reproductions_of(report: "Report") -> dict[str, Reproduction]:
-    """Run key → the command that made the run, as its record has it, and what a suite that ships says of exactly this cell.
+    """Run key → the command that executed the run, as its record has it, and what a suite that ships says of exactly this cell.
 
     Runs of schema 1 do not know their command, so they have no entry.
     """
@@ -52,13 +52,13 @@ def command_of(record: "Record", request: "Request") -> str:
 
 
 def _precision(record: "Record", request: "Request") -> str:
-    """What was asked for; where `auto` has become bf16, that, since on another device it would become fp32."""
+    """The requested precision; where `auto` has become bf16, that, since on another device it would become fp32."""
     made_in = "fp32" if record.recipe is None else record.recipe.precision
     return "bf16" if (request.precision, made_in) == ("auto", "bf16") else request.precision
 
 
 def _origins(record: "Record", request: "Request") -> "SettingOrigins | None":
-    """What the suite that asked says of the cell, or the one of papers where that asks for the same and has more to say."""
+    """The remarks of the requesting suite on the cell, or of the one of papers where that asks for the same and has more to say."""
     found = [origins for name in (request.suite, _OF_PAPERS) if (origins := _origins_in(name, record))]
     return next((origins for origins in found if origins.assumed or origins.deviations), next(iter(found), None))
 

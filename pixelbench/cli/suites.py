@@ -1,4 +1,4 @@
-"""What `run`, `ablate`, `plan`, `report` and `status` share: a suite's plan, and which stored runs are a suite's."""
+"""The common part of `run`, `ablate`, `plan`, `report` and `status`: a suite's plan, and which stored runs are a suite's."""
 
 import functools
 import itertools
@@ -68,7 +68,7 @@ def plan_suite(
         from pixelbench.cli.progress import counted
         from pixelbench.experiments.verify.present_code import take_fingerprints
 
-        say(f"The code has changed since {len(plan.verifiable)} of these runs were made; looking whether it still computes the same.")
+        say(f"The code has changed since {len(plan.verifiable)} of these runs were executed; looking whether it still computes the same.")
         with counted("behaviour") as progress:
             take_fingerprints([cell.spec for cell in plan.verifiable], results, progress)
         plan = plan_again()
@@ -90,7 +90,7 @@ def keys_of_suite(name: str, store: Path) -> set[str]:
 
 
 def known_figures(name: str | None) -> "Known | None":
-    """What the runs of a suite are held against: published figures, and the claims that it makes; None where it makes none."""
+    """The figures that the runs of a suite are held against: published ones, and its own claims; None where it has none."""
     from pixelbench.suites.load import load_suite
 
     suite = None if name is None else load_suite(name)
@@ -136,11 +136,11 @@ def print_plan(plan: "Plan") -> None:
         say(sentence)
     if plan.to_run:
         say(_cost(plan))
-    say(f"{len(plan.to_run)} of {len(plan.cells)} runs to make.")
+    say(f"{len(plan.to_run)} of {len(plan.cells)} runs to execute.")
 
 
 def _cost(plan: "Plan") -> str:
-    """What is known of the cost of what is to be made, and of what not."""
+    """The known cost of the runs to execute, and how many have none."""
     known, whole = plan.known_seconds, len(plan.to_run)
     if not known:
         return f"What that costs is unknown: no run like these, on {plan.device}, is stored in '{plan.store}'."

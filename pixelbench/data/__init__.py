@@ -1,4 +1,4 @@
-"""What is modelled: tasks with their splits and pinned digests, from installed packages or the data folder. No torch."""
+"""Tasks with their splits and pinned digests, from installed packages or the data folder. No torch."""
 
 from pixelbench.data.registry import TASKS, get_task, has_units, register_task, relabel, task_names, usual_digest
 from pixelbench.data.task import Split, Task, TaskData

@@ -15,7 +15,7 @@ def data_folder() -> Path:
 
 
 def use_data_folder(folder: Path | None) -> None:
-    """Makes `folder` the data folder of this process and those that it starts; None changes nothing.
+    """Make `folder` the data folder of this process and those that it starts; None changes nothing.
 
     Raises:
         UserError: it is no folder.

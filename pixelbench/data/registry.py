@@ -82,7 +82,7 @@ def relabel(name: str, clusters: np.ndarray) -> np.ndarray:
 
 
 def _checked(task: Task) -> Task:
-    """Raises ValueError where something would only fail later."""
+    """Raise ValueError where something would only fail later."""
     if min(task.shape) < 1 or not 2 <= task.levels <= MOST_LEVELS:
         found = f"{task.shape} with {task.levels}"
         raise ValueError(f"task '{task.name}': images need positive sizes and 2 to {MOST_LEVELS:,} levels, got {found}")

@@ -95,7 +95,7 @@ class Obtain(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """What is modelled.
+    """A data set with its split.
 
     `preprocessing`, `split_rule` and `source` (with licence) are sentences for people. `digest` is the `data_digest` of what `builder`
     must return: pinned for the tasks that ship, of an image folder what it was when it was prepared (empty before). `sizes`: images in
@@ -105,7 +105,7 @@ class Task:
     `missing`: what is not there that `builder` reads, and how to get it, as one sentence; None where all is there. It looks at names and
     sizes of files only. `obtain` gets it: a download, or the preparation of an image folder; None where only the user can.
 
-    `redrawn`: the training images are grey values out of 255, and each time one is used each pixel is drawn anew, 1 with that
+    `redrawn`: the training images are grey values out of 255, and each time one is used each pixel is drawn again, 1 with that
     probability. `mapped`: the builder maps files whose digest was taken when they were written, so that a million images need no memory;
     they are not read through again.
 

@@ -22,7 +22,7 @@ LOOK = 0.5
 
 @contextmanager
 def alone(folder: Path, report: ReportStep | None = None) -> Iterator[None]:
-    """Makes `folder` and holds its lock against other processes; the kernel frees it when its holder ends, however it ends.
+    """Make `folder` and hold its lock against other processes; the kernel frees it when its holder ends, however it ends.
 
     May be nested, so that looking at what is missing, downloading, unpacking and removing the archive can be one step for everybody else.
     `report` is told while another process holds it. The lock's file stays: removing it would let a third process lock a new file of the
@@ -47,7 +47,7 @@ def alone(folder: Path, report: ReportStep | None = None) -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns an error of the file system into a sentence about `path`.
+    """Turn an error of the file system into a sentence about `path`.
 
     Raises:
         UserError: no room, no right, or something in the way.
@@ -58,11 +58,11 @@ def writing(path: Path) -> Iterator[None]:
         other = "name another data folder with --data DIR"
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise UserError(f"There is no room for '{path}' ({said(error)}); free some, or {other}.") from None
-        raise UserError(f"'{path}' cannot be written ({said(error)}); mend its folder, or {other}.") from None
+        raise UserError(f"'{path}' cannot be written ({said(error)}); fix its folder, or {other}.") from None
 
 
 def place(finished: Path, target: Path) -> None:
-    """Gives a finished file its name in one step that survives a crash. Both lie in one folder.
+    """Give a finished file its name in one step that survives a crash. Both lie in one folder.
 
     Raises:
         OSError: something is in the way.
@@ -80,7 +80,7 @@ def md5_of(path: Path) -> str:
 
 
 def said(error: BaseException) -> str:
-    """What an error says, without the file name that the sentence around it holds already."""
+    """An error's message, without the file name that the sentence around it holds already."""
     return getattr(error, "strerror", None) or first_line(error)
 
 

@@ -1,1 +1,1 @@
-"""What a trained model is worth: likelihood, sample statistics with diagnoses, and real codecs to compare with."""
+"""Evaluation of a trained model: likelihood, sample statistics with diagnoses, and real codecs to compare with."""

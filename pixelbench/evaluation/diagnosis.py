@@ -1,4 +1,4 @@
-"""What is wrong with a model's samples, in words: symptoms from sample statistics, causes from the causality map.
+"""Diagnoses of a model's samples, in words: symptoms from sample statistics, causes from the causality map.
 
 Two lessons of the field have names. `black-samples`: a model that sees the pixel it predicts copies its canvas, and the canvas starts
 at 0. `uncoordinated-colours`: a model without colour conditioning draws the colours of a pixel independently. Symptoms are judged relative
@@ -42,7 +42,7 @@ def diagnose_samples(
     teacher_bits: float | None,
     sequential_bits: float | None,
 ) -> list[SampleDiagnosis]:
-    """What the statistics of samples and of real images, and the evidence about the model, say.
+    """Diagnose samples by their statistics, those of real images, and the evidence about the model.
 
     Args:
         samples: `sample_statistics` of the samples.

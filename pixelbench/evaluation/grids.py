@@ -75,7 +75,7 @@ def _labelled(grid: Image.Image, label: list[str], lines: int, font: Font) -> Im
 
 
 def _wrap(label: str, font: Font, width: int) -> list[str]:
-    """Breaks a label at spaces so that no line is wider than the block."""
+    """Break a label at spaces so that no line is wider than the block."""
     lines = [""]
     for word in label.split():
         longer = f"{lines[-1]} {word}".strip()

@@ -15,7 +15,7 @@ from pixelbench.units import bits_per_dim
 
 @dataclass(frozen=True)
 class SplitLikelihood:
-    """What a split's images cost.
+    """The likelihood of a split's images.
 
     `nats` (N,) holds every image's negative log-likelihood, `clusters` (N,) its independent unit, such as the photograph it was cut from.
     The standard error is over images, or over clusters where several images share one, since those are not independent.

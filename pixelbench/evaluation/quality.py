@@ -23,14 +23,14 @@ Function = Callable[[np.ndarray, int], float | None]
 
 @dataclass(frozen=True)
 class Statistic:
-    """What is measured on a set of images, pooled over all of them."""
+    """A number measured on a set of images, pooled over all of them."""
 
     name: str
     """Its key in records and its column in the tidy table."""
     title: str
     """The heading of its column in reports."""
     meaning: str
-    """What it is, as a part of a sentence: `the share of values 0`."""
+    """Its name as a part of a sentence: `the share of values 0`."""
     function: Function
     """From integer images (N, C, H, W), N >= 1, and the number of levels to its value, None where it is undefined."""
     unit: Unit = "ratio"

@@ -1,1 +1,1 @@
-"""Plans and workers: which runs a suite asks for, which of them the store lacks, and who makes them."""
+"""Plans and workers: which runs a suite asks for, which of them the store lacks, and who executes them."""

@@ -53,8 +53,8 @@ def certificate_digest(family: str, package: Path = _PACKAGE) -> str:
     Raises:
         UserError: no such family.
     """
-    files = [path.relative_to(package).with_suffix("") for path in (package / "causality").rglob("*.py") if path.stem != "__init__"]
-    checker = {".".join(("pixelbench", *file.parts)) for file in files}
+    files = [path.relative_to(package) for path in (package / "causality").rglob("*.py") if path.stem != "__init__"]
+    checker = {".".join(("pixelbench", *path.with_suffix("").parts)) for path in files}
     return _digest(closure(family, package, protocol=()) | checker, _roots_of(get_family(family), package))
 
 

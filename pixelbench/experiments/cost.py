@@ -1,4 +1,4 @@
-"""What a run will take, by stored runs of the same kind of device. No torch."""
+"""Estimates of a run's time, by stored runs of the same kind of device. No torch."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ class Costs:
 
 
 def _costs_of(record: Record) -> Iterator[tuple[str, float]]:
-    """What the record says of itself, of other seeds, of an update, and of all that is not training."""
+    """Times by name: of the run itself, of other seeds, of an update, and of all that is not training."""
     cost, spec = record.cost, record.spec
     yield record.run_key, cost.seconds
     yield _request(spec, spec.updates), cost.seconds
@@ -49,6 +49,6 @@ def _costs_of(record: Record) -> Iterator[tuple[str, float]]:
 
 
 def _request(spec: RunSpec, of: object) -> str:
-    """Names all that was asked for but seed and updates: what one run tells of another."""
+    """Name for all that was asked for but seed and updates: what one run tells of another."""
     network = [spec.family, spec.model_version, spec.settings]
     return json.dumps([of, spec.task["name"], spec.task["digest"], network, spec.recipe, spec.evaluation], sort_keys=True)

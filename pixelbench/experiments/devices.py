@@ -1,4 +1,4 @@
-"""Which device runs are made on. torch is loaded only where there is a GPU to ask it about."""
+"""The device that runs are executed on. torch is loaded only where there is a GPU to ask it about."""
 
 import os
 import re

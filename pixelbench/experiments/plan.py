@@ -1,4 +1,4 @@
-"""What a suite asks for against what a store has: which runs are stored, missing, stale or failed, and which will be made. No torch."""
+"""A suite's runs against those of a store: which are stored, missing, stale or failed, and which will be executed. No torch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from pixelbench.errors import UserError, unknown
 from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.provenance import device_title
 from pixelbench.experiments.verify.staleness import KnownCode
+from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import figures_about
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import run_folder
@@ -27,7 +28,7 @@ ALWAYS_KEPT = 1 << 20
 _ANY_SIZE = 1 << 62
 
 _FAILED = ("failed", "diverged", "timeout")
-#: `--rerun` → the states that are made (again).
+#: `--rerun` → the states that are executed (again).
 _EXECUTED: dict[str, tuple[RunState, ...]] = {
     "missing": ("missing",),
     "failed": ("missing", "failed"),
@@ -49,7 +50,7 @@ class PlannedRun:
     runs: bool
     """Whether this plan runs it."""
     seconds: float | None
-    """What it took before on such a device, or by what others like it took (see `Costs`); None where nothing is known."""
+    """Its time before on such a device, or by what others like it took (see `Costs`); None where nothing is known."""
     seen: str | None
     """Digest of the record that this plan found; a record that differs later was left by somebody else."""
     request: Request
@@ -90,17 +91,17 @@ class Plan:
 
     @property
     def to_run(self) -> tuple[PlannedRun, ...]:
-        """The cells that this plan makes."""
+        """The cells that this plan executes."""
         return tuple(cell for cell in self.cells if cell.runs)
 
     @property
     def seconds(self) -> float | None:
-        """Estimated time of what is to be made; None unless something is known of all of it."""
+        """Estimated time of the runs to execute; None unless something is known of all of it."""
         return sum(self.known_seconds) if len(self.known_seconds) == len(self.to_run) else None
 
     @property
     def known_seconds(self) -> list[float]:
-        """Estimates of those runs to make of which something is known."""
+        """Estimates of those runs to execute of which something is known."""
         return [cell.seconds for cell in self.to_run if cell.seconds is not None]
 
 
@@ -127,7 +128,7 @@ def make_plan(
         only: glob patterns for `task/variant`, a task or a variant; a cell stays if one matches.
         seeds: instead of the suite's.
         budget: instead of the suite's default.
-        rerun: `missing`, or what is made again beside it: `failed`, `stale`, or `all`.
+        rerun: `missing`, or what is executed again beside it: `failed`, `stale`, or `all`.
         limit: at most so many test, validation, sequential and drawn images.
         device: resolved; it decides what the precision `auto` becomes.
         precision: `auto` leaves it to the recipe.
@@ -200,9 +201,9 @@ class _Keeping:
         self._of_variant = {variant.name: variant.keep_weights for variant in suite.variants}
 
     def most(self, spec: RunSpec) -> int:
-        """What the suite says; else 1 MiB, and 4 MiB for seed 0 of a row that a published figure is about."""
+        """The suite's limit; else 1 MiB, and 4 MiB for seed 0 of a row that a published figure is about."""
         own = self._of_variant[spec.variant]
         requested = self._of_suite if own is None else own
         if requested is not None:
             return _ANY_SIZE if requested else 0
-        return 4 * ALWAYS_KEPT if spec.seed == 0 and figures_about(spec.task["name"], spec.variant) else ALWAYS_KEPT
+        return 4 * ALWAYS_KEPT if spec.seed == 0 and figures_about(spec.task["name"], spec.variant, load_figures()) else ALWAYS_KEPT

@@ -37,7 +37,7 @@ def build(spec: RunSpec, **overrides: Any) -> AutoregressiveModel:
 
 
 def fit(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: bool) -> None:
-    """Counts the training images of a fitted baseline; of a redrawn task, pixels that are drawn from its greys once."""
+    """Count the training images of a fitted baseline; of a redrawn task, pixels that are drawn from its greys once."""
     images = torch.from_numpy(data.train.images)
     if redrawn:
         images = redraw(images, generator(spec.seed, "pixels"))
@@ -84,7 +84,7 @@ class Scores:
 
 
 def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky: bool) -> Scores:
-    """Scores test once; a leaking model is scored in sequence as well, on as many images as the evaluation allows."""
+    """Score test once; a leaking model is scored in sequence as well, on as many images as the evaluation allows."""
     sequential = None
     if leaky and not model.latent:  # of a bound it would be another quantity
         few = data.test[: spec.evaluation["sequential_images"]]
@@ -101,7 +101,7 @@ def score_test(model: AutoregressiveModel, test: Split, spec: RunSpec) -> SplitL
 
 
 def condition_of(model: AutoregressiveModel, split: Split) -> Tensor | None:
-    """What the images are conditioned on, (N,) classes, for a model that needs it."""
+    """The condition of the images, (N,) classes, for a model that needs it."""
     if not model.conditional:
         return None
     assert split.labels is not None, "a suite with a conditional model on a task without labels is refused when it is loaded"

@@ -37,7 +37,7 @@ def load_run(run: StoredRun) -> AutoregressiveModel:
             raise CheckpointError("they are of another run")
         restore_module("model", model, tensors)
     except FileNotFoundError:
-        raise UserError(f"The weights of {name} are not in this results folder; make a run of your own with `pixelbench run`.") from None
+        raise UserError(f"The weights of {name} are not in this results folder; execute a run of your own with `pixelbench run`.") from None
     except DamagedCheckpoint as fault:
         raise UserError(f"The weights of {name} are damaged ({fault}); run it again with `pixelbench run --rerun all`.") from None
     except CheckpointError as fault:

@@ -15,7 +15,7 @@ class CannotWrite(OSError):  # noqa: N818 (a kind of OSError)
 
 
 def write_bytes(path: Path, data: bytes, *, before: Path | None = None) -> None:
-    """Replaces `path` by `data` in one step that survives a crash: temporary file in the same folder, fsync, rename, fsync of the folder.
+    """Replace `path` by `data` in one step that survives a crash: temporary file in the same folder, fsync, rename, fsync of the folder.
 
     The folder is created where it is missing. On any error the temporary file is removed and what was there before is untouched.
 
@@ -58,13 +58,13 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Removes the temporary files that a killed process left in `folder` and below. Only whoever holds the run's lock may."""
+    """Remove the temporary files that a killed process left in `folder` and below. Only whoever holds the run's lock may."""
     for path in folder.rglob(".*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def _keep_as(path: Path, before: Path) -> None:
-    """Gives a file a second name, so that it is under its own until the next one takes it; where files cannot have two, the other alone."""
+    """Give a file a second name, so that it is under its own until the next one takes it; where files cannot have two, the other alone."""
     second = before.with_name(f".{before.name}.{secrets.token_hex(6)}.tmp")
     try:
         os.link(path, second)
@@ -78,7 +78,7 @@ def _keep_as(path: Path, before: Path) -> None:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    """Writes a file that is not there yet, down to the disk."""
+    """Write a file that is not there yet, down to the disk."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         left = memoryview(data)

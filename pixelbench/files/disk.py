@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def to_disk(path: Path) -> None:
-    """Waits until a file or a folder's list of names has reached the disk."""
+    """Wait until a file or a folder's list of names has reached the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""One lock a run, so that two `pixelbench run` at once share the work and never make one run twice."""
+"""One lock a run, so that two `pixelbench run` at once share the work and never execute one run twice."""
 
 import fcntl
 import os
@@ -42,7 +42,7 @@ class RunLock:
         return True
 
     def release(self) -> None:
-        """Frees the lock; nothing happens where it is not held."""
+        """Free the lock; nothing happens where it is not held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

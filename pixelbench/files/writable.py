@@ -13,7 +13,7 @@ _MEGABYTE = 1 << 20
 
 
 def ensure_writable(store: Path, bytes_needed: int, folders: Iterable[Path] = ()) -> None:
-    """Creates the store and really writes, fsyncs and removes a file of `bytes_needed` in it: free-space figures know no quotas.
+    """Create the store and really write, fsync and remove a file of `bytes_needed` in it: free-space figures know no quotas.
 
     Args:
         store: the results folder.

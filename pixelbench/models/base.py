@@ -1,4 +1,4 @@
-"""What every family offers: conditionals, exact likelihood, exact samples."""
+"""The interface of every family: conditionals, exact likelihood, exact samples."""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class Stepper(Protocol):
     """
 
     def begin_row(self) -> None:
-        """Moves on to the next row; the row before must have been put completely. In another order than raster it has no meaning."""
+        """Move on to the next row; the row before must have been put completely. In another order than raster it has no meaning."""
         ...
 
     def logits(self, column: int, colour: int) -> Tensor:
@@ -28,7 +28,7 @@ class Stepper(Protocol):
         ...
 
     def put(self, column: int, colour: int, values: Tensor) -> None:
-        """Sets one sub-pixel of this row: (B,) integers."""
+        """Set one sub-pixel of this row: (B,) integers."""
         ...
 
 
@@ -42,7 +42,7 @@ class AutoregressiveModel(nn.Module):
         conditional: the model must be given a `condition`.
         latent: the likelihood is a bound; `log_prob` then takes `generator` and `importance_samples`.
         completion: `exact`, unknown sub-pixels drawn given all known earlier ones; `approximate` where latents must be found first.
-        leaks_by_design: a planted fault lets the network see what it predicts, so it has no row-and-step face.
+        leaks_by_design: a negative control, whose network sees the sub-pixel that it predicts; it has no incremental mode.
         incremental: it has the incremental mode, `stepper`; without one it is sampled by whole forwards.
     """
 
@@ -88,28 +88,28 @@ class AutoregressiveModel(nn.Module):
         return self._nats(images, condition).mean()
 
     def estimator(self, importance_samples: int) -> str:
-        """What `log_prob` is: `exact`; a bound in latent-variable families."""
+        """The name of what `log_prob` estimates: `exact`; a bound in latent-variable families."""
         return "exact"
 
     def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
-        """Initialises what depends on data, from the first training batch; most families have nothing of that kind."""
+        """Initialise what depends on data, from the first training batch; most families have nothing of that kind."""
 
     def begin_training(self, updates_an_epoch: float) -> None:
-        """Told once before a training, for objectives that change with its epochs."""
+        """Prepare for a training of so many updates an epoch; called once, for objectives that change with epochs."""
 
     def begin_update(self, update: int) -> None:
-        """Told before training update 0, 1, …, for objectives that change with it."""
+        """Prepare for training update 0, 1, …, for objectives that change with it."""
 
     def bound(self, condition: Tensor) -> "ConditionedModel":
         """The model for one fixed condition, which `condition[0]` is: an unconditional model, for certificates and enumerations."""
         return ConditionedModel(self, condition[:1])
 
     def certifiable(self) -> nn.Module:
-        """What a certificate of causality is about: the model itself, bound to some condition, or laid out in an order of its own."""
+        """The module that a certificate of causality is about: the model itself, or for a fixed condition, or in an order of its own."""
         return self
 
     def certified_as(self, name: str) -> str:
-        """What a certificate of the model calls it."""
+        """The name of the model in its certificate."""
         return name
 
     def sample(
@@ -141,9 +141,9 @@ class AutoregressiveModel(nn.Module):
         """The network in raster order for `batch` images.
 
         Raises:
-            ValueError: the family, or this faulty variant of it, cannot be taken in raster order.
+            ValueError: the family, or this variant of it that leaks by design, has no incremental mode.
         """
-        raise ValueError(f"{type(self).__name__} has no row-and-step face; sample it with method='naive'")
+        raise ValueError(f"{type(self).__name__} has no incremental mode; sample it with method='naive'")
 
     def _raw(self, images: Tensor, condition: Tensor | None) -> Tensor:
         images = self._checked(images)

@@ -1,4 +1,4 @@
-"""What a network's last maps mean: the distribution of every sub-pixel, by name.
+"""The meaning of a network's last maps: the distribution of every sub-pixel, by name.
 
 | head | raw outputs | paper |
 | --- | --- | --- |

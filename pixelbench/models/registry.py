@@ -1,4 +1,4 @@
-"""What is known of a family before torch is loaded, and how one is registered: by us in `families`, by others from their own packages."""
+"""Descriptions of families without torch, and their registration: by us in `families`, by others from their own packages."""
 
 import importlib
 import json
@@ -31,7 +31,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Family:
-    """What the rest of PixelBench knows of a family before torch is loaded."""
+    """The description of a family for the rest of PixelBench, without torch."""
 
     name: str
     title: str
@@ -51,7 +51,7 @@ class Family:
     levels: int | None = None
     """The only number of levels that it is for; None is any."""
     narrow: Mapping[str, Width] = field(default_factory=dict)
-    """What a narrow copy has at most of settings on which nothing depends that a sub-pixel sees: widths, never depths or kernels."""
+    """Upper limits in a narrow copy of settings on which nothing depends that a sub-pixel sees: widths, never depths or kernels."""
 
     @property
     def module(self) -> str:
@@ -168,7 +168,7 @@ def register_family(
 
 
 def _check(family: Family) -> None:
-    """Raises ValueError where something would only fail later."""
+    """Raise ValueError where something would only fail later."""
     settings = family.settings
     if not (isinstance(settings, type) and issubclass(settings, Settings) and is_dataclass(settings)):
         raise ValueError(f"family '{family.name}': its settings must be a dataclass derived from pixelbench.Settings")

@@ -1,4 +1,4 @@
-"""Exact sampling in the model's order: cached by the row-and-step face, or naive with one whole forward per sub-pixel.
+"""Exact sampling in the model's order: cached by the incremental mode, or naive with one whole forward per sub-pixel.
 
 All uniform numbers are drawn first and decide every value by the inverse of the cumulative distribution in float64. So the same generator
 state gives the same images whichever sampler uses it, and the process that is sampled is the one that is scored.
@@ -33,7 +33,7 @@ def sample(
     canvas: Tensor | None = None,
     temperature: float = 1.0,
 ) -> Tensor:
-    """Draws images.
+    """Draw images.
 
     Args:
         model: any family.
@@ -51,7 +51,7 @@ def sample(
         (n, C, H, W) integers of `integers_for` the levels, uint8 for images, on the model's device.
 
     Raises:
-        ValueError: contradicting arguments, or `cached` asked of a model that sees ahead.
+        ValueError: contradicting arguments, or `cached` asked of a model that leaks by design.
     """
     n = batch_size(n, given, known)
     if model.conditional != (condition is not None):
@@ -82,7 +82,7 @@ def sample(
 
 @torch.inference_mode()
 def cached_log_probs(model: "AutoregressiveModel", images: Tensor, condition: Tensor | None = None) -> Tensor:
-    """`conditionals` (B, levels, C, H, W) by the row-and-step face: what the cached sampler would see."""
+    """`conditionals` (B, levels, C, H, W) by the incremental mode: the distributions that the cached sampler draws from."""
     stepper = model.stepper(len(images), condition)
     found: dict[tuple[int, int, int], Tensor] = {}
     for row, column, colour in model.order():
@@ -153,7 +153,7 @@ def _uniforms(n: int, model: "AutoregressiveModel", generator: torch.Generator |
 
 
 def check_images(model: "AutoregressiveModel", n: int, **images: Tensor | None) -> None:
-    """Raises ValueError where images (n, C, H, W) have another shape, or values that the model has not."""
+    """Raise ValueError where images (n, C, H, W) have another shape, or values that the model has not."""
     for name, values in images.items():
         if values is not None and tuple(values.shape) != (n, *model.shape):
             raise ValueError(f"{name} must have shape {(n, *model.shape)}, got {tuple(values.shape)}")

@@ -20,7 +20,7 @@ _PLAIN: dict[type[nn.Module], int] = {nn.Conv2d: 0, nn.Linear: 0, nn.ConvTranspo
 
 
 def normalise_weights(network: nn.Module) -> None:
-    """Gives every layer of the network a gain and a direction in place of its weight; what has them already is left as it is."""
+    """Give every layer of the network a gain and a direction in place of its weight; what has them already is left as it is."""
     for layer in list(network.modules()):
         if parametrize.is_parametrized(layer):
             continue

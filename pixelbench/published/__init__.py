@@ -1,1 +1,1 @@
-"""What papers say, and what our numbers say of it: published figures, and verdicts on runs. No torch, no renderer."""
+"""Published figures, and verdicts of our numbers on them: figures, and verdicts on runs. No torch, no renderer."""

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from pixelbench.errors import UserError
-from pixelbench.published.facts import Binarisation, Measured, PublishedValue
-from pixelbench.published.figures import JUDGED, Figure, claimed_figures, figures_about, load_figures
+from pixelbench.published.comparability import Binarisation, Measured, PublishedValue
+from pixelbench.published.figure_files import load_figures
+from pixelbench.published.figures import JUDGED, Figure, claimed_figures, figures_about
 from pixelbench.published.measured import Differences, as_row, measured_of
 from pixelbench.published.rows import Rows, SuiteRow, paper_rows
 from pixelbench.published.verdicts import Verdict, judge
@@ -95,7 +96,7 @@ def primary(comparisons: Sequence[Comparison]) -> Comparison | None:
 
 
 def compare_with_published(frame: pd.DataFrame, known: Known | None = None) -> pd.DataFrame:
-    """Holds the runs of a tidy frame against what was published: one row a cell and figure, in full precision.
+    """Hold the runs of a tidy frame against what was published: one row a cell and figure, in full precision.
 
     Runs that differ in nothing but the seed are one cell: `n` of its `seeds` have a number and decide, and `measured` is their mean in
     `unit`. `low` and `high` are its 90 % interval over seeds. `verdict` is empty where a figure is only shown, as reproductions are.
@@ -171,7 +172,7 @@ def _mean(measured: Measured) -> float | None:
 
 
 def _value(figure: Figure) -> PublishedValue:
-    """What a verdict asks of a figure: also what only its words tell, how pixels were binarised and whether the class is given."""
+    """The fields of a figure that a verdict takes: also how pixels were binarised and whether the class is given, from its words."""
     said = figure.preprocessing.lower()
     binarisations: list[Binarisation] = [kind for words, kind in _BINARISATIONS if words in said]
     return PublishedValue(

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
@@ -51,6 +52,22 @@ _NEEDED = ("id", "kind", "model", "metric", "unit", "value", "bound", "locator",
 _REMARK: dict[str, type] = dict.fromkeys(("id", "model", "dataset", "about", "locator", "text"), str)
 
 
+def load_figures(folder: Path | None = None) -> tuple[Figure, ...]:
+    """All figures of a folder, by default those that PixelBench ships: papers first, then the files of each sub-folder, each as written.
+
+    Raises:
+        UserError: a file that cannot be read, or an error in one; the sentence names file, figure and field.
+    """
+    return _load(folder or reference_folder())
+
+
+def reference_folder() -> Path:
+    """Where the shipped figures are: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "_reference"
+    return installed if installed.is_dir() else package.parent / "reference"
+
+
 def read_folder(folder: Path) -> tuple[Figure, ...]:
     """The figures of all files in a folder and its sub-folders; those of the folder itself come first.
 
@@ -80,7 +97,7 @@ def read_file(path: Path, name: str) -> list[Figure]:
     """The figures of a paper's file, as written; its remarks are only checked. `name`: what the figures call their file.
 
     Raises:
-        UserError: unreadable, too long, not UTF-8, no TOML, or a mistake, with the figure and the field it is in.
+        UserError: unreadable, too long, not UTF-8, no TOML, or an error, with the figure and the field it is in.
     """
     values = read_toml(path, _CALLED)
     entries = {kind: values.pop(kind, []) for kind in ("figure", "remark")}
@@ -128,7 +145,7 @@ def _is(value: Any, kind: type) -> bool:
 
 
 def _errors(given: dict[str, Any]) -> list[tuple[str, str]]:
-    """Field and mistake, for figures whose fields have the right types."""
+    """Field and error, for figures whose fields have the right types."""
     found = []
     if given["kind"] not in _KINDS:
         found.append(("kind", f"expected paper, context or reproduction, got '{given['kind']}'{_perhaps(given['kind'], _KINDS)}"))
@@ -183,3 +200,11 @@ def _perhaps(name: str, known: Collection[str]) -> str:
 def _refuse(path: Path, called: str, field: str, error: str) -> NoReturn:
     said = shortened(error, _LONGEST)
     raise UserError(f"{_CALLED} '{path}': {called}: {shortened(field)}: {said}{'' if said.endswith('?') else '.'}")
+
+
+@cache
+def _load(folder: Path) -> tuple[Figure, ...]:
+    figures = read_folder(folder)
+    if not figures:
+        raise UserError(f"There are no figures in '{folder}'; it should hold the TOML files of reference/.")
+    return figures

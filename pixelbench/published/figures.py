@@ -3,12 +3,9 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Literal
 
 from pixelbench.data import get_task
-from pixelbench.errors import UserError
 from pixelbench.suites.schema import Claim, Suite
 
 Kind = Literal["paper", "context", "reproduction", "claim"]
@@ -78,21 +75,12 @@ class Figure:
         return TOLERANCE_BITS if self.metric == "bits_per_dim" and not binarised else None
 
 
-def load_figures(folder: Path | None = None) -> tuple[Figure, ...]:
-    """All figures of a folder, by default those that PixelBench ships: papers first, then the files of each sub-folder, each as written.
-
-    Raises:
-        UserError: a file that cannot be read, or a mistake in one; the sentence names file, figure and field.
-    """
-    return _load(folder or reference_folder())
-
-
-def figures_about(task: str, variant: str, figures: Iterable[Figure] | None = None) -> tuple[Figure, ...]:
-    """The figures (by default those that ship) that a variant on a task can be held against; several where papers have several.
+def figures_about(task: str, variant: str, figures: Iterable[Figure]) -> tuple[Figure, ...]:
+    """Those of the figures that a variant on a task can be held against; several where papers have several.
 
     Those that were seen come first: none from memory is the one that stands for the others.
     """
-    found = [one for one in (load_figures() if figures is None else figures) if (one.task, one.variant) == (task, variant)]
+    found = [one for one in figures if (one.task, one.variant) == (task, variant)]
     return tuple(sorted(found, key=lambda one: not one.verified))
 
 
@@ -123,20 +111,3 @@ def _claimed(claim: Claim, file: str) -> Figure:
         task=claim.task,
         variant=claim.variant,
     )
-
-
-def reference_folder() -> Path:
-    """Where the shipped figures are: inside an installed package, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / "_reference"
-    return installed if installed.is_dir() else package.parent / "reference"
-
-
-@cache
-def _load(folder: Path) -> tuple[Figure, ...]:
-    from pixelbench.published.figure_files import read_folder
-
-    figures = read_folder(folder)
-    if not figures:
-        raise UserError(f"There are no figures in '{folder}'; it should hold the TOML files of reference/.")
-    return figures

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pixelbench.causality.probing.positions import TRAINED_POSITIONS
-from pixelbench.published.facts import Binarisation, Measured, seed_list
+from pixelbench.published.comparability import Binarisation, Measured, seed_list
 from pixelbench.published.rows import SuiteRow
 from pixelbench.store.cells import CERTAINTY, Run
 from pixelbench.units import bits_per_dim

@@ -1,4 +1,4 @@
-"""What measurements say of a published figure: a pure function of plain values.
+"""The verdict of measurements on a published figure: a pure function of plain values.
 
 The question is equivalence, so that a wide interval cannot pass. Figure and runs score the same test images, so these are no source of
 uncertainty: the interval is over seeds, Student's t at 90 %, which is two one-sided tests at 5 % each. A likelihood that is *better* than
@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from pixelbench.published.facts import (
+from pixelbench.published.comparability import (
     ROUNDING,
     Measured,
     PublishedValue,
@@ -144,7 +144,7 @@ def _place(value: float, band: float, interval: tuple[float, float]) -> Name:
 
 
 def _reasons_to_wait(figure: PublishedValue, measured: Measured) -> list[str]:
-    """What is missing until a verdict can fall."""
+    """Reasons why no verdict can fall yet."""
     n = len(measured.values)
     reasons = {
         f"{seeds_in_words(n)} of the {measured.wanted} that decide": n + len(measured.diverged) < measured.wanted,
@@ -158,7 +158,7 @@ def _reasons_to_wait(figure: PublishedValue, measured: Measured) -> list[str]:
 
 
 def _reasons_of_the_scored(figure: PublishedValue, measured: Measured) -> dict[str, bool]:
-    """What nobody can ask of runs that all diverged."""
+    """Reasons that only runs with a number can give."""
     return {
         f"only {measured.n_images:,} images of the split": measured.limited or _too_few(figure, measured),
         "the trained model was not probed for leaks": measured.causality != "unchecked" and not measured.probed,
@@ -199,7 +199,7 @@ def _where(figure: PublishedValue, measured: Measured, band: float) -> str:
 
 
 def _checks(figure: PublishedValue, measured: Measured) -> str:
-    """What is known of the usual faults behind a number that is too good."""
+    """The state of the usual errors behind a number that is too good."""
     causality = {"complete": "no leak found (complete map", "partial": "no leak found (partial map"}.get(
         measured.causality, "no map (unchecked"
     )

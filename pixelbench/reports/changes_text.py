@@ -9,7 +9,7 @@ NONE = "–"
 
 
 def shown(changes: Changes) -> list[Change]:
-    """What has a row: everything but what is identical."""
+    """The changes that have a row: all but identical ones."""
     return [change for change in changes.changes if change.kind != "identical"]
 
 
@@ -29,14 +29,14 @@ def row(change: Change) -> list[str]:
 
 
 def sentences(changes: Changes) -> list[str]:
-    """What is to say of a cell, after its name; nothing of those that did not change, nor of a name that only one store has."""
+    """The sentence on a cell, after its name; nothing of those that did not change, nor of a name that only one store has."""
     silent = ("identical", "unchanged", "no number", "only in A", "only in B")
     told = [change for change in changes.changes if change.kind not in silent or change.otherwise]
     return [f"{change.task}/{change.label}: {change.sentence}" for change in told]
 
 
 def legend(changes: Changes) -> str:
-    """What A and B are, what the numbers, and the marks."""
+    """A legend: A and B, the numbers, and the marks."""
     about = f"A is '{changes.first}', B is '{changes.second}'; bits/dim, of images of two levels nats/image; ± is the noise (95 %)"
     return f"{about}; ! marks a regression." if changes.regressions else f"{about}."
 

@@ -48,7 +48,7 @@ class Gallery:
         return [*parts, "\n".join(diagnoses)] if diagnoses else parts
 
     def other_grids(self) -> list[str]:
-        """What no section has shown."""
+        """All that no section has shown."""
         others = tuple(cell.label for cell in self._cells if cell.label not in self._grids_shown)
         heading = f"### {'Other samples' if self._grids_shown else 'Samples'} beside real test images"
         grids = self.grids(others)
@@ -71,7 +71,7 @@ class Gallery:
         return parts
 
     def other_maps(self) -> list[str]:
-        """What no section has shown."""
+        """All that no section has shown."""
         others = [group for group in self._groups if group.labels not in self._maps_shown]
         if not others:
             return []

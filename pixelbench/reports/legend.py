@@ -27,13 +27,13 @@ BOUNDS = """\
   image are spent on all of them (KL). None and 0 nats: the decoder ignores them."""
 
 CONDITIONAL = """\
-- **given the class**: exact, but of an image whose class the model is told; no rank beside models that are told nothing."""
+- **given the class**: exact, but conditional on the class of the image; no rank beside unconditional models."""
 
 NATS = """\
 - **nats/image**: the same likelihood as bits/dim, in nats for a whole image, as papers give it for binarised digits."""
 
 VERDICTS = """\
-- **published**: the foremost figure that a paper prints for this variant on these test images.
+- **published**: the primary figure that a paper prints for this variant on these test images.
 - **verdict**: *reproduced* only where the 90 % interval over at least three seeds of the whole training lies wholly within the tolerance
   around it, a complete map shows no leak, and images, estimator and unit agree; *incomplete* until there is all of that. *Suspicious*:
   better than can be believed unchecked."""
@@ -46,7 +46,7 @@ ABLATIONS = """\
 
 
 def _statistics() -> str:
-    """What the columns of statistics mean; which values are good, where that is not said by the real images."""
+    """The meaning of the columns of statistics; which values are good, where that is not said by the real images."""
     shown = [one for one in STATISTICS.usable()[0].values() if one.weight is not None]
     titles = ", ".join(f"**{escape.text(one.title)}**" for one in shown)
     meanings = [escape.text(one.meaning) + ("" if one.better == "as real images" else f" ({one.better} is better)") for one in shown]
@@ -55,7 +55,7 @@ def _statistics() -> str:
 
 
 def explanations(report: Report) -> list[str]:
-    """What the columns of its tables mean, those that it has."""
+    """The meaning of the columns that its tables have."""
     rows = [row for table in report.tables for row in table.rows]
     optional = {
         VERDICTS: any(row.published for row in rows),

@@ -39,7 +39,7 @@ def map_groups(cells: list[Cell]) -> list[MapGroup]:
 
 
 def _says(report: CausalityReport) -> tuple[object, ...]:
-    """What two variants must have in common to share a picture; how strong a leak is differs between them."""
+    """The key of a shared picture: variants with the same one share it; how strong a leak is differs between them."""
     return report.verdict, report.map, report.context, report.colour_conditioning, report.blind_spots, report.faults
 
 

@@ -21,7 +21,7 @@ from pixelbench.store.record import RunError
 
 
 def write_markdown(report: Report, out: Path | None = None) -> Path:
-    """Writes the page and its figures beside it, each file whole or not at all; returns the page's path.
+    """Write the page and its figures beside it, each file whole or not at all; returns the page's path.
 
     Args:
         report: what to show.
@@ -157,7 +157,7 @@ def _ablations(ablations: list[TaskAblation], gallery: Gallery) -> list[str]:
 
 
 def _lessons(lessons: list[Lesson], gallery: Gallery) -> list[str]:
-    """Each lesson that no ablation tells, with the grids that show it."""
+    """Each lesson that no ablation shows, with the grids that show it."""
     parts = []
     for title in dict.fromkeys(lesson.title for lesson in lessons):
         parts.append(f"### Lesson: {escape.text(title)}")

@@ -62,7 +62,7 @@ def with_results(readme: str, table: str) -> str:
 
 
 def updated(readme: Path, store: Path, suite: str | None = None) -> str:
-    """What the README should say, given the store."""
+    """The README as it should be, given the store."""
     link = Path(os.path.relpath(store / "report.md", readme.parent)).as_posix()
     return with_results(readme.read_text(encoding="utf-8"), readme_table(store, link, suite))
 
@@ -74,7 +74,7 @@ def _keys_of(suite: str, report: Report) -> set[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Brings a README up to date; exit code 2 with one sentence where it cannot."""
+    """Bring a README up to date; exit code 2 with one sentence where it cannot."""
     if len(arguments) not in (2, 3):
         sys.stderr.write("Usage: python -m pixelbench.reports.readme README.md results [SUITE]\n")
         return 2

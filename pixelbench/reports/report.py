@@ -1,4 +1,4 @@
-"""What every renderer shows: tables, published figures, the expected order, ablations, lessons. A pure function of store and figures."""
+"""The contents of every report: tables, published figures, the expected order, ablations, lessons. A pure function of store and figures."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from pixelbench.store.scan import scan
 
 @dataclass(frozen=True)
 class Report:
-    """Everything a renderer needs; `store` is only for the companions (grids, curves) and for where to write.
+    """Everything a renderer needs; `store` is only for the artifacts (grids, curves) and for where to write.
 
     `problems` holds a sentence for each record that could not be used. `lessons` are all that the store teaches, also those that an
-    ablation tells. `compared`: the cells beside the published figures about them, which `tables` show the foremost of.
+    ablation shows. `compared`: the cells beside the published figures about them, which `tables` show the primary one of.
     """
 
     store: Path
@@ -34,7 +34,7 @@ class Report:
 
     @property
     def remaining_lessons(self) -> list[Lesson]:
-        """The lessons that no ablation tells: their variant has no baseline here."""
+        """The lessons that no ablation shows: their variant has no baseline here."""
         shown = {(ablation.task, label) for ablation in self.ablations for label in ablation.lessons}
         return [lesson for lesson in self.lessons if (lesson.task, lesson.variant) not in shown]
 
@@ -47,7 +47,7 @@ class Report:
         return [ablation for ablation in self.ablations if ablation.task == task]
 
     def compared_of(self, task: str) -> list[Compared]:
-        """The published figures about a task's variants, those of one variant after each other, its foremost first."""
+        """The published figures about a task's variants, those of one variant after each other, its primary one first."""
         return [one for one in self.compared if one.task == task]
 
     @property
@@ -73,7 +73,7 @@ class Report:
 
 
 def build_report(store: Path, keys: Collection[str] | None = None, known: Known | None = None) -> Report:
-    """Reads a store, or the runs of `keys` in it. A store without runs gives a report without tables.
+    """Read a store, or the runs of `keys` in it. A store without runs gives a report without tables.
 
     `known`: the figures that cells are held against; by default those that ship.
 

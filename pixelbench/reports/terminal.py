@@ -42,7 +42,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def print_ablation(report: Report, name: str, console: Console) -> None:
-    """What `pixelbench ablate` shows: the question, then on each task the table and a paragraph a variant."""
+    """The output of `pixelbench ablate`: the question, then on each task the table and a paragraph a variant."""
     ablations = [ablation for ablation in report.ablations if ablation.axis.name == name]
     if not ablations:
         console.print(_text(f"No ablation '{name}' can be shown: its baseline or all of its variants are not stored here."))

@@ -39,7 +39,7 @@ _CURVE_COLUMNS = ["update", "train_bits_per_dim", "validation_bits_per_dim"]
 
 @dataclass(frozen=True)
 class NatsSummary:
-    """What the likelihoods of the test images come to, in nats."""
+    """A summary of the test images' likelihoods, in nats."""
 
     n_images: int
     n_clusters: int
@@ -54,7 +54,7 @@ class NatsSummary:
 
 @dataclass(frozen=True)
 class FileSummary:
-    """What a file holds. `fault`: why it is of no use, as the end of a sentence; empty where it is whole."""
+    """A summary of a file. `fault`: why it is of no use, as the end of a sentence; empty where it is whole."""
 
     sha256: str
     fault: str = ""
@@ -66,7 +66,7 @@ class FileSummary:
 
 
 def read_summary(path: Path) -> FileSummary:
-    """What is in one of a run's files, read now."""
+    """Read one of a run's files and summarise it."""
     most = _MOST_BYTES[path.name]
     try:
         with path.open("rb") as file:
@@ -104,7 +104,7 @@ def read_nats(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def remove_others(folder: Path, kept: Collection[str]) -> None:
-    """Removes a run's files that an earlier attempt left, and of which the record that now stands beside them does not speak."""
+    """Remove a run's files that an earlier attempt left, and of which the record that now stands beside them does not speak."""
     for name in set(NAMES) - set(kept):
         (folder / name).unlink(missing_ok=True)
 
@@ -150,7 +150,7 @@ def _header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def _check_archive(archive: zipfile.ZipFile, blob: bytes) -> None:
-    """Raises ValueError where what stands before a file of the archive is not what its directory says: readers look at one of them only."""
+    """Raise ValueError where what stands before a file of the archive is not what its directory says: readers look at one of them only."""
     for entry in archive.infolist():
         _, _, flags, method, *_, name_length, _ = _LOCAL_HEADER.unpack_from(blob, entry.header_offset)
         begin = entry.header_offset + _LOCAL_HEADER.size

@@ -1,4 +1,4 @@
-"""What was found in the files of a store, kept in `<store>/work/examined.json`: a file is not read again while its size and time stand."""
+"""Summaries of the files of a store, kept in `<store>/work/examined.json`: a file is not read again while its size and time stand."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ _SETTLED_SECONDS = 2.0
 
 
 class _Kept(NamedTuple):
-    """What is kept of a record: its digest, which was right, and the keys of what it says was asked for."""
+    """The cache's entry of a record: its digest, which was right, and the keys of what it says was asked for."""
 
     digest: str
     key: str
@@ -30,7 +30,7 @@ class _Kept(NamedTuple):
 
 
 class StoreCache:
-    """What is known of a store's files. A cache that cannot be read or written only costs time.
+    """Summaries of a store's files. A cache that cannot be read or written only costs time.
 
     Args:
         store: the results folder.
@@ -61,7 +61,7 @@ class StoreCache:
         return record
 
     def summaries(self, folder: Path, names: Collection[str] = NAMES) -> dict[str, FileSummary | None]:
-        """What is in the files of a run, or those of these names; None where one is not there."""
+        """Summaries of the files of a run, or of those of these names; None where one is not there."""
         found: dict[str, FileSummary | None] = dict.fromkeys(names)
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
@@ -70,7 +70,7 @@ class StoreCache:
         return found
 
     def save(self) -> None:
-        """Keeps what was found for later calls."""
+        """Keep what was found for later calls."""
         if self._changed:
             with contextlib.suppress(OSError):
                 write_text(self._path, json.dumps({"rules": _RULES, "files": self._files}))

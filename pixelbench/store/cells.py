@@ -49,7 +49,7 @@ class Run:
 
     @property
     def data(self) -> tuple[Any, ...]:
-        """What tells its test images from others of the same name: name, digest, shape and levels.
+        """The identity of its test images among others of the same name: name, digest, shape and levels.
 
         Rows that are trained on more of the images are held against each other, since they score the same ones.
         """
@@ -160,7 +160,7 @@ class Cell:
 
     @property
     def conditional(self) -> bool:
-        """Whether the model is told something of each test image, its class, so that its likelihood is of another thing."""
+        """Whether the model is conditional on the class of each test image, so that its likelihood is of another thing."""
         return self.settings.get("condition", "none") != "none"
 
     @property
@@ -217,7 +217,7 @@ def load_runs(found: Scan, keys: Collection[str] | None = None) -> list[Run]:
 
 
 def cells_of(runs: list[Run]) -> list[Cell]:
-    """Groups runs that differ in nothing but the seed and were made by code that computes the same; names are no difference."""
+    """Group runs that differ in nothing but the seed and were executed by code that computes the same; names are no difference."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.record.spec.cell_key, run.record.code), []).append(run)

@@ -32,7 +32,7 @@ class Finding:
 
 
 def examine(record: Record, summaries: Mapping[str, FileSummary | None]) -> Finding:
-    """What does not add up in a run.
+    """Everything that does not add up in a run.
 
     Args:
         record: as it was read.
@@ -94,11 +94,11 @@ def _end(record: Record) -> list[str]:
     if record.recipe is not None:
         updates, images = record.budget.updates, record.budget.updates * record.recipe.batch
         if (record.cost.updates, record.cost.images_seen) != (updates, images):
-            made = f"{record.cost.updates:,} updates on {record.cost.images_seen:,} images were made"
+            made = f"{record.cost.updates:,} updates on {record.cost.images_seen:,} images were done"
             found.append(f"{made}, and {updates:,} on {images:,} were asked for")
         found += _selection(record, record.recipe.select)
     elif record.budget.updates:
-        found.append("it has updates to make and no recipe")
+        found.append("it has updates to do and no recipe")
     checked = record.causality.status != "unchecked"
     if family is not None and checked != (family.kind != "codec"):
         found.append("its causality was not checked" if not checked else "a codec has no causality to check")
@@ -181,7 +181,7 @@ def _evidence(record: Record, said: Likelihood, found: FileSummary | None, damag
 
 
 def _estimator(record: Record) -> str | None:
-    """What the family's likelihood is; None of a family that is not known here."""
+    """The estimator of the family's likelihood; None of a family that is not known here."""
     family = FAMILIES.get(record.variant.family)
     if family is None:
         return None

@@ -1,4 +1,4 @@
-"""What a run leaves, as frozen dataclasses: what was asked for, what came of it, what it cost and where it was made."""
+"""The record of a run, as frozen dataclasses: what was asked for, what came of it, what it cost and where it was executed."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -81,7 +81,7 @@ class RecordedBudget:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """What images cost on the mean, with the standard error over those that are independent."""
+    """The mean likelihood of images, with the standard error over those that are independent."""
 
     __pydantic_config__ = _RULES  # type: ignore[misc]
 
@@ -112,7 +112,7 @@ class LatentUse:
 
 @dataclass(frozen=True)
 class Causality:
-    """What was found of leaks: in the complete map of a narrow copy, and at positions of the trained model."""
+    """Findings about leaks: in the complete map of a narrow copy, and at positions of the trained model."""
 
     __pydantic_config__ = _RULES  # type: ignore[misc]
 
@@ -129,7 +129,7 @@ class Causality:
 
 @dataclass(frozen=True)
 class Samples:
-    """What was measured on drawn images and on real ones."""
+    """Statistics of drawn images and of real ones."""
 
     __pydantic_config__ = _RULES  # type: ignore[misc]
 
@@ -152,7 +152,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run took."""
+    """The cost of a run."""
 
     __pydantic_config__ = _RULES  # type: ignore[misc]
 
@@ -186,7 +186,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Request:
-    """The command that made the run: `pixelbench run --suite SUITE --only TASK/VARIANT …`, or `pixelbench ablate SUITE --task TASK …`."""
+    """The command of the run: `pixelbench run --suite SUITE --only TASK/VARIANT …`, or `pixelbench ablate SUITE --task TASK …`."""
 
     __pydantic_config__ = _RULES  # type: ignore[misc]
 
@@ -241,7 +241,7 @@ class Record:
     request: Request | None = None
     """None in records of schema 1."""
     behaviour: dict[str, Any] | None = None
-    """The fingerprint of the code that made the run, see `pixelbench.store.behaviour`; None in records of schema 1."""
+    """The fingerprint of the code that executed the run, see `pixelbench.store.behaviour`; None in records of schema 1."""
     artifacts: dict[str, _Hex] = field(default_factory=dict)
     """File name → SHA-256 of what was written beside the record."""
     schema: int = SCHEMA
@@ -251,7 +251,7 @@ class Record:
 
     @cached_property
     def spec(self) -> RunSpec:
-        """What was asked for, as the record says it; its key is `run_key` where nobody edited either."""
+        """The request, as the record says it; its key is `run_key` where nobody edited either."""
         return RunSpec(
             task=dict(vars(self.task)),
             variant=self.variant.name,
@@ -277,7 +277,7 @@ class Record:
 
     @property
     def code(self) -> str:
-        """Names the code that made the run by what it computes, or in schema 1 by its text; runs of other codes are never averaged."""
+        """A name of the code of the run by what it computes, or in schema 1 by its text; runs of other codes are never averaged."""
         return f"text {(self.provenance.source_digest or 'unknown')[:12]}" if self.behaviour is None else behaviour_name(self.behaviour)
 
 

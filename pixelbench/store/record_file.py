@@ -46,7 +46,7 @@ def certificates_folder(store: Path) -> Path:
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Writes `folder/record.json` in one step. It comes last: its presence means that the run has ended.
+    """Write `folder/record.json` in one step. It comes last: its presence means that the run has ended.
 
     Raises:
         ValueError: a field is of the wrong type or out of range, or a number is not finite.

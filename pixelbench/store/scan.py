@@ -53,7 +53,7 @@ class Scan(dict[str, StoredRun]):
         self.store, self.cache = store, StoreCache(store, reading=cached)
         self.problems: list[str] = []
         self.unusable: dict[Path, bool] = {}
-        """Folder of a record of no use → whether a newer version made it."""
+        """Folder of a record of no use → whether a newer version wrote it."""
 
     def examine(self, keys: Collection[str] | None = None, *, names: Collection[str] = NAMES) -> "Scan":
         """Hold the runs (or those of `keys`) against their own evidence: a few milliseconds a run, less where its files did not change.
@@ -134,7 +134,7 @@ def require_store(path: Path) -> Path:
         raise UserError(f"Results folder '{path}' is a file; name a folder with --results DIR.")
     beside = [p.name for p in path.parent.iterdir() if p.is_dir()] if path.parent.is_dir() else []
     near = nearest(path.name, beside)
-    hint = f" Did you mean '{path.with_name(near)}'?" if near else " Make one with `pixelbench run --suite quick --results DIR`."
+    hint = f" Did you mean '{path.with_name(near)}'?" if near else " Execute some with `pixelbench run --suite quick --results DIR`."
     raise UserError(f"There is no results folder '{path}'.{hint}")
 
 
@@ -147,13 +147,13 @@ def _run_folders(store: Path, problems: list[str]) -> Iterator[Path]:
     except NotADirectoryError:
         raise UserError(f"Results folder '{store}' is a file; name a folder with --results DIR.") from None
     except OSError as error:
-        raise UserError(f"Results folder '{store}' cannot be read ({error.strerror}); mend its permissions or name another.") from None
+        raise UserError(f"Results folder '{store}' cannot be read ({error.strerror}); fix its permissions or name another.") from None
     for task in tasks:
         try:
             if task.name != "work":
                 yield from (run for variant in _folders(task) for run in _folders(variant))
         except OSError as error:
-            problems.append(f"'{task}' cannot be read ({error.strerror}); mend its permissions.")
+            problems.append(f"'{task}' cannot be read ({error.strerror}); fix its permissions.")
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What was asked for: one cell of a suite with one seed, fully resolved, and the keys that name it."""
+"""The request: one cell of a suite with one seed, fully resolved, and the keys that name it."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ class RunSpec:
     budget: str
     """The budget's name."""
     updates: int
-    """What the budget comes to; 0 for fitted families and codecs."""
+    """The updates of the budget; 0 for fitted families and codecs."""
     evaluation: dict[str, Any]
     """`Evaluation.as_dict()`."""
     seed: int
@@ -36,7 +36,7 @@ class RunSpec:
 
     @property
     def split(self) -> str:
-        """What of the task training sees, see `Recipe`; nothing asks that of what is not trained."""
+        """The part of the task that training sees, see `Recipe`; nothing asks that of what is not trained."""
         return self.recipe.get("split", "held-out")
 
     @cached_property
@@ -58,7 +58,7 @@ class RunSpec:
         return _digest({name: text for name, text in self._request.items() if name != "seed"})
 
     def take_keys(self, key: str, cell_key: str) -> None:
-        """Takes both keys from whoever has computed them of the same fields before."""
+        """Take both keys from whoever has computed them of the same fields before."""
         vars(self).update(key=key, cell_key=cell_key)
 
     @cached_property

@@ -16,14 +16,14 @@ def load_ablation(name_or_path: str) -> tuple[Suite, Ablation]:
     """A shipped ablation by name, or a suite file with a table `[ablation]` by path.
 
     Raises:
-        UserError: no such ablation, a mistake in the file, or a suite that is none.
+        UserError: no such ablation, an error in the file, or a suite that is none.
     """
     if not is_path(name_or_path) and name_or_path not in ablation_names():
         raise unknown("ablation", name_or_path, ablation_names())
     suite = load_suite(name_or_path)
     if suite.ablation is None:
         raise UserError(
-            f"Suite '{name_or_path}' has no table [ablation], so it is no ablation; make its runs with `pixelbench run --suite`."
+            f"Suite '{name_or_path}' has no table [ablation], so it is no ablation; execute its runs with `pixelbench run --suite`."
         )
     return suite, suite.ablation
 
@@ -58,12 +58,12 @@ def on_task(suite: Suite, ablation: Ablation, name: str | None = None) -> tuple[
     )
     errors = find_errors(alone)
     if errors:
-        raise UserError(f"Ablation '{suite.name}' cannot be made on '{name}': {errors[0].removesuffix('.')}.")
+        raise UserError(f"Ablation '{suite.name}' cannot be run on '{name}': {errors[0].removesuffix('.')}.")
     return alone, None if own else f"Ablation '{suite.name}' has no settings for '{name}'; it takes those for '{like.name}'."
 
 
 def _moved(variant: SuiteVariant, like: str, name: str) -> dict[str, OnTask]:
-    """What the variant has for the task `like` alone, for another one."""
+    """The variant's own words on the task `like`, for another one."""
     return {name: variant.on[like]} if like in variant.on else {}
 
 

@@ -26,7 +26,7 @@ class WrittenFloat(float):
 
 
 def fill_in_printed(claims: list[dict[str, Any]]) -> Iterator[str]:
-    """Gives each claim the digits of its value as the file has them; a mistake for each that says them a second time."""
+    """Give each claim the digits of its value as the file has them; an error for each that says them a second time."""
     for index, claim in enumerate(claims):
         if "printed" in claim:
             yield f"claim.{item_name(claim, index)}.printed: there is no such setting; the digits are those of value"
@@ -36,7 +36,7 @@ def fill_in_printed(claims: list[dict[str, Any]]) -> Iterator[str]:
                 yield f"claim.{item_name(claim, index)}.value: expected a number as a paper prints it, got {shortened(value.text, 40)}"
             else:
                 claim["printed"] = f"{Decimal(value.text):f}"
-        elif isinstance(value, int) and abs(value) < 2**63:  # a larger one is a mistake already
+        elif isinstance(value, int) and abs(value) < 2**63:  # a larger one is an error already
             claim["printed"] = str(value)
 
 

@@ -64,7 +64,7 @@ _ABLATIONS = _SHIPPED / "ablations"
 #: What shipped suites have in common; to extend, or to look at.
 _PARTS = _SHIPPED / "parts"
 _CALLED = "Suite file"
-#: Mistakes that are shown; more come of one that is everywhere.
+#: Errors that are shown; more come of one that is everywhere.
 _MOST_SHOWN = 50
 
 
@@ -82,7 +82,7 @@ def load_suite(name_or_path: str) -> Suite:
     """A shipped suite or ablation by name, or any suite file by path (with a slash, or ending in `.toml`).
 
     Raises:
-        UserError: no such suite, unreadable, no TOML, or mistakes in it (all of them, each with its dotted path).
+        UserError: no such suite, unreadable, no TOML, or errors in it (all of them, each with its dotted path).
     """
     path = _find(name_or_path, Path())
     values = _read_extended(path)
@@ -170,7 +170,7 @@ def _read_extended(path: Path) -> dict[str, Any]:
 
 
 def _check_kept(path: Path, part: str, kept: Any, known: list[Any]) -> None:
-    """Raises UserError where it is no list of names of the extended suite."""
+    """Raise UserError where it is no list of names of the extended suite."""
     if not isinstance(kept, list) or not kept:
         example = json.dumps(known[:1])
         raise UserError(f"{path}: {part}: expected a list of those {part} of the extended suite that stay, such as {example}.")
@@ -231,7 +231,7 @@ def _tables(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What the file says; names, by which tables are merged, are texts.
+    """The contents of the file; names, by which tables are merged, are texts.
 
     Raises:
         UserError: no TOML, or a name that is none.
@@ -271,7 +271,7 @@ def _is_table_list(value: Any) -> bool:
 def _summary(path: Path, errors: list[str]) -> str:
     where = path.stem if path.is_relative_to(_SHIPPED) else path
     if len(errors) == 1:
-        return f"Suite '{where}' has a mistake: {errors[0].removesuffix('.')}."
+        return f"Suite '{where}' has an error: {errors[0].removesuffix('.')}."
     shown = [f"  {error}" for error in errors[:_MOST_SHOWN]]
     more = [f"  and {len(errors) - _MOST_SHOWN} more"] if len(errors) > _MOST_SHOWN else []
-    return "\n".join([f"Suite '{where}' has {len(errors)} mistakes:", *shown, *more])
+    return "\n".join([f"Suite '{where}' has {len(errors)} errors:", *shown, *more])

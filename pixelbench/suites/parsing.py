@@ -1,4 +1,4 @@
-"""Mistakes in a suite file as people read them: a dotted path and what was expected there, all of them at once."""
+"""Errors in a suite file as people read them: a dotted path and what was expected there, all of them at once."""
 
 import json
 import math
@@ -33,7 +33,7 @@ _EXPECTED = {
 
 
 def parse(kind: type[T], overrides: Sequence[Override], errors: list[str]) -> T | None:
-    """The merged overrides as a `kind` (a dataclass), or None after adding each mistake under the dotted name of the one that made it."""
+    """The merged overrides as a `kind` (a dataclass), or None after adding each error under the dotted name of the one that made it."""
     values = {name: value for _, given in overrides for name, value in given.items()}
     try:
         text = json.dumps(values, default=str)
@@ -53,7 +53,7 @@ def parse(kind: type[T], overrides: Sequence[Override], errors: list[str]) -> T 
 
 
 def impossible_numbers(values: Any, path: str = "") -> Iterator[str]:
-    """A mistake for each `nan` and `inf`, which JSON, so the record, has not, and for each whole number of more than 64 bits."""
+    """An error for each `nan` and `inf`, which JSON, so the record, has not, and for each whole number of more than 64 bits."""
     if isinstance(values, dict):
         for name, value in values.items():
             yield from impossible_numbers(value, f"{path}.{name}" if path else name)
@@ -75,7 +75,7 @@ def written(value: Any) -> str:
 
 
 def item_name(value: Any, index: int) -> str:
-    """What an entry of a list is called in a dotted path: by its name, a claim by what it is about, others by their place."""
+    """The name of a list's entry in a dotted path: by its name, a claim by what it is about, others by their place."""
     entry = value if isinstance(value, dict) else {}
     about = [entry[key] for key in ("task", "variant") if isinstance(entry.get(key), str)]
     name = entry.get("name", "/".join(about) if len(about) == 2 else None)
@@ -124,7 +124,7 @@ def _digits(number: int) -> int:
 
 @cache
 def _names(kind: Any) -> frozenset[str]:
-    """What may be written in a table of this type or in one inside it."""
+    """All that may be written in a table of this type or in one inside it."""
     if not is_dataclass(kind):
         return frozenset().union(*map(_names, get_args(kind)))
     names: set[str] = set()

@@ -28,12 +28,12 @@ class Resolved:
 
     @property
     def split(self) -> str:
-        """What of the task training sees."""
+        """The part of the task that training sees."""
         return "held-out" if self.recipe is None else self.recipe.split
 
 
 def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, errors: list[str]) -> Resolved | None:
-    """What the cell asks for, or None after adding its mistakes. Which place of the suite wins: see `overrides_of`."""
+    """The cell with all its settings, or None after adding its errors. Which place of the suite wins: see `overrides_of`."""
     family, overrides = FAMILIES[variant.family], overrides_of(suite, task, variant, budget)
     settings = parse(family.settings, overrides.settings, errors)
     recipe = parse(Recipe, overrides.recipe, errors)
@@ -66,7 +66,7 @@ def pairs(suite: Suite) -> Iterator[tuple[SuiteTask, SuiteVariant]]:
 
 
 def expand_axes(suite: Suite) -> Suite:
-    """Multiplies the axes out: `x` becomes `x+gates=true` and `x+gates=false`; a variant that fixes a setting itself keeps it."""
+    """Multiply the axes out: `x` becomes `x+gates=true` and `x+gates=false`; a variant that fixes a setting itself keeps it."""
     variants = [made for variant in suite.variants for made in _along_axes(variant, suite.axes)]
     return replace(suite, variants=tuple(variants), axes={})
 

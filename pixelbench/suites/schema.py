@@ -1,4 +1,4 @@
-"""What a suite is made of, as plain data that pydantic checks."""
+"""The parts of a suite, as plain data that pydantic checks."""
 
 import re
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ class SuiteTask:
 
 @dataclass(frozen=True)
 class OnTask:
-    """What is different for a variant on one task. `assumed` and `deviations` are added to the variant's own."""
+    """The differences of a variant on one task. `assumed` and `deviations` are added to the variant's own."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 
@@ -80,7 +80,7 @@ class OnTask:
 
 @dataclass(frozen=True)
 class SuiteVariant:
-    """A family with settings. `tasks = None`: on every task. `expect = "leaky"` declares a planted fault.
+    """A family with settings. `tasks = None`: on every task. `expect = "leaky"` declares that it leaks by design.
 
     `assumed`: what a paper leaves unsaid and was chosen here, with the reason; `deviations`: where this differs from what it says. These
     are texts for people, a sentence each, and no part of what a run is. Nor are `seeds`, `verdict_seeds` and `keep_weights`; None leaves
@@ -116,7 +116,7 @@ class SuiteVariant:
 
 @dataclass(frozen=True)
 class Ablation:
-    """What a suite asks of one design choice: in words, of which variant the others are changes, and on which task to begin."""
+    """One design choice of a suite: in words, of which variant the others are changes, and on which task to begin."""
 
     __pydantic_config__ = _STRICT  # type: ignore[misc]
 

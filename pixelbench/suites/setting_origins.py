@@ -36,7 +36,7 @@ class SettingOrigins:
 
 
 def setting_origins(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str) -> SettingOrigins:
-    """What a cell of a suite that `load_suite` gave asks for, and why."""
+    """The settings of a cell of a loaded suite, and where each comes from."""
     overrides, resolved = overrides_of(suite, task, variant, budget), resolve(suite, task, variant, budget, [])
     assert resolved is not None, "load_suite has resolved every cell"
     recipe = resolved.recipe.as_dict() if resolved.recipe else {}

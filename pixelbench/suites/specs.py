@@ -62,7 +62,7 @@ def specs_of(
 
 
 def row_specs(suite: Suite, task_name: str, variant_name: str, limit: int | None = None) -> dict[tuple[str, str], RunSpec]:
-    """What the suite resolves for one of its rows with seed 0: (budget, precision) → the run; empty where it has no such row.
+    """The runs of one of the suite's rows with seed 0: (budget, precision) → the run; empty where it has no such row.
 
     The precisions are those that `auto` becomes on a CPU and on CUDA; what is not trained has `fp32` alone.
     """
@@ -101,7 +101,7 @@ def without_twins(specs: Iterable[RunSpec]) -> tuple[list[RunSpec], list[str]]:
     for spec in specs:
         twin = first.setdefault(spec.key, spec)
         if twin is not spec:
-            problems.append(f"{spec.label} asks for the same run as {twin.label}; it is made once, under that name.")
+            problems.append(f"{spec.label} asks for the same run as {twin.label}; it is executed once, under that name.")
     return list(first.values()), problems
 
 

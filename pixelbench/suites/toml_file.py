@@ -22,7 +22,7 @@ _LONG_NUMBER = re.compile(r"[0-9_]{4300,}+")
 
 
 def read_toml(path: Path, called: str, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
-    """What a TOML file holds.
+    """The contents of a TOML file.
 
     Args:
         path: the file.
@@ -45,7 +45,7 @@ def read_toml(path: Path, called: str, parse_float: Callable[[str], Any] = float
         raise UserError(f"{called} '{path}' is not valid TOML: {_reason(text, error)}; fix it there.") from None
     deep = _deep_path(values)
     if deep is not None:
-        raise UserError(f"{called} '{path}' has a mistake: {shortened(deep)}: is nested deeper than {MOST_DEPTH} tables or lists.")
+        raise UserError(f"{called} '{path}' has an error: {shortened(deep)}: is nested deeper than {MOST_DEPTH} tables or lists.")
     return values
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a suite beyond the shape of its file: names of nothing, settings of no family, cells that cannot be. No torch."""
+"""Errors in a suite beyond the shape of its file: names of nothing, settings of no family, cells that cannot be. No torch."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ from pixelbench.suites.schema import Suite, SuiteVariant
 
 #: Cells at a budget each. The largest suite that ships has 195; to look at so many takes half a second, and to train them years.
 MOST_CELLS = 5_000
-#: After so many nobody reads on.
+#: So many are reported at most.
 MOST_ERRORS = 100
 
 
@@ -60,7 +60,7 @@ def size_errors(suite: Suite) -> list[str]:
 
 
 def find_errors(suite: Suite) -> list[str]:
-    """Every mistake that shows only when variants are there and cells are put together, beside unknown names."""
+    """Every error that shows only when variants are there and cells are put together, beside unknown names."""
     found = dict.fromkeys(_twins(suite) + _ablation_errors(suite) + list(itertools.islice(claim_errors(suite), MOST_ERRORS)))
     if all(variant.family in FAMILIES for variant in suite.variants):
         found |= dict.fromkeys(_unused_settings(suite))
@@ -82,7 +82,7 @@ def _twins(suite: Suite) -> list[str]:
 
 
 def _budgets(suite: Suite) -> Iterator[tuple[str, str]]:
-    """What names a budget to say something of its own about it, and the budget's name."""
+    """Everything that says something of its own about a budget, and the budget's name."""
     yield from ((f"task.{task.name}", name) for task in suite.tasks for name in task.budgets)
     for variant in suite.variants:
         yield from ((f"variant.{variant.name}", name) for name in variant.budgets)
@@ -104,7 +104,7 @@ def _ablation_errors(suite: Suite) -> list[str]:
 
 
 def _unused_settings(suite: Suite) -> list[str]:
-    """A task's or a budget's setting that no family of the suite has: a slip of the pen, or it would change nothing."""
+    """A task's or a budget's setting that no family of the suite has: misspelt, or it would change nothing."""
     known = _all_setting_names(suite)
     places = [(f"budget.{name}.settings", budget.settings) for name, budget in suite.budgets.items()]
     for task in suite.tasks:

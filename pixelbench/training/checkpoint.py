@@ -103,7 +103,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def optimiser_state(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    """What `optimiser.load_state_dict` takes, out of `optimiser_tensors`.
+    """The argument of `optimiser.load_state_dict`, out of `optimiser_tensors`.
 
     Raises:
         CheckpointError: it is not the state of such an optimiser; an entry's shape and type must be its weight's, or it is one number.

@@ -23,7 +23,7 @@ class ExponentialMovingAverage(Generic[Model]):
 
     @torch.no_grad()
     def update(self, model: nn.Module, update: int) -> None:
-        """Moves the average towards the model after update 0, 1, …; buffers that belong to its state are copied."""
+        """Move the average towards the model after update 0, 1, …; buffers that belong to its state are copied."""
         weight = 1 - min(self.decay, (1 + update) / (10 + update))
         mine, its = ([parameter.data for parameter in module.parameters()] for module in (self.average, model))
         torch._foreach_lerp_(mine, its, weight)  # pyright: ignore[reportPrivateImportUsage] (as torch.optim.swa_utils: one kernel for all)

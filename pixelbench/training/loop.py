@@ -45,7 +45,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a training is asked to do beyond the recipe."""
+    """The request of a training beyond the recipe."""
 
     updates: int
     seed: int
@@ -140,7 +140,7 @@ class Trainer:
         return min(finite, key=finite.__getitem__, default=None)
 
     def run(self) -> Iterator[CurvePoint]:
-        """Trains until the updates are done, `stop`, the cap or divergence; yields the curve as it grows and sets `status`."""
+        """Train until the updates are done, `stop`, the cap or divergence; yields the curve as it grows and sets `status`."""
         began, before = time.monotonic(), self.seconds
         saved, pause = began, CHECKPOINT_SECONDS
         every = max(1, self.plan.updates // CURVE_POINTS)
@@ -175,7 +175,7 @@ class Trainer:
         return checkpoint.pack(tensors, header)
 
     def restore(self, blob: bytes) -> None:
-        """Goes on from `state()`.
+        """Go on from `state()`.
 
         Raises:
             CheckpointError: the blob is damaged, or of another run or code; nothing has been restored then.
@@ -201,7 +201,7 @@ class Trainer:
         self.curve = [CurvePoint(**point) for point in header["curve"]]
 
     def _tensors(self) -> dict[str, Tensor]:
-        """What is kept of every training, but for the optimiser's state, which is empty at first."""
+        """The state that is kept of every training, but for the optimiser's state, which is empty at first."""
         averaged = checkpoint.module_tensors("ema", self.ema.average) if self.ema else {}
         best = {} if self.best is None else checkpoint.module_tensors("best", self.best)
         own = checkpoint.module_tensors("model", self.model)

@@ -28,33 +28,36 @@ MOST_UPDATES, MOST_BATCH = 10**9, 10**7
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of one training.
-
-    `schedule` after `warmup` linear updates: `constant`; `cosine` from `learning_rate` down to `final_rate * learning_rate` at the last
-    update; `exponential`, `learning_rate * decay ** update`. `ema = 0` evaluates the raw weights. `clip = 0` clips nothing; otherwise the
-    gradient's global L2 norm is clipped. `precision` is `fp32`, `bf16` (autocast) or `auto` (bf16 on CUDA, fp32 elsewhere), resolved
-    before the run key is taken. `select`: the weights that are evaluated, of the model or its average, are the `last`, or those of the
-    first best of at least 20 scores on the validation images, `best-validation`. `split`: with `all-training` training sees the task's
-    validation images as well, where it has such a split (`Task.with_split`); then nothing is validated, and the test images are the same.
-    `clip_value`: each number of the gradient is clipped to plus or minus so much, before its norm is; 0 clips nothing.
-    """
+    """Settings of one training."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 
     optimiser: Literal["adamw", "adam", "rmsprop", "adagrad"] = "adamw"
     learning_rate: float = 1e-3
     constants: dict[str, float] = field(default_factory=dict)
+    """Of the optimiser, see `CONSTANTS`; those not given have torch's defaults."""
     batch: int = 64
+    """Images an update."""
     warmup: int = 0
+    """Updates over which the learning rate rises linearly, before the schedule."""
     schedule: Literal["constant", "cosine", "exponential"] = "cosine"
+    """`constant`; `cosine` down to `final_rate * learning_rate` at the last update; `exponential`, `learning_rate * decay ** update`."""
     final_rate: float = 0.0
     decay: float = 1.0
     ema: float = 0.0
+    """Decay of the averaged weights, which are evaluated; 0 evaluates the raw ones."""
     clip: float = 1.0
+    """Largest global L2 norm of the gradient; 0 clips nothing."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`fp32`, `bf16` (autocast) or `auto` (bf16 on CUDA, fp32 elsewhere), resolved before the run key is taken."""
     select: Literal["last", "best-validation"] = added_later("last")
+    """Which weights, of the model or its average, are evaluated: the `last`, or those of the first best of at least 20 scores on the
+    validation images, `best-validation`."""
     split: SplitName = added_later("held-out")
+    """With `all-training`, training sees the task's validation images too, where it has such a split (`Task.with_split`); then nothing is
+    validated, and the test images are the same."""
     clip_value: float = added_later(0.0)
+    """Largest size of each number of the gradient, clipped before its norm is; 0 clips nothing."""
 
     def __post_init__(self) -> None:
         known = CONSTANTS.get(self.optimiser, {})

@@ -1,4 +1,4 @@
-"""What must hold of a stored training state before anything of it is restored."""
+"""Checks of a stored training state before anything of it is restored."""
 
 import math
 from collections.abc import Mapping

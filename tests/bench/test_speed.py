@@ -42,7 +42,7 @@ def test_training_step_of_a_recurrence(benchmark, family: str):
     torch.manual_seed(0)
     images = torch.randint(2, (32, 1, 28, 28), dtype=torch.uint8)
     model = create_model(family, channels=1, height=28, width=28, levels=2, maps=16, layers=1, head_maps=32, skip=True, head="bernoulli")
-    trainer = Trainer(model, images, images[:1], Recipe(optimiser="rmsprop", batch=16, precision="fp32"), Plan(1000, 0))
+    trainer = Trainer(model, images, images[:1], Recipe(optimiser="rmsprop", batch=16, precision="fp32"), TrainingPlan(1000, 0))
     benchmark.pedantic(trainer._step, **ROUNDS)
     assert trainer.update in (1, 4)
 

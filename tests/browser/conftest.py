@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser_page import Open
+
+from tests.browser.browser_page import Open
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from browser_page import Open
-from paper_runs import paper_spec  # type: ignore[import-not-found]
-from record_factory import add_digits, add_photos, add_run, add_spec, ask, folder_of, rewrite  # type: ignore[import-not-found]
 
 from pixelbench.reports.html.document import write_html
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import Diagnosis, Record, RunError
+from tests.browser.browser_page import Open
+from tests.support.paper_runs import paper_spec
+from tests.support.record_factory import add_digits, add_photos, add_run, add_spec, ask, folder_of, rewrite
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

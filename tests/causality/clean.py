@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from faulty import Scan, TwoStacks
-from nets import LEVELS, Attention, LogProbabilities, MaskedConv, Net, Normed, OneHot, WithDropout
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+
+from tests.causality.faulty import Scan, TwoStacks
+from tests.causality.nets import LEVELS, Attention, LogProbabilities, MaskedConv, Net, Normed, OneHot, WithDropout
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from nets import Extra, MaskedConv, Net
 from torch import Tensor, nn
+
+from tests.causality.nets import Extra, MaskedConv, Net
 
 
 class Around(Net):

@@ -1,4 +1,4 @@
-"""Faults planted in tiny nets: negative controls of the checker, and of other tests as well.
+"""Leaks injected into tiny nets: negative controls of the checker, and of other tests as well.
 
 `FAULTS` are leaks, `GAPS` missing context without a leak. Each says how to build the net, on which shape it is checked, what must be
 found, what must not, and the name of the diagnosis.
@@ -7,7 +7,10 @@ found, what must not, and the name of the diagnosis.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from faulty import (
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from tests.causality.faulty import (
     AtSeven,
     ChannelNorm,
     Circular,
@@ -28,7 +31,7 @@ from faulty import (
     flipped,
     twice_faulty,
 )
-from nets import (
+from tests.causality.nets import (
     Attention,
     Concatenated,
     Extra,
@@ -45,8 +48,6 @@ from nets import (
     stepwise,
     weak,
 )
-from torch import Tensor, nn
-from torch.nn.functional import pad
 
 
 @dataclass(frozen=True)

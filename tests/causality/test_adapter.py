@@ -255,7 +255,7 @@ def test_a_distribution_is_selected_from_by_its_tensors() -> None:
         selected(normal, "locs")
 
 
-def test_a_selected_part_is_kept_in_the_face() -> None:
+def test_a_selected_part_is_kept_in_the_adapter() -> None:
     adapter = adapter_of(lambda x: {"loss": x.sum(), "logits": [one_hot(x)]}, select="logits.0")
     assert adapter.select == "logits.0"
     assert adapter.arrange({"logits": [torch.zeros(2, 2, *SHAPE)]}, 2).shape == (2, 2, *SHAPE)
@@ -289,7 +289,7 @@ def checked(function: Callable[[Tensor, Tensor], Any], **options: Any) -> Causal
 
 
 @pytest.mark.parametrize("input", ["int", "unit", "symmetric"])
-def test_a_check_goes_through_any_face(input: str) -> None:
+def test_a_check_goes_through_any_adapter(input: str) -> None:
     def call(x: Tensor, w: Tensor) -> dict[str, Tensor]:
         return {"logits": causal(x, w).permute(0, 3, 4, 2, 1), "aux": x}
 

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from nets import LEVELS, Net
 from torch import Tensor
 
 from pixelbench.causality import CausalityReport, check_causality
+from tests.causality.nets import LEVELS, Net
 
 SHAPE = (1, 4, 5)
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from nets import LEVELS, Net, Normed, WithDropout
 from torch import Tensor, nn
 
 from pixelbench.causality import CausalityReport, Context, check_causality
 from pixelbench.causality.check import measure
 from pixelbench.errors import UserError
+from tests.causality.nets import LEVELS, Net, Normed, WithDropout
 
 #: The nets' own convention; with as many outputs as colours it cannot be found out.
 STATED: dict[str, Any] = {"input": "int", "output": "b k c h w"}
@@ -51,7 +51,7 @@ def test_a_leak_at_one_level_only_is_found_where_levels_are_few() -> None:
     assert [(leak.offset, leak.count) for leak in report.leaks] == [((0, 0), 20)]
 
 
-def test_conditionals_is_the_face_where_there_is_one() -> None:
+def test_conditionals_is_the_output_where_there_is_one() -> None:
     class TwoOutputs(Net):
         """Leaks through `forward` only."""
 

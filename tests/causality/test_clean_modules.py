@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from clean import CLEAN
-from nets import LEVELS
 
 from pixelbench.causality import check_causality
+from tests.causality.clean import CLEAN
+from tests.causality.nets import LEVELS
 
 #: What may be missing in a clean module, and what it may carry along.
 EXPECTED = {"blind-spot", "row-end-missing", "row-end-missing-or-blind-spot", "row-end-missing-widely", "gap-in-context", "carries-state"}

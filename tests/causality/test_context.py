@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from faulty import TwoStacks
-from handmade import evidence_of, map_where, raster, report_on
 
 import pixelbench as pb
 from pixelbench.causality import CausalityReport, check_causality
 from pixelbench.causality.analysis.context import context_of, map_of, missing_of
 from pixelbench.causality.analysis.offsets import Offsets, tally
 from pixelbench.causality.report import Context
+from tests.causality.faulty import TwoStacks
+from tests.causality.handmade import evidence_of, map_where, raster, report_on
 
 
 def offsets_of(sees: Any, shape: tuple[int, int, int], positions: np.ndarray | None = None) -> Offsets:

@@ -5,7 +5,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from nets import LEVELS, Extra, Net
 from torch import Tensor, nn
 
 from pixelbench.causality.analysis.offsets import tally
@@ -16,6 +15,7 @@ from pixelbench.causality.probing.positions import by_importance
 from pixelbench.causality.probing.probes import Probes
 from pixelbench.causality.probing.raster import flat
 from pixelbench.errors import UserError
+from tests.causality.nets import LEVELS, Extra, Net
 
 
 def test_the_first_positions_are_telling_and_all_come_once() -> None:
@@ -85,7 +85,7 @@ def test_what_shows_on_few_images_only_is_no_blind_spot() -> None:
     assert not evidence.leaking.any()
 
 
-def test_a_second_look_is_said_where_something_is_missing_only() -> None:
+def test_resampling_is_said_where_something_is_missing_only() -> None:
     assert "a second look" in measured(Net(1), (1, 7, 8)).method.probes
     assert "a second look" not in measured(Net(1), (1, 1, 1)).method.probes
 

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade import METHOD, evidence_of, map_where, raster, report_on
 
 from pixelbench.causality import CausalityReport
 from pixelbench.causality.analysis.diagnosis_texts import SENTENCES
 from pixelbench.causality.analysis.summary import summarise
+from tests.causality.handmade import METHOD, evidence_of, map_where, raster, report_on
+
+pytestmark = pytest.mark.quick
 
 
 def names(report: CausalityReport) -> list[str]:

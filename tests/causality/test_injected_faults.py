@@ -1,17 +1,17 @@
-"""Each planted fault is found, with its offset, colours and name, and nothing that the fault does not do."""
+"""Each injected fault is found, with its offset, colours and name, and nothing that the fault does not do."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from faulty import RowAttention
-from injected import FAULTS, GAPS, Fault, Gap
-from nets import LEVELS, Extra, Transposed, at_border, smaller_of_next_two
 
 from pixelbench.causality import CausalityReport, check_causality
 from pixelbench.causality.analysis.summary import summarise
 from pixelbench.causality.check import measure
+from tests.causality.faulty import RowAttention
+from tests.causality.injected import FAULTS, GAPS, Fault, Gap
+from tests.causality.nets import LEVELS, Extra, Transposed, at_border, smaller_of_next_two
 
 
 def report_of(net: Fault | Gap, **settings: object) -> CausalityReport:
@@ -29,7 +29,7 @@ def test_there_are_enough_of_them() -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault_is_found_where_it_was_planted(name: str) -> None:
+def test_fault_is_found_where_it_was_injected(name: str) -> None:
     fault = FAULTS[name]
     torch.manual_seed(1)
     evidence = measure(fault.build(), fault.shape, levels=LEVELS, mode=fault.mode, after_step=fault.after_step)

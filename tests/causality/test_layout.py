@@ -7,6 +7,8 @@ from torch import Tensor
 from pixelbench.causality.module.layout import check_layout, infer_layout, parse_layout
 from pixelbench.errors import UserError
 
+pytestmark = pytest.mark.quick
+
 #: Two images of three colours, not square.
 KNOWN = {"b": 2, "c": 3, "h": 4, "w": 5}
 GREY = {**KNOWN, "c": 1}

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from nets import LEVELS, Net
 
 from pixelbench.causality import CausalityReport, check, check_causality
 from pixelbench.causality.probing import memory
 from pixelbench.causality.probing.memory import affordable_positions, available_memory
+from tests.causality.nets import LEVELS, Net
 
 SHAPE = (1, 4, 5)
 

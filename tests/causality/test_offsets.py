@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from handmade import evidence_of
 
 from pixelbench.causality.analysis.offsets import pair_keys, tally
+from tests.causality.handmade import evidence_of
+
+pytestmark = pytest.mark.quick
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 4), (3, 4, 2), (2, 1, 5)])

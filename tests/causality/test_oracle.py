@@ -131,7 +131,7 @@ def has_cycle(pairs: set[tuple[int, int]]) -> bool:
         left = seeing
 
 
-def test_the_oracle_itself_sees_a_planted_pair() -> None:
+def test_the_oracle_itself_sees_an_injected_pair() -> None:
     class Pair(nn.Module):
         """Output (0, 0) sees input (1, 0) where it is 2."""
 

@@ -5,10 +5,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from handmade import map_where, raster
 
 from pixelbench.causality.analysis.orders import find_order
 from pixelbench.causality.report import Place
+from tests.causality.handmade import map_where, raster
+
+pytestmark = pytest.mark.quick
 
 SHAPE = (3, 4, 5)
 

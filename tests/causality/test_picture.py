@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade import raster, report_on
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_rgba
 from PIL import Image
@@ -20,6 +19,7 @@ from pixelbench.causality.render.map_text import map_rows
 from pixelbench.causality.render.picture import KINDS, map_figure, map_png, write_map
 from pixelbench.causality.report import CausalityReport
 from pixelbench.errors import UserError
+from tests.causality.handmade import raster, report_on
 
 
 def one_stack(**changed: Any) -> CausalityReport:

@@ -5,11 +5,11 @@ import json
 
 import numpy as np
 import pytest
-from handmade import evidence_of, map_where, raster, report_on
 
 from pixelbench.causality import CausalityReport
 from pixelbench.causality.analysis.summary import summarise
 from pixelbench.causality.render.text import named_gaps, report_text
+from tests.causality.handmade import evidence_of, map_where, raster, report_on
 
 
 def leaky() -> CausalityReport:

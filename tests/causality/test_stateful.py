@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from nets import LEVELS, Net, WithDropout
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from pixelbench.causality.check import measure
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.errors import UserError
+from tests.causality.nets import LEVELS, Net, WithDropout
 
 SHAPE = (1, 4, 5)
 
@@ -187,7 +187,7 @@ class InList(Net):
         return super().middle(self.parts[0](h))
 
 
-def test_parts_in_plain_lists_are_widened_too() -> None:
+def test_parts_in_plain_lists_are_in_float64_too() -> None:
     module = InList()
     assert not measured(module).leaking.any()
     assert module.parts[0].weight.dtype == torch.float32

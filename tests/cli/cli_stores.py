@@ -1,15 +1,16 @@
 """Fabricated stores for command lines: the runs that the quick suite asks for, as if they had been made."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from record_factory import add_spec, folder_of  # type: ignore[import-not-found]
-
 from pixelbench.experiments.code_digest import code_digest
 from pixelbench.store.record import Provenance
 from pixelbench.store.spec import RunSpec
+from tests.support.record_factory import add_spec, folder_of
 
 #: Runs a command line: exit code, stdout, stderr.
 Pixelbench = Callable[..., tuple[int, str, str]]
@@ -26,3 +27,15 @@ def store_run(store: Path, spec: RunSpec, *, status: str = "done", **fields: Any
 def only_json(text: str) -> dict[str, Any]:
     """The one JSON document that stdout must be."""
     return json.loads(text)
+
+
+def loaded_after(arguments: list[str], names: tuple[str, ...], cwd: Path) -> str:
+    """Which of `names` a command line has loaded, and its exit code."""
+    program = (
+        "import sys\nfrom pixelbench.cli.main import main\n"
+        f"try:\n    main({arguments!r})\n"
+        "except SystemExit as ended:\n"
+        f"    print(ended.code, [name for name in {names!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=cwd)
+    return done.stderr.splitlines()[-1]

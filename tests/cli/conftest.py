@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench
 
 from pixelbench.cli.main import main
 from pixelbench.experiments.plan import make_plan
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite
+from tests.cli.cli_stores import Pixelbench
 
 
 @pytest.fixture

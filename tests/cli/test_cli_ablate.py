@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_stores import Pixelbench, only_json, store_run
-from record_factory import rewrite  # type: ignore[import-not-found]
 
 from pixelbench.data.folder import VARIABLE
 from pixelbench.experiments.plan import Plan
 from pixelbench.experiments.run.outcome import Outcome
 from pixelbench.store.record import Causality
+from tests.cli.cli_stores import Pixelbench, only_json, store_run
+from tests.support.record_factory import rewrite
 
 LEAK = ("ablate", "first-layer-residual", "--task", "digits", "--device", "cpu")
 
@@ -35,7 +35,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return labels
 
 
-def test_baseline_and_variants_are_made_once_and_a_planted_leak_is_a_success(pixelbench: Pixelbench, made: list[str]) -> None:
+def test_baseline_and_variants_are_made_once_and_a_leak_by_design_is_a_success(pixelbench: Pixelbench, made: list[str]) -> None:
     code, out, err = pixelbench(*LEAK)
     assert code == 0, err
     assert made == ["digits/gated-pixelcnn seed 0", "digits/gated-residual seed 0"]

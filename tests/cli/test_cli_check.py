@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_stores import Pixelbench, only_json
-from test_cli_help import loaded_after
 
 from pixelbench.cli.commands.check import parse_size
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign import checking
 from pixelbench.experiments.foreign import own_process as foreign
 from pixelbench.experiments.foreign.checking import Answer, CheckRequest, answers
+from tests.cli.cli_stores import Pixelbench, loaded_after, only_json
 
 MODEL = '''
 import math

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_stores import only_json
-from misbehaving import MODULES
 
 from pixelbench.cli.main import main
 from pixelbench.experiments.foreign import own_process as foreign
+from tests.cli.cli_stores import only_json
+from tests.cli.misbehaving import MODULES
 
 SMALL = ("--shape", "1,3,4", "--levels", "2")
 

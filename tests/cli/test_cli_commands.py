@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_stores import Pixelbench, only_json, store_run
 
 from pixelbench.data import get_task
 from pixelbench.data.folder import VARIABLE
 from pixelbench.store.record import RunError
 from pixelbench.store.spec import RunSpec
+from tests.cli.cli_stores import Pixelbench, only_json, store_run
 
 ERROR = RunError("ValueError", "the loss is [not] finite", ("line one", "line two"))
 
@@ -43,7 +43,7 @@ def test_plan_table(pixelbench: Pixelbench) -> None:
     code, out, err = pixelbench("plan", "--suite", "quick", "--seeds", "0-1", "--only", "gated-no-gates")
     assert code == 0
     assert out.count("gated-no-gates") == 2
-    assert err == "What that costs is unknown: no run like these, on cpu, is stored in 'runs'.\n2 of 2 runs to make.\n"
+    assert err == "What that costs is unknown: no run like these, on cpu, is stored in 'runs'.\n2 of 2 runs to execute.\n"
 
 
 def test_report_prints_writes_and_exports(pixelbench: Pixelbench, store: Path) -> None:
@@ -136,7 +136,7 @@ def test_lists(pixelbench: Pixelbench, kind: str, name: str) -> None:
 
 def test_show(pixelbench: Pixelbench) -> None:
     out = pixelbench("show", "quick")[1]
-    assert "a leak, planted" in out
+    assert "a leak by design" in out
     assert "colour_conditioning = false" in out
     shown = only_json(pixelbench("show", "quick", "--json")[1])
     assert "gated-residual" in [variant["name"] for variant in shown["variants"]]

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench, only_json
-from record_factory import add_run  # type: ignore[import-not-found]
+
+from tests.cli.cli_stores import Pixelbench, only_json
+from tests.support.record_factory import add_run
+
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench
 
 from pixelbench.data.folder import VARIABLE
+from tests.cli.cli_stores import Pixelbench
 
 SUITE = """
 name = "both"
@@ -40,7 +40,7 @@ def test_a_plan_shows_what_waits_for_images(pixelbench: Pixelbench) -> None:
     assert code == 0
     assert out.count("missing data") == 2
     assert err.count(MISSING) == 1
-    assert "1 of 3 runs to make" in err
+    assert "1 of 3 runs to execute" in err
     document = json.loads(pixelbench("plan", "--suite", "both.toml", "--json")[1])
     assert [run["state"] for run in document["runs"]] == ["missing", "missing data", "missing data"]
     assert document["missing_data"][0].startswith(MISSING)

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench, only_json, store_run
-from record_factory import rewrite  # type: ignore[import-not-found]
 
 from pixelbench.store.record import Likelihood, Record
 from pixelbench.store.spec import RunSpec
+from tests.cli.cli_stores import Pixelbench, only_json, store_run
+from tests.support.record_factory import rewrite
 
 
 def better_than_it_was(record: Record) -> Record:
@@ -105,7 +105,7 @@ def test_report_of_records_of_no_use_alone_names_them_and_is_no_failure(
     said = " ".join((out + err).split())
     assert code == 0
     assert all(f"{path.parent.name}/record.json" in said for path in unusable)
-    assert "make them with" not in said
+    assert "execute some with" not in said
     assert "newer than the 2 that this version knows" in said
     if options in (("--json",), ("--format", "markdown")):
         assert all(f"{path.parent.name}/record.json" in err for path in unusable)
@@ -117,7 +117,7 @@ def test_report_without_any_record_is_3(pixelbench: Pixelbench, tmp_path: Path, 
     (tmp_path / "runs" / "digits" / "pixelcnn" / "abc" / "work").mkdir(parents=True)  # a run that is under way
     code, _, err = pixelbench("report", *options)
     assert code == 3
-    assert err == "No runs in 'runs'; make them with `pixelbench run --suite quick`.\n"
+    assert err == "No runs in 'runs'; execute some with `pixelbench run --suite quick`.\n"
     assert not list((tmp_path / "runs").glob("report.*"))
 
 
@@ -130,4 +130,4 @@ def test_status_of_records_of_no_use_alone_names_them(pixelbench: Pixelbench, un
 
 def test_status_without_any_record_is_3(pixelbench: Pixelbench, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
-    assert pixelbench("status") == (3, "", "No runs are stored in 'runs'; make them with `pixelbench run --suite quick`.\n")
+    assert pixelbench("status") == (3, "", "No runs are stored in 'runs'; execute some with `pixelbench run --suite quick`.\n")

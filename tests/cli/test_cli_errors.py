@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench
 
 from pixelbench.cli.options import parse_seeds
+from tests.cli.cli_stores import Pixelbench
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_seeds_at_the_limits_are_taken(pixelbench: Pixelbench) -> None:
     assert len(parse_seeds("0-9999") or ()) == 10_000
 
 
-def test_a_mistaken_claim_is_wrong_use_and_touches_nothing(pixelbench: Pixelbench, tmp_path: Path) -> None:
+def test_a_wrong_claim_is_wrong_use_and_touches_nothing(pixelbench: Pixelbench, tmp_path: Path) -> None:
     suite = tmp_path / "mine.toml"
     claim = '[[claim]]\ntask = "digits"\nvariant = "uniform"\nvalue = 4.09\nunit = "bits/dim"\nsource = "here"\n'
     for old, new, said in (
@@ -80,7 +80,7 @@ def test_a_mistaken_claim_is_wrong_use_and_touches_nothing(pixelbench: Pixelbenc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.toml"]
 
 
-def test_toml_mistakes_name_their_place(pixelbench: Pixelbench, tmp_path: Path) -> None:
+def test_toml_errors_name_their_place(pixelbench: Pixelbench, tmp_path: Path) -> None:
     suite = tmp_path / "mine.toml"
     suite.write_text('extends = "quick"\nname = "mine"\n[recipe]\nlearning_rate = "fast"\n', encoding="utf-8")
     code, _, err = pixelbench("run", "--suite", str(suite))
@@ -122,7 +122,7 @@ def test_a_full_or_closed_disk_is_one_sentence(
     monkeypatch.setattr("pixelbench.reports.report.build_report", refuse)
     code, _, err = pixelbench("report")
     assert code == 2
-    assert err == "Cannot use 'runs/report.md': no such luck. Free or mend it, or choose another folder with --results DIR.\n"
+    assert err == "Cannot use 'runs/report.md': no such luck. Free or fix it, or choose another folder with --results DIR.\n"
 
 
 def test_our_own_faults_are_not_hidden(pixelbench: Pixelbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

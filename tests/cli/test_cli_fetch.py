@@ -11,9 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_stores import Pixelbench
-from image_files import usual  # type: ignore[import-not-found]
-from local_server import LocalServer, serving  # type: ignore[import-not-found]
 
 from pixelbench.data import registry
 from pixelbench.data.download.files import MIRROR
@@ -21,6 +18,9 @@ from pixelbench.data.folder import VARIABLE
 from pixelbench.data.sources.idx import COUNTS
 from pixelbench.data.sources.mnist import MNIST, MNIST_FILES
 from pixelbench.data.task import Split, TaskData, data_digest
+from tests.cli.cli_stores import Pixelbench
+from tests.support.image_files import usual
+from tests.support.local_server import LocalServer, serving
 
 SUITE = """
 name = "mine"

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from cli_stores import Pixelbench
 
-from pixelbench.published.figures import load_figures
+from pixelbench.published.figure_files import load_figures
+from tests.cli.cli_stores import Pixelbench
 
 
 def entries_of(out: str) -> list[dict[str, Any]]:

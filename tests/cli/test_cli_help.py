@@ -1,30 +1,16 @@
 """Help answers at once and shows an example; looking things up and planning load no torch."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench, store_run
 
 from pixelbench.cli.options import parse_seeds
 from pixelbench.errors import UserError
 from pixelbench.store.spec import RunSpec
+from tests.cli.cli_stores import Pixelbench, loaded_after, store_run
 
 COMMANDS = ("run", "ablate", "fetch", "compare", "check", "plan", "report", "list", "show", "status", "doctor", "sample")
 HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "skimage", "sklearn", "PIL")
-
-
-def loaded_after(arguments: list[str], names: tuple[str, ...], cwd: Path) -> str:
-    """Which of `names` a command line has loaded, and its exit code."""
-    program = (
-        "import sys\nfrom pixelbench.cli.main import main\n"
-        f"try:\n    main({arguments!r})\n"
-        "except SystemExit as ended:\n"
-        f"    print(ended.code, [name for name in {names!r} if name in sys.modules], file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=cwd)
-    return done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])

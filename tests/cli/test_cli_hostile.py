@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_stores import Pixelbench
-from hostile_store import COMMANDS, RAW, add_hostile, hostile  # type: ignore[import-not-found]
 from rich.progress import Progress, TextColumn
-from suite_file import TEXT  # type: ignore[import-not-found]
 
 from pixelbench.cli import output
 from pixelbench.cli.progress import Bars
+from tests.cli.cli_stores import Pixelbench
+from tests.support.hostile_store import COMMANDS, RAW, add_hostile, hostile
+from tests.support.suite_file import TEXT
 
 
 @pytest.mark.parametrize(

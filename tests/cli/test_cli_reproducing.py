@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench, store_run
-from record_factory import as_schema_1, ask, rewrite  # type: ignore[import-not-found]
 
 from pixelbench.cli.reproducing import command_of, reproductions_of
 from pixelbench.experiments.plan import make_plan
@@ -16,6 +14,8 @@ from pixelbench.store.record import Request
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite
+from tests.cli.cli_stores import Pixelbench, store_run
+from tests.support.record_factory import as_schema_1, ask, rewrite
 
 PLANTED = Request("run", "their suite.toml", "digits", "an odd budget", limit=7, precision="fp32")
 COMMAND = (
@@ -45,7 +45,7 @@ def page(pixelbench: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
     return written
 
 
-def test_a_planted_request_shows_up_on_the_page_and_no_plan_is_made(page: Callable[[], str], spec: RunSpec) -> None:
+def test_a_stored_request_shows_up_on_the_page_and_no_plan_is_made(page: Callable[[], str], spec: RunSpec) -> None:
     store_run(Path("runs"), spec, request=PLANTED)
     assert COMMAND in page()
 

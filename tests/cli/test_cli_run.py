@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_stores import Pixelbench, only_json, store_run
 
 from pixelbench.experiments.plan import Plan
 from pixelbench.experiments.run.outcome import Outcome
 from pixelbench.store.record import Causality, Request, RunError
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
+from tests.cli.cli_stores import Pixelbench, only_json, store_run
 
 DIGITS = ("run", "--suite", "quick", "--only", "digits/*", "--device", "cpu")
 LEAK = Causality("leaky", 0.5, 1e-10, "output 3 sees sub-pixel 3")
@@ -71,7 +71,7 @@ def test_dry_run_makes_nothing(pixelbench: Pixelbench, made: list[dict[str, Any]
     code, out, err = pixelbench(*DIGITS, "--dry-run")
     assert (code, made) == (0, [])
     assert "gated-pixelcnn" in out
-    assert err.endswith("runs to make.\n")
+    assert err.endswith("runs to execute.\n")
     assert only_json(pixelbench(*DIGITS, "--dry-run", "--json")[1])["suite"] == "quick"
     assert not (tmp_path / "runs").exists()
 

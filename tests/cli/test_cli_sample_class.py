@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cli_stores import Pixelbench, store_run
 
 from pixelbench.data import get_task
 from pixelbench.store.spec import RunSpec
+from tests.cli.cli_stores import Pixelbench, store_run
 
 
 class Painter:
@@ -71,7 +71,7 @@ def test_test_images_of_the_class_are_completed_and_approximately_is_said(pixelb
         ("by-class", ["--class", "all", "-n", "99", "--complete", "0.5"], "too few test images of some class"),
     ],
 )
-def test_mistakes_are_one_sentence(pixelbench: Pixelbench, pictures: list[Any], run: str, options: list[str], sentence: str) -> None:
+def test_errors_are_one_sentence(pixelbench: Pixelbench, pictures: list[Any], run: str, options: list[str], sentence: str) -> None:
     code, out, err = pixelbench("sample", f"digits/{run}", *options)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert sentence in err

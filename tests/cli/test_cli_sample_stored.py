@@ -4,7 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli_stores import Pixelbench, only_json
+
+from tests.cli.cli_stores import Pixelbench, only_json
 
 RUN = ("run", "--suite", "quick", "--only", "digits/pixelcnn", "--budget", "smoke", "--device", "cpu", "--workers", "0")
 

@@ -4,9 +4,6 @@ import itertools
 from pathlib import Path
 
 import pytest
-from cli_stores import store_run
-from record_factory import ask  # type: ignore[import-not-found]
-from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.cli.options import Rerun
 from pixelbench.cli.suites import keys_of_suite, plan_suite
@@ -14,6 +11,9 @@ from pixelbench.experiments.plan import make_plan
 from pixelbench.store.record import Request
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.specs import PRECISIONS
+from tests.cli.cli_stores import store_run
+from tests.support.record_factory import ask
+from tests.support.suite_file import TEXT, write_suite
 
 
 def planned(name: str, store: Path, seeds: list[int]) -> set[str]:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_stores import Pixelbench
-from quick_run import spec_of  # type: ignore[import-not-found]
 
 from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.verify.adds_up import examined
@@ -16,6 +14,8 @@ from pixelbench.experiments.verify.rescoring import rescore
 from pixelbench.store.artifacts import NATS, WEIGHTS
 from pixelbench.store.record_file import read_record, run_folder, write_record
 from pixelbench.training.checkpoint import pack, unpack
+from tests.cli.cli_stores import Pixelbench
+from tests.support.quick_run import spec_of
 
 SPECS = [spec_of(f"digits/{name}") for name in ("pixelcnn", "gated-residual", "histogram", "png")]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from local_server import GIVE_UP, Fault, LocalServer, serving  # type: ignore[import-not-found]
 
 from pixelbench.data import whole
 from pixelbench.data.download import files as module
@@ -21,6 +20,7 @@ from pixelbench.data.download import transfer
 from pixelbench.data.download.files import MIRROR, Remote, download
 from pixelbench.data.download.progress import DownloadStep
 from pixelbench.errors import UserError
+from tests.support.local_server import GIVE_UP, Fault, LocalServer, serving
 
 NAME = "images.bin"
 CONTENT = random.Random(0).randbytes(1 << 20)
@@ -192,7 +192,7 @@ def test_contents_are_looked_at_where_no_md5_is_known(server: LocalServer, targe
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_server_that_ignores_ranges_starts_anew(server: LocalServer, target: Path, chunked: bool) -> None:
+def test_a_server_that_ignores_ranges_starts_again(server: LocalServer, target: Path, chunked: bool) -> None:
     server.ignores_range = True
     server.faults = [Fault(after=1000), Fault(chunked=chunked)]
     fetch(server, target)
@@ -200,7 +200,7 @@ def test_a_server_that_ignores_ranges_starts_anew(server: LocalServer, target: P
     assert [seen.partial for seen in server.seen] == [False, False]
 
 
-def test_a_part_that_is_longer_than_the_file_starts_anew(server: LocalServer, target: Path) -> None:
+def test_a_part_that_is_longer_than_the_file_starts_again(server: LocalServer, target: Path) -> None:
     server.faults = [Fault(after=1000)]
     server.always = Fault(status=404)
     refusal(server, target)

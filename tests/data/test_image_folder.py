@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import forget, numbered, pixels, usual, write
 
 from pixelbench.data.folder import VARIABLE as DATA
 from pixelbench.data.prepare.decoded import VARIABLE as CACHE
@@ -15,6 +14,9 @@ from pixelbench.data.prepare.splits import spaced, split_names
 from pixelbench.data.sources.folder_task import folder_task, imagenet_task, prepared_task
 from pixelbench.data.task import Task, data_digest
 from pixelbench.errors import UserError
+from tests.support.image_files import forget, numbered, pixels, usual, write
+
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture(autouse=True)
@@ -232,12 +234,12 @@ def test_the_same_images_elsewhere_are_the_same_task(tmp_path: Path) -> None:
         assert getattr(tasks[0], field) == getattr(tasks[1], field)
 
 
-def test_images_prepared_anew_are_not_given_out_as_the_former_ones(tmp_path: Path) -> None:
+def test_images_prepared_again_are_not_given_out_as_the_former_ones(tmp_path: Path) -> None:
     folder = usual(tmp_path / "birds")
     before = prepared(folder)
     write(folder, "train/03.png", mode="L")
     prepared(folder)
-    with pytest.raises(UserError, match=r"prepared anew in the meantime; start again\.$"):
+    with pytest.raises(UserError, match=r"prepared again in the meantime; start again\.$"):
         before.load()
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from local_server import serving  # type: ignore[import-not-found]
 
 from pixelbench.data import get_task
 from pixelbench.data.download.files import MIRROR
@@ -20,6 +19,7 @@ from pixelbench.data.sources.mnist import DRAWN_WITH, MNIST_FILES, drawn_once
 from pixelbench.data.sources.vision import torchvision
 from pixelbench.data.task import _verified, data_digest
 from pixelbench.errors import UserError
+from tests.support.local_server import serving
 
 real_data = pytest.mark.skipif(VARIABLE not in os.environ, reason="no data folder is named")
 NAMES = ("mnist", "mnist-fixed", "mnist-dynamic", "mnist-threshold")

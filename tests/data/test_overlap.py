@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import forget, usual, write  # type: ignore[import-not-found]
 
 from pixelbench.data import Task, get_task
 from pixelbench.data.prepare import arrays as prepare_arrays
@@ -13,6 +12,7 @@ from pixelbench.data.prepare.decoded import VARIABLE as CACHE
 from pixelbench.data.prepare.overlap import fingerprint, overlap_of
 from pixelbench.data.sources.folder_task import folder_task, preprocessing
 from pixelbench.errors import UserError
+from tests.support.image_files import forget, usual, write
 
 
 @pytest.fixture(autouse=True)

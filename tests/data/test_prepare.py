@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import forget, numbered, pixels, usual, write
 from PIL import Image
 
 from pixelbench.data.download.progress import DownloadStep
@@ -20,6 +19,7 @@ from pixelbench.data.prepare.decoded import place, read_manifest
 from pixelbench.data.sources.folder_task import folder_task
 from pixelbench.data.task import data_digest
 from pixelbench.errors import UserError
+from tests.support.image_files import forget, numbered, pixels, usual, write
 
 PROGRAM = Path(__file__).parent / "prepare_folder.py"
 
@@ -108,7 +108,7 @@ def test_files_of_no_use_stop_the_preparation_with_counts_and_names(folder: Path
         f"Of 13 images in '{folder}', 6 cannot be used (3 damaged, 1 not 4x3 pixels, 2 unreadable): train/01.png (damaged: "
     )
     assert "train/03.png (damaged: not PNG, JPEG, WEBP, BMP), train/04.png (not 4x3 pixels: 5x3), " in said
-    assert "train/05.png (unreadable: No such file or directory), valid/01.png (unreadable: not a file); mend" in said
+    assert "train/05.png (unreadable: No such file or directory), valid/01.png (unreadable: not a file); fix" in said
     assert said.endswith(f"or leave them out with `pixelbench fetch folder:{folder} --skip-damaged`.")
     assert [path.suffix for path in cache.iterdir()] == [".lock"]
     assert "are not prepared yet" in str(folder_task(folder).missing())
@@ -120,7 +120,7 @@ def test_at_most_ten_are_named(tmp_path: Path) -> None:
         (folder / name).write_text("no image")
     said = refusal(folder)
     assert "(12 damaged): train/01.png" in said
-    assert "train/10.png (damaged: not PNG, JPEG, WEBP, BMP) and 2 more; mend" in said
+    assert "train/10.png (damaged: not PNG, JPEG, WEBP, BMP) and 2 more; fix" in said
     assert "train/11.png" not in said
 
 
@@ -168,7 +168,7 @@ def test_a_colour_file_of_a_grey_task_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "birds"
     write(folder, *numbered("train", range(4)), *numbered("valid", range(2)), mode="L")
     write(folder, "valid/01.png")
-    assert "1 cannot be used (1 in colour among grey images): valid/01.png (in colour among grey images); mend" in refusal(folder)
+    assert "1 cannot be used (1 in colour among grey images): valid/01.png (in colour among grey images); fix" in refusal(folder)
 
 
 def test_a_decompression_bomb_is_refused_by_its_header_and_warns_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,13 +177,13 @@ def test_a_decompression_bomb_is_refused_by_its_header_and_warns_nobody(tmp_path
     write(folder, "train/02.png", size=(30, 10))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     said = refusal(folder)
-    assert "train/01.png (not 4x3 pixels: 15x10), train/02.png (too large to be opened); mend" in said
+    assert "train/01.png (not 4x3 pixels: 15x10), train/02.png (too large to be opened); fix" in said
 
 
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
     (folder / "train/01.png").unlink()
     os.mkfifo(folder / "train/01.png")
-    assert "train/01.png (unreadable: not a file); mend" in refusal(folder)
+    assert "train/01.png (unreadable: not a file); fix" in refusal(folder)
 
 
 def test_arrays_of_another_size_than_written_down_are_not_used(folder: Path) -> None:

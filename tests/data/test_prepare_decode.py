@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import noise, pixels
 from PIL import Image
 
 from pixelbench.data.prepare.decode import RefusedError, decode
+from tests.support.image_files import noise, pixels
 
 SHAPE = (3, 3, 4)
 

@@ -72,7 +72,7 @@ def test_other_folders_are_not_locked(tmp_path: Path) -> None:
 def test_an_error_of_the_file_system_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with (
-        pytest.raises(UserError, match=r"cannot be written \(.*\); mend its folder, or name another data folder with --data DIR\.$"),
+        pytest.raises(UserError, match=r"cannot be written \(.*\); fix its folder, or name another data folder with --data DIR\.$"),
         alone(tmp_path / "file"),
     ):
         pass

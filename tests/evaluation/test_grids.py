@@ -10,6 +10,8 @@ from PIL import Image, ImageFont
 from pixelbench.data import get_task
 from pixelbench.evaluation.grids import _wrap, grid_png
 
+pytestmark = pytest.mark.quick
+
 
 def opened(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)))

@@ -8,6 +8,8 @@ import pytest
 from pixelbench.data import get_task
 from pixelbench.evaluation.quality import sample_statistics
 
+pytestmark = pytest.mark.quick
+
 
 def test_by_hand() -> None:
     """One image 1x2x2 of 0 1 / 2 3: pairs (0,1) (2,3) (0,2) (1,3); one of four values is 0."""

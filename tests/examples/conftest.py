@@ -1,18 +1,22 @@
 """A place where packages of other people are installed."""
 
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent))
+from tests.examples.installed import Site
+from tests.support.warm import Warm, warm
 
-from installed import Site  # type: ignore[import-not-found]
+
+@pytest.fixture(scope="session")
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """What the commands of all tests are forked from."""
+    with warm(tmp_path_factory.mktemp("interpreter")) as started:
+        yield started
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path, interpreter: Warm) -> Site:
     """Nothing is installed in it yet."""
-    for name in ("packages", "work"):
-        (tmp_path / name).mkdir()
-    return Site(tmp_path / "packages", tmp_path / "work")
+    return Site.empty(tmp_path, interpreter)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.warm import Warm
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
@@ -20,10 +22,19 @@ class Site:
 
     packages: Path
     work: Path
+    warm: Warm
+
+    @classmethod
+    def empty(cls, folder: Path, warm: Warm) -> "Site":
+        """One in which nothing is installed yet."""
+        for name in ("packages", "work"):
+            (folder / name).mkdir()
+        return cls(folder / "packages", folder / "work", warm)
 
     def copy(self, folder: Path) -> "Site":
         """The same in another folder."""
-        return Site(*(Path(shutil.copytree(part, folder / part.name)) for part in (self.packages, self.work)))
+        packages, work = (Path(shutil.copytree(part, folder / part.name)) for part in (self.packages, self.work))
+        return Site(packages, work, self.warm)
 
     def install(self, example: str) -> None:
         """Copy an example's modules, and write what a package manager writes about it."""
@@ -44,12 +55,17 @@ class Site:
         ]
         (folder / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
-    def python(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def python(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         """Run Python with the packages on its path."""
-        path = os.pathsep.join([str(self.packages), str(ROOT)])
-        env = {**os.environ, "PYTHONPATH": path, "COLUMNS": "250", **environment}
+        path = [str(self.packages), str(ROOT)]
+        given = {**os.environ, "PYTHONPATH": os.pathsep.join(path), "COLUMNS": "250", **environment}
+        return self.warm.run(*arguments, cwd=self.work, path=path, environment=given)
+
+    def cold(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a Python that has imported nothing yet."""
+        given = {**os.environ, "PYTHONPATH": os.pathsep.join([str(self.packages), str(ROOT)])}
         return subprocess.run(
-            [sys.executable, *arguments], cwd=self.work, env=env, capture_output=True, text=True, check=False, timeout=240
+            [sys.executable, *arguments], cwd=self.work, env=given, capture_output=True, text=True, check=False, timeout=240
         )
 
     def pixelbench(self, *arguments: str, **environment: str) -> tuple[int, str, str]:

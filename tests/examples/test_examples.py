@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from installed import EXAMPLES, Site  # type: ignore[import-not-found]
+
+from tests.examples.installed import EXAMPLES, Site
+from tests.support.warm import Warm
 
 FAMILY = """
 name = "mine"
@@ -40,14 +42,11 @@ def test_an_example_is_short(example: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Site:
+def trained(tmp_path_factory: pytest.TempPathFactory, interpreter: Warm) -> Site:
     """The family beside a baseline on digits, a few updates; not to be changed."""
-    folder = tmp_path_factory.mktemp("trained")
-    site = Site(folder / "packages", folder / "work")
-    for part in (site.packages, site.work):
-        part.mkdir()
+    site = Site.empty(tmp_path_factory.mktemp("trained"), interpreter)
     site.install("masked-mlp")
-    code, out, err = site.pixelbench("run", "--suite", site.suite(FAMILY), "--budget", "smoke", "--workers", "2")
+    code, out, err = site.pixelbench("run", "--suite", site.suite(FAMILY), "--budget", "smoke", "--workers", "0")
     assert code == 0, out + err
     return site
 
@@ -238,4 +237,4 @@ def test_no_example_needs_torch_before_it_trains(site: Site) -> None:
         site.install(example)
     code = "import sys; from pixelbench.data import task_names; from pixelbench.evaluation.quality import STATISTICS; "
     code += "assert 'stripes' in task_names() and 'roughness' in STATISTICS.usable()[0]; print('torch' in sys.modules)"
-    assert site.python("-c", code).stdout == "False\n"
+    assert site.cold("-c", code).stdout == "False\n"

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from fingerprints import made_up_fingerprint
+
+from tests.support.fingerprints import made_up_fingerprint
 
 
 @pytest.fixture(scope="module")

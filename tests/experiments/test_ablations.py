@@ -54,7 +54,7 @@ def test_variants_differ_from_the_baseline_in_one_setting_on_every_task_and_budg
             assert all(resolved == baseline for resolved in found.values()), (task.name, budget)
 
 
-def test_planted_leaks_are_declared_and_nothing_else_is() -> None:
+def test_leaks_by_design_are_declared_and_nothing_else_is() -> None:
     leaky = {variant.name for name in ablation_names() for variant in load_suite(name).variants if variant.expect == "leaky"}
     assert leaky == {"gated-residual", "gated-mask-b"}
 
@@ -179,7 +179,7 @@ def test_a_suite_without_the_table_is_no_ablation(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_mistakes_in_the_table(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_errors_in_the_table(tmp_path: Path, old: str, new: str, said: str) -> None:
     copy = tmp_path / "mine.toml"
     text = suite_text("gates")
     assert old in text

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from quick_run import spec_of
 
 from pixelbench.data import registry
 from pixelbench.data.sources.digits import DIGITS
@@ -18,6 +17,7 @@ from pixelbench.store.behaviour import differences
 from pixelbench.store.integrity import examine
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
+from tests.support.quick_run import spec_of
 
 pytestmark = pytest.mark.usefixtures("present_code")
 

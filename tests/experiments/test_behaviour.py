@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from behaviour_runs import NETWORKS, genuine, run
 from torch import Tensor
 
 from pixelbench.evaluation import likelihood
@@ -24,6 +23,7 @@ from pixelbench.training import loop
 from pixelbench.training.ema import ExponentialMovingAverage
 from pixelbench.training.loop import Trainer
 from pixelbench.training.seeding import BatchOrder
+from tests.support.behaviour_runs import NETWORKS, genuine, run
 
 Patch = pytest.MonkeyPatch
 LATE, NATS = "nats after late updates", "nats of test images"
@@ -155,7 +155,7 @@ def take_columns_first(patch: Patch) -> None:
 def validate_the_last_weights(patch: Patch) -> None:
     validate = Trainer._validate
 
-    def other(self: Trainer) -> float:
+    def other(self: Trainer) -> float | None:
         ema, self.ema = self.ema, None
         found = validate(self)
         self.ema = ema

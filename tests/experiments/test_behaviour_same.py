@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from behaviour_runs import KINDS, NETWORKS, genuine, run
 from torch import Tensor
 
 import pixelbench
@@ -25,6 +24,8 @@ from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import FAMILIES
 from pixelbench.store.behaviour import differences
 from pixelbench.training.ema import ExponentialMovingAverage
+from tests.support.behaviour_runs import KINDS, NETWORKS, genuine, run
+from tests.support.programs import ROOT
 
 PACKAGE = Path(pixelbench.__file__).parent
 #: Of every network family, and of all that is not trained.
@@ -242,10 +243,10 @@ def test_renamed_helpers_and_removed_docstrings_are_the_same_in_another_process(
     changed = {family for family in FAMILIES if code_digest(family, folder) != code_digest(family)}
     assert {"gated-pixelcnn", "pixelvae", "row-lstm"} <= changed
     program = (
-        "import json, sys, pixelbench; from behaviour_runs import genuine;"
+        "import json, sys, pixelbench; from tests.support.behaviour_runs import genuine;"
         "print(pixelbench.__file__); print(json.dumps([genuine(kind) for kind in sys.argv[1:]]))"
     )
-    environment = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parent}", "OMP_NUM_THREADS": "2"}
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "OMP_NUM_THREADS": "2"}
     done = subprocess.run(
         [sys.executable, "-c", program, *EACH_FAMILY], capture_output=True, text=True, env=environment, cwd=tmp_path, check=True
     )

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from quick_run import spec_of
 
 from pixelbench.causality import CausalityReport
 from pixelbench.causality.probing.positions import by_importance
@@ -22,6 +21,7 @@ from pixelbench.experiments.run.execute import execute
 from pixelbench.models.families import Family, get_family
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
+from tests.support.quick_run import spec_of
 
 
 @pytest.fixture
@@ -115,11 +115,11 @@ def test_the_key_follows_code_settings_and_shape_but_neither_seed_nor_data(monke
 @pytest.mark.parametrize(
     ("source", "counts"),
     [
-        ("models/gated_pixelcnn.py", True),
-        ("models/causal.py", True),
+        ("models/families/gated_pixelcnn.py", True),
+        ("models/layers/causal.py", True),
         ("causality/check.py", True),
-        ("causality/positions.py", True),
-        ("models/pixelsnail.py", False),
+        ("causality/probing/positions.py", True),
+        ("models/families/pixelsnail.py", False),
         ("training/loop.py", False),
         ("evaluation/likelihood.py", False),
         ("reports/report.py", False),
@@ -128,7 +128,7 @@ def test_the_key_follows_code_settings_and_shape_but_neither_seed_nor_data(monke
 def test_the_code_of_a_certificate_is_the_familys_and_the_checkers(tmp_path: Path, source: str, counts: bool):
     packages = [tmp_path / name / "pixelbench" for name in ("before", "after")]
     for package in packages:
-        shutil.copytree(Path(module.__file__).parents[1], package, ignore=shutil.ignore_patterns("__pycache__", "*.toml"))
+        shutil.copytree(Path(module.__file__).parents[2], package, ignore=shutil.ignore_patterns("__pycache__", "*.toml"))
     changed = packages[1] / source
     changed.write_text(changed.read_text() + "\nchanged = True\n")
     before, after = (certificate_digest("gated-pixelcnn", package) for package in packages)

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fingerprints import made_up_fingerprint
-from quick_run import spec_of
 
 from pixelbench.experiments.run.execute import RunInProgress, execute
 from pixelbench.store.record_file import read_record
 from pixelbench.training import checkpoint
+from tests.support.fingerprints import made_up_fingerprint
+from tests.support.quick_run import spec_of
 
 SPEC = spec_of("digits/pixelcnn", updates=12)
 MINE, OTHER = made_up_fingerprint(1.5, 2.5), made_up_fingerprint(1.5, 2.5001)

@@ -50,11 +50,11 @@ def replaced(before: str, after: str) -> Edit:
 @pytest.mark.parametrize(
     ("module", "change"),
     [
-        ("models/causal.py", lambda text: text.replace("\n", "  # a comment\n", 3).replace("import math", "# another\nimport math")),
+        ("models/layers/causal.py", lambda text: text.replace("\n", "  # a comment\n", 3).replace("import math", "# another\nimport math")),
         ("training/loop.py", without_docstrings),
         ("models/sampling.py", without_docstrings),
-        ("models/families.py", without_docstrings),
-        ("models/gated_pixelcnn.py", reformatted),
+        ("models/families/__init__.py", without_docstrings),
+        ("models/families/gated_pixelcnn.py", reformatted),
         ("training/recipe.py", lambda text: text.replace('"adamw"', "'adamw'")),
         ("units.py", lambda text: text + '\n"""A text below."""\n'),
     ],
@@ -71,8 +71,8 @@ def test_what_people_alone_read_does_not_count(copied: Path, module: str, change
         ("training/loop.py", replaced("VALIDATION_POINTS = 50, 5", "VALIDATION_POINTS = 50, 4")),
         ("training/optimisers.py", replaced("0.5 * (1 +", "0.5 * (1.0 +")),
         ("training/ema.py", replaced("(10 + update)", "(11 + update)")),
-        ("models/causal.py", replaced("inp == out", "inp >= out")),
-        ("models/gated_pixelcnn.py", replaced("self.residual = s.residual and not image", "self.residual = s.residual")),
+        ("models/layers/causal.py", replaced("inp == out", "inp >= out")),
+        ("models/families/gated_pixelcnn.py", replaced("self.residual = s.residual and not image", "self.residual = s.residual")),
         ("models/scoring.py", replaced("1 << 24", "1 << 23")),
         ("models/sampling.py", replaced("right=True", "right=False")),
         ("models/settings/gated.py", replaced("gates: bool = True", "gates: bool = False")),
@@ -81,7 +81,7 @@ def test_what_people_alone_read_does_not_count(copied: Path, module: str, change
         ("statistics.py", replaced("len(names) - 1", "len(names)")),
         ("units.py", replaced("math.log(2.0)", "math.log(2)")),
         ("models/__init__.py", lambda text: text + "\nimport math\n"),
-        ("data/mnist.py", lambda text: text.replace("redrawn=True", "redrawn=False")),
+        ("data/sources/mnist.py", lambda text: text.replace("redrawn=True", "redrawn=False")),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -92,7 +92,14 @@ def test_a_statement_that_a_run_goes_through_counts(copied: Path, module: str, c
 
 @pytest.mark.parametrize(
     "module",
-    ["published/verdicts.py", "cli/main.py", "models/pixelsnail.py", "causality/check.py", "store/record.py", "experiments/plan.py"],
+    [
+        "published/verdicts.py",
+        "cli/main.py",
+        "models/families/pixelsnail.py",
+        "causality/check.py",
+        "store/record.py",
+        "experiments/plan.py",
+    ],
 )
 def test_what_a_run_does_not_go_through_does_not_count(copied: Path, module: str) -> None:
     edit(copied, module, lambda text: text + "\nNUMBER = 1\n")
@@ -100,7 +107,7 @@ def test_what_a_run_does_not_go_through_does_not_count(copied: Path, module: str
 
 
 def test_a_familys_own_module_is_its_own(copied: Path) -> None:
-    edit(copied, "models/pixelsnail.py", lambda text: text + "\nNUMBER = 1\n")
+    edit(copied, "models/families/pixelsnail.py", lambda text: text + "\nNUMBER = 1\n")
     changed = {family for family in FAMILIES if code_digest(family, copied) != code_digest(family)}
     assert changed == {"pixelsnail"}
 
@@ -109,10 +116,11 @@ def test_imports_are_followed_wherever_they_stand(copied: Path) -> None:
     """Also in functions, of modules from packages, and relative ones; not those for type checkers, nor of what is no module."""
     lines = (
         "def later():\n    from pixelbench.reports import escape\n    import pixelbench.cli.output as out\n    return escape, out",
-        "from . import idx_of_nothing, latents",
+        "from .layers import idx_of_nothing, latent",
         "from .settings import pixelsnail",
         "from typing import TYPE_CHECKING",
-        "if TYPE_CHECKING:\n    from pixelbench.models.families.pixelvae import PixelVAE\nelse:\n    from pixelbench.models import lstm",
+        "if TYPE_CHECKING:\n    from pixelbench.models.families.pixelvae import PixelVAE",
+        "else:\n    from pixelbench.models.families import pixel_rnn",
     )
     edit(copied, "models/scoring.py", lambda text: text + "\n" + "\n".join(lines) + "\n")
     added = closure(GATED, copied) - closure(GATED)

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from quick_run import comparable, spec_of
 
 from pixelbench.data import get_task, relabel
 from pixelbench.evaluation.likelihood import score, summarise
@@ -28,6 +27,7 @@ from pixelbench.store.record_file import read_record
 from pixelbench.store.scan import StoredRun
 from pixelbench.training import loop
 from pixelbench.training.recipe import Recipe
+from tests.support.quick_run import comparable, spec_of
 
 pytestmark = pytest.mark.usefixtures("present_code")
 
@@ -191,7 +191,7 @@ def test_a_finished_run_that_is_made_again_and_interrupted_keeps_what_it_had(tmp
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
 
 
-def test_a_planted_leak_is_marked_scored_in_sequence_and_sampled_from_two_canvases(tmp_path: Path):
+def test_a_leak_by_design_is_marked_scored_in_sequence_and_sampled_from_two_canvases(tmp_path: Path):
     assert execute(spec_of("digits/gated-residual"), tmp_path) == "done"
     record = read_record(tmp_path)
     assert record.causality.status == "leaky"

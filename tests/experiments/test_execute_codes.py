@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quick_run import spec_of
 
 from pixelbench.data import registry
 from pixelbench.data.sources.digits import DIGITS
@@ -15,6 +14,7 @@ from pixelbench.experiments.run.execute import execute
 from pixelbench.store.artifacts import read_summary
 from pixelbench.store.integrity import examine
 from pixelbench.store.record_file import read_record
+from tests.support.quick_run import spec_of
 
 pytestmark = pytest.mark.usefixtures("present_code")
 

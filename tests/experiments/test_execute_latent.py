@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from quick_run import spec_of
 
 from pixelbench.data import Split, TaskData
 from pixelbench.experiments.run.execute import execute
@@ -15,6 +14,7 @@ from pixelbench.models.families import get_family
 from pixelbench.store.record import LatentUse
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
+from tests.support.quick_run import spec_of
 
 pytestmark = pytest.mark.usefixtures("present_code")
 TINY = {"layers": 1, "maps": 4, "head_maps": 4, "first_kernel": 3, "latent": 2, "encoder_maps": 4, "kl_warmup": 3}

@@ -4,20 +4,19 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from quick_run import comparable
-from run_eager import plan_in
 
-PROGRAM = Path(__file__).parent / "run_eager.py"
+from tests.support.programs import command_of, environment
+from tests.support.quick_run import comparable
+from tests.support.run_eager import plan_in
 
 
 def start(store: Path) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, PROGRAM, store], start_new_session=True)
+    return subprocess.Popen(command_of("support.run_eager", store), env=environment(), start_new_session=True)
 
 
 def results(store: Path) -> dict[str, dict[str, Any]]:

@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ended_run import end
-from fingerprints import made_up_fingerprint
-from record_factory import as_schema_1, nats_around, nats_file, rewrite  # type: ignore[import-not-found]
-from suite_file import TEXT, tiny_plan, write_suite
 
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.experiments.cost import Costs, device_kind
 from pixelbench.experiments.plan import Plan, PlannedRun, make_plan
 from pixelbench.experiments.verify.staleness import KnownCode
+from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import figures_about
 from pixelbench.store import cache, record_file
 from pixelbench.store.record import Request
@@ -22,6 +19,12 @@ from pixelbench.store.record_file import read_record, run_folder
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import resolve_precision
+from tests.support.ended_run import end
+from tests.support.fingerprints import made_up_fingerprint
+from tests.support.record_factory import as_schema_1, nats_around, nats_file, rewrite
+from tests.support.suite_file import TEXT, tiny_plan, write_suite
+
+pytestmark = pytest.mark.quick
 
 
 @pytest.fixture
@@ -114,7 +117,9 @@ def test_two_variants_of_one_run_make_it_once(tmp_path: Path) -> None:
     assert len(make_plan(twins, tmp_path, seeds=[0]).cells) == 3
     plan = make_plan(twins, tmp_path, seeds=[0], budget="smoke")
     assert [cell.spec.variant for cell in plan.cells] == ["uniform", "gated-pixelcnn"]
-    assert plan.problems == ("digits/twin seed 0 asks for the same run as digits/gated-pixelcnn seed 0; it is made once, under that name.",)
+    assert plan.problems == (
+        "digits/twin seed 0 asks for the same run as digits/gated-pixelcnn seed 0; it is executed once, under that name.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,7 +212,7 @@ def test_other_code_is_unverified_until_somebody_has_looked_what_it_computes(tmp
     store, spec = tmp_path / "runs", tiny_plan(tmp_path, [0]).cells[0].spec
     end(store, spec, behaviour=made_up_fingerprint(1.0))
     assert states(tiny_plan(tmp_path, [0])) == [("stored", False)]
-    for module in ("closure", "staleness"):
+    for module in ("code_digest", "verify.staleness"):
         monkeypatch.setattr(f"pixelbench.experiments.{module}.code_digest", lambda family: "f" * 64)
     assert states(tiny_plan(tmp_path, [0])) == [("unverified", False)]
     for number, state in ((1.0, "stored"), (2.0, "stale")):
@@ -258,7 +263,7 @@ def test_weights_of_a_mebibyte_are_always_kept_and_of_four_for_seed_0_of_a_row_w
     other = '[[variant]]\nname = "of-no-paper"\nfamily = "pixelcnn"\nsettings = { layers = 2 }\n'
     text = TEXT.replace('name = "digits"', 'name = "mnist-fixed"') + other
     suite = load_suite(write_suite(tmp_path, text.replace('"gated-pixelcnn"\nfamily', '"pixelcnn"\nfamily')))
-    assert figures_about("mnist-fixed", "pixelcnn")
+    assert figures_about("mnist-fixed", "pixelcnn", load_figures())
     one, four = MEBIBYTE, 4 * MEBIBYTE
     assert kept(suite, tmp_path, [0, 1, 2]) == {"uniform": [one] * 3, "pixelcnn": [four, one, one], "of-no-paper": [one] * 3}
     assert kept(load_suite(write_suite(tmp_path)), tmp_path, [0]) == {"uniform": [one], "gated-pixelcnn": [one]}  # on digits

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_executor import NAME
-from suite_file import TEXT, tiny_plan, write_suite
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.plan import Plan, make_plan
@@ -27,8 +25,9 @@ from pixelbench.files.locks import RunLock
 from pixelbench.store.record import Request, RunError
 from pixelbench.store.record_file import read_record
 from pixelbench.suites.load import load_suite
-
-PROGRAM = Path(__file__).parent / "run_tiny.py"
+from tests.support.fake_executor import NAME
+from tests.support.programs import command_of, environment
+from tests.support.suite_file import TEXT, tiny_plan, write_suite
 
 
 def make(plan: Plan, workers: int, **choices: Any) -> tuple[Outcome, list[dict[str, Any]]]:
@@ -50,8 +49,8 @@ def executions(folder: Path) -> Counter[str]:
 
 @contextmanager
 def program(folder: Path, workers: int, *seeds: int) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, PROGRAM, folder, str(workers), *map(str, seeds)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+    command = command_of("support.run_tiny", folder, workers, *seeds)
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as running:
         try:
             yield running
         finally:
@@ -95,10 +94,10 @@ def test_a_failing_run_leaves_a_record_and_the_others_go_on(tmp_path: Path, work
     assert [cell.spec.seed for cell in outcome.done] == [1]
     assert outcome.advice == "1 of 2 runs failed; `--rerun failed` tries them again."
     error = error_of(outcome)
-    assert (error.type, error.message) == ("RuntimeError", "planted")
-    assert error.log[-1] == "RuntimeError: planted"
+    assert (error.type, error.message) == ("RuntimeError", "injected")
+    assert error.log[-1] == "RuntimeError: injected"
     assert not any(str(Path(__file__).parent) in line for line in error.log)
-    assert [event["error"] for event in events if event["event"] == "end" and event["status"] == "failed"] == ["planted"]
+    assert [event["error"] for event in events if event["event"] == "end" and event["status"] == "failed"] == ["injected"]
 
 
 def test_a_killed_worker_is_an_interrupted_run_and_the_next_goes_on(tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ended_run import end
-from fingerprints import made_up_fingerprint
-from quick_run import spec_of
 
 from pixelbench.experiments.code_digest import code_digest
 from pixelbench.experiments.verify import staleness
 from pixelbench.experiments.verify.staleness import KnownCode
 from pixelbench.store.record import Record
+from tests.support.ended_run import end
+from tests.support.fingerprints import made_up_fingerprint
+from tests.support.quick_run import spec_of
 
 SPEC = spec_of("digits/gated-pixelcnn", "quick")
 ONE, OTHER = made_up_fingerprint(1.0), made_up_fingerprint(2.0)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from quick_run import spec_of
 
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
@@ -15,6 +14,7 @@ from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.stored import load_run, weights_path
 from pixelbench.store.record_file import run_folder
 from pixelbench.store.scan import StoredRun, scan
+from tests.support.quick_run import spec_of
 
 pytestmark = pytest.mark.usefixtures("present_code")
 #: What harms a store in which the weights lie beside the record or in `work`, and what is said then.

@@ -1,4 +1,4 @@
-"""What `check` is pointed at: families, files and packages; every mistake is one sentence that says where it is."""
+"""The targets of `check`: families, files and packages; every error is one sentence that says where it is."""
 
 import functools
 import sys
@@ -182,7 +182,7 @@ def test_a_file_that_cannot_be_imported_says_where(folder: Path, source: str, sa
     assert refused(lambda: loaded("broken.py")) == f"Importing 'broken.py' {said}"
 
 
-def test_ctrl_c_while_a_file_is_imported_is_no_mistake_of_the_file(folder: Path) -> None:
+def test_ctrl_c_while_a_file_is_imported_is_no_error_of_the_file(folder: Path) -> None:
     (folder / "broken.py").write_text("raise KeyboardInterrupt\n", encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):
         loaded("broken.py:make")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from quick_run import spec_of
 
 from pixelbench.experiments.run import execute as module
 from pixelbench.experiments.run.execute import execute
@@ -13,6 +12,7 @@ from pixelbench.experiments.schedule.job import Job, write_failure
 from pixelbench.store.artifacts import NAMES
 from pixelbench.store.record import Record, Request, RunError
 from pixelbench.store.record_file import read_record
+from tests.support.quick_run import spec_of
 
 pytestmark = pytest.mark.usefixtures("present_code")
 SPEC = spec_of("digits/pixelcnn")

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from disturbed import make, numbers, status_of
-from fingerprints import made_up_fingerprint  # type: ignore[import-not-found]
+
+from tests.faults.disturbed import make, numbers, status_of
+from tests.support.fingerprints import made_up_fingerprint
 
 
 @pytest.fixture(scope="module")

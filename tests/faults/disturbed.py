@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from quick_run import comparable, spec_of  # type: ignore[import-not-found]
 
 from pixelbench.experiments.schedule.job import EXECUTOR, Job, perform
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import run_folder, state_of
 from pixelbench.training import loop
+from tests.support.quick_run import comparable, spec_of
 
 UPDATES = 12
 SPEC = spec_of("digits/pixelcnn", updates=UPDATES, recipe=spec_of("digits/pixelcnn").recipe | {"ema": 0.9})
@@ -109,3 +110,16 @@ class DiskFault:
 
 #: Each call with each error, all of a full, over-committed or failing disk.
 FAULTS = [(call, number) for call in ("write", "fsync", "replace") for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO)]
+
+
+def flipped(blob: bytes, bit: int) -> bytes:
+    """A file with one bit the other way."""
+    damaged = bytearray(blob)
+    damaged[bit // 8] ^= 1 << bit % 8
+    return bytes(damaged)
+
+
+def bits_of(blob: bytes, count: int) -> list[int]:
+    """Half of them in the header, half in what follows: tensors of model, average and optimiser, and the random state."""
+    header, chance = 8 * (8 + int.from_bytes(blob[:8], "little")), random.Random(0)
+    return [chance.randrange(header) if i % 2 else chance.randrange(header, 8 * len(blob)) for i in range(count)]

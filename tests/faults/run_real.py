@@ -1,4 +1,4 @@
-"""`python run_real.py STORE WORKERS SEED...`: real, tiny runs with a checkpoint after every update, to be disturbed.
+"""`python -m tests.faults.run_real STORE WORKERS SEED...`: real, tiny runs with a checkpoint after every update, to be disturbed.
 
 `STARVE_AT=7` in the environment: after that update the first worker that has none yet is given no more memory (`ulimit -v`).
 """
@@ -9,14 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).parents[1] / "experiments"))  # a worker is no test
-import eager_executor  # type: ignore[import-not-found]
-from suite_file import TEXT  # type: ignore[import-not-found]
-
 from pixelbench.experiments.plan import Plan, make_plan
 from pixelbench.experiments.schedule.scheduler import run_plan
 from pixelbench.files.atomic import write_text
 from pixelbench.suites.load import load_suite
+from tests.support import eager_executor
+from tests.support.suite_file import TEXT
 
 UPDATES = 60
 
@@ -42,7 +40,9 @@ def plan_in(store: Path, seeds: list[int], rerun: str = "missing") -> Plan:
 
 if __name__ == "__main__":
     folder, workers, *chosen = sys.argv[1:]
-    outcome = run_plan(plan_in(Path(folder), [int(seed) for seed in chosen]), workers=int(workers), executor="run_real:execute")
+    outcome = run_plan(
+        plan_in(Path(folder), [int(seed) for seed in chosen]), workers=int(workers), executor="tests.faults.run_real:execute"
+    )
     if outcome.signal is not None:
         sys.exit(128 + outcome.signal)
     sys.exit(1 if outcome.interrupted or outcome.failed else 0)

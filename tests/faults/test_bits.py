@@ -1,14 +1,12 @@
 """Bits flip, files are cut off, fields are missing: nothing is restored from what is damaged, and the numbers are the same (12 to 15)."""
 
 import json
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from disturbed import CHECKPOINT, SPEC, UPDATES, cut_off, first_update, folder_in, make, notes, numbers, often, status_of
 from safetensors.torch import save
 
 from pixelbench.cli.main import main
@@ -20,20 +18,23 @@ from pixelbench.store.record_file import read_record
 from pixelbench.store.scan import StoredRun
 from pixelbench.training.checkpoint import CheckpointError, pack, unpack
 from pixelbench.training.loop import Trainer
+from tests.faults.disturbed import (
+    CHECKPOINT,
+    SPEC,
+    UPDATES,
+    bits_of,
+    cut_off,
+    first_update,
+    flipped,
+    folder_in,
+    make,
+    notes,
+    numbers,
+    often,
+    status_of,
+)
 
 WEIGHTS = "weights.safetensors"
-
-
-def flipped(blob: bytes, bit: int) -> bytes:
-    damaged = bytearray(blob)
-    damaged[bit // 8] ^= 1 << bit % 8
-    return bytes(damaged)
-
-
-def bits_of(blob: bytes, count: int) -> list[int]:
-    """Half of them in the header, half in what follows: tensors of model, average and optimiser, and the random state."""
-    header, chance = 8 * (8 + int.from_bytes(blob[:8], "little")), random.Random(0)
-    return [chance.randrange(header) if i % 2 else chance.randrange(header, 8 * len(blob)) for i in range(count)]
 
 
 def state_of(trainer: Trainer) -> tuple[bytes, bytes]:

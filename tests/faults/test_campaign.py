@@ -10,7 +10,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,19 +19,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from disturbed import CHECKPOINT, FAULTS, FILES, DiskFault, cut_off, folder_in, make, numbers, often, status_of
-from quick_run import comparable  # type: ignore[import-not-found]
-from run_real import plan_in
-from test_bits import bits_of, flipped
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.stored import load_run
 from pixelbench.store.record_file import RecordError, read_record
 from pixelbench.store.scan import StoredRun, scan
 from pixelbench.training.checkpoint import CheckpointError, unpack
+from tests.faults.disturbed import (
+    CHECKPOINT,
+    FAULTS,
+    FILES,
+    DiskFault,
+    bits_of,
+    cut_off,
+    flipped,
+    folder_in,
+    make,
+    numbers,
+    often,
+    status_of,
+)
+from tests.faults.run_real import plan_in
+from tests.support import programs
+from tests.support.programs import command_of
+from tests.support.quick_run import comparable
 
 pytestmark = pytest.mark.faults
-PROGRAM = Path(__file__).parent / "run_real.py"
 #: Seconds that a command may take to its end, and after a signal.
 LIMIT, LIMIT_AFTER_SIGNAL = 300, 20
 SEEDS = [1, 2, 3, 4]
@@ -79,9 +91,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[str, Any]]
 
 
 def start(store: Path, seeds: list[int], **environment: str) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, PROGRAM, store, "1", *map(str, seeds)]
-    paths = os.pathsep.join([str(PROGRAM.parent), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(command, start_new_session=True, env={**os.environ, "PYTHONPATH": paths, **environment})
+    return subprocess.Popen(
+        command_of("faults.run_real", store, 1, *seeds), start_new_session=True, env=programs.environment(**environment)
+    )
 
 
 @cache

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from disturbed import cut_off, first_update, folder_in, make, numbers, often, status_of
-from fake_executor import NAME  # type: ignore[import-not-found]
-from suite_file import tiny_plan, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.cli.main import main
 from pixelbench.experiments.run import execute
@@ -24,6 +21,9 @@ from pixelbench.experiments.schedule.scheduler import run_plan
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import read_record
 from pixelbench.training.loop import Trainer
+from tests.faults.disturbed import cut_off, first_update, folder_in, make, numbers, often, status_of
+from tests.support.fake_executor import NAME
+from tests.support.suite_file import tiny_plan, write_suite
 
 #: More often than any test goes on.
 ALWAYS = 99

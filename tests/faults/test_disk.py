@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from disturbed import (
+
+from pixelbench.cli.main import main
+from pixelbench.store.record_file import state_of
+from pixelbench.training.checkpoint import unpack
+from tests.faults.disturbed import (
     CHECKPOINT,
     FAULTS,
     FILES,
@@ -22,10 +26,6 @@ from disturbed import (
     often,
     status_of,
 )
-
-from pixelbench.cli.main import main
-from pixelbench.store.record_file import state_of
-from pixelbench.training.checkpoint import unpack
 
 
 @pytest.mark.parametrize(("call", "number"), FAULTS)

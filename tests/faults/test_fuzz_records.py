@@ -6,9 +6,6 @@ import random
 from pathlib import Path
 
 import pytest
-from outcomes import outcomes  # type: ignore[import-not-found]
-from record_factory import add_digits, add_photos, add_run, folder_of  # type: ignore[import-not-found]
-from record_mutations import damaged, right_again  # type: ignore[import-not-found]
 from rich.console import Console
 
 from pixelbench.reports.csv import write_csv
@@ -19,6 +16,9 @@ from pixelbench.reports.terminal import print_report
 from pixelbench.store.artifacts import CURVE, read_summary
 from pixelbench.store.frame import results_frame
 from pixelbench.store.scan import scan
+from tests.faults.outcomes import outcomes
+from tests.faults.record_mutations import damaged, right_again
+from tests.support.record_factory import add_digits, add_photos, add_run, folder_of
 
 #: A page takes longer than all else together, so one store in so many gets one.
 PAGES = 25

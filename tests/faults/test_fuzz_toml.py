@@ -4,13 +4,12 @@ import random
 from pathlib import Path
 
 import pytest
-from outcomes import outcomes  # type: ignore[import-not-found]
-from toml_mutations import damaged  # type: ignore[import-not-found]
 
 from pixelbench.experiments.plan import make_plan
-from pixelbench.published.figure_files import read_folder
-from pixelbench.published.figures import reference_folder
+from pixelbench.published.figure_files import read_folder, reference_folder
 from pixelbench.suites.load import ablation_names, load_suite, suite_names, suite_text
+from tests.faults.outcomes import outcomes
+from tests.faults.toml_mutations import damaged
 
 _EXTENDING = 'name = "mine"\nextends = "quick"\ntasks = ["digits"]\n[[variant]]\nname = "pixelcnn"\nsettings = { layers = 2 }\n'
 _EXTENDING += '[axes]\nlayers = [1, 2]\nmaps = [12, 24]\n[[task]]\nname = "digits"\n[[claim]]\ntask = "digits"\nvariant = "histogram"\n'

@@ -68,7 +68,7 @@ def test_dropout_on_cuda_is_repeatable_and_no_leak():
 
 @pytest.mark.parametrize("family", FAMILIES)
 @torch.inference_mode()
-def test_both_faces_are_one_function(family: str):
+def test_both_modes_are_one_function(family: str):
     model = on_cuda(family).double()
     images = torch.randint(model.levels, (4, *model.shape), device="cuda")
     z = (torch.randn(4, model.settings.latent, device="cuda", dtype=torch.float64),) if model.latent else ()

@@ -1,9 +1,9 @@
 """Every law runs for each causal family in grey and in colour."""
 
 import pytest
-from families import BINARY, CAUSAL, SHAPES, cases, tiny
 
 from pixelbench.models.base import AutoregressiveModel
+from tests.laws.families import BINARY, CAUSAL, SHAPES, cases, tiny
 
 
 @pytest.fixture(params=cases([*CAUSAL, *BINARY]))

@@ -94,9 +94,10 @@ BINARY: dict[str, Variant] = SEQUENCES | {
 
 
 def cases(names: Iterable[str]) -> list[Any]:
-    """Parameters for these variants; those of the exhaustive grid carry its marker."""
+    """Parameters for these variants; those of the exhaustive grid carry its marker, one network that of the quick tier."""
     default = {*NETWORKS, *BASELINES, *SEQUENCES, "gated-bernoulli", "pp-bernoulli"}
-    return [pytest.param(name, id=name, marks=() if name in default else pytest.mark.grid) for name in names]
+    marks = {"gated": pytest.mark.quick}
+    return [pytest.param(name, id=name, marks=marks.get(name, () if name in default else pytest.mark.grid)) for name in names]
 
 
 def tiny(name: str, shape: tuple[int, int, int], levels: int = 4, seed: int = 0) -> AutoregressiveModel:

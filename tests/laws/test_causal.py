@@ -1,13 +1,13 @@
-"""Law: what a sub-pixel's distribution depends on comes strictly earlier in the model's order. And the planted faults are found."""
+"""Law: what a sub-pixel's distribution depends on comes strictly earlier in the model's order. And the leaks by design are found."""
 
 import pytest
 import torch
-from families import GRID, LEAKY, NETWORKS, SEQUENCES, SHAPES, cases, derivatives, tiny, train_a_little
 
 from pixelbench.causality import check_causality
 from pixelbench.causality.check import measure
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.layers.sequence import SequenceModel
+from tests.laws.families import GRID, LEAKY, NETWORKS, SEQUENCES, SHAPES, cases, derivatives, tiny, train_a_little
 
 
 def test_no_leak_anywhere(model: AutoregressiveModel):
@@ -53,7 +53,7 @@ def test_training_keeps_it_causal(name: str):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", LEAKY)
-def test_a_planted_fault_is_found_with_its_offset(name: str, shape: str):
+def test_an_injected_fault_is_found_with_its_offset(name: str, shape: str):
     model = tiny(name, SHAPES[shape])
     report = check_causality(model, model.shape, levels=model.levels)
     assert report.status == "leaky"
@@ -64,7 +64,7 @@ def test_a_planted_fault_is_found_with_its_offset(name: str, shape: str):
 
 
 @pytest.mark.parametrize("name", LEAKY)
-def test_a_planted_fault_is_seen_in_the_derivatives(name: str):
+def test_an_injected_fault_is_seen_in_the_derivatives(name: str):
     seen = derivatives(tiny(name, SHAPES["colour"])).diagonal() != 0
     assert float(seen.double().mean()) > 0.7  # a ReLU may be shut at some places
 

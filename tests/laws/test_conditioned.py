@@ -4,13 +4,13 @@ import itertools
 
 import pytest
 import torch
-from families import CONDITIONED, SHAPES, derivatives, random_conditions, random_images, tiny, train_a_little
 
 from pixelbench.causality import check_causality
 from pixelbench.errors import UserError
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import cached_log_probs
+from tests.laws.families import CONDITIONED, SHAPES, derivatives, random_conditions, random_images, tiny, train_a_little
 
 CASES = [(name, shape) for name in CONDITIONED for shape in SHAPES]
 
@@ -54,7 +54,7 @@ def test_it_changes_the_distribution(case: tuple[AutoregressiveModel, str]):
     assert float((first - second)[:, 0, 0, 0].abs().max()) > 1e-3
 
 
-def test_both_faces_and_all_samplers_agree(case: tuple[AutoregressiveModel, str]):
+def test_both_modes_and_all_samplers_agree(case: tuple[AutoregressiveModel, str]):
     model, name = case
     images, conditions = random_images(3, model.shape, model.levels), random_conditions(name, 3, model.shape)
     with torch.inference_mode():

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from families import BINARY, CAUSAL, SHAPES, cases, tiny
 
 from pixelbench.models.base import AutoregressiveModel
+from tests.laws.families import BINARY, CAUSAL, SHAPES, cases, tiny
 
 SAMPLES = 400
 

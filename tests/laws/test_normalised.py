@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 import torch
-from families import BINARY, CAUSAL, cases, tiny
 
 from pixelbench.models.base import AutoregressiveModel
+from tests.laws.families import BINARY, CAUSAL, cases, tiny
 
 SHAPES = {"grey": ((1, 3, 2), 3), "colour": ((3, 1, 2), 3)}
 

@@ -1,14 +1,14 @@
-"""Laws: both faces are one function; both samplers draw the same images, from any canvas; samples follow the probabilities."""
+"""Laws: both modes are one function; both samplers draw the same images, from any canvas; samples follow the probabilities."""
 
 import itertools
 
 import pytest
 import torch
-from families import CAUSAL, LEAKY, SEQUENCES, SHAPES, cases, random_images, tiny
 from scipy.stats import chisquare
 
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.sampling import cached_log_probs
+from tests.laws.families import CAUSAL, LEAKY, SEQUENCES, SHAPES, cases, random_images, tiny
 
 
 def drawn(model: AutoregressiveModel, n: int = 3, **arguments) -> torch.Tensor:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import torch
-from families import SHAPES, random_images, tiny
 
 from pixelbench.evaluation.likelihood import sequential_nats
 from pixelbench.models.base import AutoregressiveModel
+from tests.laws.families import SHAPES, random_images, tiny
 
 
 def test_the_sequential_score_of_a_causal_model_is_its_likelihood(model: AutoregressiveModel):

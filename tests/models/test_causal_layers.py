@@ -10,6 +10,8 @@ from torch import Tensor
 
 from pixelbench.models.layers.causal import CausalConv2d, RowsAboveConv2d, SlidingRows, colours, gate, may_see, slices_by_colour
 
+pytestmark = pytest.mark.quick
+
 HEIGHT, WIDTH = 6, 5
 #: Colours of input and output maps; a gate holds every colour twice, and widths need not be divisible.
 GROUPS = {"grey": ([0, 0], [0, 0, 0]), "colour": ([0, 0, 1, 2], [0, 1, 1, 2, 0, 1, 1, 2])}

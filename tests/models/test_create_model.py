@@ -1,4 +1,4 @@
-"""Creating models by name: defaults, settings, sentences for mistakes."""
+"""Creating models by name: defaults, settings, sentences for errors."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def test_the_public_name_makes_a_model_that_scores_and_samples():
         ("pixelcnn", {"levels": 65_537}, "2 to 65,536 levels"),
     ],
 )
-def test_mistakes_get_one_sentence(family: str, settings: dict, sentence: str):
+def test_errors_get_one_sentence(family: str, settings: dict, sentence: str):
     with pytest.raises(UserError) as caught:
         pb.create_model(family, **{"channels": 1, "height": 2, "width": 2, "levels": 2, **settings})
     assert sentence in str(caught.value)

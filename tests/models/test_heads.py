@@ -12,6 +12,8 @@ from pixelbench.models.heads import LogisticMixture, Output, make_output
 from pixelbench.models.layers.causal import colours
 from pixelbench.models.settings.common import HeadName
 
+pytestmark = pytest.mark.quick
+
 MIXED: list[HeadName] = ["softmax", "logistic-mixture"]
 FORMS: list[tuple[HeadName, bool, int]] = [(head, coupled, channels) for head in MIXED for coupled in (False, True) for channels in (1, 3)]
 

@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import FAMILIES, create_model
 from pixelbench.models.heads import make_output, outside_autocast
+from pixelbench.models.layers.sequence import SequenceModel
 from pixelbench.units import nats_to_bits
 
 NETWORKS = [name for name, family in FAMILIES.items() if family.kind == "network"]
@@ -72,7 +73,7 @@ def test_the_parameters_of_a_head_are_not_rounded_under_autocast(family: str, he
 def test_the_same_look_finds_a_rounded_head(family: str, head: str | None, monkeypatch: pytest.MonkeyPatch):
     model, images = network(family, head)
     if family in ("fvsbn", "made"):
-        model.bias.data.zero_()  # which they add in float32
+        cast(SequenceModel, model).bias.data.zero_()  # which they add in float32
     with without_shelter(monkeypatch), torch.autocast("cpu", torch.bfloat16):
         assert is_rounded(raw_of(model, images))
 

@@ -6,6 +6,8 @@ import torch
 from pixelbench.models.layers import masked
 from pixelbench.models.layers.masked import masked_product
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(("at_once", "wide"), [(1, 1), (7, 3), (20, 5), (1 << 19, 1 << 12)])
 @pytest.mark.parametrize(("images", "high", "width"), [(4, 9, 6), (1, 5, 11), (3, 1, 1)])

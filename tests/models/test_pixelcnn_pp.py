@@ -1,4 +1,4 @@
-"""PixelCNN++ at several resolutions, on sizes that can be halved: the laws, what it sees, how it starts, planted faults."""
+"""PixelCNN++ at several resolutions, on sizes that can be halved: the laws, what it sees, how it starts, leaks by design."""
 
 import itertools
 from typing import Any
@@ -201,7 +201,7 @@ def test_what_cannot_be_built_gets_one_sentence(shape: Shape, settings: dict[str
 
 
 @pytest.mark.parametrize("scales", [1, 2])
-def test_with_classes_both_faces_are_the_same_function_in_every_class(scales: int):
+def test_with_classes_both_modes_are_the_same_function_in_every_class(scales: int):
     model = model_of((3, 4, 6), scales=scales, condition="class", classes=4)
     images, classes = images_of(model), torch.arange(4)
     with torch.inference_mode():

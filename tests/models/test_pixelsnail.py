@@ -1,4 +1,4 @@
-"""PixelSNAIL: attention to strictly earlier pixels, its faces, how it starts, planted faults. The laws are in tests/laws."""
+"""PixelSNAIL: attention to strictly earlier pixels, its incremental mode, how it starts, leaks by design. The laws are in tests/laws."""
 
 from typing import Any
 
@@ -160,7 +160,7 @@ def uniform_where_empty(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("fault", "kind", "itself"), [("attend", inclusive, True), ("attend", uniform_where_empty, True), ("right_shift", lambda x: x, True)]
 )
-def test_a_planted_fault_is_found(fault: str, kind: Any, itself: bool, monkeypatch: pytest.MonkeyPatch):
+def test_an_injected_fault_is_found(fault: str, kind: Any, itself: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pixelsnail, fault, kind)
     model = model_of((1, 3, 4))
     report = check_causality(model, model.shape, levels=model.levels)

@@ -112,11 +112,11 @@ def test_conditionals_of_a_mixture_follow_from_its_joint():
         torch.testing.assert_close(found[:, d], (on / off).log())
 
 
-def test_em_never_makes_its_images_less_likely_and_finds_what_was_planted():
-    planted = torch.tensor([[0.9] * 3 + [0.1] * 3, [0.1] * 3 + [0.9] * 3], dtype=torch.float64)
+def test_em_never_makes_its_images_less_likely_and_finds_the_components_of_its_images():
+    components = torch.tensor([[0.9] * 3 + [0.1] * 3, [0.1] * 3 + [0.9] * 3], dtype=torch.float64)
     generator = torch.Generator().manual_seed(4)
     which = (torch.rand(3000, generator=generator) < 0.3).long()
-    images = (torch.rand(3000, 6, generator=generator) < planted[which]).to(torch.uint8).view(-1, 1, 3, 2)
+    images = (torch.rand(3000, 6, generator=generator) < components[which]).to(torch.uint8).view(-1, 1, 3, 2)
     reached, model = [], None
     for iterations in range(1, 12):
         model = made_of("mixture-of-bernoullis", components=2, iterations=iterations, pseudo_count=1e-6)
@@ -125,7 +125,7 @@ def test_em_never_makes_its_images_less_likely_and_finds_what_was_planted():
     assert all(later >= earlier - 1e-9 for earlier, later in itertools.pairwise(reached))
     assert isinstance(model, MixtureOfBernoullis)
     found = model.table.sigmoid()[model.log_weights.argsort(descending=True)]
-    torch.testing.assert_close(found, planted, atol=0.05, rtol=0)
+    torch.testing.assert_close(found, components, atol=0.05, rtol=0)
     torch.testing.assert_close(model.log_weights.exp().sort(descending=True).values, torch.tensor([0.7, 0.3]).double(), atol=0.05, rtol=0)
 
 

@@ -203,7 +203,7 @@ def test_a_training_step_is_one_graph(family: str):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_both_faces_start_from_the_learned_state(family: str):
+def test_both_modes_start_from_the_learned_state(family: str):
     model = small(family)
     images = torch.randint(4, (3, *model.shape))
     with torch.inference_mode():
@@ -252,7 +252,7 @@ def test_the_bernoulli_head_is_the_softmax_of_two_levels(family: str):
         ({"residul": False}, "Did you mean 'residual'?"),
     ],
 )
-def test_mistakes_get_one_sentence(family: str, settings: dict[str, Any], sentence: str):
+def test_errors_get_one_sentence(family: str, settings: dict[str, Any], sentence: str):
     with pytest.raises(UserError) as caught:
         create_model(family, channels=3, height=4, width=4, levels=4, **settings)
     assert sentence in str(caught.value)

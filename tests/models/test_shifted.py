@@ -1,4 +1,4 @@
-"""Shifted, weight-normalised layers: what they see, how they are initialised, and that their faces are the same functions."""
+"""Shifted, weight-normalised layers: what they see, how they are initialised, and that their incremental twins are the same functions."""
 
 from collections.abc import Callable
 from typing import cast

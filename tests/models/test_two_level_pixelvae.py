@@ -84,7 +84,7 @@ def test_what_the_prior_draws_is_what_it_scores():
 
 
 @pytest.mark.parametrize("decoder", ["spatial", "with-upsampling"])
-def test_the_decoder_of_a_given_z1_is_causal_and_has_both_faces(decoder: str):
+def test_the_decoder_of_a_given_z1_is_causal_and_has_both_modes(decoder: str):
     model = tiny(decoder=decoder)
     bound = model.certifiable()
     assert tuple(bound.condition.shape) == (1, 2, 4, 4)

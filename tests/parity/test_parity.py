@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from golden import ATTENTION, FOLDER, MIXTURES, NETWORKS, Golden, load
 from torch import Tensor
 
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families.pixelsnail import attend
 from pixelbench.models.layers.causal import CausalConv2d
 from pixelbench.models.sampling import cached_log_probs
+from tests.parity.golden import ATTENTION, FOLDER, MIXTURES, NETWORKS, Golden, load
 
 EXACT, STEP = 1e-12, 2.0**-10
 #: Absolute for `raw`, relative for `log_prob`, of max(1, |value|) for sub-pixels.

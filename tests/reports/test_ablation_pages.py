@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from certificate_factory import certificate, certificate_file
 from PIL import Image
-from record_factory import add_digits, add_photos, add_run, add_seeds
 from rich.console import Console
 
 from pixelbench.causality.report import CausalityReport
@@ -19,6 +17,8 @@ from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.terminal import print_ablation, print_report
 from pixelbench.store.artifacts import CERTIFICATE
 from pixelbench.store.record import Diagnosis
+from tests.support.certificate_factory import certificate, certificate_file
+from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds
 
 DIGITS = (1, 8, 8)
 RESIDUAL = {"first_layer": "residual"}

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from record_factory import add_digits, add_photos, add_run, add_seeds
 
 from pixelbench.analysis import format as words
 from pixelbench.analysis.ablations import TaskAblation
@@ -14,6 +13,7 @@ from pixelbench.analysis.axes import AXES
 from pixelbench.analysis.paired import compare_cells, paired_difference
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import LatentUse
+from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds
 
 VAE = {"latent": 16, "hierarchy": 1, "decoder": "without-upsampling"}
 USED = LatentUse(4.2, (4.2,), 3, 16)

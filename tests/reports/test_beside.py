@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from paper_runs import paper_spec
-from record_factory import add_photos, add_run, add_seeds, add_spec
 from rich.console import Console
 
 from pixelbench.analysis import format as words
 from pixelbench.analysis.tables import Row
 from pixelbench.published.comparison import Known
+from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import figures_about
 from pixelbench.reports import columns
 from pixelbench.reports.html.document import write_html
@@ -22,10 +21,12 @@ from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import readme_table
 from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.terminal import print_report
+from tests.support.paper_runs import paper_spec
+from tests.support.record_factory import add_photos, add_run, add_seeds, add_spec
 
 #: 87.53 nats of 28x28 pixels in bits/dim.
 BITS = 0.16107
-SHIPPED = figures_about("mnist-fixed", "gated-pixelcnn")[0]
+SHIPPED = figures_about("mnist-fixed", "gated-pixelcnn", load_figures())[0]
 
 
 def add_digits(store: Path, bits: float = BITS, *, causal: str = "complete", **requested: Any) -> None:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from record_factory import add_digits, add_run
 from rich.console import Console
 
 from pixelbench.cli.progress import ending
@@ -14,6 +13,7 @@ from pixelbench.reports.readme import readme_table
 from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.terminal import print_report
 from pixelbench.store.record import LatentUse
+from tests.support.record_factory import add_digits, add_run
 
 USED = LatentUse(12.345, (6.0, 6.3, 0.045), 2, 3)
 IGNORED = replace(USED, active_units=0, kl=0.0)

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import record_factory as factory
-from record_factory import add_run, folder_of, rewrite
 from scipy.stats import ttest_ind
 
 from pixelbench.analysis.changes import Change, Changes, compare_stores
@@ -19,6 +17,8 @@ from pixelbench.store.artifacts import NATS, read_nats
 from pixelbench.store.record import Record
 from pixelbench.store.scan import scan
 from pixelbench.units import bits_per_dim, bits_to_nats
+from tests.support import record_factory as factory
+from tests.support.record_factory import add_run, folder_of, rewrite
 
 MNIST = (1, 28, 28)
 

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from record_factory import add_spec
-from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.analysis.comparisons import comparisons_of
 from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures
@@ -18,6 +16,10 @@ from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import specs_of
+from tests.support.record_factory import add_spec
+from tests.support.suite_file import TEXT, write_suite
+
+pytestmark = pytest.mark.quick
 
 CLAIM = """
 [[claim]]

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificate_factory import certificate, certificate_file
-from damaged_files import CERTIFICATES, CURVES, NATS_FILES
-from record_factory import add_photos, add_run, add_seeds, as_schema_1, folder_of
 
 from pixelbench.analysis.changes import compare_stores
 from pixelbench.analysis.tables import Row
@@ -23,6 +20,9 @@ from pixelbench.reports.report import Report, build_report
 from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS
 from pixelbench.store.frame import load_results
 from pixelbench.store.record import LatentUse
+from tests.support.certificate_factory import certificate, certificate_file
+from tests.support.damaged_files import CERTIFICATES, CURVES, NATS_FILES
+from tests.support.record_factory import add_photos, add_run, add_seeds, as_schema_1, folder_of
 
 DAMAGE = [
     *((NATS, kind, blob) for kind, blob in NATS_FILES.items()),

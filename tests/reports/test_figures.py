@@ -8,7 +8,8 @@ import pytest
 
 from pixelbench.data import task_names
 from pixelbench.errors import UserError
-from pixelbench.published.figures import Figure, figures_about, load_figures, reference_folder
+from pixelbench.published.figure_files import load_figures, reference_folder
+from pixelbench.published.figures import Figure, figures_about
 from pixelbench.suites.load import load_suite
 
 HEADER = 'paper = "Author 2016"\nyear = 2016\narxiv = "1601.00001"\nsources = ["the paper"]\n'
@@ -127,16 +128,16 @@ def test_what_a_paper_leaves_unsaid_stands_with_the_figure() -> None:
 
 
 def test_figures_about_a_cell() -> None:
-    assert [figure.id for figure in figures_about("mnist-fixed", "diagonal-bilstm-7")] == ["prnn-t4-diag7"]
-    cell = figures_about("cifar10", "pixelcnn-pp")
+    assert [figure.id for figure in figures_about("mnist-fixed", "diagonal-bilstm-7", load_figures())] == ["prnn-t4-diag7"]
+    cell = figures_about("cifar10", "pixelcnn-pp", load_figures())
     assert [(figure.id, figure.kind) for figure in cell] == [
         ("pcpp-t1", "paper"),
         ("rep-flax-pcpp", "reproduction"),
         ("rep-openai-pcpp", "reproduction"),
         ("rep-pclucas-pcpp", "reproduction"),
     ]
-    assert figures_about("mnist-threshold", "diagonal-bilstm-7") == ()
-    assert figures_about("mnist-fixed", "uniform") == ()
+    assert figures_about("mnist-threshold", "diagonal-bilstm-7", load_figures()) == ()
+    assert figures_about("mnist-fixed", "uniform", load_figures()) == ()
 
 
 def test_figures_with_a_task_can_be_judged_on_it() -> None:
@@ -215,7 +216,7 @@ def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
         ({"conflicts": '["a-figur"]'}, "figure 'a-figure': conflicts: no figure is called 'a-figur'; did you mean 'a-figure'?"),
     ],
 )
-def test_a_mistake_is_one_sentence_with_file_figure_and_field(tmp_path: Path, changes: dict[str, str | None], said: str) -> None:
+def test_an_error_is_one_sentence_with_file_figure_and_field(tmp_path: Path, changes: dict[str, str | None], said: str) -> None:
     assert f"author-2016.toml': {said}" in refusal(tmp_path, **changes)
 
 

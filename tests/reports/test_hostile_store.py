@@ -7,8 +7,6 @@ import warnings
 from pathlib import Path
 
 import pytest
-from hostile_store import FORMULA, RAW, add_hostile, hostile  # type: ignore[import-not-found]
-from record_factory import add_digits, add_photos, add_run  # type: ignore[import-not-found]
 from rich.console import Console
 
 from pixelbench.analysis.changes import compare_stores
@@ -21,6 +19,8 @@ from pixelbench.reports.report import build_report
 from pixelbench.reports.terminal import print_report
 from pixelbench.store.frame import load_results
 from pixelbench.visible import visible, visible_json
+from tests.support.hostile_store import FORMULA, RAW, add_hostile, hostile
+from tests.support.record_factory import add_digits, add_photos, add_run
 
 
 @pytest.fixture

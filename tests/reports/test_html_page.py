@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from paper_runs import paper_spec
-from record_factory import add_digits, add_photos, add_run, add_seeds, add_spec, as_schema_1, folder_of
 
 from pixelbench.cli.reproducing import reproductions_of
 from pixelbench.reports.html.document import write_html
@@ -18,6 +16,8 @@ from pixelbench.reports.html.scales import Scale, axis_around
 from pixelbench.reports.html.variants import Reproduction
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import Provenance, Request
+from tests.support.paper_runs import paper_spec
+from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds, add_spec, as_schema_1, folder_of
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from record_factory import add_digits, add_photos, add_run, add_seeds
-
 from pixelbench.analysis.lessons import NO_COLOURS, SEES_ITSELF
 from pixelbench.reports.report import build_report
+from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds
 
 RESIDUAL = {"first_layer": "residual"}
 
@@ -17,7 +16,7 @@ def told(store: Path, title: str) -> str:
 def test_a_leak_is_told_with_both_scores_zeros_and_canvas(tmp_path: Path) -> None:
     add_photos(tmp_path)
     text = told(tmp_path, SEES_ITSELF)
-    assert "gated-residual (a residual connection around the first masked layer, planted) scores 0.0005 bits/dim" in text
+    assert "gated-residual (a residual connection around the first masked layer, by design) scores 0.0005 bits/dim" in text
     assert "absurdly little beside the 0.943 of gated-pixelcnn" in text
     assert "needs 9.100 bits/dim (sequential score, 8 images), worse than the 4.000" in text
     assert "samples are black: 100.0 % of their values are 0 (real images: 10.0 %)" in text
@@ -34,7 +33,7 @@ def test_a_mild_leak_is_not_called_absurd_black_or_an_echo(tmp_path: Path) -> No
     assert "better than the 4.000" in text
     assert "not black here: 30.0 % of their values are 0 (real images: 10.0 %), and 25.0 % of the images are of one value" in text
     assert "did not show the leak" in text
-    assert "planted" not in text
+    assert "by design" not in text
 
 
 def test_a_leak_that_has_not_learnt_to_copy_yet_is_not_praised(tmp_path: Path) -> None:

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import pytest
-from certificate_factory import certificate, certificate_file
 from PIL import Image
-from record_factory import add_run
 
 from pixelbench.causality.report import CausalityReport
 from pixelbench.reports.maps import map_groups
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
 from pixelbench.store.artifacts import CERTIFICATE
+from tests.support.certificate_factory import certificate, certificate_file
+from tests.support.record_factory import add_run
 
 #: Of the digits.
 SHAPE = (1, 8, 8)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pixelbench.causality.probing.positions import TRAINED_POSITIONS
-from pixelbench.published.facts import Measured
+from pixelbench.published.comparability import Measured
 from pixelbench.published.measured import measured_of
 from pixelbench.units import bits_to_nats
 

@@ -9,13 +9,13 @@ from urllib.parse import unquote
 
 import pytest
 from PIL import Image
-from record_factory import add_digits, add_photos, add_run, as_schema_1, folder_of
 
 from pixelbench.errors import UserError
 from pixelbench.reports import escape
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import BEGIN, END, main, updated, with_results
 from pixelbench.reports.report import build_report
+from tests.support.record_factory import add_digits, add_photos, add_run, as_schema_1, folder_of
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,13 +8,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from paper_runs import MNIST, add_nats, figure, paper_spec
-from record_factory import add_run, add_spec, folder_of, record_of, rewrite
 
 import pixelbench
 from pixelbench.errors import UserError
 from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, compare_with_published, primary
-from pixelbench.published.figures import Figure, load_figures
+from pixelbench.published.figure_files import load_figures
+from pixelbench.published.figures import Figure
 from pixelbench.published.verdicts import Verdict
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import readme_table
@@ -25,6 +24,8 @@ from pixelbench.store.record import Causality, Provenance, Record
 from pixelbench.store.record_file import write_record
 from pixelbench.store.scan import scan
 from pixelbench.units import bits_per_dim
+from tests.support.paper_runs import MNIST, add_nats, figure, paper_spec
+from tests.support.record_factory import add_run, add_spec, folder_of, record_of, rewrite
 
 GOOD = (81.2, 81.3, 81.4)
 LEAK = Causality("leaky", 0.5, 1e-10, "output 0 sees sub-pixel 0")
@@ -88,7 +89,7 @@ def test_the_shipped_figures_are_about_the_rows_of_the_shipped_suite(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("requested", "said"),
     [
         ({"settings": {"layers": 3}}, "layers 3 instead of 7"),
         ({"settings": {"layers": 3, "maps": 99}}, "layers 3 instead of 7, maps 99 instead of 16"),
@@ -149,7 +150,7 @@ def test_a_budget_that_is_called_paper_and_is_not_is_no_paper(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("asked", "name", "said"),
+    ("requested", "name", "said"),
     [
         ({"budget": "cpu"}, "incomplete", "budget cpu instead of paper"),
         ({"budget": "short"}, "incomplete", "only 1,000 images of the split"),

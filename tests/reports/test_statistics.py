@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from record_factory import add_run, add_seeds, folder_of, nats_file
 
 from pixelbench.analysis.ordering import expected_order
 from pixelbench.analysis.paired import compare_cells, difference_of, paired_difference
@@ -13,6 +12,7 @@ from pixelbench.statistics import Difference
 from pixelbench.store.artifacts import NATS, read_nats
 from pixelbench.store.cells import Cell
 from pixelbench.store.record import Provenance
+from tests.support.record_factory import add_run, add_seeds, folder_of, nats_file
 
 
 def cell_of(report: Report, label: str) -> Cell:

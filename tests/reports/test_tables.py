@@ -8,7 +8,6 @@ from statistics import stdev
 from typing import Any
 
 import pytest
-from record_factory import add_digits, add_photos, add_run, add_seeds, folder_of, rewrite
 from rich.console import Console
 
 from pixelbench.analysis import format as words
@@ -20,6 +19,9 @@ from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.terminal import print_report
 from pixelbench.store.record import Causality, Likelihood, Record
 from pixelbench.units import bits_to_nats
+from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds, folder_of, rewrite
+
+pytestmark = pytest.mark.quick
 
 
 def only_table(report: Report) -> TaskTable:

@@ -3,12 +3,11 @@
 import re
 from pathlib import Path
 
-from record_factory import add_run  # type: ignore[import-not-found]
-
 from pixelbench.reports import columns
 from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
+from tests.support.record_factory import add_run
 
 WHOLE = {"split": "all-training"}
 SAID = "trained on all training images, with those that others hold out for validation: pixelcnn-pp"

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from paper_runs import MNIST, figure, paper_spec
-from record_factory import record_of
 
+from pixelbench.published.comparability import Measured, PublishedValue
 from pixelbench.published.comparison import Known, compare_cells_with_figures
-from pixelbench.published.facts import Measured, PublishedValue
 from pixelbench.published.verdicts import judge
 from pixelbench.store.cells import Cell, Run
 from pixelbench.store.record import Likelihood, Record
 from pixelbench.store.scan import StoredRun
 from pixelbench.units import bits_per_dim
+from tests.support.paper_runs import MNIST, figure, paper_spec
+from tests.support.record_factory import record_of
 
 FIGURE = figure()
 BAND = FIGURE.band or 0.0

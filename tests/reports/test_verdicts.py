@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from scipy.stats import ttest_1samp
 
-from pixelbench.published.facts import Measured, PublishedValue, seed_list
+from pixelbench.published.comparability import Measured, PublishedValue, seed_list
 from pixelbench.published.verdicts import judge
 from pixelbench.units import bits_to_nats, nats_to_bits
+
+pytestmark = pytest.mark.quick
 
 #: PixelCNN on fixed binarised MNIST, PixelRNN Table 4.
 FIGURE = PublishedValue(81.30, "81.30", "nats/image", 0.505, "exact", False, "test", "mnist-fixed", "fixed")
@@ -86,7 +88,7 @@ def test_three_seeds_are_needed(n: int, name: str) -> None:
         ({}, {"causality": "unchecked", "probed": None}, "incomplete", "causality unchecked"),
         ({}, {"probed": None}, "incomplete", "the trained model was not probed"),
         ({}, {"probed": 15}, "incomplete", "the trained model was probed at 15 sub-pixels of 16"),
-        ({}, {"probed": 2, "asked": 2}, "reproduced", ""),  # an image of two sub-pixels has no more
+        ({}, {"probed": 2, "required_positions": 2}, "reproduced", ""),  # an image of two sub-pixels has no more
         ({}, {"probed": 99}, "reproduced", ""),
         ({}, {"values": ()}, "incomplete", "no run came to a number"),
         ({}, {"values": (), "lacking": ("seed 0 failed",)}, "incomplete", "no run came to a number to hold against the published 81.30"),

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from record_factory import add_run, ask, record_of  # type: ignore[import-not-found]
 
 from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
 from pixelbench.reports.warmups import warm_up
+from tests.support.record_factory import add_run, ask, record_of
 
 
 def said(family: str = "pixelvae", updates: int = 2500, task: str = "mnist-fixed", **settings: Any) -> str:

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from certificate_factory import certificate, certificate_file  # type: ignore[import-not-found]
-from damaged_files import CERTIFICATES, CURVES, GOOD, HEADER, NATS_FILES  # type: ignore[import-not-found]
-from record_factory import add_run, add_seeds, as_schema_1, folder_of, nats_file, rewrite  # type: ignore[import-not-found]
 
 from pixelbench.store import cache
 from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, read_curve, read_nats, read_summary
 from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, scan
+from tests.support.certificate_factory import certificate, certificate_file
+from tests.support.damaged_files import CERTIFICATES, CURVES, GOOD, HEADER, NATS_FILES
+from tests.support.record_factory import add_run, add_seeds, as_schema_1, folder_of, nats_file, rewrite
+
+pytestmark = pytest.mark.quick
 
 
 def fault(path: Path, blob: bytes) -> str:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from record_factory import add_run, add_seeds, ask, folder_of, record_of, rewrite  # type: ignore[import-not-found]
 
 from pixelbench.store.frame import columns, load_results
 from pixelbench.store.record import Diagnosis
 from pixelbench.store.record_file import run_folder, write_record
+from tests.support.record_factory import add_run, add_seeds, ask, folder_of, record_of, rewrite
+
+pytestmark = pytest.mark.quick
 
 
 def test_frame_is_tidy(tmp_path: Path) -> None:

@@ -12,8 +12,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from certificate_factory import certificate, certificate_file  # type: ignore[import-not-found]
-from record_factory import (  # type: ignore[import-not-found]
+
+from pixelbench.data.sources.photos import photograph_of
+from pixelbench.evaluation.protocol import Evaluation
+from pixelbench.statistics import clustered_standard_error
+from pixelbench.store.artifacts import CERTIFICATE, NATS, read_nats
+from pixelbench.store.cache import StoreCache
+from pixelbench.store.record import Causality, LatentUse, Likelihood, Record, RunError
+from pixelbench.store.record_file import write_record
+from pixelbench.store.scan import Scan, scan
+from pixelbench.units import bits_per_dim, bits_to_nats
+from tests.support.certificate_factory import certificate, certificate_file
+from tests.support.record_factory import (
     add_digits,
     add_photos,
     add_run,
@@ -25,16 +35,6 @@ from record_factory import (  # type: ignore[import-not-found]
     nats_file,
     rewrite,
 )
-
-from pixelbench.data.sources.photos import photograph_of
-from pixelbench.evaluation.protocol import Evaluation
-from pixelbench.statistics import clustered_standard_error
-from pixelbench.store.artifacts import CERTIFICATE, NATS, read_nats
-from pixelbench.store.cache import StoreCache
-from pixelbench.store.record import Causality, LatentUse, Likelihood, Record, RunError
-from pixelbench.store.record_file import write_record
-from pixelbench.store.scan import Scan, scan
-from pixelbench.units import bits_per_dim, bits_to_nats
 
 ROOT = Path(__file__).parents[2]
 LEAKS = {"causal": "leaky", "expect": "leaky"}
@@ -328,8 +328,8 @@ def test_a_bound_sold_as_a_tighter_one(tmp_path: Path, samples: int, sold_as: st
     ("change", "said"),
     [
         (lambda record: replace(record, selected_update=300), "its weights are those of update 300, and 'last' was asked for"),
-        (lambda record: replace(record, cost=replace(record.cost, updates=0)), "0 updates on 16,000 images were made, and 500 on 16,000"),
-        (lambda record: replace(record, cost=replace(record.cost, images_seen=1)), "500 updates on 1 images were made, and 500 on 16,000"),
+        (lambda record: replace(record, cost=replace(record.cost, updates=0)), "0 updates on 16,000 images were done, and 500 on 16,000"),
+        (lambda record: replace(record, cost=replace(record.cost, images_seen=1)), "500 updates on 1 images were done, and 500 on 16,000"),
         (lambda record: replace(record, error=RunError("Out\x1bOfMemory", "")), r"it is done, and has an error ('Out\x1bOfMemory')"),
         (lambda record: replace(record, likelihood=None), "it is done, and has no likelihood"),
         (lambda record: replace(record, causality=Causality()), "its causality was not checked"),
@@ -369,7 +369,7 @@ def test_a_baseline_has_no_updates_and_a_codec_no_causality(tmp_path: Path) -> N
     updates = rekeyed(replace(baseline, budget=replace(baseline.budget, updates=500)))
     rewrite(folder_of(tmp_path, baseline), lambda _: updates)
     rewrite(folder_of(tmp_path, codec), lambda record: replace(record, causality=Causality("complete", 0.0, 1e-10)))
-    assert doubts_of(tmp_path, updates) == ("it has updates to make and no recipe",)
+    assert doubts_of(tmp_path, updates) == ("it has updates to do and no recipe",)
     assert doubts_of(tmp_path, codec) == ("a codec has no causality to check",)
 
 

@@ -10,14 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from record_factory import (  # type: ignore[import-not-found]
-    add_run,
-    as_schema_1,
-    ask,
-    folder_of,
-    record_of,
-    rewrite,
-)
 
 from pixelbench.store.record import (
     Causality,
@@ -33,6 +25,16 @@ from pixelbench.store.record import (
     Variant,
 )
 from pixelbench.store.record_file import RecordError, read_record, state_of, write_record
+from tests.support.record_factory import (
+    add_run,
+    as_schema_1,
+    ask,
+    folder_of,
+    record_of,
+    rewrite,
+)
+
+pytestmark = pytest.mark.quick
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 _NUMBER = st.floats(0, 1e300, allow_nan=False)

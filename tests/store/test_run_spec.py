@@ -9,6 +9,8 @@ import pytest
 from pixelbench.store.scan import scan
 from pixelbench.store.spec import RunSpec
 
+pytestmark = pytest.mark.quick
+
 ROOT = Path(__file__).parents[2]
 
 

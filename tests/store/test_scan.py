@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
-from record_factory import add_run, add_seeds, ask, folder_of  # type: ignore[import-not-found]
 
 from pixelbench.errors import UserError
 from pixelbench.store.record_file import read_record, run_folder
 from pixelbench.store.scan import require_store, scan
+from tests.support.record_factory import add_run, add_seeds, ask, folder_of
+
+pytestmark = pytest.mark.quick
 
 
 def test_a_run_lies_where_its_spec_says_and_is_found_there(tmp_path: Path) -> None:

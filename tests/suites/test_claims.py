@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
-from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.errors import UserError
 from pixelbench.suites.ablation import load_ablation, on_task
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import Claim
 from pixelbench.suites.specs import specs_of
+from tests.support.suite_file import TEXT, write_suite
+
+pytestmark = pytest.mark.quick
 
 CLAIM = """
 [[claim]]
@@ -76,11 +78,11 @@ def test_a_claim_has_the_digits_that_the_file_has(tmp_path: Path, written: str, 
         ('variant = "gated-pixelcnn"', "", "claim.[0].variant: is missing"),
     ],
 )
-def test_one_mistake_of_a_claim_is_one_sentence(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_one_error_of_a_claim_is_one_sentence(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert old in CLAIM
     message = complaint(tmp_path, TEXT + _PHOTOS + CLAIM.replace(old, new, 1))
     assert said in message
-    assert "has a mistake: " in message
+    assert "has an error: " in message
     assert "\n" not in message
 
 
@@ -134,10 +136,10 @@ def test_seeds_of_a_verdict_and_weights_to_keep(tmp_path: Path) -> None:
         ("", 'keep_weights = "yes"', 'variant.gated-pixelcnn.keep_weights: expected true or false, got "yes"'),
     ],
 )
-def test_mistakes_in_them(tmp_path: Path, first: str, last: str, said: str) -> None:
+def test_errors_in_them(tmp_path: Path, first: str, last: str, said: str) -> None:
     message = complaint(tmp_path, f"{first}\n{TEXT}{last}\n")
     assert said in message
-    assert "has a mistake: " in message
+    assert "has an error: " in message
 
 
 def test_none_of_it_is_part_of_a_run(tmp_path: Path) -> None:

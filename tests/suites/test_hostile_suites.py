@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
@@ -11,6 +10,9 @@ from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import MOST_LETTERS
 from pixelbench.suites.specs import specs_of
 from pixelbench.suites.validation import MOST_CELLS
+from tests.support.suite_file import TEXT, write_suite
+
+pytestmark = pytest.mark.quick
 
 
 def complaint(folder: Path, text: str) -> str:
@@ -42,7 +44,7 @@ def test_a_name_that_is_no_text(tmp_path: Path, kind: str, name: str, written: s
 def test_a_name_that_no_folder_can_have(tmp_path: Path, name: str, said: str) -> None:
     message = complaint(tmp_path, TEXT.replace('name = "uniform"', f'name = "{name}"'))
     assert said in message
-    assert "mistake: :" not in message
+    assert "error: :" not in message
 
 
 def test_a_name_may_be_long_but_for_its_axes(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_a_name_may_be_long_but_for_its_axes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["*", "[a", "/etc", "../..", "folder-[a]", "x" * 300, "..", "digits\\u0000", "folder:a\\u0000b"])
 def test_a_task_that_is_a_pattern_or_a_path(tmp_path: Path, name: str) -> None:
     message = complaint(tmp_path, TEXT.replace('name = "digits"', f'name = "{name}"'))
-    assert "has a mistake: task." in message
+    assert "has an error: task." in message
     with pytest.raises(UserError):
         get_task(name.replace("\\u0000", "\0"))
 
@@ -109,7 +111,7 @@ def test_many_cells_are_fine(tmp_path: Path) -> None:
     assert len(load_suite(write_suite(tmp_path, TEXT + axes)).variants) == 901
 
 
-def test_of_hundreds_of_mistakes_some_are_shown(tmp_path: Path) -> None:
+def test_of_hundreds_of_errors_some_are_shown(tmp_path: Path) -> None:
     variants = "".join(f'[[variant]]\nname = "v{n}"\nfamily = "pixelcn"\n' for n in range(1000))
     said = complaint(tmp_path, TEXT + variants)
     assert "variant.v0.family: Unknown model 'pixelcn'. Did you mean 'pixelcnn'?" in said

@@ -7,7 +7,8 @@ import pytest
 
 from pixelbench.experiments.plan import make_plan
 from pixelbench.models.families import FAMILIES, Published, get_family
-from pixelbench.published.figures import figures_about, load_figures
+from pixelbench.published.figure_files import load_figures
+from pixelbench.published.figures import figures_about
 from pixelbench.suites.ablation import load_ablation, on_task
 from pixelbench.suites.load import ablation_names, load_suite, suite_names
 from pixelbench.suites.resolve import pairs
@@ -138,7 +139,7 @@ def test_the_suite_table4_is_rows_of_the_paper_suite_three_seeds_each(paper: Sui
 
 
 def test_a_figure_that_was_seen_stands_before_one_from_memory() -> None:
-    first, second = figures_about("mnist-fixed", "nade")
+    first, second = figures_about("mnist-fixed", "nade", load_figures())
     assert (first.printed, first.verified) == ("88.33", True)
     assert (second.printed, second.verified) == ("88.86", False)
 

@@ -1,4 +1,4 @@
-"""Suites: valid ones resolve, mistakes are all said at once with their dotted path and the nearest name."""
+"""Suites: valid ones resolve, errors are all said at once with their dotted path and the nearest name."""
 
 import subprocess
 import sys
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from suite_file import TEXT, write_suite  # type: ignore[import-not-found]
 
 from pixelbench.data import get_task
 from pixelbench.errors import UserError, shortened
@@ -16,6 +15,9 @@ from pixelbench.suites import resolve as resolve_module
 from pixelbench.suites.load import load_suite, suite_names
 from pixelbench.suites.resolve import pairs, resolve
 from pixelbench.suites.specs import specs_of
+from tests.support.suite_file import TEXT, write_suite
+
+pytestmark = pytest.mark.quick
 
 _FIXED = '[[variant]]\nname = "fixed"\nfamily = "gated-pixelcnn"\nsettings = { gates = true }\n'
 
@@ -200,11 +202,11 @@ def test_an_axis_does_not_touch_what_a_variant_fixes_on_a_task(tmp_path: Path) -
         ('assumed = "A."', 'variant.gated-pixelcnn.assumed: expected a list, got "A."'),
     ],
 )
-def test_mistakes_of_a_variant_on_a_task_or_budget(tmp_path: Path, more: str, said: str) -> None:
+def test_errors_of_a_variant_on_a_task_or_budget(tmp_path: Path, more: str, said: str) -> None:
     assert said in complaint(tmp_path, f"{TEXT}{more}\n")
 
 
-def test_a_recipe_of_what_is_not_trained_is_a_mistake_anywhere(tmp_path: Path) -> None:
+def test_a_recipe_of_what_is_not_trained_is_an_error_anywhere(tmp_path: Path) -> None:
     for more in ("recipe.batch = 4", "on.digits.recipe.batch = 4", "budget.cpu.recipe.batch = 4"):
         text = TEXT.replace('family = "uniform"\n', f'family = "uniform"\n{more}\n')
         assert "variant.uniform.recipe: uniform is not trained, so it has no recipe" in complaint(tmp_path, text)
@@ -233,16 +235,16 @@ def test_selection_is_part_of_a_trained_run_alone(tmp_path: Path) -> None:
     assert other != gated
 
 
-def test_mistakes_of_shape_come_all_at_once(tmp_path: Path) -> None:
+def test_errors_of_shape_come_all_at_once(tmp_path: Path) -> None:
     text = TEXT.replace("seeds = [1, 2]", 'seeds = "all"').replace("4e-3", '"fast"').replace("updates = 10", "updates = 1.5")
     said = complaint(tmp_path, text)
-    assert "has 3 mistakes:" in said
+    assert "has 3 errors:" in said
     assert '  recipe.learning_rate: expected a number, got "fast"' in said
     assert '  seeds: expected a list, got "all"' in said
     assert "  budget.cpu.updates: expected a whole number, got 1.5" in said
 
 
-def test_mistakes_of_content_come_all_at_once(tmp_path: Path) -> None:
+def test_errors_of_content_come_all_at_once(tmp_path: Path) -> None:
     text = TEXT.replace("4e-3", "-1").replace('"cpu"\nseeds', '"cpuu"\nseeds')
     said = complaint(tmp_path, text + 'settings = { gate = false, layers = "3" }\ntasks = ["digit"]\nexpect = "causal"\n')
     assert "variant.gated-pixelcnn.tasks: Unknown task of this suite 'digit'. Did you mean 'digits'?" in said
@@ -284,11 +286,11 @@ def test_mistakes_of_content_come_all_at_once(tmp_path: Path) -> None:
         ("layers = 1", 'layers = 1, condition = "map", condition_size = 2', "condition = 'map' has nothing to come from"),
     ],
 )
-def test_one_mistake_is_one_sentence(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_one_error_is_one_sentence(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert old in TEXT
     message = complaint(tmp_path, TEXT.replace(old, new))
     assert said in message
-    assert "has a mistake: " in message
+    assert "has an error: " in message
     assert "\n" not in message
 
 

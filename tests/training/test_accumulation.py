@@ -21,8 +21,8 @@ CPU = torch.device("cpu")
 IMAGES = torch.randint(4, (50, 3, 16, 20), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 NETWORKS = [name for name, family in FAMILIES.items() if family.kind == "network"]
 SMALL: dict[str, Any] = {"maps": 6, "layers": 1, "head_maps": 6, "blocks": 1, "dropout": 0.4, "latent": 2, "encoder_maps": 4}
-SMALL |= {"kl_warmup": 15, "scales": 2, "hidden": 9, "masks": 3, "components": 2}
-UPDATES = 20
+SMALL |= {"kl_warmup": 6, "scales": 2, "hidden": 9, "masks": 3, "components": 2}
+UPDATES = 8
 
 
 def trained(family: str, micro_batch: int | None, updates: int = UPDATES, settings: dict[str, Any] | None = None, **given: Any) -> Trainer:
@@ -37,7 +37,7 @@ def fresh(family: str, micro_batch: int | None, updates: int = UPDATES, settings
     known = {field.name for field in fields(FAMILIES[family].settings)}
     small = {name: value for name, value in SMALL.items() if name in known} | (settings or {})
     levels, channels = FAMILIES[family].levels or 4, 1 if FAMILIES[family].levels == 2 else 3
-    height, width = (16, 20) if small.get("hierarchy") == 2 else (8, 12)
+    height, width = (16, 20) if small.get("hierarchy") == 2 else (8, 12) if "latent" in small else (4, 8)
     model = create_model(family, channels=channels, height=height, width=width, levels=levels, **small).double()
     images = IMAGES[:, :channels, :height, :width] % levels
     usual = {"batch": 12, "precision": "fp32", "learning_rate": 1e-2, "ema": 0.9, "clip": 0.05, "warmup": 3}
@@ -115,7 +115,7 @@ def test_any_rule_got_wrong_is_another_training(family: str, fault: Any, monkeyp
 @pytest.mark.parametrize("after", [None, 4, 2])
 def test_a_training_in_parts_resumes_bit_for_bit_and_may_go_on_in_others(family: str, after: int | None):
     blobs: list[bytes] = []
-    cut = fresh(family, 4, save=blobs.append, stop=lambda: cut.update >= 9)
+    cut = fresh(family, 4, save=blobs.append, stop=lambda: cut.update >= 4)
     for _ in cut.run():
         pass
     torch.manual_seed(999)

@@ -145,7 +145,7 @@ def test_a_training_cut_between_two_points_equals_the_uninterrupted_one(clock: C
 
 
 def reached(requested: "itertools.count[int]", cut: int) -> bool:
-    """Asked for the time number `cut`, from 0."""
+    """Whether this is call number `cut` or a later one, from 0."""
     return next(requested) >= cut
 
 

@@ -6,6 +6,8 @@ from torch import nn
 
 from pixelbench.training.ema import ExponentialMovingAverage
 
+pytestmark = pytest.mark.quick
+
 
 def test_it_trails_by_the_decay_and_faster_at_first():
     model = nn.Linear(1, 1, bias=False)

@@ -17,6 +17,8 @@ from pixelbench.training.loop import SELECTION_POINTS, Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import seed_everything
 
+pytestmark = pytest.mark.quick
+
 IMAGES = torch.randint(4, (30, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
 BEST: dict[str, Any] = {"select": "best-validation"}
 

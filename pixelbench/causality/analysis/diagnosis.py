@@ -93,7 +93,7 @@ def _after_step(found: Leaks, name: str) -> str:
 
 
 def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, object]:
-    """What the sentences quote."""
+    """The values that the sentences quote."""
     unknown = next((kinds for name, kinds in attribute(found, _PATTERNS) if name is None), np.zeros_like(found.offsets.leaks))
     strange = [leak for leak in leaks if found.at(*leak.offset, unknown)[leak.output_colour, leak.input_colour]]
     nearest = min(strange, key=lambda leak: (abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect), default=None)

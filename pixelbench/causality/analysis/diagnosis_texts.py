@@ -1,4 +1,4 @@
-"""The words of the diagnoses: what is seen, the likely cause, the mend. Names are stable; words in braces are filled in."""
+"""The words of the diagnoses: what is seen, the likely cause, the fix. Names are stable; words in braces are filled in."""
 
 #: Said where the same module was checked before the step and was clean.
 LOST_MASK = "mask-lost-in-training"
@@ -19,8 +19,8 @@ SENTENCES: dict[str, str] = {
         "--allow-state accepts it."
     ),
     "read-as-another-layout": (
-        'What leaks is within the own pixel only, and with the output read as "{layout}" nothing leaks: find out which of the two layouts '
-        "the module has, before anything is changed in it."
+        'What leaks is within the own pixel only, and with the output read as "{layout}" nothing leaks. Find out which of the two layouts the '
+        "module has, before anything is changed in it."
     ),
     "order-of-its-own": (
         "Causal in an order of its own ({order}), no leak there, and not in raster order: do not sample it in raster order. --order any "

@@ -46,7 +46,7 @@ class Offsets:
 
 
 def tally(evidence: Evidence) -> Offsets:
-    """Counts the pairs of the map by offset and colours."""
+    """Count the pairs of the map by offset and colours."""
     channels, height, width = evidence.shape
     size = (channels, channels, 2 * height - 1, 2 * width - 1)
     probed, seen = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)

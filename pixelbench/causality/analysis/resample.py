@@ -31,7 +31,7 @@ def resample(
     per_image: float,
     reserve: float,
 ) -> int:
-    """Changes a few inputs on fresh random images, first those that may show a blind spot, then those that may show more context.
+    """Change a few inputs on fresh random images, first those that may show a blind spot, then those that may show more context.
 
     Updates the evidence's effects.
 

@@ -1,4 +1,4 @@
-"""From the measured changes to the report: which are leaks, of which kinds, how far the module sees, what is wrong and what mends it."""
+"""From the measured changes to the report: which are leaks, of which kinds, how far the module sees, what is wrong and how to fix it."""
 
 from collections.abc import Iterator, Sequence
 
@@ -101,7 +101,7 @@ def _leaking(evidence: Evidence) -> Iterator[tuple[np.ndarray, np.ndarray, np.nd
 
 
 def nearness(leak: Leak) -> tuple[int, float]:
-    """Sorts the leaks that are easy to verify by hand to the front: the nearest, of those the strongest."""
+    """Sort the leaks that are easy to verify by hand to the front: the nearest, of those the strongest."""
     return abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect
 
 

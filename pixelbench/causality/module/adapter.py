@@ -51,7 +51,7 @@ class ModuleAdapter:
         return laid_out(encode(images, self.input, self.levels, self.dtype), self.entering)
 
     def arrange(self, raw: Any, batch: int) -> Tensor:
-        """What the module returned for `batch` images → (B, K, C, H, W).
+        """The module's output for `batch` images → (B, K, C, H, W).
 
         Raises:
             UserError: it does not fit.
@@ -75,7 +75,7 @@ def find_adapter(
     device: torch.device,
     dtype: torch.dtype,
 ) -> ModuleAdapter:
-    """What was asked for, and what was not asked for by trying: a few random images are put through `call`.
+    """The adapter that was asked for; what was not asked for is found by trying: a few random images are put through `call`.
 
     Where integers and floats both run, the convention is taken under which more single changes move the output (a module that turns floats
     into integers hardly answers to floats, one that saturates hardly to large integers), with as many the integers.
@@ -259,7 +259,7 @@ def _entry(part: Any, name: str) -> Any:
 
 
 def _names(part: Any) -> list[str]:
-    """What can be selected from it: keys, fields of named tuples and dataclasses, places, or the tensors that an object holds.
+    """All that can be selected from it: keys, fields of named tuples and dataclasses, places, or the tensors that an object holds.
 
     So a `torch.distributions.Categorical` is selected from by `logits`.
     """

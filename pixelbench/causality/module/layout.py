@@ -142,7 +142,7 @@ def _arranged(layout: Layout, where: np.ndarray, known: dict[str, int]) -> np.nd
 
 
 def _incompatibility(sizes: Sequence[int], known: dict[str, int]) -> str:
-    """What is likely wrong where no layout was given, as the end of a sentence."""
+    """The likely error where no layout was given, as the end of a sentence."""
     if not sizes or sizes[0] != known["b"]:
         return f"its first axis must be the {known['b']} images"
     other = f"no usual layout has these sizes; say which it is with output, on the command line --output, for example {EXAMPLES}"
@@ -150,7 +150,7 @@ def _incompatibility(sizes: Sequence[int], known: dict[str, int]) -> str:
 
 
 def _wrong_sides(sizes: Sequence[int], known: dict[str, int]) -> str:
-    """What is wrong with rows and columns that have axes of their own; empty where nothing is seen."""
+    """The error in rows and columns that have axes of their own; empty where nothing is seen."""
     height, width = known["h"], known["w"]
     if len(sizes) in (4, 5) and (height not in sizes[1:] or width not in sizes[1:]):
         return f"it has not the {height} rows and {width} columns of the images; check padding and strides, and that height comes first"

@@ -169,13 +169,13 @@ class Subject:
         return self.now()
 
     def save(self) -> State:
-        """Takes what the module is now for what all calls start from, in the mode asked for."""
+        """Take what the module is now for what all calls start from, in the mode asked for."""
         self._set_mode(self._mode)
         self.state = self.now()
         return self.state
 
     def now(self) -> State:
-        """What the module is now."""
+        """A snapshot of the module now."""
         return State(self._module)
 
     def _arranged(self, raw: Any, images: np.ndarray) -> Tensor:

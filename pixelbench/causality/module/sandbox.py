@@ -1,4 +1,4 @@
-"""What surrounds each call of a module under test: the same random numbers every time, and float64 wherever it asks for less."""
+"""The surroundings of each call of a module under test: the same random numbers every time, and float64 wherever it asks for less."""
 
 import random
 from collections.abc import Iterator

@@ -34,7 +34,7 @@ class State:
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Makes the module what it was."""
+        """Make the module what it was."""
         memo = dict(self._kept)
         for part in self._parts:
             part.restore(memo)
@@ -97,7 +97,7 @@ def _tensors(part: nn.Module) -> Iterator[Tensor]:
 
 
 def entries(value: Any) -> list[Any]:
-    """What stands in an attribute: the value itself, or what lists, tuples, dicts and functions hold, to any depth."""
+    """The values in an attribute: the value itself, or what lists, tuples, dicts and functions hold, to any depth."""
     if isinstance(value, dict):
         return [inner for entry in value.values() for inner in entries(entry)]
     if isinstance(value, list | tuple):

@@ -1,1 +1,1 @@
-"""What is measured: probes, the sweep over positions, and the second experiments where the first are in doubt."""
+"""Measurements: probes, the sweep over positions, and the second experiments where the first are in doubt."""

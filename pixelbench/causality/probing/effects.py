@@ -72,7 +72,7 @@ def _largest(outputs: Tensor) -> Tensor:
 
 def _with_infinities(base: Tensor, changed: Tensor) -> tuple[Tensor, Tensor]:
     if bool(base.isnan().any()) or bool(changed.isnan().any()):
-        raise UserError("The module's output holds NaN, which cannot be compared; mend that first, then check causality.")
+        raise UserError("The module's output holds NaN, which cannot be compared; fix that first, then check causality.")
     finite = base.isfinite() & changed.isfinite()
     largest = torch.where(changed.isfinite(), changed, 0.0).abs().amax((1, 2, 3, 4))
     scale = torch.maximum(largest, torch.where(base.isfinite(), base, 0.0).abs().amax((1, 2, 3, 4)))

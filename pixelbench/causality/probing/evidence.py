@@ -1,4 +1,4 @@
-"""What was measured, before anything is concluded from it: plain arrays, no torch."""
+"""Measurements, before anything is concluded from it: plain arrays, no torch."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,7 +70,7 @@ class Evidence:
 
     @property
     def floor(self) -> float:
-        """What noise explains: a relative change above it is one."""
+        """The noise level: a relative change above it is one."""
         return max(_MARGIN * max(self.noise, _LEAST_NOISE), self.method.tolerance if self.blur else 0.0)
 
     @cached_property

@@ -42,7 +42,7 @@ class JointProbe:
         return bool((self._latest >= 0).any())
 
     def look(self, positions: np.ndarray) -> None:
-        """Exchanges all from `positions[i]` on in image i, for `batch` positions, and remembers which earlier or equal outputs moved."""
+        """Exchange all from `positions[i]` on in image i, for `batch` positions, and remember which earlier or equal outputs moved."""
         change = self._change(positions)
         moved = (self._places[None, :] <= positions[:, None]) & (change > self._tolerance)
         cut = np.where(moved, positions[:, None], -1)

@@ -1,4 +1,4 @@
-"""What is measured before any sub-pixel is changed: rounding, coupling between the images of a batch, and what later calls give."""
+"""Measurements before any sub-pixel is changed: rounding, coupling between the images of a batch, and what later calls give."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def measure_noise(subject: Subject, images: Sequence[np.ndarray], batch: int) ->
         if again > _NOT_ROUNDING:
             raise UserError(
                 f"The module is not a function of its input: two equal calls differ by {again:.2g} (relative) although weights, buffers, "
-                "attributes and random states were the same. Find what it carries from one call to the next outside itself, and mend that."
+                "attributes and random states were the same. Find what it carries from one call to the next outside itself, and fix that."
             )
         noise = max(noise, again)
         if subject.draws:  # each place in the batch then has random numbers of its own
@@ -59,7 +59,7 @@ def find_coupling(subject: Subject, probes: Probes, images: Sequence[np.ndarray]
 
 
 def later_states(subject: Subject, probes: Probes, batch: int, tolerance: float) -> list[State]:
-    """Makes four calls in a row without putting anything back, and compares them with first calls on the same images.
+    """Make four calls in a row without putting anything back, and compare them with first calls on the same images.
 
     Returns:
         What the module was before the first call that gave something else, and before the last such call; empty where none did.

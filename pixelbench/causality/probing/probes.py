@@ -114,7 +114,7 @@ class Probes:
         return first, self._another(first)
 
     def sentence(self, positions: int, rounds: int) -> str:
-        """What was changed, for the report; `positions` sub-pixels were asked for, and all probed `rounds` times more."""
+        """The changed inputs in a sentence for the report; `positions` sub-pixels were asked for, and all probed `rounds` times more."""
         every = [base.kind for base in self.single if base.exhaustive]
         one = [base.kind for base in self.single if not base.exhaustive]
         parts = [f"set to every other level on base images ({', '.join(every)})"] if every else []

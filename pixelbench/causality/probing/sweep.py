@@ -28,7 +28,7 @@ Call = Callable[[np.ndarray], Tensor]
 
 @dataclass
 class Swept:
-    """What a sweep found.
+    """The findings of a sweep.
 
     Attributes:
         effects: (D, n) largest relative change of every output for changes of each input.
@@ -43,7 +43,7 @@ class Swept:
     rounds: int = 0
 
     def add(self, output: int, source: int, effect: float) -> None:
-        """What joint changes showed; an input that was not on the list of positions has been changed by now, and gets a column."""
+        """Effects of joint changes; an input that was not on the list of positions has been changed by now, and gets a column."""
         if source not in self.positions:
             self.effects, self.positions = np.pad(self.effects.T, ((0, 1), (0, 0))).T, np.append(self.positions, source)
         column = int(np.flatnonzero(self.positions == source)[0])
@@ -74,7 +74,7 @@ class Sweep:
         return max(self._durations[-_RECENT:]) / self._batch
 
     def run(self, order: np.ndarray) -> Swept:
-        """Probes the positions in this order, and then, of a small image, all of them again on further images."""
+        """Probe the positions in this order, and then, of a small image, all of them again on further images."""
         # Transposed: memory that no position reaches is never touched, and so never taken.
         swept = Swept(np.zeros((len(order), self._size)).T, order, [])
         reached = self._round(swept, self._probes.single, self._probes.joint)
@@ -107,7 +107,7 @@ class Sweep:
                 swept.add(*found)
 
     def _round(self, swept: Swept, single: list[Base], pairs: list[tuple[np.ndarray, np.ndarray]]) -> int:
-        """Returns how many of the positions were reached; always one block of the first round."""
+        """Return how many of the positions were reached; always one block of the first round."""
         order, batch = swept.positions, self._batch
         references = [(call, base, Reference(call(copies(base.image, batch)))) for call in self._calls for base in single]
         joints = [JointProbe(call, pair, batch, self._tolerance) for call in self._calls for pair in pairs]

@@ -12,7 +12,7 @@ _MOST_STEPS = 4
 
 
 def take_steps(subject: Subject, probes: Probes, seed: int) -> None:
-    """One step, and further, smaller ones as long as they reach more parameters: a head of zeros keeps gradients from all before it."""
+    """Train one step, and further, smaller ones as long as they reach more parameters: a head of zeros keeps gradients from all before it."""
     reached = 0
     for step in range(_MOST_STEPS):
         moved, all_of_them = take_step(subject, probes, seed, _STEP / 2**step)  # equal ones may take one another back
@@ -22,7 +22,7 @@ def take_steps(subject: Subject, probes: Probes, seed: int) -> None:
 
 
 def take_step(subject: Subject, probes: Probes, seed: int, size: float) -> tuple[int, int]:
-    """Moves every weight that has a gradient by the same small amount against its sign, and makes that the state calls start from.
+    """Move every weight that has a gradient by the same small amount against its sign, and make that the state calls start from.
 
     The loss is a random projection of the outputs: whatever the module's own is, it moves the same weights. A step of one size moves those
     that a mask has set to zero, too, as any optimiser would.

@@ -63,7 +63,7 @@ def map_png(report: CausalityReport) -> bytes:
 
 
 def write_map(report: CausalityReport, path: Path) -> None:
-    """Writes the picture, whole or not at all, the same bytes for the same report.
+    """Write the picture, whole or not at all, the same bytes for the same report.
 
     Raises:
         UserError: the suffix is neither `.png` nor `.svg`, or the file cannot be written.

@@ -41,7 +41,7 @@ TaskOption = Annotated[str | None, typer.Option("--task", help="A task, or folde
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog=_EXAMPLES)(ablate)
 
 
@@ -64,9 +64,10 @@ def ablate(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Changes one design choice of Gated PixelCNN and shows, side by side, what that costs and what becomes of the samples.
+    """Change one design choice of Gated PixelCNN and show, side by side, what that costs and what becomes of the samples.
 
-    Runs that the results folder has, of any suite, are not made again. Exit codes as of `run`: a planted leak that is found is a success.
+    Runs that the results folder has, of any suite, are not executed again. Exit codes as of `run`: a leak by design
+    that is found is a success.
     """
     from pixelbench.cli.execution import Execution, execute
     from pixelbench.cli.obtaining import with_images

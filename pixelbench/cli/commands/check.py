@@ -92,7 +92,7 @@ PlotOption = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help=
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog=_EXAMPLES)(check)
 
 
@@ -218,7 +218,7 @@ def _show_printed(text: str) -> None:
 
 
 def _concluded(found: list[Answer], *, strict: bool, plot: Path | None, as_json: bool) -> int:
-    """Prints the answers, draws the map and returns the exit code."""
+    """Print the answers, draw the map and return the exit code."""
     if "likelihood" in found[0]:
         score = found[0]["likelihood"]
         if as_json:

@@ -15,7 +15,7 @@ _EPILOG = "Example: pixelbench compare results runs --markdown comment.md"
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog=_EPILOG)(compare)
 
 
@@ -25,7 +25,7 @@ def compare(
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Also writes a comment for a pull request.", metavar="FILE")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Says what changed from one results folder to another beyond noise: improved, worse, no longer causal. A regression exits with 4."""
+    """Say what changed from one results folder to another beyond noise: improved, worse, no longer causal. A regression exits with 4."""
     from pixelbench.analysis.changes import compare_stores
     from pixelbench.reports.changes_text import RIGHT, TITLES, legend, row, sentences, shown, to_markdown
 

@@ -14,12 +14,12 @@ PACKAGES = ("pixelbench", "torch", "numpy", "pandas", "scikit-learn", "scikit-im
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog="Example: pixelbench doctor --json")(doctor)
 
 
 def doctor(results: ResultsOption = DEFAULT_RESULTS, as_json: JsonOption = False) -> None:
-    """Says whether all is there: device, versions, torchvision, the tasks' images, a writable results folder. Exit code 1 if not; data sets
+    """Say whether all is there: device, versions, torchvision, the tasks' images, a writable results folder. Exit code 1 if not; data sets
     that no package holds may be missing."""
     import platform
 
@@ -63,7 +63,7 @@ def _task(name: str) -> str:
 
 
 def _results(folder: Path) -> str:
-    """Probes a folder that exists; one that does not is only asked for, since a look should leave nothing behind."""
+    """Probe a folder that exists; one that does not is only asked for, since a look should leave nothing behind."""
     from pixelbench.files.writable import ensure_writable
 
     existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())

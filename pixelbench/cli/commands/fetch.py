@@ -16,7 +16,7 @@ Example: pixelbench fetch folder:pictures/birds --skip-damaged"""
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog=_EXAMPLES)(fetch)
 
 
@@ -29,7 +29,7 @@ def fetch(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Gets the images of tasks and verifies them: downloads what is published, decodes image folders once for all.
+    """Get the images of tasks and verify them: download what is published, decode image folders once for all.
 
     What was interrupted goes on; what is there already is only verified.
     """
@@ -57,7 +57,7 @@ def fetch(
 
 
 def _verified(task: "Task") -> dict[str, Any]:
-    """Reads the images; raises where they are not those of the digest."""
+    """Read the images; raises where they are not those of the digest."""
     from pixelbench.data.prepare.decoded import prepared_root
     from pixelbench.data.task import data_digest
     from pixelbench.errors import UserError

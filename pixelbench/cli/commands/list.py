@@ -21,7 +21,7 @@ _FEW = 20
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command("list", epilog="Example: pixelbench list models --json")(list_names)
 
 
@@ -33,7 +33,7 @@ def list_names(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Lists what there is to run: suites, ablations, tasks, models; what is measured on samples; or the published figures to compare with.
+    """List what there is to run: suites, ablations, tasks, models; what is measured on samples; or the published figures to compare with.
 
     --json has every detail.
     """
@@ -179,7 +179,7 @@ def _print_statistics(entries: list[Entry]) -> None:
 
 
 def _say_problems(registry: "Registry[Any]") -> None:
-    """What other packages announce and cannot be used, on standard error."""
+    """Report entry points of other packages that cannot be used, on standard error."""
     for problem in registry.usable()[1]:
         say(problem)
 
@@ -192,7 +192,7 @@ def _figures(dataset: str | None, model: str | None, kind: str | None) -> list[E
     """
     from dataclasses import asdict
 
-    from pixelbench.published.figures import load_figures
+    from pixelbench.published.figure_files import load_figures
 
     figures = load_figures()
     kept = [

@@ -22,7 +22,7 @@ from pixelbench.cli.output import print_json
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog="Example: pixelbench plan --suite quick --only 'photos/gated-*'")(plan)
 
 
@@ -40,7 +40,7 @@ def plan(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Shows what `run` would do: which runs are stored, missing, stale, failed or without data, and what those to make may cost.
+    """Show what `run` would do: which runs are stored, missing, stale, failed or without data, and what those to execute may cost.
 
     The cost is estimated by stored runs on the same kind of device, and said to be unknown where there are none.
     """

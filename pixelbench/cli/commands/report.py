@@ -17,7 +17,7 @@ FORMATS = ("terminal", "markdown", "html")
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog="Example: pixelbench report --results results --format html --out pages")(report)
 
 
@@ -31,7 +31,7 @@ def report(
     csv: Annotated[Path | None, typer.Option("--csv", help="Also writes the tidy table, one row a run.", metavar="FILE")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Shows what is stored: tables, verdicts, ablations; writes report.md and report.html. Trains nothing."""
+    """Show what is stored: tables, verdicts, ablations; write report.md and report.html. Nothing is trained."""
     forms = _formats(form, as_json and out is None)
     if out is not None:
         _check_folder(out, forms)
@@ -50,7 +50,9 @@ def report(
     for problem in built.problems if as_json or "terminal" not in forms else ():
         say(problem)
     if not built.tables and not built.problems:
-        say(f"No runs{f' of suite {suite}' if suite else ''} in '{results}'; make them with `pixelbench run --suite {suite or 'quick'}`.")
+        say(
+            f"No runs{f' of suite {suite}' if suite else ''} in '{results}'; execute some with `pixelbench run --suite {suite or 'quick'}`."
+        )
         raise typer.Exit(NOTHING)
     _write_pages(built, forms, out)
     if csv is not None:

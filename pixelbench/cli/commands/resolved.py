@@ -1,4 +1,4 @@
-"""What `show --resolved` prints: every setting of a run with its value and the place in the suite that decides it."""
+"""The output of `show --resolved`: every setting of a run with its value and the place in the suite that decides it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def print_runs(suite: "Suite", runs: "Sequence[SettingOrigins]") -> None:
     from rich.text import Text
 
     for run in runs:
-        said = ", a leak, planted" if run.expect == "leaky" else ""
+        said = ", a leak by design" if run.expect == "leaky" else ""
         stdout().print(Text(f"{run.task}/{run.variant}: {run.family}, budget {run.budget}{said}", style="bold"))
         print_table(("setting", "value", "from"), _rows(run))
         for title, sentences in (("Assumed, since the paper does not say it", run.assumed), ("Deviations from the paper", run.deviations)):

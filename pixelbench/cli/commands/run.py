@@ -29,7 +29,7 @@ from pixelbench.cli.output import FINE, print_json
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog="Example: pixelbench run --suite quick --only 'digits/*' --results my-runs")(run)
 
 
@@ -54,7 +54,7 @@ def run(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Trains and evaluates what the results folder does not have yet, then reports.
+    """Train and evaluate what the results folder does not have yet, then report.
 
     Images that are missing are downloaded or prepared, where that can be done. Whatever ends it (Ctrl-C, kill, power), finished runs are
     kept and the same command goes on. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;

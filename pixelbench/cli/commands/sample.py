@@ -40,7 +40,7 @@ class Classes:
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog=_EXAMPLES)(sample)
 
 
@@ -63,7 +63,7 @@ def sample(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draws new images from a stored run's model into one labelled PNG."""
+    """Draw new images from a stored run's model into one labelled PNG."""
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.escape import file_name
 
@@ -96,7 +96,7 @@ def find_run(results: Path, name: str) -> "Run":
     runs = load_runs(scan(require_store(results)).examine())
     chosen = [run for run in runs if f"{run.task}/{run.variant}" == name] or [run for run in runs if name and run.key.startswith(name)]
     if not chosen and not runs:
-        raise UserError(f"No runs are stored in '{results}'; make them with `pixelbench run --suite quick`.")
+        raise UserError(f"No runs are stored in '{results}'; execute some with `pixelbench run --suite quick`.")
     if not chosen:
         raise unknown("run", name, {f"{run.task}/{run.variant}" for run in runs})
     finished = [run for run in chosen if run.done]
@@ -138,7 +138,7 @@ def _draw(
     seed: int,
     path: Path,
 ) -> int:
-    """Writes the picture; returns how many images were drawn."""
+    """Write the picture; returns how many images were drawn."""
     import torch
 
     from pixelbench.evaluation.grids import grid_png

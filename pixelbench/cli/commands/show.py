@@ -24,7 +24,7 @@ Example: pixelbench show blind-spot --toml > mine.toml"""
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog=_EXAMPLES)(show)
 
 
@@ -38,7 +38,7 @@ def show(
     budget: BudgetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Shows what a suite asks for: tasks, variants with their settings, budgets, seeds, recipe."""
+    """Show what a suite asks for: tasks, variants with their settings, budgets, seeds, recipe."""
     from pixelbench.suites.load import load_suite, suite_text
 
     if toml and (as_json or resolved):
@@ -83,7 +83,7 @@ def _print(suite: "Suite") -> None:
             "\n".join([*_pairs(variant.settings), *_elsewhere(variant)]),
             _lines(variant.recipe),
             "\n".join(variant.tasks) if variant.tasks else "all",
-            "a leak, planted" if variant.expect == "leaky" else "no leak",
+            "a leak by design" if variant.expect == "leaky" else "no leak",
         )
         for variant in suite.variants
     ]

@@ -17,12 +17,12 @@ LOG_LINES = 8
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog="Example: pixelbench status --results results")(status)
 
 
 def status(suite: SuiteFilter = None, results: ResultsOption = DEFAULT_RESULTS, as_json: JsonOption = False) -> None:
-    """Lists the runs in a results folder, with the error and the last log lines of those that failed."""
+    """List the runs in a results folder, with the error and the last log lines of those that failed."""
     from pixelbench.cli.suites import keys_of_suite
     from pixelbench.store.cells import load_runs
     from pixelbench.store.scan import require_store, scan
@@ -40,7 +40,7 @@ def status(suite: SuiteFilter = None, results: ResultsOption = DEFAULT_RESULTS, 
     for problem in found.problems:
         say(problem)
     if not runs and not found.problems:
-        say(f"No runs are stored in '{results}'; make them with `pixelbench run --suite quick`.")
+        say(f"No runs are stored in '{results}'; execute some with `pixelbench run --suite quick`.")
         raise typer.Exit(NOTHING)
 
 

@@ -43,7 +43,7 @@ RescoreOption = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Add the command."""
     app.command(epilog=_EXAMPLES, cls=_WithOptionalNumber)(verify)
 
 
@@ -54,7 +54,7 @@ def verify(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> int:
-    """Looks whether a results folder still holds: every record against its key, its files and the pinned images, all read again.
+    """Check whether a results folder still holds: every record against its key, its files and the pinned images, all read again.
 
     Nothing is trained. Exit code 1: something does not hold, and is named; 2: no results folder, or one of a newer PixelBench.
     """
@@ -79,7 +79,7 @@ def _number(rescore: str | None) -> int | None:
 
 
 def _verified(results: Path, *, behaviour: bool, rescoring: bool, most: int | None) -> "Verification":
-    """Looks at the store first, which needs no torch, then at code and weights with progress on stderr."""
+    """Look at the store first, which needs no torch, then at code and weights with progress on stderr."""
     from pixelbench.experiments.verify.adds_up import Verification, examined
 
     found = examined(results)

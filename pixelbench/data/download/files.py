@@ -23,7 +23,7 @@ Verify = Callable[[Path], str | None]
 
 
 def download(remote: Remote, target: Path, report: ReportStep, *, verify: Verify | None = None) -> None:
-    """Brings the file to `target`, unless it is there already. Whoever else wants it at once waits, and finds it there.
+    """Bring the file to `target`, unless it is there already. Whoever else wants it at once waits, and finds it there.
 
     Bytes are kept beside it, in `.part`, until they are all there and verified; a download that was interrupted goes on from them.
 
@@ -56,7 +56,7 @@ def download(remote: Remote, target: Path, report: ReportStep, *, verify: Verify
 
 
 def _bring(remote: Remote, part: Part, report: ReportStep, fault: Verify) -> None:
-    """Leaves the whole and verified file in `part`; the address that an earlier part is from comes first.
+    """Leave the whole and verified file in `part`; the address that an earlier part is from comes first.
 
     Raises:
         UserError: no address has it.
@@ -93,7 +93,7 @@ def _from(url: str, name: str, part: Part, report: ReportStep, fault: Verify) ->
 
 
 def _patiently(url: str, name: str, part: Part, report: ReportStep) -> str | None:
-    """Goes on after a connection that broke or stalled, until tries in a row bring nothing new; why the file is not whole, or None."""
+    """Go on after a connection that broke or stalled, until tries in a row bring nothing new; why the file is not whole, or None."""
     furthest = fruitless = 0
     while True:
         try:

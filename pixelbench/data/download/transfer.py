@@ -62,17 +62,17 @@ class Part:
             return None
 
     def begin(self, origin: Origin) -> None:
-        """Starts anew. The old bytes go before the new note comes: a kill in between leaves nothing that could be gone on with."""
+        """Start again. The old bytes go before the new note comes: a kill in between leaves nothing that could be gone on with."""
         self.path.write_bytes(b"")
         self._note.write_text(json.dumps(asdict(origin)))
 
     def delete(self) -> None:
-        """Removes both files."""
+        """Remove both files."""
         self.path.unlink(missing_ok=True)
         self.delete_note()
 
     def delete_note(self) -> None:
-        """Removes the note, for when the bytes have been given their final name."""
+        """Remove the note, for when the bytes have been given their final name."""
         self._note.unlink(missing_ok=True)
 
     @property
@@ -81,7 +81,7 @@ class Part:
 
 
 def transfer(url: str, part: Part, name: str, report: ReportStep) -> None:
-    """Appends to `part` what is missing of the file at `url`; from the start where the part is of another address or version.
+    """Append to `part` what is missing of the file at `url`; from the start where the part is of another address or version.
 
     Args:
         url: an http or https address; redirects are followed, to such addresses only.
@@ -117,7 +117,7 @@ def _ensure_web_address(url: str) -> None:
 
 @contextmanager
 def _network(part: Part) -> Iterator[None]:
-    """Turns an error of the connection into a `TransferError`. A part that the server finds too long is deleted."""
+    """Turn an error of the connection into a `TransferError`. A part that the server finds too long is deleted."""
     try:
         yield
     except HTTPError as error:
@@ -156,7 +156,7 @@ def _opener() -> request.OpenerDirector:
 
 
 def _request(url: str, size: int, requested: Origin | None) -> request.Request:
-    """Asks for what follows the first `size` bytes of `requested`, or for the whole where that is another file by now."""
+    """Ask for what follows the first `size` bytes of `requested`, or for the whole where that is another file by now."""
     headers = {"User-Agent": AGENT}
     if requested:
         headers["Range"] = f"bytes={size}-"
@@ -166,7 +166,7 @@ def _request(url: str, size: int, requested: Origin | None) -> request.Request:
 
 
 def _begun(response: http.client.HTTPResponse, url: str, part: Part, requested: Origin | None) -> int | None:
-    """Makes `part` ready for what the response holds; the length of the whole file, None where the server does not say it."""
+    """Make `part` ready for what the response holds; the length of the whole file, None where the server does not say it."""
     if response.status == 200:
         origin = Origin(url, _mark(response), response.length)
         with writing(part.path):
@@ -179,7 +179,7 @@ def _begun(response: http.client.HTTPResponse, url: str, part: Part, requested: 
 
 
 def _mark(response: http.client.HTTPResponse) -> str | None:
-    """What names this version of the file byte for byte: a weak ETag does not."""
+    """The mark of this version of the file byte for byte: a weak ETag does not."""
     tag = response.headers.get("ETag")
     return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
 
@@ -191,7 +191,7 @@ def _goes_on(content_range: str, start: int, total: int | None) -> bool:
 
 
 def _receive(response: http.client.HTTPResponse, part: Part, came: Callable[[], None]) -> None:
-    """Writes each block at once and unbuffered, as it comes, and then calls `came`."""
+    """Write each block at once and unbuffered, as it comes, and then call `came`."""
     with writing(part.path):
         file = part.path.open("ab", buffering=0)
     with file:

@@ -16,7 +16,7 @@ _DAMAGE = (OSError, EOFError, zlib.error, tarfile.TarError)
 
 
 def gunzip(archive: Path, target: Path, *, md5: str | None = None) -> None:
-    """Writes what a `.gz` file holds to `target`; its folder is made.
+    """Write what a `.gz` file holds to `target`; its folder is made.
 
     Args:
         archive: is read a block at a time.
@@ -31,7 +31,7 @@ def gunzip(archive: Path, target: Path, *, md5: str | None = None) -> None:
 
 
 def extract(archive: Path, members: Mapping[str, str], folder: Path) -> None:
-    """Writes some files of a `.tar.gz` into `folder`, each under its path in the archive; everything else in it is passed over.
+    """Write some files of a `.tar.gz` into `folder`, each under its path in the archive; everything else in it is passed over.
 
     Args:
         archive: is read once through, a block at a time.
@@ -67,7 +67,7 @@ def _unzipped(archive: Path) -> Iterator[bytes]:
 
 
 def _blocks(read: Callable[[int], bytes], archive: Path) -> Iterator[bytes]:
-    """What `read` gives, to the end.
+    """Everything that `read` gives, to the end.
 
     Raises:
         UserError: the archive is damaged.

@@ -71,7 +71,7 @@ class Array:
             yield Chunk(split, first, str(folder), names, self.shape, str(self.path), self.begin + first * self.image_bytes)
 
     def close_gaps(self, gaps: set[int]) -> None:
-        """Takes the images of these numbers out; the others move up, within the file."""
+        """Take the images of these numbers out; the others move up, within the file."""
         if not gaps:
             return
         kept = np.array([number for number in range(len(self)) if number not in gaps], np.int64)
@@ -89,7 +89,7 @@ class Array:
 
 
 def decode_into(arrays: dict[str, Array], folder: Path, tell: Callable[[str, int], None]) -> tuple[int, dict[str, list[Refused]]]:
-    """Fills the arrays of all splits; `tell` hears of a split and how many of its files were looked at so far.
+    """Fill the arrays of all splits; `tell` hears of a split and how many of its files were looked at so far.
 
     Returns:
         How many grey files were converted, and the files of no use by split.

@@ -50,7 +50,7 @@ class Chunk(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What came of a chunk. `grey`: files converted to colour. `refused`: (number in the chunk, kind, detail) of the files of no use.
+    """The outcome of a chunk. `grey`: files converted to colour. `refused`: (number in the chunk, kind, detail) of the files of no use.
 
     `prints`: the `fingerprint` of each image, of no meaning for files of no use.
     """
@@ -61,7 +61,7 @@ class Decoded(NamedTuple):
 
 
 def decode_chunk(chunk: Chunk) -> Decoded:
-    """Writes the images of the chunk into the array's file, zeros for those of no use. Runs in a worker process.
+    """Write the images of the chunk into the array's file, zeros for those of no use. Runs in a worker process.
 
     Plain writes, not through a mapped page: on a full disk these raise OSError, where a page kills the process.
 

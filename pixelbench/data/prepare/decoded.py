@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was prepared, and of what.
+    """A prepared data set, and its source.
 
     `source`: the folder. `listing`: the digest of its `Contents`; `files`: its images by folder; `ignored`: its other names, and
     `ignored_names`: the first of them. `shape`: (C, H, W). `images`: by split, and `bytes`: of the array's file. `digest`: the
@@ -76,7 +76,7 @@ def places(task_name: str) -> list[Path]:
 
 
 def mark_used(where: Path) -> None:
-    """Makes it the one used last; a cache that cannot be written to is used all the same."""
+    """Make it the one used last; a cache that cannot be written to is used all the same."""
     now = time.time_ns()  # the system's own time of change is some milliseconds coarse
     with contextlib.suppress(OSError):
         os.utime(where / MANIFEST, ns=(now, now))

@@ -50,7 +50,7 @@ class Accepted:
 
 
 def prepare(where: Path, folder: Path, report: ReportStep, *, side: int | None, command: str, accepted: Accepted) -> None:
-    """Brings `where` up to date with `folder`; nothing happens where it is.
+    """Bring `where` up to date with `folder`; nothing happens where it is.
 
     Args:
         where: from `prepare_store.place`.
@@ -78,7 +78,7 @@ def prepare(where: Path, folder: Path, report: ReportStep, *, side: int | None, 
     except OSError as error:
         raise UserError(
             f"The images of '{folder}' cannot be prepared in '{prepared_root()}' ({error.strerror or first_line(error)}); free some space "
-            f"or mend its rights, or choose another folder with {VARIABLE}=DIR."
+            f"or fix its permissions, or choose another folder with {VARIABLE}=DIR."
         ) from None
 
 
@@ -90,7 +90,7 @@ def _is_current(where: Path, folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _alone(where: Path, report: ReportStep) -> Iterator[None]:
-    """Waits while another process prepares the same; the kernel frees the lock when its holder ends, however it ends."""
+    """Wait while another process prepares the same; the kernel frees the lock when its holder ends, however it ends."""
     lock = filelock.FileLock(where.with_name(f"{where.name}.lock"))
     try:
         try:
@@ -175,7 +175,7 @@ def _refusal(folder: Path, found: list[Refused], files: int, command: str) -> st
     counts = ", ".join(f"{count:,} {kind}" for kind, count in Counter(refusal.kind for refusal in found).items())
     names = ", ".join(refusal.text for refusal in found[:NAMED]) + (f" and {len(found) - NAMED:,} more" if len(found) > NAMED else "")
     return (
-        f"Of {files:,} images in '{folder}', {len(found):,} cannot be used ({counts}): {names}; mend or remove them, or leave them out "
+        f"Of {files:,} images in '{folder}', {len(found):,} cannot be used ({counts}): {names}; fix or remove them, or leave them out "
         f"with `{command} --skip-damaged`."
     )
 

@@ -43,7 +43,7 @@ class Found(NamedTuple):
 
     @property
     def stamp(self) -> bytes:
-        """What the listing's digest is taken of."""
+        """The bytes that the listing's digest is taken of."""
         return f"{self.size} {self.modified} ".encode() + os.fsencode(self.path)
 
 
@@ -61,7 +61,7 @@ class Contents:
 
 
 def survey(folder: Path, each: Callable[[Found], None] = lambda found: None) -> Contents:
-    """Walks through the folder without opening a file. `each` is given every image, sorted by the parts of its path within its split.
+    """Walk through the folder without opening a file. `each` is given every image, sorted by the parts of its path within its split.
 
     Raises:
         UserError: the layout is not the one above, or there are too few images; the sentence says what is expected.
@@ -130,7 +130,9 @@ def _names(folder: Path) -> list[str]:
     try:
         return sorted(os.listdir(folder))
     except OSError as error:
-        raise UserError(f"'{printable(str(folder))}' cannot be read ({error.strerror or first_line(error)}); mend its rights.") from None
+        raise UserError(
+            f"'{printable(str(folder))}' cannot be read ({error.strerror or first_line(error)}); fix its permissions."
+        ) from None
 
 
 def _stamped(folder: Path, path: str) -> Found:

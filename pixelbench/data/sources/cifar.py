@@ -62,7 +62,7 @@ def build_small() -> TaskData:
 
 
 def missing_cifar10(task: str) -> str | None:
-    """What is missing and how to get it, as one sentence; None where all batches are there in their sizes."""
+    """The missing files and how to get them, as one sentence; None where all batches are there in their sizes."""
     absent = _absent()
     if not absent:
         return None
@@ -78,7 +78,7 @@ def missing_cifar10(task: str) -> str | None:
 
 
 def obtain_cifar10(report: ReportStep, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
-    """Downloads the archive and takes the missing batches out of it; the options of image folders have no meaning here."""
+    """Download the archive and take the missing batches out of it; the options of image folders have no meaning here."""
     from pixelbench.data.download.files import download  # not for planning: network and archives
     from pixelbench.data.download.unpack import extract
 
@@ -97,7 +97,7 @@ def _absent() -> list[str]:
 
 
 def _described(path: Path) -> str:
-    """What a file of another size is, by the names in its first and last bytes: a pickle of unknown origin is not opened."""
+    """A description of a file of another size, by the names in its first and last bytes: a pickle of unknown origin is not opened."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

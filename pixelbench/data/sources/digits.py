@@ -21,7 +21,7 @@ TRAIN_FORMS = range(7, 14)
 
 
 def build_digits() -> TaskData:
-    """Reads the table (64 values 0 … 16 and a label a line) from the installed scikit-learn."""
+    """Read the table (64 values 0 … 16 and a label a line) from the installed scikit-learn."""
     table = np.loadtxt(installed_file("sklearn", "datasets/data/digits.csv.gz"), delimiter=",")
     images, labels = table[:, :64].astype(np.uint8).reshape(-1, 1, 8, 8), table[:, 64].astype(np.int64)
     return TaskData(

@@ -38,7 +38,7 @@ class Source:
 
     @property
     def command(self) -> str:
-        """What prepares it."""
+        """The command that prepares it."""
         return f"pixelbench fetch {shlex.quote(self.called)}"
 
 
@@ -81,7 +81,7 @@ def prepared_task(name: str) -> Task | None:
 
 
 def missing(source: Source) -> str | None:
-    """What is not there or not up to date, as one sentence; looks at names, sizes and times only."""
+    """The reason why it is not there or not up to date, as one sentence; looks at names, sizes and times only."""
     try:
         contents = _contents(source)
     except UserError as error:
@@ -97,7 +97,7 @@ def missing(source: Source) -> str | None:
 
 
 def obtain(source: Source, report: ReportStep, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
-    """Prepares the images, or does nothing where they are; see `Obtain`. The splits of the small ImageNets are what they are."""
+    """Prepare the images, or do nothing where they are; see `Obtain`. The splits of the small ImageNets are what they are."""
     from pixelbench.data.prepare.folder import Accepted, prepare  # not for planning: locks and processes
 
     _contents(source)
@@ -173,12 +173,12 @@ def _task(source: Source, shape: Shape, manifest: Manifest | None, *, prepared_o
 
 
 def _build(source: Source, manifest: Manifest | None) -> TaskData:
-    """Maps the arrays, if they are still those that the task was made of."""
+    """Map the arrays, if they are still those that the task was made of."""
     now = read_manifest(source.where)
     if manifest is None or now is None:
         raise UserError(missing(source) or f"The images in '{source.folder}' were prepared only now; start again.")
     if now.digest != manifest.digest:
-        raise UserError(f"The images in '{source.folder}' were prepared anew in the meantime; start again.")
+        raise UserError(f"The images in '{source.folder}' were prepared again in the meantime; start again.")
     return map_images(source.where, now)
 
 
@@ -202,7 +202,7 @@ def preprocessing(imagenet: bool, channels: int, manifest: Manifest | None) -> s
 
 
 def _remarks(manifest: Manifest) -> tuple[str, ...]:
-    """What was not looked at, since a folder of other files than expected may be half a data set."""
+    """The files that were not looked at, since a folder of other files than expected may be half a data set."""
     if not manifest.ignored:
         return ()
     more = f" and {manifest.ignored - len(manifest.ignored_names):,} more" if manifest.ignored > len(manifest.ignored_names) else ""

@@ -40,7 +40,7 @@ class IdxSet:
         return data_folder() / self.name / "raw"
 
     def missing(self, task: str) -> str | None:
-        """What is missing and how to get it, as one sentence; None where all four files are there, each plain of its size or as `.gz`.
+        """The missing files and how to get them, as one sentence; None where all four files are there, each plain of its size or as `.gz`.
 
         Files that are there and are others are said to be: a set of other images, or one of another size.
         """
@@ -56,7 +56,7 @@ class IdxSet:
         )
 
     def obtain(self, report: ReportStep, *, skip_damaged: bool = False, allow_overlap: bool = False) -> None:
-        """Downloads what is missing and unpacks it; the options of image folders have no meaning here."""
+        """Download what is missing and unpack it; the options of image folders have no meaning here."""
         from pixelbench.data.download.files import download  # not for planning: network and archives
         from pixelbench.data.download.unpack import gunzip
 
@@ -79,7 +79,7 @@ class IdxSet:
         return pixels[:, None], self._array(labels, _LABELS, (COUNTS[part],)).astype(np.int64)
 
     def _array(self, name: str, magic: int, shape: tuple[int, ...]) -> np.ndarray:
-        """What the first good one of the plain file and the `.gz` holds; a `.gz` that is the published one comes first."""
+        """The contents of the first good one of the plain file and the `.gz`; a `.gz` that is the published one comes first."""
         packed = self.folder / f"{name}.gz"
         paths = [path for path in (self.folder / name, packed) if path.is_file()]
         if len(paths) > 1 and _is_published(packed, self.checksums[name]):
@@ -126,7 +126,7 @@ def _is_published(packed: Path, checksum: str) -> bool:
 
 
 def _other(path: Path) -> str | None:
-    """What is to say of a plain file of another size; None where there is none."""
+    """A remark on a plain file of another size; None where there is none."""
     try:
         with path.open("rb") as file:
             return _described(file.read(16), path.stat().st_size)

@@ -3,7 +3,7 @@
 Three binarisations of MNIST are in use, and their numbers have nothing to do with each other (compare `mnist_fixed`): thresholded images
 cost about 55 to 60 nats where drawn ones, fixed or dynamic, cost about 80. So each is a task of its own.
 
-`mnist-dynamic` draws each pixel of a training image anew whenever it is used. Its validation and test images are drawn once and for all,
+`mnist-dynamic` draws each pixel of a training image again whenever it is used. Its validation and test images are drawn once and for all,
 with random numbers of numpy's `RandomState`, whose stream never changes: other images than those of the published files.
 """
 
@@ -108,7 +108,7 @@ MNIST = Task(
 MNIST_DYNAMIC = replace(
     MNIST,
     name="mnist-dynamic",
-    title="MNIST digits 28x28, drawn anew each time",
+    title="MNIST digits 28x28, drawn again each time",
     levels=2,
     digest="6f3c04cfdce0587a1cf748df49cf422cf5fe6d9d42792731f343db606e8f70a3",
     preprocessing=(

@@ -37,7 +37,7 @@ def torchvision() -> ModuleType:
 
 
 def torchvision_state() -> str:
-    """What `doctor` says about torchvision: version, and whether the guard was needed."""
+    """The line of `doctor` about torchvision: version, and whether the guard was needed."""
     try:
         module = torchvision()
     except (ImportError, RuntimeError, OSError) as error:

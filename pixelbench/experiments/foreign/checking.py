@@ -1,4 +1,4 @@
-"""What `check` is asked, and the answers to it one after the other: plain values, so that they can come from another process.
+"""The request of `check`, and the answers to it one after the other: plain values, so that they can come from another process.
 
 An answer has one name: `doing` (a sentence for people who wait), `report` (a certificate), `likelihood` (`json`, `text`, `normalised`).
 """
@@ -74,7 +74,7 @@ class CheckRequest:
 
 
 def answers(request: CheckRequest, *, spent: float = 0.0) -> Iterator[Answer]:
-    """Loads the target in this process and checks it.
+    """Load the target in this process and check it.
 
     Args:
         spent: seconds of the time asked for that are gone.

@@ -56,7 +56,7 @@ class _Pipe:
 
 
 def main(descriptor: int) -> None:
-    """Answers the one request of standard input on `descriptor`.
+    """Answer the one request of standard input on `descriptor`.
 
     The last answer says how it went: `end`, `error` (a sentence) or `fault` (a traceback).
     """
@@ -88,7 +88,7 @@ def _take_input_away() -> None:
 
 
 def _die_with_parent(parent: int) -> None:
-    """Asks Linux for SIGKILL at the parent's death, so that no module is left behind that nobody waits for."""
+    """Ask Linux for SIGKILL at the parent's death, so that no module is left behind that nobody waits for."""
     set_death_signal = 1
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
@@ -111,7 +111,7 @@ def _allow_all_memory() -> None:
 
 
 def _said(error: BaseException, request: CheckRequest) -> Answer:
-    """What an error comes to: a sentence where the module, the user or memory is behind it, or else a traceback of ours."""
+    """The answer to an error: a sentence where the module, the user or memory is behind it, or else a traceback of ours."""
     from pixelbench.causality.module.origin import is_foreign, origin
 
     where = origin(error.__cause__ or error, installed=False)

@@ -33,7 +33,7 @@ class OwnFaultError(Exception):
 
 
 def answers_from_own_process(request: CheckRequest, *, spent: float = 0.0) -> Iterator[Answer]:
-    """What `checking.answers` gives, from a process in which the module can neither end, hang nor print for this one.
+    """The answers of `checking.answers`, from a process in which the module can neither end, hang nor print for this one.
 
     Once it cannot be checked, a last answer `printed` holds the end of what the module printed, if anything.
 
@@ -118,7 +118,7 @@ class _Child:
         self.wait(_ORDERLY)
 
     def _arrived(self, wait: float) -> Iterator[tuple[str, bytes]]:
-        """What there is to read; an empty text is the end of a pipe, which is then left out."""
+        """The bytes that can be read now; an empty text is the end of a pipe, which is then left out."""
         for key, _ in self._selector.select(wait):
             data = os.read(key.fd, _CHUNK)
             if not data:
@@ -139,7 +139,7 @@ class _Child:
             time.sleep(0.005)
 
     def end(self) -> None:
-        """Ends the process and all that it has started, and reads what it printed last."""
+        """End the process and all that it has started, and read what it printed last."""
         if self._process is None or self._process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):

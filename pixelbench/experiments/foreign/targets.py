@@ -1,4 +1,4 @@
-"""What `check` is pointed at: a family by name, or a module that somebody else wrote, in a file or an importable package."""
+"""The targets of `check`: a family by name, or a module that somebody else wrote, in a file or an importable package."""
 
 import contextlib
 import importlib
@@ -146,7 +146,7 @@ def _attribute(module: ModuleType, where: str, name: str) -> Any:
 
 
 def _modules_in(module: ModuleType) -> list[str]:
-    """What could be meant: the nn.Modules, their classes and the functions that the file itself defines."""
+    """The possible targets: the nn.Modules, their classes and the functions that the file itself defines."""
     own = {name: value for name, value in vars(module).items() if not name.startswith("_")}
     return sorted(
         name
@@ -189,7 +189,7 @@ def _arguments(value: Any) -> list[str]:
 
 
 def _put_on_path(folder: Path) -> None:
-    """What a file imports lies beside it. The folder stays on the path: a factory may import when it is called."""
+    """Put a file's folder on the path, since its imports lie beside it. It stays there: a factory may import when it is called."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 

@@ -69,7 +69,7 @@ def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityRepor
 
 
 def artifact_of(report: CausalityReport) -> bytes:
-    """What a run's `certificate.json` holds: the certificate, of its missing positions the blind spots only.
+    """The contents of a run's `certificate.json`: the certificate, of its missing positions the blind spots only.
 
     What lies beyond the context follows from the context, and would be most of the file.
     """
@@ -78,7 +78,7 @@ def artifact_of(report: CausalityReport) -> bytes:
 
 
 def certificate_key(spec: RunSpec) -> str:
-    """Names everything that the narrow copy's certificate depends on: its code and the checker's, torch, settings, shape and levels."""
+    """Name for everything that the narrow copy's certificate depends on: its code and the checker's, torch, settings, shape and levels."""
     requested = {
         "family": spec.family,
         "settings": {**spec.settings, **narrow(spec)},

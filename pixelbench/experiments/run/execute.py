@@ -151,7 +151,7 @@ class RunInProgress:
         self._forget_ended_attempt()
         self.task = get_task(self.spec.task["name"]).with_split(self.spec.split)
         if self.task.digest != self.spec.task["digest"]:
-            raise UserError(f"Task '{self.task.name}' has another digest than the run asks for; plan the suite anew.")
+            raise UserError(f"Task '{self.task.name}' has another digest than the run asks for; plan the suite again.")
         self.behaviour = present_behaviour(self.spec, self.store)
         if self.behaviour is None and not self.family.is_own:  # else all of it has been done in miniature already
             rehearse(self.spec)
@@ -172,9 +172,9 @@ class RunInProgress:
             raise UserError(f"{self.spec.label}: {incompatibility}.")
 
     def finish(self, status: Status, error: RunError | None) -> None:
-        """Writes the artifacts, then the record, last of all files; until then an earlier attempt's files are untouched.
+        """Write the artifacts, then the record, last of all files; until then an earlier attempt's files are untouched.
 
-        A finished run that is made again and interrupted keeps what it had.
+        A finished run that is executed again and interrupted keeps what it had.
         """
         if status == "interrupted" and self._stored_status() == "done":
             return
@@ -277,7 +277,7 @@ class RunInProgress:
         return trainer
 
     def _resume(self, trainer: Trainer) -> None:
-        """Goes on from the newest checkpoint that is whole and of this run."""
+        """Go on from the newest checkpoint that is whole and of this run."""
         refused: list[str] = []
         how = "starting again"
         for path, found in self.checkpoints.stored():
@@ -296,7 +296,7 @@ class RunInProgress:
             self._event({"event": "note", "text": f"{how}: {'; '.join(dict.fromkeys(refused))}"})
 
     def _save(self, trainer: Trainer, blob: bytes) -> None:
-        """Stores a checkpoint. One on the way that cannot be written is a note and tried again when the next is due; the last one must."""
+        """Store a checkpoint. One on the way that cannot be written is a note and tried again when the next is due; the last one must."""
         if trainer.status != "running":
             self._twice(lambda: self.checkpoints.save(blob))
         else:
@@ -312,7 +312,7 @@ class RunInProgress:
         self._emit({"event": "saved", "update": trainer.update})
 
     def _twice(self, write: Callable[[], None]) -> None:
-        """Writes a file that must be there, with a second try: some errors of a disk or a network do not come again."""
+        """Write a file that must be there, with a second try: some errors of a disk or a network do not come again."""
         try:
             write()
         except OSError as fault:

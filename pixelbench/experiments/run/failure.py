@@ -85,7 +85,7 @@ def is_storage(fault: BaseException) -> bool:
 
 
 def death(folder: Path, error: RunError, update: int) -> tuple[Status, RunError]:
-    """Counts an end that is nobody's fault; returns the run's status and its error with what to do next.
+    """Count an end that is nobody's fault; returns the run's status and its error with what to do next.
 
     Args:
         folder: the run's.
@@ -105,7 +105,7 @@ def death(folder: Path, error: RunError, update: int) -> tuple[Status, RunError]
 
 
 def goes_on(folder: Path) -> str:
-    """What the same command will do with an interrupted run, as the end of a sentence."""
+    """The effect of the same command on an interrupted run, as the end of a sentence."""
     return f"the same command {'goes on from the last checkpoint' if _has_checkpoint(folder) else 'runs it again'}"
 
 

@@ -12,7 +12,7 @@ class Outcome:
     Attributes:
         done, failed, timed_out, interrupted: by the status of the record; `failed` counts the diverged ones. A run that was killed in
             the middle counts as interrupted: its last checkpoint is there.
-        elsewhere: those of them that another process made meanwhile.
+        elsewhere: those of them that another process executed meanwhile.
         remaining: never begun.
         signal: the number of the signal that stopped it, such as 2 for Ctrl-C.
     """

@@ -1,4 +1,4 @@
-"""One run under its lock: whoever gets the lock makes it, unless somebody else has meanwhile."""
+"""One run under its lock: whoever gets the lock executes it, unless somebody else has meanwhile."""
 
 import importlib
 import time
@@ -20,13 +20,13 @@ from pixelbench.store.spec import RunSpec
 
 Emit = Callable[[dict[str, Any]], object]
 
-#: `module:function` that makes a run; loaded where it is needed, since it loads torch.
+#: `module:function` that executes a run; loaded where it is needed, since it loads torch.
 EXECUTOR = "pixelbench.experiments.run.execute:execute"
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run to make."""
+    """A run to execute."""
 
     spec: RunSpec
     store: Path
@@ -56,17 +56,17 @@ class Job:
 
 
 def perform(job: Job, executor: str, *, stop: Callable[[], bool | str], emit: Emit, begin: Callable[[], None] = lambda: None) -> None:
-    """Makes the run and tells of it by events; never raises for a failing run.
+    """Execute the run and report it by events; never raises for a failing run.
 
     Events: `busy` (another process holds the lock), or `start`, what the executor emits, and `end` with `status` and `elsewhere` (another
-    process made it meanwhile), or `broken` with a `sentence`: the store cannot be written, so that no further run makes sense.
+    process executed it meanwhile), or `broken` with a `sentence`: the store cannot be written, so that no further run makes sense.
 
     Args:
         job: the run.
         executor: `module:function`, called like `execute`.
         stop: asked by the executor; once true, the run ends as interrupted. A text says by what, for the record.
         emit: takes the events.
-        begin: called when it is certain that the run is made here.
+        begin: called when it is certain that the run is executed here.
     """
     try:
         with RunLock(job.store, job.spec.key) as lock:
@@ -88,21 +88,21 @@ def perform(job: Job, executor: str, *, stop: Callable[[], bool | str], emit: Em
 
 
 def executed_elsewhere(job: Job) -> str | None:
-    """The status of a record that appeared after the plan was made; None where there is none, or it was only interrupted."""
+    """The status of a record that appeared after planning; None where there is none, or it was only interrupted."""
     now, status = state_of(job.folder)
     return None if now == job.seen or status == "interrupted" else status
 
 
 def write_failure(job: Job, error: RunError, seconds: float) -> None:
-    """Writes the failed record of a run; the caller holds its lock."""
+    """Write the failed record of a run; the caller holds its lock."""
     _write(job, "failed", error, seconds)
 
 
 def write_death(job: Job, error: RunError, seconds: float, update: int) -> Status:
-    """Writes the record of a run whose process ended by nobody's fault; the caller holds its lock. Returns its status: interrupted, or
+    """Write the record of a run whose process ended by nobody's fault; the caller holds its lock. Returns its status: interrupted, or
     failed where that happened too often.
 
-    A finished run that was made again keeps what it had. `update`: of the newest checkpoint that the process wrote; 0 where it wrote none.
+    A finished run that was executed again keeps what it had. `update`: of the newest checkpoint that the process wrote, or 0.
     """
     status, error = death(job.folder, error, update)
     if status == "failed" or state_of(job.folder)[1] != "done":
@@ -133,7 +133,7 @@ def _execute(job: Job, executor: str, stop: Callable[[], bool | str], emit: Emit
 
 
 def _failed(job: Job, fault: Exception, began: float, kind: str | None = None) -> str:
-    """Writes the record of what came out of the executor, or of loading it."""
+    """Write the record of what came out of the executor, or of loading it."""
     seconds = time.monotonic() - began
     if is_out_of_memory(fault):
         return write_death(job, out_of_memory(fault, memory_now()), seconds, 0)

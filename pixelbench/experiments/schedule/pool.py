@@ -32,15 +32,15 @@ class WorkerProcess:
         self._reader.start()
 
     def send(self, job: Job) -> None:
-        """Gives it a run to make."""
+        """Give it a run to execute."""
         self._write(job.to_json())
 
     def stop(self, reason: bool | str) -> None:
-        """Asks it to end its run as interrupted; a text says by what, for the record."""
+        """Ask it to end its run as interrupted; a text says by what, for the record."""
         self._write({"stop": reason})
 
     def save(self) -> None:
-        """Asks it to store a checkpoint and to go on."""
+        """Ask it to store a checkpoint and to go on."""
         self._write({"save": True})
 
     @property
@@ -49,7 +49,7 @@ class WorkerProcess:
         return self._process.pid
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """End it at once."""
         self._process.kill()
 
     def is_alive(self) -> bool:
@@ -57,7 +57,7 @@ class WorkerProcess:
         return self._process.poll() is None
 
     def end(self) -> int:
-        """Waits a moment for it to end of itself, ends it otherwise; returns its exit code.
+        """Wait a moment for it to end of itself, end it otherwise; returns its exit code.
 
         Afterwards `early_log` holds what it printed before its first run, for example why it could not start.
         """
@@ -94,7 +94,7 @@ class WorkerProcess:
 
 
 def _spawn(executor: str, threads: int, early_log: IO[bytes]) -> "subprocess.Popen[str]":
-    """Starts a worker that sees the same modules as this process, with signals blocked until it has said what it wants to do with them."""
+    """Start a worker that sees the same modules as this process, with signals blocked until it has said what it wants to do with them."""
     environment = {
         **os.environ,
         **dict.fromkeys(_THREAD_VARIABLES, str(threads)),

@@ -1,4 +1,4 @@
-"""Makes the runs of a plan: workers, shared work, Ctrl-C, dead workers. What is finished is kept, whatever happens."""
+"""Execution of a plan: workers, shared work, Ctrl-C, dead workers. What is finished is kept, whatever happens."""
 
 import contextlib
 import queue
@@ -32,7 +32,7 @@ _MOST_WORKERS = 8
 _GRACE_SECONDS = 12.0
 _POLL_SECONDS = 0.5
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-#: A generous guess of what a run leaves: companions, weights, and a checkpoint while it trains.
+#: A generous guess of what a run leaves: artifacts, weights, and a checkpoint while it trains.
 _BYTES_A_RUN, _MOST_BYTES = 2 << 20, 32 << 20
 
 
@@ -47,7 +47,7 @@ def run_plan(
     on_event: OnEvent = lambda event: None,
     executor: str = EXECUTOR,
 ) -> Outcome:
-    """Makes the runs of the plan that are to be made. Two processes may do so at once: they share the work.
+    """Execute the runs of the plan that are due. Two processes may do so at once: they share the work.
 
     Args:
         plan: from `make_plan`.
@@ -57,10 +57,10 @@ def run_plan(
         micro_batch: at most so many images of a batch at once, in training; it must divide every larger batch. No number depends on it, but
             for rounding, so that it is no part of what a run is.
         fail_fast: stops the others after the first failed run.
-        on_event: takes the events of `perform`, and `waiting` (another process makes the run); each with `run` (label) and `key`. `end` has
-            `status`, `elsewhere`, and from the record `bits_per_dim`, `estimator`, `causal`, `seconds` and `error` (a sentence), each
+        on_event: takes the events of `perform`, and `waiting` (another process executes the run); each with `run` (label) and `key`. `end`
+            has `status`, `elsewhere`, and from the record `bits_per_dim`, `estimator`, `causal`, `seconds` and `error` (a sentence), each
             may be None.
-        executor: `module:function` that makes a run.
+        executor: `module:function` that executes a run.
 
     Raises:
         UserError: the store cannot be written, now or later; a micro-batch that does not fit.
@@ -92,7 +92,7 @@ def _share_out(workers: int | None, cells: int, device: str) -> tuple[int, int]:
 
 
 def _check_micro_batch(plan: Plan, most: int | None) -> None:
-    """Before anything is trained, of all runs that are to be made."""
+    """Before anything is trained, of all runs that are due."""
     for spec in (cell.spec for cell in plan.to_run if cell.spec.recipe):
         settings = get_family(spec.family).parse(spec.settings)
         if incompatibility := Recipe(**spec.recipe).incompatibility(micro_batch=most, whole_batch=settings.whole_batch):
@@ -101,7 +101,7 @@ def _check_micro_batch(plan: Plan, most: int | None) -> None:
 
 @dataclass
 class _Turn:
-    """What a worker is at."""
+    """The present work of a worker."""
 
     cell: PlannedRun
     began: float
@@ -204,7 +204,7 @@ class _Scheduler:
         return WorkerProcess(self._executor, self._threads, self._inbox)
 
     def _execute_here(self, cell: PlannedRun) -> None:
-        """`--workers 0`: the run is made in this process, the events come straight."""
+        """`--workers 0`: the run is executed in this process, the events come straight."""
         self._executing_here = True
         try:
             perform(
@@ -245,7 +245,7 @@ class _Scheduler:
                     self._idle.append(worker)
 
     def _end_silent(self) -> None:
-        """Ends the workers that give no sign of life any more."""
+        """End the workers that give no sign of life any more."""
         now = self._awake.now()
         for worker, turn in self._working.items():
             silent = now - turn.heard
@@ -294,7 +294,7 @@ class _Scheduler:
         self._end_cell(cell, status, elsewhere=False)
 
     def _look_after_parked(self) -> None:
-        """Runs that another process was making: it has made them, or it has ended without."""
+        """Take up runs that another process was executing: it has finished them, or it has ended without."""
         for cell in list(self._parked):
             job = self._job(cell)
             with RunLock(job.store, job.spec.key) as lock:
@@ -394,7 +394,7 @@ def _signals(scheduler: _Scheduler) -> Iterator[None]:
 
 
 def _longest_first(cell: PlannedRun) -> tuple[float, int]:
-    """What took long before goes first, and before it what is not known yet: networks by the sub-pixels that they will see."""
+    """The order of execution: what took long goes first, and before it what is not known yet: networks by the sub-pixels they will see."""
     recipe, task = cell.spec.recipe, cell.spec.task
     work = cell.spec.updates * recipe.get("batch", 0) * task["channels"] * task["height"] * task["width"]
     unknown = float("inf") if work else 0.0

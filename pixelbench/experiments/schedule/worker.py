@@ -1,4 +1,4 @@
-"""The process that makes runs: JSON lines in (jobs, stop, save), JSON lines out (events); it ends when its parent does, however that ends.
+"""The process that executes runs: JSON lines in (jobs, stop, save), JSON lines out (events); it ends with its parent, however that ends.
 
 Beside the run's events it says `{"event": "alive", "longest", "memory"}` now and then: the longest time between two beats of the run's
 own loop, in seconds, and the bytes that it holds. That comes from the loop itself: a thread would still talk when the loop hangs.
@@ -28,7 +28,7 @@ _ALIVE_SECONDS = 1.0
 
 
 def main(executor: str) -> None:
-    """Serves jobs until standard input ends."""
+    """Serve jobs until standard input ends."""
     commands, answers = _take_protocol()
     stop = _Stop()
     _take_signals(stop)
@@ -93,7 +93,7 @@ def _take_signals(stop: _Stop) -> None:
 
 
 def _take_protocol() -> tuple[TextIO, TextIO]:
-    """Moves the protocol off descriptors 0 and 1: a library may read the one, and C code may print to the other."""
+    """Move the protocol off descriptors 0 and 1: a library may read the one, and C code may print to the other."""
     commands, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -112,7 +112,7 @@ def _log_to(path: Path) -> None:
 
 
 def _listen(commands: TextIO, jobs: "queue.SimpleQueue[Job]", stop: _Stop) -> None:
-    """Reads to the end of input, which is also what a parent's death looks like."""
+    """Read to the end of input, which is also what a parent's death looks like."""
     for line in commands:
         command = json.loads(line)
         if "stop" in command:
@@ -125,7 +125,7 @@ def _listen(commands: TextIO, jobs: "queue.SimpleQueue[Job]", stop: _Stop) -> No
 
 
 def _die_with_parent() -> None:
-    """Asks Linux for SIGKILL at the parent's death: end of input alone would wait for C code that holds Python's lock."""
+    """Ask Linux for SIGKILL at the parent's death: end of input alone would wait for C code that holds Python's lock."""
     set_death_signal = 1
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)

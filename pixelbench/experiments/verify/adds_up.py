@@ -13,7 +13,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Behaviour:
-    """Whether the present code computes what the code did that made some runs."""
+    """Whether the present code computes what the code did that executed some runs."""
 
     runs: tuple[str, ...]
     """Labels of the runs of one cell and code."""
@@ -40,7 +40,7 @@ class Rescored:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was looked at and what does not hold. `problems`: a sentence for each file or record that does not add up."""
+    """The runs looked at and those that do not hold. `problems`: a sentence for each file or record that does not add up."""
 
     store: Path
     runs: int

@@ -1,4 +1,4 @@
-"""What the code does with a run, as a few numbers: a miniature of its whole protocol, by the functions that the run itself goes through.
+"""The behaviour of the code in a few numbers: a miniature of its whole protocol, by the functions that the run itself goes through.
 
 Stored results stay current while the code still gives the same numbers, whatever was renamed or moved. Of the fingerprint
 (`pixelbench.store.behaviour` compares two of them)
@@ -142,7 +142,7 @@ def _looks(updates: int) -> list[int]:
 
 
 def _schedules(spec: RunSpec, looks: list[int], data: TaskData, found: _Found) -> None:
-    """What the real training does at its own updates, and with its own number of images."""
+    """The schedules of the real training at its own updates, and with its own number of images."""
     recipe = Recipe(**spec.recipe)
     found.numbers["learning rates"] = [learning_rate(recipe, update, spec.updates) for update in looks]
     if recipe.ema:
@@ -187,7 +187,7 @@ def _curve(points: list[CurvePoint]) -> list[float]:
 
 
 def _losses(model: AutoregressiveModel, looks: list[int], data: TaskData) -> list[float]:
-    """What the real training lowers at these updates, by the same draws."""
+    """The loss of the real training at these updates, by the same draws."""
     images, losses = torch.from_numpy(data.train.images[:2]), []
     model.train()
     for update in looks:
@@ -215,7 +215,7 @@ def _nats_of_selected(trainer: Trainer, small: RunSpec, data: TaskData) -> list[
 
 
 def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found: _Found) -> None:
-    """What a run's record says of the model."""
+    """The record's description of the model."""
     leaky = model.leaks_by_design
     scores = stages.evaluate(model, data, small, leaky=leaky)
     found.numbers["nats of test images"] = scores.test.nats.tolist()

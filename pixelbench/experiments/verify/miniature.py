@@ -128,7 +128,7 @@ def training_images(spec: RunSpec) -> int:
 
 
 def is_redrawn(spec: RunSpec) -> bool:
-    """Whether the task's training images are grey values, drawn anew in every update."""
+    """Whether the task's training images are grey values, drawn again in every update."""
     with contextlib.suppress(UserError):
         return get_task(spec.task["name"]).redrawn
     return False
@@ -163,7 +163,7 @@ def double() -> Iterator[None]:
 
 @contextlib.contextmanager
 def batches_of_two() -> Iterator[None]:
-    """Scores by twos, wherever `largest_batch` was imported to: batches that memory limits would take far more than five images."""
+    """Score by twos, wherever `largest_batch` was imported to: batches that memory limits would take far more than five images."""
     original = scoring.largest_batch
     holders = [m for name, m in list(sys.modules.items()) if name.startswith("pixelbench.") and vars(m).get("largest_batch") is original]
     try:

@@ -25,7 +25,7 @@ def present_behaviour(spec: RunSpec, store: Path | None) -> dict[str, Any] | Non
 
 
 def take_fingerprints(specs: Iterable[RunSpec], store: Path, progress: Progress = lambda *told: None) -> None:
-    """Takes the fingerprint of each cell once, so that a plan knows which stored runs are stale."""
+    """Take the fingerprint of each cell once, so that a plan knows which stored runs are stale."""
     cells = {spec.cell_key: spec for spec in specs}
     for done, spec in enumerate(cells.values()):
         progress(f"{spec.task['name']}/{spec.variant}", done, len(cells))

@@ -1,4 +1,4 @@
-"""Is the code still what made the stored runs, and do the weights that they keep give the numbers that they state?"""
+"""Is the code still the one that executed the stored runs, and do the weights that they keep give the numbers that they state?"""
 
 import math
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ TOLERANCE = 1e-4
 
 
 def verify_behaviour(found: Scan, progress: Progress = lambda *told: None) -> tuple[Behaviour, ...]:
-    """Takes the present code's fingerprint of every cell once, and holds the finished runs of the store against it.
+    """Take the present code's fingerprint of every cell once, and hold the finished runs of the store against it.
 
     What it finds is remembered in the store, so that `run` and `plan` know it too.
     """
@@ -48,7 +48,7 @@ def verify_behaviour(found: Scan, progress: Progress = lambda *told: None) -> tu
 
 
 def rescore(found: Scan, most: int | None, progress: Progress = lambda *told: None) -> Iterator[Rescored]:
-    """Scores the finished runs whose weights lie beside their records on their test images, and compares image by image.
+    """Score the finished runs whose weights lie beside their records on their test images, and compare image by image.
 
     Args:
         found: a store that was examined.

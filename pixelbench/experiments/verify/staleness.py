@@ -1,4 +1,4 @@
-"""Whether the code as it is now is still the code that made a stored run. No torch: what a fingerprint took once is remembered."""
+"""Whether the code as it is now is still the code that executed a stored run. No torch: what a fingerprint took once is remembered."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ Staleness = Literal["current", "stale", "unverified"]
 
 
 class KnownCode:
-    """What is known in a store of the present code: the fingerprints that were taken of it, by cell and digest of the code."""
+    """Knowledge in a store of the present code: the fingerprints that were taken of it, by cell and digest of the code."""
 
     def __init__(self, store: Path):
         self._folder = store / "work" / "behaviour"
@@ -33,7 +33,7 @@ class KnownCode:
         return "unverified" if found is None else "stale" if found else "current"
 
     def differences(self, record: Record) -> list[str] | None:
-        """In what the present code computes something else than the code that made the run; None where that is not known."""
+        """In what the present code computes something else than the code that executed the run; None where that is not known."""
         known = None if record.behaviour is None else self.recall(record.spec)
         if record.behaviour is None or known is None:
             return None

@@ -28,7 +28,7 @@ class Baseline(AutoregressiveModel):
         return self.table.expand(len(images), *self.table.shape)
 
     def fit(self, images: Tensor) -> None:
-        """Learns from training images (N, C, H, W); the uniform distribution has nothing to learn."""
+        """Learn from training images (N, C, H, W); the uniform distribution has nothing to learn."""
 
     def stepper(self, batch: int, condition: Tensor | None = None) -> "BaselineStepper":
         return BaselineStepper(self.table, batch)

@@ -49,7 +49,7 @@ class GatedPixelCNN(AutoregressiveModel):
         self.leaks_by_design, self.conditional = s.first_layer != "causal", s.condition != "none"
         maps, pixel = colours(s.maps, channels), list(self.encoding.colours)
         self.first = GatedLayer(pixel, maps, s, (height, width), image=True)
-        # The planted fault of lesson (a): the first layer must not have a residual connection, since it would carry the pixel itself.
+        # The leak by design of lesson (a): the first layer must not have a residual connection, since it would carry the pixel itself.
         self.shortcut = None
         if s.first_layer == "residual":
             self.shortcut = CausalConv2d(pixel, maps, 1, above=False, itself=True, conditioning=s.colour_conditioning)
@@ -63,9 +63,9 @@ class GatedPixelCNN(AutoregressiveModel):
             normalise_weights(self)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
-        x = self.encoding.images(images, self.head.mix.weight.dtype)
+        x = self.encoding.images(images, self.head.mix.weight.dtype)  # (B, C or C * levels, H, W)
         condition = self.encoded(condition, len(images))
-        v, h = self.first(x, x, condition)
+        v, h = self.first(x, x, condition)  # (B, maps, H, W) each
         h = h if self.shortcut is None else h + self.shortcut(x)
         reached = [h]
         for layer in self.layers:
@@ -124,7 +124,7 @@ class GatedLayer(nn.Module):
         self.vertical_condition = ConditionBias(s, len(wide), *size) if conditioned and not one else None
 
     def forward(self, v: Tensor, h: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
-        drive = self.horizontal(h)
+        drive = self.horizontal(h)  # (B, 2 * maps, H, W), or maps without gates
         if self.vertical is not None:
             v = self.vertical(v)
             v = v if self.vertical_condition is None else v + self.vertical_condition(condition)

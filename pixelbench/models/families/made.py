@@ -6,7 +6,7 @@ K masks in one order an update trains the next of them in turn, and the model is
 
 | unsaid, or as the authors' code has it | here |
 | --- | --- |
-| order: the code shuffles it always, and with several masks anew for each ("Full") | one order for all masks: raster, or random by a seed |
+| order: the code shuffles it always, and with several masks for each ("Full") | one order for all masks: raster, or random by a seed |
 | several masks: the code takes the log of the mean likelihood of 33 | the same, of K; sampler, scorer and conditionals agree |
 | degrees | as the code: uniform, of deeper layers from the least of the layer below; by `mask_seed`, the same in all runs |
 | connections from inputs to outputs: the code's best command has them | a setting, `direct`; never between hidden layers |

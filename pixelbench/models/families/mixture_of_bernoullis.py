@@ -53,7 +53,7 @@ class MixtureOfBernoullis(SequenceModel):
         return (bits @ table.T + (self.log_weights.double() + F.logsigmoid(-table).sum(1))).logsumexp(1)
 
     def fit(self, images: Tensor) -> None:
-        """Learns from training images (N, C, H, W) by EM, from other starts as often as there are restarts."""
+        """Learn from training images (N, C, H, W) by EM, from other starts as often as there are restarts."""
         generator = torch.Generator().manual_seed(int(self.start))
         best = -math.inf
         bits = self.in_order(images)  # once and for all iterations; a byte a bit, eight times less than the float64 of the products

@@ -55,7 +55,7 @@ class RecurrentLayer(nn.Module):
         raise NotImplementedError
 
     def incremental(self, batch: int, width: int) -> "IncrementalRecurrentLayer":
-        """The row-and-step face for `batch` images of that width."""
+        """The incremental mode for `batch` images of that width."""
         raise NotImplementedError
 
 

@@ -43,7 +43,7 @@ class PixelCNN(AutoregressiveModel):
         self.leaks_by_design = s.first_layer != "causal"
         mask_b = s.first_layer == "mask-b"
         self.first = CausalConv2d(pixel, path, s.first_kernel, above=True, itself=mask_b, conditioning=conditioning)
-        # The planted fault of lesson (a): the first layer must not have a residual connection, since it would carry the pixel itself.
+        # The leak by design of lesson (a): the first layer must not have a residual connection, since it would carry the pixel itself.
         self.shortcut = pointwise(pixel, path, conditioning) if s.first_layer == "residual" else None
         self.blocks = nn.ModuleList(ResidualBlock(s, channels) for _ in range(s.layers))
         self.skips = Skips(path, s.layers + 1, conditioning) if s.skip else None
@@ -53,8 +53,8 @@ class PixelCNN(AutoregressiveModel):
             normalise_weights(self)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.encoding.images(images, self.first.weight.dtype)
-        h = self.first(x) if self.shortcut is None else self.first(x) + self.shortcut(x)
+        x = self.encoding.images(images, self.first.weight.dtype)  # (B, C or C * levels, H, W)
+        h = self.first(x) if self.shortcut is None else self.first(x) + self.shortcut(x)  # (B, maps, H, W)
         reached = [h]
         for block in self.blocks:
             h = block(h)
@@ -77,7 +77,7 @@ class ResidualBlock(nn.Module):
         self.widen = pointwise(inner, path, conditioning)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.widen(F.relu(self.spread(F.relu(self.narrow(F.relu(x))))))
+        out = self.widen(F.relu(self.spread(F.relu(self.narrow(F.relu(x))))))  # (B, 2h, H, W) → (B, h, H, W) twice → (B, 2h, H, W)
         return x + out if self.residual else out
 
 
@@ -132,7 +132,7 @@ class IncrementalSkips:
         self.parts.append(part.read(column, colour))
 
     def total(self) -> Tensor:
-        """(B, this colour's maps); the next `add` begins anew."""
+        """(B, this colour's maps); the next `add` begins again."""
         total = torch.stack(self.parts).sum(0)
         self.parts.clear()
         return total
@@ -148,7 +148,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """`bias` (B, middle, 1 or H, 1 or W) is added before the second ReLU."""
-        mixed = self.mix(F.relu(x))
+        mixed = self.mix(F.relu(x))  # (B, middle, H, W)
         return outside_autocast(self.out, F.relu(mixed if bias is None else mixed + bias))
 
 

@@ -73,10 +73,10 @@ class PixelCNNPP(AutoregressiveModel):
         self.condition_input = ConditionInput(as_gated, height, width) if self.conditional else None
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
-        x = with_ones(self.encoding.images(images, self.head.bias.dtype))
+        x = with_ones(self.encoding.images(images, self.head.bias.dtype))  # (B, C + 1, H, W) for scalar inputs
         given = conditioned(self.encoded(condition, len(images)))
         rows = self.down.parts(given).reached(down_shift(self.first_down(x)))
-        h = down_shift(self.first_above(x)) + right_shift(self.first_left(x))
+        h = down_shift(self.first_above(x)) + right_shift(self.first_left(x))  # (B, maps, H, W)
         parts = self.down_right.parts(given)
         h = parts.reached(h, rows.get)[parts.last(0)]
         return self.output.raw(outside_autocast(self.head, F.elu(h)))
@@ -99,7 +99,7 @@ class PixelCNNPP(AutoregressiveModel):
 
 
 def conditioned(condition: Tensor | None) -> Callable[[nn.Module, int], Any]:
-    """The face of whole images, for `Stream.parts`: blocks are given this condition (B, n)."""
+    """The mode of whole images, for `Stream.parts`: blocks are given this condition (B, n)."""
     return lambda layer, scale: functools.partial(layer, condition=condition) if isinstance(layer, GatedBlock) else layer
 
 
@@ -127,7 +127,7 @@ class Stream(nn.Module):
         self.up = nn.ModuleList(blocks(s.layers + (scale < s.scales - 1), extra + maps * s.skip) for scale in range(s.scales))
 
     def parts(self, part_of: Callable[[nn.Module, int], Any]) -> "Parts":
-        """The blocks and changes of resolution, or their faces: `part_of` gets each and the scale of its finer side."""
+        """The blocks and changes of resolution, or their incremental twins: `part_of` gets each and the scale of its finer side."""
         down, up = (
             [[part_of(block, scale) for block in cast("nn.ModuleList", at)] for scale, at in enumerate(way)] for way in (self.down, self.up)
         )
@@ -152,7 +152,7 @@ class Parts:
         fresh: int | None = None,
         coarse: Tensor | None = None,
     ) -> dict[Place, Tensor]:
-        """What each block gives.
+        """The output of each block.
 
         Args:
             x: features of the finest scale.
@@ -168,7 +168,7 @@ class Parts:
                 found[place] = x = block(x, other(place))
                 kept.append(x)
             if scale < scales - 1:
-                x = self.shrink[scale](x)  # also where the result is not new: its face keeps what it is given
+                x = self.shrink[scale](x)  # also where the result is not new: its incremental twin keeps its input
                 kept.extend([x] if scale < fresh - 1 else [])
         x = kept.pop() if coarse is None else coarse
         for scale in reversed(range(fresh)):

@@ -59,9 +59,9 @@ class PixelSNAIL(AutoregressiveModel):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.encoding.images(images, self.head.bias.dtype)
-        place = coordinates(self.height, self.width, x).expand(len(x), -1, -1, -1)
+        place = coordinates(self.height, self.width, x).expand(len(x), -1, -1, -1)  # (B, 2, H, W)
         ones = with_ones(x)
-        h = down_shift(self.first_above(ones)) + right_shift(self.first_left(ones))
+        h = down_shift(self.first_above(ones)) + right_shift(self.first_left(ones))  # (B, maps, H, W)
         for block in cast("Sequence[Block]", self.blocks):
             h = block(x, h, place)
         return self.output.raw(outside_autocast(self.head, F.elu(h)))
@@ -95,8 +95,8 @@ class Block(nn.Module):
         """The image (B, m, H, W), features (B, maps, H, W), coordinates (B, 2, H, W) → features."""
         for layer in self.layers:
             h = layer(h)
-        kv = self.keys_and_values(self.content(torch.cat([x, h, place], 1)))
-        query = self.query(self.question(torch.cat([h, place], 1)))
+        kv = self.keys_and_values(self.content(torch.cat([x, h, place], 1)))  # (B, key + value maps, H, W)
+        query = self.query(self.question(torch.cat([h, place], 1)))  # (B, key maps, H, W)
         keys, values = kv.split([self.key_maps, kv.shape[1] - self.key_maps], 1)
         return self.merge(h, attend(query, keys, values))
 

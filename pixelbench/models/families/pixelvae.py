@@ -1,6 +1,6 @@
 """PixelVAE: latents for what an image is, a few autoregressive layers for how it looks (Gulrajani et al. 2017, sections 3 and 3.1).
 
-p(x) is the integral of p(x|z) p(z) over z. p(x|z) is a conditional `GatedPixelCNN`, so that it has both faces, every head, and its order;
+p(x) is the integral of p(x|z) p(z) over z. p(x|z) is a conditional `GatedPixelCNN`, so that it has both modes, every head, and its order;
 an encoder gives q(z|x). The likelihood is bounded from below, by the ELBO (eq. 2) or by importance weighting; all terms are in nats.
 
 | unsaid | here |

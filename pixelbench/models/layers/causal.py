@@ -1,7 +1,7 @@
-"""Causal layers with two faces that share one set of weights.
+"""Causal layers with two modes that share one set of weights.
 
-`forward` sees the whole image at once: training and scoring. The *face* sees it in raster order: what the rows above contribute is
-computed once for a whole row, in one product; what this row contributes, one sub-pixel at a time. Both are the same function.
+`forward` sees the whole image at once: training and scoring. The *incremental mode* sees it in raster order: what the rows above contribute
+is computed once for a whole row, in one product; what this row contributes, one sub-pixel at a time. Both are the same function.
 
 Masked taps below the current row are not stored; the few masked ones that remain (right of the pixel, later colours at the pixel) are
 multiplied by a mask inside `forward`, so that optimisers, EMA and exports see one truth.
@@ -87,7 +87,7 @@ class CausalConv2d(nn.Module):
         return F.conv2d(padded, weight, self.bias, dilation=d)
 
     def incremental(self, batch: int, width: int) -> "IncrementalConv2d":
-        """The row-and-step face for `batch` images of that width; take a new one after the weights have changed."""
+        """The incremental mode for `batch` images of that width; take a new one after the weights have changed."""
         return IncrementalConv2d(self, batch, width)
 
 
@@ -119,7 +119,7 @@ class IncrementalConv2d:
         self.order, self.first = order, True
 
     def begin_row(self, extra: Tensor | None = None) -> None:
-        """Moves on to the next row. `extra` (B, W, outputs), in the layer's own order, is added to every output of this row."""
+        """Move on to the next row. `extra` (B, W, outputs), in the layer's own order, is added to every output of this row."""
         if self.rows is not None:
             self.base.copy_(self.rows.slide(None if self.first else self.written()))
         else:
@@ -134,7 +134,7 @@ class IncrementalConv2d:
         return self.row[:, :, self.reach :].transpose(1, 2).flatten(1, 2)[:, : self.width]
 
     def write(self, column: int, colour: int, value: Tensor) -> None:
-        """Sets the input of one colour at this row's column: (B, maps of that colour)."""
+        """Set the input of one colour at this row's column: (B, maps of that colour)."""
         self.slots[column][colour].copy_(value)
 
     def read(self, column: int, colour: int) -> Tensor:
@@ -165,7 +165,7 @@ class RowsAboveConv2d(nn.Module):
         return F.conv2d(F.pad(x, (d * self.reach, d * self.reach, top, 0)), weight, self.bias, dilation=d)
 
     def incremental(self, batch: int, width: int) -> "SlidingRows":
-        """The row face for `batch` images of that width."""
+        """The incremental mode for rows, for `batch` images of that width."""
         return SlidingRows(self.weight, self.bias, batch, width, self.dilation)
 
 
@@ -182,7 +182,7 @@ class SlidingRows:
         self.window = weight.new_zeros(batch, rows, width + 2 * self.reach, weight.shape[1])
 
     def slide(self, newest: Tensor | None) -> Tensor:
-        """Takes the newest row (B, W, inputs), None at the top of the image, and gives (B, W, outputs)."""
+        """Take the newest row (B, W, inputs), None at the top of the image, and give (B, W, outputs)."""
         if newest is not None:
             self.window[:, :-1] = self.window[:, 1:].clone()
             self.window[:, -1, self.reach : self.window.shape[2] - self.reach] = newest

@@ -1,4 +1,4 @@
-"""What images are conditioned on, and how it enters a gated layer (van den Oord et al. 2016b, section 2.3).
+"""The conditions of images, and how it enters a gated layer (van den Oord et al. 2016b, section 2.3).
 
 A class or vector h adds V^T h to a layer, the same at every position (eq. 4); a map s adds an unmasked 1x1 convolution of it (eq. 5). Ours
 besides: a class or vector with a bias of its own at every position and feature map. All are the same for every sub-pixel's past and future,
@@ -20,7 +20,7 @@ class ConditionInput:
         self.expected = (self.size, height, width) if s.condition == "map" else () if s.condition == "class" else (self.size,)
 
     def __call__(self, condition: Tensor, batch: int, dtype: torch.dtype) -> Tensor:
-        """Raises ValueError: another shape, or a class that does not exist."""
+        """Raise ValueError: another shape, or a class that does not exist."""
         if tuple(condition.shape) != (batch, *self.expected):
             raise ValueError(f"a {self.kind} condition of {batch} images has shape {(batch, *self.expected)}, got {tuple(condition.shape)}")
         if self.kind != "class":

@@ -248,6 +248,6 @@ def _by_step(walk: Walk, batch: int, *tensors: Tensor) -> Iterator[tuple[Tensor,
 
 
 def _windows(slots: Tensor, taps: int, start: int, size: int, batch: int) -> Tensor:
-    """What a step reads of (D, h, slots * B): (D, taps, h, size), overlapping."""
+    """The inputs that a step reads of (D, h, slots * B): (D, taps, h, size), overlapping."""
     passes, maps, length = slots.shape
     return slots.as_strided((passes, taps, maps, size), (maps * length, batch, length, 1), start)

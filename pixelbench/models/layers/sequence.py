@@ -25,7 +25,7 @@ class Steps(Protocol):
         ...
 
     def put(self, bits: Tensor) -> None:
-        """Sets the next bit, (B,) zeros and ones."""
+        """Set the next bit, (B,) zeros and ones."""
         ...
 
 
@@ -82,7 +82,7 @@ class SequenceModel(AutoregressiveModel):
         return tuple(zip(*(part.tolist() for part in (*np.divmod(pixels, self.width), colours)), strict=True))
 
     def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
-        """Starts the biases from the marginals of the first training batch."""
+        """Start the biases from the marginals of the first training batch."""
         ones = (self.bits(images).sum(0) + 0.5) / (len(images) + 1)
         self.bias.data.copy_(ones.logit())
 

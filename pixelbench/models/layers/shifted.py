@@ -1,7 +1,7 @@
-"""Layers of PixelCNN++ and PixelSNAIL: causal by shifts instead of masks, weight-normalised (faces: `shifted_incremental`).
+"""Layers of PixelCNN++ and PixelSNAIL: causal by shifts instead of masks, weight-normalised (incremental mode: `shifted_incremental`).
 
 A *down* layer sees the row and the rows above it in all columns near by, a *down-right* one the row above and this row up to the pixel
-(Salimans et al. 2017, section 2.3). What they read is features of earlier pixels only: the network's first layers are moved by one row or
+(Salimans et al. 2017, section 2.3). They read features of earlier pixels only: the network's first layers are moved by one row or
 one column.
 
 Weight normalisation and the initialisation from the first batch: Salimans and Kingma 2016, sections 2 and 3.
@@ -166,7 +166,7 @@ class GatedBlock(nn.Module):
     def through(
         self, x: Tensor, extra: Tensor | None, bias: Tensor | None, enter: Activation, mix: Activation | None, leave: Activation
     ) -> Tensor:
-        """The block with these faces of its layers, and a condition's bias that fits their outputs."""
+        """The block with these twins of its layers, and a condition's bias that fits their outputs."""
         h = enter(self.activation(x))
         if mix is not None and extra is not None:
             h = h + mix(self.activation(extra))
@@ -176,7 +176,7 @@ class GatedBlock(nn.Module):
 
 
 def initialise_from(model: nn.Module, images: Tensor, condition: Tensor | None = None) -> None:
-    """Gives each `Normed` layer, one after the other, outputs of mean 0 and its standard deviation over these images; without dropout."""
+    """Give each `Normed` layer, one after the other, outputs of mean 0 and its standard deviation over these images; without dropout."""
     layers = [layer for layer in model.modules() if isinstance(layer, Normed)]
     was_training = model.training
     model.eval()

@@ -1,7 +1,7 @@
 """The layers of `shifted` in raster order.
 
 A row of features of a down stream is final once the rows of pixels above it are, a feature of a down-right one once the pixels before it
-are. So each is computed once: faces of the down stream take a row at a time, those of the other a pixel at a time.
+are. So each is computed once: incremental layers of the down stream take a row at a time, those of the other a pixel at a time.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from pixelbench.models.layers.shifted import Activation, Expand2d, GatedBlock, N
 
 
 class Cursor:
-    """Where a stepper is: row and column of the image, shared by all its faces."""
+    """The place of a stepper: row and column of the image, shared by all its layers."""
 
     def __init__(self) -> None:
         self.row, self.column = -1, 0
@@ -122,7 +122,7 @@ class IncrementalBlock:
 
 
 class IncrementalRows:
-    """Makes the row faces of a down stream: called with a layer or block, and the scale of its finer side.
+    """Maker of the row twins of a down stream's layers: called with a layer or block, and the scale of its finer side.
 
     Args:
         condition: (B, n) numbers, for blocks that take them.
@@ -141,7 +141,7 @@ class IncrementalRows:
 
 
 class IncrementalPixels:
-    """Makes the pixel faces of a down-right stream, as `IncrementalRows` does, and moves those with a row of their own on."""
+    """Maker of the pixel twins of a down-right stream's layers, as `IncrementalRows`; moves those with a row of their own on."""
 
     def __init__(self, batch: int, width: int, scales: int, cursor: Cursor, condition: Tensor | None = None):
         self.batch, self.width, self.cursor, self.condition = batch, width, cursor, condition
@@ -187,7 +187,7 @@ class PixelRow:
         return above
 
     def put(self, column: int, colour: int, values: Tensor) -> None:
-        """Sets one sub-pixel: (B,) integers."""
+        """Set one sub-pixel: (B,) integers."""
         self.values[:, colour] = values
         maps = slice(colour * self.maps, (colour + 1) * self.maps)
         self.row[:, maps, 0, column] = self.encoding.values(values, self.row.dtype)

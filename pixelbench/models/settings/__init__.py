@@ -1,1 +1,1 @@
-"""What can be set in each family, with defaults: plain data without torch, so that planning and listing are instant."""
+"""The settings of each family, with defaults: plain data without torch, so that planning and listing are instant."""

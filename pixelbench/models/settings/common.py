@@ -1,4 +1,4 @@
-"""What the settings of several families share."""
+"""Settings that several families share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,12 +29,12 @@ class Settings:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
     def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
-        """Raises ValueError where no network of these settings can be built for such images; one sentence without a final stop."""
+        """Raise ValueError where no network of these settings can be built for such images; one sentence without a final stop."""
 
 
 @dataclass(frozen=True)
 class NetworkSettings(Settings):
-    """What every network has. `components` are those of a logistic mixture."""
+    """Settings of every network. `components` are those of a logistic mixture."""
 
     colour_conditioning: bool = True
     input_encoding: InputEncoding = "scalar"
@@ -55,21 +55,21 @@ class NetworkSettings(Settings):
 
 
 def check_maps(settings: Settings, channels: int, *names: str) -> None:
-    """Raises ValueError where a colour would have no feature map of its own."""
+    """Raise ValueError where a colour would have no feature map of its own."""
     for name in names:
         if getattr(settings, name) < channels:
             raise ValueError(f"{name} must be at least {channels}, one a colour, got {getattr(settings, name)}")
 
 
 def check_odd(settings: Settings, *names: str) -> None:
-    """Raises ValueError where a kernel has no centre or no neighbour."""
+    """Raise ValueError where a kernel has no centre or no neighbour."""
     for name in names:
         if getattr(settings, name) < 3 or getattr(settings, name) % 2 == 0:
             raise ValueError(f"{name} must be odd and at least 3, got {getattr(settings, name)}")
 
 
 def check_most(settings: Settings, most: Mapping[str, int]) -> None:
-    """Raises ValueError where a whole number, or the length of a list, is above what `most` or, of others, `MOST_WIDE` says."""
+    """Raise ValueError where a whole number, or the length of a list, is above what `most` or, of others, `MOST_WIDE` says."""
     for name, value in vars(settings).items():
         limit = most.get(name, MOST_WIDE)
         numbers = [*value, len(value)] if isinstance(value, tuple) else [value]
@@ -78,7 +78,7 @@ def check_most(settings: Settings, most: Mapping[str, int]) -> None:
 
 
 def check_least(settings: Settings, least: float, *names: str) -> None:
-    """Raises ValueError where a number is below `least`."""
+    """Raise ValueError where a number is below `least`."""
     for name in names:
         if getattr(settings, name) < least:
             raise ValueError(f"{name} must be at least {least:g}, got {getattr(settings, name):g}")

@@ -10,7 +10,7 @@ from pixelbench.models.settings.common import FirstLayer, NetworkSettings, check
 class PixelCNNSettings(NetworkSettings):
     """`layers` counts the blocks after the first convolution. `maps` is h; the residual path has 2h.
 
-    `first_layer` is `causal`, or one of two planted faults: `residual` (a residual connection around the first layer) and `mask-b`
+    `first_layer` is `causal`, or one of two leaks by design: `residual` (a residual connection around the first layer) and `mask-b`
     (mask B where mask A belongs). Both let a sub-pixel see itself. `skip` lets every layer reach the head directly.
     `weight_norm` normalises the weights of every layer (Salimans and Kingma 2016).
     """

@@ -49,7 +49,7 @@ class PixelCNNPPSettings(NetworkSettings):
 
 
 def check_dropout(dropout: float) -> None:
-    """Raises ValueError where `dropout` is no probability of leaving out, or would leave out everything."""
+    """Raise ValueError where `dropout` is no probability of leaving out, or would leave out everything."""
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be at least 0 and below 1, got {dropout:g}")
 

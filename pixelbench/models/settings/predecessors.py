@@ -10,7 +10,7 @@ Order = Literal["raster", "random"]
 
 @dataclass(frozen=True)
 class BinarySettings(Settings):
-    """What all of them share: two levels only."""
+    """The shared restriction: two levels only."""
 
     order: Order = "raster"
     """In which order the bits are generated."""

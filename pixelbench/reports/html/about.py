@@ -1,4 +1,4 @@
-"""What stands at the end of a page: how to read it, and where it comes from."""
+"""The end of a page: how to read it, and where it comes from."""
 
 import re
 

@@ -23,7 +23,7 @@ _STYLE, _SCRIPT = "page.css", "page.js"
 
 
 def write_html(report: Report, out: Path | None = None, reproductions: Mapping[str, Reproduction] | None = None) -> Path:
-    """Writes the page, whole or not at all; returns its path.
+    """Write the page, whole or not at all; returns its path.
 
     Args:
         report: what to show.
@@ -54,7 +54,7 @@ def html_of(report: Report, reproductions: Mapping[str, Reproduction]) -> str:
 
 @cache
 def _environment() -> Environment:
-    """Escapes always, and a name that a template misspells is an error."""
+    """Templates that escape always; a name that a template misspells is an error."""
     environment = Environment(
         loader=PackageLoader("pixelbench.reports", "templates"),
         autoescape=True,
@@ -68,7 +68,7 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    """What stands for a value on the page: text without characters that turn the direction of the text around it."""
+    """A value on the page: text without characters that turn the direction of the text around it."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -77,5 +77,5 @@ def _inside(name: str) -> Markup:
 
 
 def _digest(text: str) -> str:
-    """What the page's security policy knows its own style and script by."""
+    """The hash by which the page's security policy knows its own style and script."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -49,7 +49,7 @@ class Page:
 
 @dataclass(frozen=True)
 class _Shown:
-    """What several sections show of a task's variants, by label."""
+    """Pictures and curves of a task's variants that several sections show, by label."""
 
     anchors: dict[str, str]
     groups: dict[str, tuple[MapGroup, Picture | None]]

@@ -110,7 +110,7 @@ def _field(column: Column, row: Row, anchors: dict[str, str]) -> Field:
 
 
 def _parts(column: Column, row: Row) -> tuple[str, str]:
-    """What stands in a cell, and what small below it."""
+    """The text of a cell, and the small text below it."""
     text, note = split(column.cell(row)) if column.right or column in (columns.CAUSAL, columns.VERDICT) else (column.cell(row), "")
     if column is columns.LATENTS:
         text, _, note = text.partition(", ")

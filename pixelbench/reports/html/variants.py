@@ -1,4 +1,4 @@
-"""A section a variant: what was drawn, what it can see, how it was made, and the command that makes it again."""
+"""A section a variant: what was drawn, what it can see, how it was executed, and the command that executes it again."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ from pixelbench.store.record import Provenance
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What a suite says of a run: the `command` that makes it again but for its `--seeds`, what the paper leaves unsaid and the suite has
+    """How to reproduce a run: the `command` that executes it again but for its `--seeds`, what the paper leaves unsaid and the suite has
     `assumed`, and its `deviations` from the paper."""
 
     command: str
@@ -46,9 +46,9 @@ class SeedLine:
 
 @dataclass(frozen=True)
 class VariantSection:
-    """What the section shows. `anchor` is its id. Of several seeds, pictures and curve are the lowest's that has them. `settings`, `recipe`
-    and `protocol` are lines of names and values. `latents`: on their warm-up, empty without any. `caveat`: of `assumed` and `deviations`,
-    if they are of another budget."""
+    """The contents of a section. `anchor` is its id. Of several seeds, pictures and curve are the lowest's that has them. `settings`,
+    `recipe` and `protocol` are lines of names and values. `latents`: on their warm-up, empty without any. `caveat`: of `assumed` and
+    `deviations`, if they are of another budget."""
 
     anchor: str
     row: Row
@@ -114,7 +114,7 @@ def variant_of(
 
 
 def _caveat(budget: str) -> str:
-    """What a suite says of its choices is said of the longest budget."""
+    """The remark that choices are those of the longest budget."""
     return "" if budget == WHOLE_BUDGET else f"Said of the budget {WHOLE_BUDGET}; this is {budget}, for which the listings above hold."
 
 
@@ -133,7 +133,7 @@ def _with_seeds(cell: Cell, reproductions: Mapping[str, Reproduction]) -> tuple[
 
 
 def _causality(run: Run) -> str:
-    """What a run's record says of the check of its own causality."""
+    """The record's words on the check of a run's own causality."""
     found = run.record.causality
     if found.status == "unchecked":
         return "Causality was not checked."
@@ -189,7 +189,7 @@ def _listing(values: Mapping[str, Any]) -> str:
 
 
 def _pairs(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """What is None was not asked for."""
+    """Names and values; None was not asked for and is left out."""
     pairs: list[tuple[str, str]] = []
     for name, value in values.items():
         if isinstance(value, dict):

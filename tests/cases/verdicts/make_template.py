@@ -7,7 +7,7 @@ record, so that each case is found by what the record says and not by the digest
 import json
 from pathlib import Path
 
-from pixelbench.store.record import Causality, Cost, Likelihood, Provenance, Record, Samples, asked_of
+from pixelbench.store.record import Causality, Cost, Likelihood, Provenance, Record, Samples, request_fields
 from pixelbench.store.record_file import to_document
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.specs import specs_of
@@ -23,7 +23,7 @@ OF_SCHEMA_2 = ("request", "behaviour", "artifacts")
 def record(spec, nats):
     images = spec.updates * spec.recipe["batch"]
     made = Record(
-        **asked_of(spec),
+        **request_fields(spec),
         status="done",
         likelihood=Likelihood(nats / BITS, nats, 10_000, 25.0 / 100 / BITS, 10_000, "exact", (nats + 0.4) / BITS),
         causality=Causality("complete", 0.0, 1e-10, None, (), "all 784 sub-pixels", 16),

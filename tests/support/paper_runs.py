@@ -6,8 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from record_factory import add_spec
-
 from pixelbench.published.figures import Figure
 from pixelbench.store.record import Record
 from pixelbench.store.spec import RunSpec
@@ -15,6 +13,7 @@ from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import row_specs
 from pixelbench.units import bits_per_dim
+from tests.support.record_factory import add_spec
 
 MNIST = (1, 28, 28)
 

@@ -1,4 +1,4 @@
-"""What is known of a published figure and of the runs held against it, and why the two may not speak of the same thing."""
+"""A published figure and the runs held against it as plain values, and why the two may not speak of the same thing."""
 
 import re
 from collections.abc import Iterable
@@ -17,28 +17,31 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class PublishedValue:
-    """A published figure. `band` is half as wide as what counts as equal; None: nothing is held against it.
-
-    `printed`: the value as the paper prints it. `estimator`: `exact`, `elbo`, `iwae-K`, `bound` where the paper does not say by which
-    estimator, other words for what none of our runs has, or empty where nothing is known. `split`: the paper's words. `binarisation`: None
-    for images of many levels, or where it is not stated. `conditional`: the class of each image is given. `updates`: of its training.
-    `n_images`: of the published split, where known.
-    """
+    """A published value with all that decides what may be held against it."""
 
     value: float
     printed: str
+    """As the paper prints it."""
     unit: str
     band: float | None
+    """Half as wide as what counts as equal; None: nothing is held against it."""
     estimator: str
+    """`exact`, `elbo`, `iwae-K`, `bound` where the paper does not say by which estimator, other words for what none of our runs has, or
+    empty where nothing is known."""
     bound: bool
     split: str
+    """In the paper's words."""
     task: str
     binarisation: Binarisation | None = None
+    """None for images of many levels, or where it is not stated."""
     conditional: bool = False
+    """The class of each image is given."""
     assumed: tuple[str, ...] = ()
     verified: bool = True
     updates: int | None = None
+    """Of its training."""
     n_images: int | None = None
+    """Of the published split, where known."""
     claimed: bool = False
     """It is a claim of somebody's own suite."""
 
@@ -50,26 +53,28 @@ class PublishedValue:
 
 @dataclass(frozen=True)
 class Measured:
-    """The runs of one cell. `values`: mean over the split, one a seed that decides, in the figure's unit.
-
-    `split`: by the name that the papers give these images. `limited`: not all images of the split were scored. `budget`: of the suite's row
-    that the cell is. `consistent`: bits/dim and nats of the records are the same number. `causality`: `complete`, `partial`, `leaky` or
-    `unchecked`, of the narrow copy's map; `probed`: sub-pixels of the trained model at which a leak was looked for, None where it was not.
-    """
+    """The runs of one cell."""
 
     values: tuple[float, ...]
+    """Means over the split, one a seed that decides, in the figure's unit."""
     unit: str
     estimator: str
     split: str
+    """By the name that the papers give these images."""
     task: str
     n_images: int
     limited: bool
+    """Not all images of the split were scored."""
     budget: str
+    """Of the suite's row that the cell is."""
     causality: str
+    """`complete`, `partial`, `leaky` or `unchecked`, of the narrow copy's map."""
     probed: int | None
+    """Sub-pixels of the trained model at which a leak was looked for; None where it was not."""
     binarisation: Binarisation | None = None
     conditional: bool = False
     consistent: bool = True
+    """Bits/dim and nats of the records are the same number."""
     updates: int | None = None
     whole_budget: str = "paper"
     """The budget at which a verdict can fall."""

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,9 @@ from pixelbench import pulse
 from pixelbench.files.atomic import write_text
 from pixelbench.store.record import Request, RunError
 from pixelbench.store.spec import RunSpec
+from tests.support.ended_run import end
 
-sys.path.append(str(Path(__file__).parents[1] / "reports"))  # a worker is no test
-from ended_run import end
-
-NAME = "fake_executor:execute"
+NAME = "tests.support.fake_executor:execute"
 
 
 def execute(
@@ -42,7 +39,7 @@ def execute(
     print(f"working on {folder} with {os.environ.get('OMP_NUM_THREADS')} threads")  # noqa: T201
     emit({"event": "stage", "stage": "train"})
     if spec.seed == 100:
-        raise RuntimeError("planted")
+        raise RuntimeError("injected")
     if spec.seed == 101:
         os.kill(os.getpid(), signal.SIGKILL)
     if spec.seed == 102:

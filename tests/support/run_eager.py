@@ -1,14 +1,13 @@
-"""`python run_eager.py STORE`: two real runs at once, for the test that kills the whole group."""
+"""`python -m tests.support.run_eager STORE`: two real runs at once, for the test that kills the whole group."""
 
 import sys
 from pathlib import Path
 
-from eager_executor import NAME
-from suite_file import TEXT
-
 from pixelbench.experiments.plan import Plan, make_plan
 from pixelbench.experiments.schedule.scheduler import run_plan
 from pixelbench.suites.load import load_suite
+from tests.support.eager_executor import NAME
+from tests.support.suite_file import TEXT
 
 
 def plan_in(store: Path) -> Plan:

@@ -4,11 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from record_factory import add_spec, folder_of  # type: ignore[import-not-found]
-
 from pixelbench.experiments.code_digest import code_digest
 from pixelbench.store.record import Cost, Provenance, Record
 from pixelbench.store.spec import RunSpec
+from tests.support.record_factory import add_spec, folder_of
 
 
 def end(

@@ -4,10 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from record_factory import add_spec, ask, leave, nats_around, nats_file, record_of  # type: ignore[import-not-found]
-
 from pixelbench.store.artifacts import NATS
 from pixelbench.store.record import Diagnosis, Provenance, Record, Request, RunError
+from tests.support.record_factory import add_spec, ask, leave, nats_around, nats_file, record_of
 
 #: Clears the screen, renames the window, opens a link, turns the direction, rings; in seven bits and in eight.
 COMMANDS = "\x1b[2J\x1b]0;title\x07\x1b]8;;http:\x1b\\\x9b31m\u202eevil\u2066\u200f\r\b\x7f"

@@ -12,8 +12,8 @@ from pixelbench.suites.specs import specs_of
 
 
 def spec_of(cell: str, budget: str = "smoke", **changes: Any) -> RunSpec:
-    """What the suite asks for in `cell` (task/variant) with seed 0; `changes` are fields of it."""
-    (spec,) = specs_of(load_suite("quick"), only=[cell], budget=budget)
+    """The run that the suite asks for in `cell` (task/variant) with seed 0; `changes` are fields of it."""
+    (spec,) = specs_of(load_suite("quick"), only=[cell], budget=budget, seeds=[0])
     return replace(spec, **changes)
 
 

@@ -3,8 +3,9 @@
 import json
 
 import numpy as np
-from certificate_factory import certificate, certificate_file
-from record_factory import nats_file
+
+from tests.support.certificate_factory import certificate, certificate_file
+from tests.support.record_factory import nats_file
 
 HEADER = b"update,train_bits_per_dim,validation_bits_per_dim\n"
 CURVES = {

@@ -1,13 +1,12 @@
-"""A program that makes runs of the tiny suite, to be killed: `run_tiny.py FOLDER WORKERS SEED...`; prints the events."""
+"""A program that executes runs of the tiny suite, to be killed: `python -m tests.support.run_tiny FOLDER WORKERS SEED…` prints events."""
 
 import json
 import sys
 from pathlib import Path
 
-from fake_executor import NAME
-from suite_file import tiny_plan
-
 from pixelbench.experiments.schedule.scheduler import run_plan
+from tests.support.fake_executor import NAME
+from tests.support.suite_file import tiny_plan
 
 if __name__ == "__main__":
     folder, workers, *seeds = sys.argv[1:]

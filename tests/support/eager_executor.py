@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from fingerprints import made_up_fingerprint
-
 from pixelbench.experiments.run import execute as module
 from pixelbench.training import loop
+from tests.support.fingerprints import made_up_fingerprint
 
-NAME = "eager_executor:execute"
+NAME = "tests.support.eager_executor:execute"
 
 
 def execute(*arguments: Any, **named: Any) -> str:

@@ -1,0 +1,1 @@
+"""What tests of several folders share: fabricated stores, small suites, stand-in executors, a local web server."""
