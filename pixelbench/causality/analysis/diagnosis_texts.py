@@ -19,8 +19,8 @@ SENTENCES: dict[str, str] = {
         "--allow-state accepts it."
     ),
     "read-as-another-layout": (
-        'What leaks is within the own pixel only, and with the output read as "{layout}" nothing leaks. Find out which of the two layouts the '
-        "module has, before anything is changed in it."
+        'What leaks is within the own pixel only, and with the output read as "{layout}" nothing leaks. Find out which of the two layouts '
+        "the module has, before anything is changed in it."
     ),
     "order-of-its-own": (
         "Causal in an order of its own ({order}), no leak there, and not in raster order: do not sample it in raster order. --order any "
