@@ -105,7 +105,7 @@ class StepLeak(Sums):
 
 
 def test_after_a_step() -> None:
-    assert_causal(StepLeak(), SHAPE, levels=4)
+    assert failure(StepLeak()).startswith("Undecided. A leak is hidden: the parameter gate is exactly zero")
     assert "eval mode, after a training step): Not causal" in failure(StepLeak(), after_step=True)
     reports = assert_causal(Sums(), SHAPE, levels=4, after_step=True)
     assert [report.after_step for report in reports] == [False, True]

@@ -3,21 +3,24 @@
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from torch import nn
 
 from pixelbench.causality.analysis.diagnosis_texts import LOST_MASK, LOST_MASK_FOR_SURE
 from pixelbench.causality.check import check_causality
+from pixelbench.causality.probing.power import HIDDEN_LEAK, NOTHING_TESTED
 from pixelbench.causality.report import CausalityReport, Diagnosis
 from pixelbench.errors import UserError, unknown
 
+#: Said of a check of evaluation mode alone.
+TRAINING_UNCHECKED = "Training mode was not checked; --mode both does."
 MODES = ("eval", "train", "both")
 
 
 def certificates(
-    module: nn.Module,
+    module: nn.Module | Callable,
     shape: Sequence[int],
     *,
     mode: str = "eval",
@@ -47,13 +50,32 @@ def certificates(
     for done, (one, step) in enumerate(wanted):
         share = None if seconds is None else max(1e-3, (ends - time.monotonic()) / (len(wanted) - done))
         report = check_causality(module, shape, mode=one, after_step=step, seconds=share, **options)
+        if mode == "eval":
+            report = dataclasses.replace(report, notes=(*report.notes, TRAINING_UNCHECKED))
         yield _compared(before, report) if step and before is not None else report
         before = report
 
 
+def open_doubts(report: CausalityReport, following: CausalityReport | None) -> bool:
+    """Whether nothing can be concluded from a report, nor from the one after it: a training step gives power to a module that had none.
+
+    Args:
+        following: the report that `certificates` gave next, if any.
+    """
+    settled = (
+        following is not None
+        and following.after_step
+        and not report.after_step
+        and following.mode == report.mode
+        and following.verdict != "undecided"
+        and all(doubt.name in (NOTHING_TESTED, HIDDEN_LEAK) for doubt in report.doubts)
+    )
+    return report.verdict == "undecided" and not settled
+
+
 def _compared(before: CausalityReport, after: CausalityReport) -> CausalityReport:
     """Name the likely cause of a leak after the training step only, which the comparison shows and no single map can."""
-    if before.leaky or not after.leaky:
+    if before.leaky or not after.leaky or before.doubts:  # a leak that zeros hid is no mask that was lost
         return after
     others = tuple(diagnosis for diagnosis in after.diagnosis if diagnosis.name != LOST_MASK)
     return dataclasses.replace(after, diagnosis=(Diagnosis(LOST_MASK, LOST_MASK_FOR_SURE), *others))

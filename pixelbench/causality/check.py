@@ -8,7 +8,7 @@ another network. So: float64, value changes, and every changed batch compared, p
 import dataclasses
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,22 @@ from torch import nn
 from pixelbench.causality.analysis.resample import resample
 from pixelbench.causality.analysis.summary import summarise
 from pixelbench.causality.module.repeatable import Subject
+from pixelbench.causality.options import DEFAULT_BASES, Options
+from pixelbench.causality.other_sizes import misses_more, reaches_far
 from pixelbench.causality.probing.evidence import Evidence
+from pixelbench.causality.probing.layouts import other_layout
 from pixelbench.causality.probing.memory import affordable_positions
 from pixelbench.causality.probing.positions import PROBE_ORDER, by_importance
-from pixelbench.causality.probing.preflight import Coupling, find_coupling, later_states, measure_noise
+from pixelbench.causality.probing.power import DRAWS, SHARED, dead_outputs, doubts_on_power
+from pixelbench.causality.probing.precision import SINGLE_PRECISION, cleared, find_blur
+from pixelbench.causality.probing.preflight import Coupling, find_coupling, former_images, later_states, measure_noise
 from pixelbench.causality.probing.probes import Probes
 from pixelbench.causality.probing.sweep import Sweep, Swept
+from pixelbench.causality.probing.threads import threads_that_pay
 from pixelbench.causality.probing.time_budget import TimeBudget
-from pixelbench.causality.probing.training_step import take_step
-from pixelbench.causality.report import CausalityReport, Method
-from pixelbench.errors import UserError
-from pixelbench.levels import MOST_LEVELS
+from pixelbench.causality.probing.training_step import take_steps
+from pixelbench.causality.probing.whole_image import Extremes, whole_image
+from pixelbench.causality.report import CausalityReport, Diagnosis, Method
 
 _TOLERANCE = 1e-10
 #: A module that computes in lower precision inside has noise of its own; leaks must stand clear of it.
@@ -43,18 +48,25 @@ _LEAST_BATCHES = 50
 _COUPLED_POSITIONS = 64
 #: Outputs whose effects are put in order at a time.
 _SORTED = 2**12
+COMPILED = "A compiled module was checked in its eager form."
 
 
 def check_causality(
-    module: nn.Module,
+    module: nn.Module | Callable,
     shape: Sequence[int],
     *,
     levels: int = 256,
     input: str = "auto",
     output: str | None = None,
     select: int | str | None = None,
+    input_layout: str | None = None,
+    head: str | Callable | None = None,
+    args: Mapping[str, float] | None = None,
     positions: Sequence[int] | np.ndarray | None = None,
-    bases: Sequence[str] = ("zeros", "random", "joint"),
+    bases: Sequence[str] = DEFAULT_BASES,
+    images: np.ndarray | None = None,
+    order: str | Sequence[int] = "raster",
+    allow_state: bool = False,
     seed: int = 0,
     mode: str = "eval",
     seconds: float | None = None,
@@ -68,90 +80,118 @@ def check_causality(
     they are.
 
     Args:
-        module: any module that takes a batch of images and gives something for each sub-pixel.
+        module: any module, or function, that takes a batch of images and gives something for each sub-pixel.
         shape: (C, H, W).
         levels: how many values a sub-pixel can have, at least 2.
         input: `unit`: floats in [0, 1]; `symmetric`: in [-1, 1]; `int`: integers; `auto`: what fits.
         output: einops pattern of the output, `b (k c) h w` for instance; found out where only one fits.
         select: which entry of a tuple or dict is the output.
+        input_layout: einops pattern of what enters, `b (h w c)` for instance; images (B, C, H, W) first, found out where others fit.
+        head: what turns the output into the conditional distributions that are certified, see `pixelbench.causality.module.heads`.
+        args: further arguments of the call by name, a number each, given to it as one for each image.
         positions: raster places `(row * W + column) * C + channel` of the inputs to change; all of them by default.
-        bases: images on which inputs are changed: `zeros` (the sampler's canvas), `maximum`, `random`; `joint`: all later ones too.
+        bases: images on which inputs are changed: `zeros` (the sampler's canvas), `maximum`, `random`; `joint`: all later ones too;
+            `extremes`: flat, nearly flat, half and half and sparse ones, at some positions.
+        images: (N, C, H, W) integers, images of the user's on which inputs are changed as well, at some positions.
+        order: in which order of drawing it may be causal: `raster`, `any`, or the raster places in that order.
+        allow_state: that the images of former calls change the output is accepted.
         seed: of the images, of the order of positions, and of the module's own random layers.
         mode: `eval` or `train`.
         seconds: stop before this long; what was not reached is not claimed (`partial`).
-        after_step: make one training step on random images first.
+        after_step: train a step on random images first.
         target: what to call it in the report; its class by default.
 
     Raises:
         UserError: the module fails, gives another shape or NaN, or is not a function of its input; or an argument is out of range.
     """
-    given: dict[str, Any] = {"levels": levels, "input": input, "output": output, "select": select, "positions": positions}
-    given |= {"bases": bases, "seed": seed, "mode": mode, "seconds": seconds, "after_step": after_step}
-    return summarise(measure(module, shape, **given), target=target or type(module).__name__)
+    given: dict[str, Any] = {"levels": levels, "input": input, "output": output, "select": select, "input_layout": input_layout}
+    given |= {"head": head, "args": args, "positions": positions, "bases": bases, "images": images, "order": order}
+    given |= {"allow_state": allow_state, "seed": seed, "mode": mode, "seconds": seconds, "after_step": after_step}
+    options = Options(**given)
+    module, compiled = _eager(module)
+    evidence = _measured(module, shape, options)
+    if compiled:
+        evidence = dataclasses.replace(evidence, notes=(COMPILED, *evidence.notes))
+    concluded: dict[str, Any] = {"target": target or type(module).__name__, "order": order, "allow_state": allow_state}
+    report = summarise(evidence, **concluded)
+
+    def again(size: Sequence[int], other: Options) -> Evidence:
+        return _measured(module, size, other)
+
+    if "normalised-over-space" in report.faults and reaches_far(again, report.shape, options) is False:
+        return summarise(dataclasses.replace(evidence, local=True), **concluded)
+    if "row-end-missing-or-blind-spot" in report.faults:
+        return summarise(dataclasses.replace(evidence, wide_gaps=misses_more(again, report.shape, options)), **concluded)
+    return report
 
 
-def measure(
-    module: nn.Module,
-    shape: Sequence[int],
-    *,
-    levels: int = 256,
-    input: str = "auto",
-    output: str | None = None,
-    select: int | str | None = None,
-    positions: Sequence[int] | np.ndarray | None = None,
-    bases: Sequence[str] = ("zeros", "random", "joint"),
-    seed: int = 0,
-    mode: str = "eval",
-    seconds: float | None = None,
-    after_step: bool = False,
-) -> Evidence:
+def _eager(module: Any) -> tuple[Any, bool]:
+    """A compiled module as it was before, and whether it was one: every call of another state or size would compile again."""
+    original = getattr(module, "_orig_mod", None)
+    return (original, True) if isinstance(original, nn.Module) else (module, False)
+
+
+def measure(module: nn.Module | Callable, shape: Sequence[int], **options: Any) -> Evidence:
     """The measurements that `check_causality` concludes from; the arguments are the same."""
-    time_budget = TimeBudget(seconds)
-    size, places = _validated(shape, levels, positions, bases, mode, seconds)
-    subject = Subject(module, size, levels, mode=mode, seed=seed, input=input, output=output, select=select)
-    probes = Probes(size, levels, bases, len(places), seed)
-    if after_step:
-        take_step(subject, probes, seed)
+    return _measured(module, shape, Options(**options))
+
+
+def _measured(module: nn.Module | Callable, shape: Sequence[int], options: Options) -> Evidence:
+    time_budget = TimeBudget(options.seconds)
+    size, seed = options.sized(shape), options.seed
+    places = options.places(math.prod(size))
+    subject = Subject(module, size, options)
+    probes = Probes(size, options.levels, options.bases, len(places), seed)
+    if options.after_step:
+        take_steps(subject, probes, seed)
+    with threads_that_pay(subject, probes.random_images(min(len(places), _LARGEST_BATCH))):
+        return _swept(subject, probes, options, places, time_budget)
+
+
+def _swept(subject: Subject, probes: Probes, options: Options, places: np.ndarray, time_budget: TimeBudget) -> Evidence:
+    size, seed = subject.shape, options.seed
     batch, reduced = _batch_size(subject, probes, len(places), time_budget)
     if reduced:
         probes.reduce()
     noise, coupling, tolerance = _rounding(subject, probes, batch, reduced=reduced)
     later = later_states(subject, probes, batch, tolerance)
+    former = former_images(subject, probes, batch, tolerance)
     order = by_importance(places, size, seed)[: affordable_positions(size)]
     if coupling:
         batch, order = 1, order[:_COUPLED_POSITIONS]
     states = [subject.state, *later]
     sweep = Sweep(subject, states, probes, batch, tolerance, time_budget)
     swept = sweep.run(order)
-    method = Method("", tolerance, levels, subject.adapter.input, subject.adapter.output, seed)
-    evidence = Evidence(size, mode, after_step, *_sorted(swept), tuple(swept.joint), coupling, not later, noise, method, time_budget.spent)
+    further = whole_image(sweep, swept, Extremes(size, options, seed))
+    sweep.pin(swept)
+    method = Method("", tolerance, options.levels, subject.adapter.input, subject.adapter.output, seed)
+    found = Evidence(size, options.mode, options.after_step, *_sorted(swept), tuple(swept.joint), coupling, not later, noise, method, 0.0)
     spare = {"per_image": sweep.per_image, "reserve": sweep.concluding(len(swept.positions)) / 2}
-    images = resample(evidence, subject, states, probes, batch, time_budget, **spare)
+    images = resample(found, subject, states, probes, batch, time_budget, **spare)
+    evidence = dataclasses.replace(_weighed(found, subject, probes), former=former, shared=subject.shared)
+    if options.output is not None:
+        evidence = dataclasses.replace(evidence, other_layout=other_layout(subject, probes, evidence))
     fits = len(order) == len(places) or bool(coupling) or len(swept.positions) < len(order)
-    return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch, fits=fits), time_budget)
+    return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch, further, fits=fits), time_budget)
 
 
-def _validated(
-    shape: Sequence[int], levels: int, positions: Sequence[int] | np.ndarray | None, bases: Sequence[str], mode: str, seconds: float | None
-) -> tuple[tuple[int, int, int], np.ndarray]:
-    if len(shape) != 3 or min(shape) < 1:
-        raise UserError(f"shape must be (channels, height, width), each at least 1; got {tuple(shape)}.")
-    if levels < 2:
-        raise UserError(f"levels must be at least 2, or no value can be changed; got {levels}.")
-    if levels > MOST_LEVELS:
-        raise UserError(f"levels must be at most {MOST_LEVELS:,}; got {levels:,}.")
-    if mode not in ("eval", "train"):
-        raise UserError(f"mode must be 'eval' or 'train'; got '{mode}'.")
-    if seconds is not None and not seconds > 0:
-        raise UserError(f"seconds must be more than 0; got {seconds}.")
-    if all(name == "joint" for name in bases):
-        raise UserError("bases must name at least one of zeros, maximum and random.")
-    channels, height, width = (int(entry) for entry in shape)
-    total = channels * height * width
-    places = np.arange(total) if positions is None else np.unique(np.asarray(positions, dtype=np.int64))
-    if not len(places) or places[0] < 0 or places[-1] >= total:
-        raise UserError(f"positions must be raster places from 0 to {total - 1}, at least one.")
-    return (channels, height, width), places
+def _weighed(evidence: Evidence, subject: Subject, probes: Probes) -> Evidence:
+    """The evidence with what speaks against taking it at its word: rounding inside the module, and a lack of power."""
+    doubts, notes = [], list[str]()
+    blur = find_blur(subject, probes, evidence)
+    if blur is not None:
+        method = dataclasses.replace(evidence.method, tolerance=max(evidence.method.tolerance, cleared(blur)))
+        evidence = dataclasses.replace(evidence, method=method, blur=blur.noise, joint=())
+        doubts.append(Diagnosis(SINGLE_PRECISION, blur.sentence()))
+    else:
+        doubts += doubts_on_power(subject, probes, evidence)
+    if not evidence.leaking.any() and not doubts:
+        notes += dead_outputs(subject, probes, evidence)
+    if subject.shared:
+        notes.append(SHARED)
+    if subject.draws and evidence.mode == "eval":
+        notes.append(DRAWS)
+    return dataclasses.replace(evidence, doubts=tuple(doubts), notes=tuple(notes))
 
 
 def _batch_size(subject: Subject, probes: Probes, places: int, time_budget: TimeBudget) -> tuple[int, bool]:
@@ -187,12 +227,13 @@ def _sorted(swept: Swept) -> tuple[np.ndarray, np.ndarray]:
     return swept.positions[rank], swept.effects
 
 
-def _sentence(probes: Probes, swept: Swept, requested: int, again: int, states: int, batch: int, *, fits: bool) -> str:
+def _sentence(probes: Probes, swept: Swept, requested: int, again: int, states: int, batch: int, further: str, *, fits: bool) -> str:
     total, count = swept.effects.shape
     which = f"all {total} sub-pixels" if count == total else f"{count} of {total} sub-pixels"
     if count < min(requested, total):
         which += f" ({PROBE_ORDER})" if fits else f" (as many as fit into memory: {PROBE_ORDER})"
     parts = [f"{which}: {probes.sentence(requested, swept.rounds)}"]
+    parts += [further] if further else []
     parts += [f"a second look at what was not seen, on {again} further random images"] if again else []
     parts += ["from the first call's state and from those of later calls"] if states > 1 else []
     return "; ".join([*parts, f"base images in batches of their own, {batch} a batch"])

@@ -28,6 +28,7 @@ TINY_SHAPE = (1, 2, 3)
 TINY_LEVELS = 2
 _MOST_IMAGES = 2**16
 _BATCH = 256
+_OTHER_NAMES = ("log_prob", "log_likelihood", "loglikelihood", "log_probs", "nll", "neg_log_likelihood")
 _TOLERANCE = 1e-9
 #: Differences of log p carry the rounding of a sum over all sub-pixels and, later, of a sum over images.
 _INTERACTION = 1e-8
@@ -44,6 +45,7 @@ class LikelihoodReport:
         orders: the named orders in which summing out creates no interaction; None where they cannot be told (not a distribution, or an
             image of probability 0).
         tolerance: how far from one the total may be.
+        notes: how what the module returned was read.
     """
 
     target: str
@@ -55,6 +57,7 @@ class LikelihoodReport:
     pairs: int
     orders: tuple[str, ...] | None
     tolerance: float = _TOLERANCE
+    notes: tuple[str, ...] = ()
 
     @property
     def normalised(self) -> bool:
@@ -70,6 +73,7 @@ class LikelihoodReport:
     def text(self) -> str:
         """The report for people."""
         size = "x".join(map(str, self.shape))
+        read = "".join(f" {note}" for note in self.notes)
         head = f"{self.target}: the probabilities of all {self.images} images of {size} with {self.levels} levels sum to {self.total:.12g}"
         if not self.normalised:
             why = (
@@ -77,8 +81,8 @@ class LikelihoodReport:
                 if self.total > 1
                 else "probability is lost, as when log-softmax runs over the wrong axis, or a model sees the sub-pixel that it predicts"
             )
-            return f"{head}, not to 1: its log_prob is no log-likelihood ({why})."
-        lines = [f"{head}: log_prob is a log-likelihood.", f"Interactions: {self.interactions} of {self.pairs} pairs of sub-pixels."]
+            return f"{head}, not to 1: its log_prob is no log-likelihood ({why}).{read}"
+        lines = [f"{head}: log_prob is a log-likelihood.{read}", f"Interactions: {self.interactions} of {self.pairs} pairs of sub-pixels."]
         if self.orders is None:
             lines.append("Orders: cannot be told, since some image has probability 0.")
         elif self.orders:
@@ -96,9 +100,13 @@ def check_log_prob(
     levels: int = TINY_LEVELS,
     input: str = "auto",
     seed: int = 0,
+    method: str = "log_prob",
     target: str | None = None,
 ) -> LikelihoodReport:
-    """Score every image of a tiny shape with `module.log_prob(images)`, (B,) nats, in float64 and eval mode.
+    """Score every image of a tiny shape with `module.log_prob(images)`, in float64 and eval mode.
+
+    It gives (B,) nats, or (B, …) of sub-pixels, which are summed. What is nowhere negative, and sums to one with its sign turned, is a
+    negative log-likelihood, and is said to be one.
 
     Args:
         module: any module with `log_prob`; it stays as it is.
@@ -106,6 +114,7 @@ def check_log_prob(
         levels: values of a sub-pixel, at least 2.
         input: how images enter: `int`, `unit`, `symmetric`, or `auto`: integers where they run, otherwise floats in [0, 1].
         seed: of the module's own random layers.
+        method: what scores, by name.
         target: what to call it in the report.
 
     Raises:
@@ -120,10 +129,16 @@ def check_log_prob(
             f"{levels} levels at {size} sub-pixels are more than {_MOST_IMAGES:,} images; enumerate a smaller shape, "
             "for example --shape 1,2,3 --levels 2."
         )
-    if not callable(getattr(module, "log_prob", None)):
-        raise UserError(f"{type(module).__name__} has no log_prob(images); without --sums-to-one its outputs can be checked.")
+    if not callable(getattr(module, method, None)):
+        others = [name for name in _OTHER_NAMES if name != method and callable(getattr(module, name, None))]
+        hint = (
+            f"name what scores them with --method {' or '.join(others)}" if others else "without --sums-to-one its outputs can be checked"
+        )
+        raise UserError(f"{type(module).__name__} has no {method}(images); {hint}.")
     every = np.array(list(itertools.product(range(levels), repeat=size)), dtype=np.int64)
-    table = _scores(module, folded(every, (channels, height, width)), levels, input, seed)
+    table, notes = _scores(module, folded(every, (channels, height, width)), levels, input, seed, method)
+    if (table >= 0).all() and abs(np.logaddexp.reduce(-table)) <= _TOLERANCE:
+        table, notes = -table, [*notes, f"{method} gives negative log-likelihoods, whose signs were turned."]
     with np.errstate(over="ignore"):  # densities may add up to more than a number can hold
         total = float(np.exp(np.logaddexp.reduce(table)))
     cube = table.reshape((levels,) * size)
@@ -131,11 +146,12 @@ def check_log_prob(
     pairs = _interactions(cube) if finite else set()
     orders = _orders(cube, (channels, height, width), pairs) if finite and abs(total - 1) <= _TOLERANCE else None
     name = target or type(module).__name__
-    return LikelihoodReport(name, (channels, height, width), levels, len(every), total, len(pairs), size * (size - 1) // 2, orders)
+    counts = {"interactions": len(pairs), "pairs": size * (size - 1) // 2}
+    return LikelihoodReport(name, (channels, height, width), levels, len(every), total, **counts, orders=orders, notes=tuple(notes))
 
 
-def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed: int) -> np.ndarray:
-    """(n,) nats."""
+def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed: int, method: str) -> tuple[np.ndarray, list[str]]:
+    """(n,) nats, and how they were read."""
     if input not in INPUTS:
         raise unknown("input convention", input, INPUTS)
     copied: Any = float64_copy(module).eval()
@@ -145,24 +161,28 @@ def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed
     for convention in ("int", "unit") if input == "auto" else (input,):
         try:
             with torch.inference_mode(), float64():
-                return np.concatenate([_nats(copied, encode(batch, convention, levels, torch.float64), seed) for batch in batches])
+                nats = [_nats(copied, encode(batch, convention, levels, torch.float64), seed, method) for batch in batches]
+                summed = [f"{method} gives {tuple(nats[0].shape[1:])} for each image, which were summed."] if nats[0].ndim > 1 else []
+                return np.concatenate([part.reshape(len(part), -1).sum(1) for part in nats]), summed
         except UserError:
             raise
         except Exception as error:  # whatever a foreign module throws: the other convention may be its own
             fault = fault or error
     assert fault is not None
-    where = f"{type(module).__name__}.log_prob failed on images of shape {tuple(batches[0].shape)}"
+    where = f"{type(module).__name__}.{method} failed on images of shape {tuple(batches[0].shape)}"
     raise UserError(f"{where}: {first_line(fault)}.") from fault
 
 
-def _nats(module: Any, batch: Tensor, seed: int) -> np.ndarray:
+def _nats(module: Any, batch: Tensor, seed: int, method: str) -> np.ndarray:
+    """(B,) or (B, …): of each sub-pixel."""
     with random_states(batch.device, seed):
-        nats = module.log_prob(batch)
-    if not isinstance(nats, Tensor) or tuple(nats.shape) != (len(batch),) or not nats.is_floating_point():
+        nats = getattr(module, method)(batch)
+    if not isinstance(nats, Tensor) or tuple(nats.shape[:1]) != (len(batch),) or not nats.is_floating_point():
         what = f"{tuple(nats.shape)}" if isinstance(nats, Tensor) else f"a {type(nats).__name__}"
-        raise UserError(f"log_prob must return ({len(batch)},) floats for {len(batch)} images, in nats each; got {what}.")
+        loss = " One number for the whole batch looks like a loss." if isinstance(nats, Tensor) and not nats.dim() else ""
+        raise UserError(f"{method} must return ({len(batch)},) floats for {len(batch)} images, in nats each; got {what}.{loss}")
     if bool(nats.isnan().any()):
-        raise UserError("log_prob returned NaN; fix that first.")
+        raise UserError(f"{method} returned NaN; fix that first.")
     return nats.double().cpu().numpy()
 
 

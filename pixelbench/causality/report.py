@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 #: Rises when a field of the certificate changes its name or meaning.
 SCHEMA = 1
 
-CausalityVerdict = Literal["causal", "partial", "leaky"]
+CausalityVerdict = Literal["causal", "partial", "leaky", "stateful", "undecided"]
 MapStatus = Literal["complete", "partial", "leaky"]
 Place = tuple[int, int, int]
 
@@ -141,6 +141,12 @@ class CausalityReport:
         order_list: the places in an order in which the module is causal, only where no named order fits.
         cycle: why no order fits.
         noise: largest relative difference that rounding alone made.
+        state_coupling: the change of an output when the images of former calls were exchanged (its `input` is the output itself).
+        state_allowed: the caller accepts that.
+        order_allowed: the caller accepts the order that was found, though it is not raster order.
+        doubts: why the absence of a leak is no evidence; with any of them there is no verdict.
+        notes: sentences for the reader.
+        shared_output: one output serves all colours of a pixel, so that how these depend on one another lies outside the module.
     """
 
     target: str
@@ -171,16 +177,35 @@ class CausalityReport:
     noise: float
     method: Method
     seconds: float = field(compare=False)
+    state_coupling: Example | None = None
+    state_allowed: bool = False
+    order_allowed: bool = False
+    doubts: tuple[Diagnosis, ...] = ()
+    notes: tuple[str, ...] = ()
+    shared_output: bool = False
 
     @property
     def verdict(self) -> CausalityVerdict:
-        """`causal` only where the map is complete and no leak was found; `partial` where none was found at the positions probed."""
-        return "leaky" if self.leaky else "causal" if self.complete else "partial"
+        """`causal` only where the map is complete and no leak was found; `partial` where none was found at the positions probed.
+
+        `stateful`: no leak within an image, but the images of former calls are seen; `undecided`: nothing can be concluded (see `doubts`).
+        """
+        if self.leaky:
+            return "leaky"
+        if self.stateful:
+            return "stateful"
+        return "undecided" if self.doubts else "causal" if self.complete else "partial"
+
+    @property
+    def stateful(self) -> bool:
+        """Outputs depend on the images of former calls, and nobody has allowed that."""
+        return self.state_coupling is not None and not self.state_allowed
 
     @property
     def status(self) -> MapStatus:
-        """The verdict in the words of a record."""
-        return "leaky" if self.leaky else "complete" if self.complete else "partial"
+        """The verdict in the words of a record, which has no word for doubt: what is undecided is at most partial."""
+        found: dict[str, MapStatus] = {"leaky": "leaky", "stateful": "leaky", "causal": "complete"}
+        return found.get(self.verdict, "partial")
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -211,9 +236,20 @@ class CausalityReport:
 
     def summary(self) -> str:
         """One sentence for people: the counter-example, or *no leak found* with what was probed and to which tolerance."""
+        if self.leaky and self.order not in (None, "raster") and not self.batch_coupling:
+            own = f"Not causal in raster order, but in an order of its own ({self.order}); do not sample it in raster order"
+            return f"{own}: {self.counter_example}."
         if self.leaky:
             return f"Not causal: {self.counter_example}."
+        if self.stateful and self.state_coupling is not None:
+            moved = place_name(self.state_coupling.output, self.shape[0])
+            effect = f"the images of former calls change output {moved} by {self.state_coupling.effect:.2g} (relative)"
+            return f"Not causal in use: {effect}, so that likelihoods depend on what was scored before."
+        if self.doubts:
+            return f"Undecided. {self.doubts[0].sentence}"
         where = "complete map" if self.complete else f"{self.positions_probed} of {self.positions_total} positions"
+        if self.order_allowed and self.order != "raster":
+            where = f"{where}, in an order of its own: {self.order}"
         return f"No leak found ({where}, tolerance {self.method.tolerance:.0e} in {self.method.dtype})."
 
     def to_json(self) -> dict[str, Any]:
@@ -224,6 +260,7 @@ class CausalityReport:
         document["colour_conditioning"] = {str(colour): list(seen) for colour, seen in self.colour_conditioning.items()}
         document["diagnosis"] = [diagnosis.sentence for diagnosis in self.diagnosis]
         document["faults"] = list(self.faults)
+        document["summary"] = self.summary()
         document["map"]["pairs"] = {f"{out}<{into}": list(rows) for (out, into), rows in self.map.pairs.items()}
         return document
 
@@ -244,7 +281,9 @@ class CausalityReport:
         """
         if document["schema"] != SCHEMA:
             raise ValueError(f"certificate of schema {document['schema']}, not {SCHEMA}")
-        values = {name: document[name] for name in (entry.name for entry in dataclasses.fields(cls))}
+        later = {entry.name for entry in dataclasses.fields(cls) if entry.default is not dataclasses.MISSING}  # older ones lack these
+        names = [entry.name for entry in dataclasses.fields(cls)]
+        values = {name: document[name] for name in names if name in document or name not in later}
         values["diagnosis"] = [
             {"name": name, "sentence": said} for name, said in zip(document["faults"], document["diagnosis"], strict=True)
         ]

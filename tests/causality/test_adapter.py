@@ -242,7 +242,7 @@ def test_what_ends_the_program_or_returns_one_number_is_a_sentence() -> None:
 
     with pytest.raises(UserError, match=r"it ends the program \(3\)"):
         adapter_of(leave)
-    with pytest.raises(UserError, match="its first axis must be the 2 images"):
+    with pytest.raises(UserError, match="one number for the whole batch: that looks like a loss"):
         adapter_of(lambda x: x.double().sum())
 
 
@@ -261,7 +261,8 @@ def test_a_selected_part_is_kept_in_the_adapter() -> None:
     assert adapter.arrange({"logits": [torch.zeros(2, 2, *SHAPE)]}, 2).shape == (2, 2, *SHAPE)
     assert adapter_of(lambda x: (one_hot(x), x), select=0).select == "0"
     with pytest.raises(UserError, match="returned a tuple of 2 parts"):
-        adapter_of(lambda x: (one_hot(x), x))
+        adapter_of(lambda x: (one_hot(x), one_hot(x)))
+    assert adapter_of(lambda x: (one_hot(x), None)).select == "0"
 
 
 class Wrapped(nn.Module):

@@ -77,7 +77,9 @@ GAPS: dict[str, tuple[Any, tuple[int, int, int], list[str]]] = {
     "none": (earlier, (3, 4, 5), []),
     "nothing is seen": (lambda out, into: False, (3, 4, 5), ["nothing-seen"]),
     "blind spot": (minus(lambda r, c, o, i: c > -r), (1, 6, 11), ["blind-spot"]),
-    "the end of the row above": (minus(lambda r, c, o, i: (r, c) == (-1, 10)), (1, 6, 11), ["row-end-missing"]),
+    "the end of the row above": (minus(lambda r, c, o, i: (r, c) == (-1, 10)), (1, 6, 11), ["row-end-missing-or-blind-spot"]),
+    "the end of the row above, of a wide image": (minus(lambda r, c, o, i: (r, c) == (-1, 17)), (1, 3, 18), ["row-end-missing"]),
+    "the ends of rows": (minus(lambda r, c, o, i: r == -1 and i[2] == 10 and o[2] < 8), (1, 6, 11), ["row-end-missing-widely"]),
     "two pixels at the end of the row above": (minus(lambda r, c, o, i: r == -1 and c > 8), (1, 6, 11), ["blind-spot"]),
     "triangle": (minus(lambda r, c, o, i: abs(c) > -r and r < 0), (1, 6, 11), ["triangular-context"]),
     "own row only": (minus(lambda r, c, o, i: r < 0), (1, 6, 7), ["vertical-link-missing"]),
@@ -163,6 +165,7 @@ def test_partial_maps_are_diagnosed_from_what_was_measured() -> None:
 
 def test_every_diagnosis_says_what_to_do_and_can_be_filled_in() -> None:
     facts = {"order": "", "border": "", "joint": 1, "kinds": 1, "example": "", "largest": 0.1, "missing": 1, "pairs": ""}
+    facts |= {"columns": "", "layout": ""}
     for name, sentence in SENTENCES.items():
         assert name == name.lower().replace(" ", "-")
         assert sentence.format(**facts).endswith(".")

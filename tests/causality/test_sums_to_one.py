@@ -126,6 +126,7 @@ def test_the_document() -> None:
         "pairs": 36,
         "orders": ["raster"],
         "tolerance": 1e-9,
+        "notes": [],
     }
 
 
@@ -170,8 +171,8 @@ def fail(images: Tensor) -> Tensor:
         (constant(0), (1, 0, 3), 2, "All images need at least 2 levels and positive sizes; got (1, 0, 3) with 2 levels."),
         (constant(0), (1, 2, 3), 1, "got (1, 2, 3) with 1 levels."),
         (nn.Identity(), (1, 2, 3), 2, "Identity has no log_prob(images); without --sums-to-one its outputs can be checked."),
-        (Scored(lambda images: images.double()), (1, 2, 3), 2, "must return (64,) floats for 64 images, in nats each; got (64, 1, 2, 3)."),
-        (Scored(lambda images: images.double().mean()), (1, 2, 3), 2, "for 64 images, in nats each; got ()."),
+        (Scored(lambda images: images.double()[0]), (1, 2, 3), 2, "must return (64,) floats for 64 images, in nats each; got (1, 2, 3)."),
+        (Scored(lambda images: images.double().mean()), (1, 2, 3), 2, "got (). One number for the whole batch looks like a loss."),
         (Scored(lambda images: [0.0] * len(images)), (1, 2, 3), 2, "for 64 images, in nats each; got a list."),
         (Scored(lambda images: images.flatten(1).sum(1)), (1, 2, 3), 2, "must return (64,) floats"),
         (constant(float("nan")), (1, 2, 3), 2, "log_prob returned NaN; fix that first."),

@@ -9,11 +9,14 @@ from pixelbench.causality.analysis.diagnosis_texts import SENTENCES
 from pixelbench.causality.analysis.gaps import Gaps, named_gaps
 from pixelbench.causality.analysis.leak_patterns import LeakPattern, Leaks, attribute, border_of
 from pixelbench.causality.analysis.offsets import Offsets
+from pixelbench.causality.analysis.orders import OWN_ORDERS
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.report import Context, Diagnosis, Example, Leak, colour_name, place_name
 
 #: Below this a float32 check by hand sees rounding only.
 _WEAK = 1e-6
+#: No stack of masked convolutions has kernels nearly as wide as such an image.
+_WIDE = 16
 
 #: The most specific first: each explains what it can, the next ones see the rest.
 _PATTERNS: dict[str, LeakPattern] = {
@@ -34,7 +37,7 @@ _PATTERNS: dict[str, LeakPattern] = {
 
 
 def diagnose_leaks(
-    evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak]
+    evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak], *, allowed: bool = False
 ) -> tuple[Diagnosis, ...]:
     """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full.
 
@@ -42,12 +45,16 @@ def diagnose_leaks(
         context: how far it sees.
         order: the name of an order in which the module is causal, as `find_order` gives it.
         leaks: all kinds, each with an example.
+        allowed: the order in which it is causal is one that the caller accepts: no leak is to be explained.
     """
     found = Leaks(evidence, offsets, order)
     gaps = Gaps(offsets, context)
-    names = [*_leaking(found, leaks), *(named_gaps(gaps) if order in (None, "raster", "listed") else ())]
+    names = [*([] if allowed else _leaking(found, leaks)), *(named_gaps(gaps) if order in (None, "raster") or not leaks else ())]
+    if evidence.shared:  # how the colours of a pixel depend on one another lies outside the module
+        names = [name for name in names if name not in ("colour-blind", "partial-colour-conditioning")]
     if leaks:  # a leak can reach far, and draw the bounding box around nothing
         names = [name for name in names if name != "gap-in-context"]
+    names = [_row_end(name, found) for name in names]
     fillings = _fillings(found, gaps, leaks)
     sentences = {name: SENTENCES[name] for name in dict.fromkeys(names)}
     return tuple(Diagnosis(name, sentence.format(**(fillings | _pairs(name, found, gaps)))) for name, sentence in sentences.items())
@@ -56,19 +63,24 @@ def diagnose_leaks(
 def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
     evidence = found.evidence
     names = ["coupled-over-batch"] if evidence.coupling else []
-    names += [] if found.order in (None, "raster", "listed") or not leaks else [_by_order(found.order)]
-    if leaks and found.order in (None, "listed"):
-        named = [name or "unknown-pattern" for name, _ in attribute(found, _PATTERNS)]
+    names += [] if found.order in (None, "raster") or not leaks else [_by_order(found.order)]
+    if leaks and found.order is None:
+        patterns = {name: one for name, one in _PATTERNS.items() if not (evidence.local and name == "normalised-over-space")}
+        named = [name or "unknown-pattern" for name, _ in attribute(found, patterns)]
+        named += ["read-as-another-layout"] if evidence.other_layout else []
         # A normalisation over the batch is one over space as well: one cause, one diagnosis.
         names += [name for name in named if not (evidence.coupling and name == "normalised-over-space")]
         names = [_after_step(found, name) for name in names]
         names += ["active-only-jointly"] if found.joint.any() else []
     largest = max((leak.example.effect for leak in leaks), default=1.0)
     names += ["weak-path"] if largest < _WEAK else []
-    return names if evidence.repeatable else [*names, "carries-state"]
+    names += ["sees-former-images"] if evidence.former else []
+    return names if evidence.repeatable or evidence.former else [*names, "carries-state"]
 
 
 def _by_order(order: str) -> str:
+    if order in OWN_ORDERS:
+        return "order-of-its-own"
     if "column-major" in order:
         return "width-and-height-swapped"
     return "wrong-direction" if any(word in order for word in ("rows", "columns")) else "colours-in-another-order"
@@ -85,7 +97,10 @@ def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, obje
     unknown = next((kinds for name, kinds in attribute(found, _PATTERNS) if name is None), np.zeros_like(found.offsets.leaks))
     strange = [leak for leak in leaks if found.at(*leak.offset, unknown)[leak.output_colour, leak.input_colour]]
     nearest = min(strange, key=lambda leak: (abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect), default=None)
+    columns = _without_row_end(found)
     return {
+        "layout": found.evidence.other_layout,
+        "columns": f"{len(columns)} of the {found.shape[2]} columns",
         "order": found.order,
         "border": border_of(found, found.offsets.leaks)[0],
         "joint": len(found.evidence.joint),
@@ -108,3 +123,29 @@ def _pairs(name: str, found: Leaks, gaps: Gaps) -> dict[str, str]:
     verb, kinds = ("does not see", gaps.colours[0]) if missing else ("sees", found.at(0, 0, found.offsets.leaks))
     names = [(colour_name(out, channels), "itself" if out == into else colour_name(into, channels)) for out, into in np.argwhere(kinds)]
     return {"pairs": ", ".join(f"{out} {verb} {into}" for out, into in names)}
+
+
+def _row_end(name: str, found: Leaks) -> str:
+    """By offset only the end of the row above is missing: is that all, and is it so in a wider image?"""
+    if name != "row-end-missing":
+        return name
+    if found.evidence.wide_gaps:
+        return "blind-spot"
+    if len(_without_row_end(found)) > 1:
+        return "row-end-missing-widely"
+    certain = found.evidence.wide_gaps is False or found.shape[2] >= _WIDE
+    return name if certain else "row-end-missing-or-blind-spot"
+
+
+def _without_row_end(found: Leaks) -> list[int]:
+    """Columns of a row that never see the last pixel of the row above."""
+    channels, height, width = found.shape
+    seen = np.zeros(width, dtype=bool)
+    measured = np.zeros(width, dtype=bool)
+    for column in np.flatnonzero((found.evidence.positions // channels) % width == width - 1):
+        pixel = int(found.evidence.positions[column]) // channels
+        if pixel // width + 1 < height:
+            row = found.evidence.dependence[(pixel + 1) * channels : (pixel + 1 + width) * channels, column]
+            seen |= row.reshape(width, channels).any(1)
+            measured[:] = True
+    return np.flatnonzero(measured & ~seen).tolist()

@@ -13,6 +13,19 @@ SENTENCES: dict[str, str] = {
         "cache, running statistics). It was checked from the state of the first call and from later ones. Clear that state at the start "
         "of `forward`, or keep it out of the output."
     ),
+    "sees-former-images": (
+        "Exchanging the images of former calls changes the output: the module keeps something of them (a cache that is never emptied, "
+        "running statistics that enter the output). Clear that state at the start of `forward`, or keep it out of the output; "
+        "--allow-state accepts it."
+    ),
+    "read-as-another-layout": (
+        'What leaks is within the own pixel only, and with the output read as "{layout}" nothing leaks. Find out which of the two layouts '
+        "the module has, before anything is changed in it."
+    ),
+    "order-of-its-own": (
+        "Causal in an order of its own ({order}), no leak there, and not in raster order: do not sample it in raster order. --order any "
+        "accepts whatever order it has, --order FILE one that you state."
+    ),
     "coupled-over-batch": (
         "Other images of the batch change an image's output. Likely BatchNorm in training mode, a roll or a reshape that mixes the batch "
         "axis with another, or a mean over the batch. Normalise over channels only, and keep the batch axis first."
@@ -31,8 +44,9 @@ SENTENCES: dict[str, str] = {
     ),
     "normalised-over-space": (
         "Outputs see nearly every later pixel. Likely GroupNorm, InstanceNorm or LayerNorm over height and width, global pooling, a "
-        "squeeze-and-excite block, a backward pass or attention without its mask. Normalise over the channels of each pixel, mask the "
-        "attention."
+        "squeeze-and-excite block, a backward pass, attention without its mask, or attention whose first row has nothing to attend to, so "
+        "that its softmax spreads over everything and a further layer passes that on. Normalise over the channels of each pixel, mask the "
+        "attention, and give its first row something to attend to."
     ),
     "first-row-attends-to-everything": (
         "Only the first outputs see later pixels, and nearly all of them: causal attention whose first rows have nothing to attend to, so"
@@ -82,7 +96,8 @@ SENTENCES: dict[str, str] = {
     ),
     "sees-itself": (
         "Outputs see their own sub-pixel and nothing else that is forbidden: the first layer uses mask B, or a residual or skip "
-        "connection goes around it. Use mask A in the first layer, and begin residual connections after it."
+        "connection goes around it: use mask A in the first layer, and begin residual connections after it. Or a sequence model whose "
+        "output t is for token t + 1, right as it is trained: put a start token first and drop the last one."
     ),
     "colours-mixed": (
         "Colours see later colours of the same pixel, or themselves ({pairs}), though the last colour does not see itself: feature maps "
@@ -142,6 +157,16 @@ SENTENCES: dict[str, str] = {
         "Only the last pixel of the row above is never seen, by the first pixel of a row: a recurrence over features that do not know "
         "their own pixel, so that no feature of a row knows its last one (a Diagonal BiLSTM's pass from the right, an LSTM along masked "
         "features). It costs little; a first layer as wide as the image sees it."
+    ),
+    "row-end-missing-widely": (
+        "The last pixel of the row above is not seen by {columns} of a row: attention or a recurrence over features that do not know their "
+        "own pixel, so that the end of a row enters only by the next row's features. A first layer as wide as the image, or keys that hold "
+        "their own pixel, see it."
+    ),
+    "row-end-missing-or-blind-spot": (
+        "Only the last pixel of the row above is never seen, by the first pixel of a row: either a recurrence over features that do not "
+        "know their own pixel, or one stack of masked convolutions nearly as wide as the image, whose blind spot shows in a wider one. "
+        "Check a wider --shape."
     ),
     "triangular-context": (
         "The context opens like a triangle upwards on both sides, so that near rows are cut off: a Row LSTM, or vertical layers that each"

@@ -4,7 +4,7 @@ Offsets are (row, column) of the input minus the output. Arrays are indexed [out
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,15 @@ def tally(evidence: Evidence) -> Offsets:
     out, into, row, column = np.indices(size, sparse=True)
     pixel = (row - (height - 1)) * (2 * width) + (column - (width - 1))
     return Offsets(evidence.shape, probed, seen, (pixel < 0) | ((pixel == 0) & (into < out)))
+
+
+def without_own_pixel(offsets: Offsets) -> Offsets:
+    """As if earlier colours of the same pixel that are not seen had not been measured."""
+    probed = offsets.probed.copy()
+    _, height, width = offsets.shape
+    centre = probed[:, :, height - 1, width - 1]
+    centre[offsets.missing[:, :, height - 1, width - 1]] = 0
+    return replace(offsets, probed=probed)
 
 
 def keys_by_columns(positions: np.ndarray, shape: tuple[int, int, int]) -> Iterator[tuple[slice, np.ndarray]]:

@@ -6,6 +6,7 @@ which is small. Where no name fits, the graph is sorted; where it cannot be sort
 
 import heapq
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -17,6 +18,9 @@ from pixelbench.causality.report import Cycle, Place
 
 #: Shortest cycles are looked for from this many sub-pixels: enough for a short one, and cheap.
 _STARTS = 48
+
+#: Orders in which models are drawn on purpose; the others of `named_keys` are slips, and `listed` any permutation.
+OWN_ORDERS = ("listed", "snake", "column snake", "zigzag", "diagonals", "diagonals, downwards", "spiral inwards", "spiral outwards")
 
 Order = tuple[str | None, tuple[Place, ...] | None, Cycle | None]
 
@@ -39,6 +43,9 @@ def find_order(dependence: np.ndarray, shape: tuple[int, int, int], positions: n
     name = named_order(_offsets_seen(dependence, shape), shape)
     if name is not None:
         return name, None, None
+    for name, sequence in winding_sequences(shape):
+        if _fits(dependence, sequence):
+            return name, tuple(place_at(int(place), shape) for place in sequence), None
     order = _sorted(dependence)
     if len(order) == len(dependence):
         return "listed", tuple(place_at(place, shape) for place in order), None
@@ -63,6 +70,40 @@ def named_sequences(shape: tuple[int, int, int]) -> list[tuple[str, list[int]]]:
     axes = {"row": places // channels // width, "column": places // channels % width, "colour": places % channels}
     ranked = [(name, np.lexsort([axes[axis] * sign for axis, sign in reversed(keys)])) for name, keys in named_keys(channels)]
     return [(name, order.tolist()) for name, order in ranked]
+
+
+def winding_sequences(shape: tuple[int, int, int]) -> Iterator[tuple[str, np.ndarray]]:
+    """Common orders that no signs of differences tell, each with the places (raster) in that order; colours of a pixel in turn."""
+    channels, height, width = shape
+    row, column = np.divmod(np.arange(height * width), width)
+    diagonal = row + column
+    keys = {
+        "snake": (row, np.where(row % 2, -column, column)),
+        "column snake": (column, np.where(column % 2, -row, row)),
+        "zigzag": (diagonal, np.where(diagonal % 2, row, column)),
+        "diagonals": (diagonal, row),
+        "diagonals, downwards": (diagonal, column),
+    }
+    sequences = {name: np.lexsort(key[::-1]) for name, key in keys.items()}
+    sequences["spiral inwards"] = _spiral(height, width)
+    sequences["spiral outwards"] = sequences["spiral inwards"][::-1]
+    for name, pixels in sequences.items():
+        yield name, (pixels[:, None] * channels + np.arange(channels)).ravel()
+
+
+def _spiral(height: int, width: int) -> np.ndarray:
+    """Pixels from the first one along the border, clockwise, ever farther inside."""
+    left, found = np.arange(height * width).reshape(height, width), []
+    while left.size:
+        found.append(left[0])
+        left = np.rot90(left[1:])
+    return np.concatenate(found)
+
+
+def _fits(dependence: np.ndarray, sequence: np.ndarray) -> bool:
+    rank = np.empty(len(sequence), dtype=np.int64)
+    rank[sequence] = np.arange(len(sequence))
+    return not bool((dependence & (rank[None, :] >= rank[:, None])).any())
 
 
 def named_keys(channels: int) -> list[tuple[str, list[tuple[str, int]]]]:

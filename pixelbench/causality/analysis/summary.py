@@ -1,12 +1,12 @@
 """From the measured changes to the report: which are leaks, of which kinds, how far the module sees, what is wrong and how to fix it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from pixelbench.causality.analysis.context import context_of, count_missing, map_of, missing_of
 from pixelbench.causality.analysis.diagnosis import diagnose_leaks
-from pixelbench.causality.analysis.offsets import Offsets, keys_by_columns, tally
+from pixelbench.causality.analysis.offsets import Offsets, keys_by_columns, tally, without_own_pixel
 from pixelbench.causality.analysis.orders import find_order
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.probing.raster import place_at
@@ -16,34 +16,39 @@ _LEAKS = 200
 _MISSING = 1000
 
 
-def summarise(evidence: Evidence, *, target: str) -> CausalityReport:
+def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "raster", allow_state: bool = False) -> CausalityReport:
     """The report of a check.
 
     Args:
         evidence: what was measured.
         target: what was checked, as the caller names it.
+        order: `raster`, `any` or raster places in the order of drawing: in which the module may be causal.
+        allow_state: what is carried from call to call is no fault.
     """
     offsets = tally(evidence)
+    if evidence.shared:  # the colours of a pixel meet outside the module: nothing was measured there
+        offsets = without_own_pixel(offsets)
     leaks = leaks_of(evidence, offsets)
     context = context_of(offsets)
     missing_kinds, blind_spots = count_missing(offsets, context)
     coupled = evidence.coupling is not None
     # The map of an image alone in its batch says nothing of an order in which a batch could be drawn.
-    order, listed, cycle = (None, None, None) if coupled else find_order(evidence.dependence, evidence.shape, evidence.positions)
+    found, listed, cycle = (None, None, None) if coupled else find_order(evidence.dependence, evidence.shape, evidence.positions)
+    fits = bool(leaks) and not coupled and _allowed(order, found, evidence)
     nearest = min(leaks, key=nearness, default=None)
     return CausalityReport(
         target=target,
         shape=evidence.shape,
         mode=evidence.mode,
         after_step=evidence.after_step,
-        leaky=bool(leaks) or coupled,
+        leaky=(bool(leaks) and not fits) or coupled,
         complete=evidence.complete,
         positions_probed=len(evidence.positions),
         positions_total=len(evidence.effects),
         leaks=tuple(leaks[:_LEAKS]),
         leak_kinds=len(leaks),
         example=nearest.example if nearest else None,
-        coupling=_coupling(evidence),
+        coupling=_somewhere(evidence.coupling, evidence),
         missing=tuple(missing_of(offsets, context, _MISSING)),
         missing_kinds=missing_kinds,
         blind_spots=blind_spots,
@@ -52,14 +57,20 @@ def summarise(evidence: Evidence, *, target: str) -> CausalityReport:
         sees_itself=any(leak.offset == (0, 0) and leak.input_colour == leak.output_colour for leak in leaks),
         repeatable=evidence.repeatable,
         unresolved=int((evidence.forbidden & (evidence.effects > evidence.floor) & ~evidence.leaking).sum()),
-        order=order,
+        order="given" if fits and not isinstance(order, str) else found,
         order_list=listed,
         cycle=cycle,
-        diagnosis=diagnose_leaks(evidence, offsets, context, order, leaks),
+        diagnosis=diagnose_leaks(evidence, offsets, context, found, leaks, allowed=fits),
         map=map_of(offsets, context),
         noise=evidence.noise,
         method=evidence.method,
         seconds=evidence.seconds,
+        state_coupling=_somewhere(evidence.former, evidence),
+        state_allowed=allow_state,
+        order_allowed=fits,
+        doubts=evidence.doubts,
+        notes=evidence.notes,
+        shared_output=evidence.shared,
     )
 
 
@@ -99,11 +110,21 @@ def _leak(shape: Place, output: int, source: int, effect: float, count: int) -> 
     return Leak((into[1] - out[1], into[2] - out[2]), into[0], out[0], count, Example(into, out, effect))
 
 
-def _coupling(evidence: Evidence) -> Example | None:
-    if evidence.coupling is None:
+def _somewhere(coupling: tuple[float, int] | None, evidence: Evidence) -> Example | None:
+    if coupling is None:
         return None
-    effect, place = evidence.coupling
+    effect, place = coupling
     return Example(place_at(place, evidence.shape), place_at(place, evidence.shape), effect)
+
+
+def _allowed(order: str | Sequence[int], found: str | None, evidence: Evidence) -> bool:
+    """The module is causal in the order that the caller accepts."""
+    if isinstance(order, str):
+        return order == "any" and found is not None
+    rank = np.empty(len(evidence.effects), dtype=np.int64)
+    rank[np.asarray(order)] = np.arange(len(rank))
+    moved = evidence.effects > evidence.method.tolerance
+    return not bool((moved & (rank[evidence.positions][None, :] >= rank[:, None])).any())
 
 
 def _conditioning(offsets: Offsets) -> dict[int, tuple[int, ...]]:

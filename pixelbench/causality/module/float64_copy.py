@@ -1,13 +1,15 @@
 """A copy of a module in float64, which can be treated as nobody would treat the original."""
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from pixelbench.causality.module.sandbox import NARROW
-from pixelbench.causality.module.state import entries, parts_of
+from pixelbench.causality.module.closures import rebound
+from pixelbench.causality.module.sandbox import WIDE
+from pixelbench.causality.module.state import INTERNAL, entries, parts_of
 from pixelbench.errors import UserError, first_line
 
 
@@ -24,7 +26,10 @@ def float64_copy(module: nn.Module) -> nn.Module:
     if any(tensor.is_meta for tensor in tensors):
         raise UserError(f"{name} has weights on the meta device, which have no values; make it on a real one, then check it.")
     try:
-        copied = copy.deepcopy(module, _in_the_middle_of_a_graph(module))
+        memo: dict[int, Any] = dict(_in_the_middle_of_a_graph(module))
+        copied = copy.deepcopy(module, memo)
+        for part in list(parts_of(copied)):
+            _rebind(part, memo)
         for part in parts_of(copied):
             _widen(part)
     except Exception as error:  # whatever a foreign module has that cannot be copied
@@ -43,9 +48,18 @@ def _in_the_middle_of_a_graph(module: nn.Module) -> dict[int, Tensor]:
     return {id(value): value.detach().clone() for value in values if isinstance(value, Tensor) and not value.is_leaf}
 
 
+def _rebind(part: nn.Module, memo: dict[int, Any]) -> None:
+    """In place: functions among its attributes hold the copies of the modules that they held."""
+    for name, value in list(vars(part).items()):
+        if name not in INTERNAL:
+            after = rebound(value, memo)
+            if after is not value:
+                setattr(part, name, after)
+
+
 def _widen(part: nn.Module) -> None:
     """In place."""
     for name, value in vars(part).items():
-        if isinstance(value, Tensor) and value.dtype in NARROW:
-            setattr(part, name, value.double())
-    part.double()
+        if isinstance(value, Tensor) and value.dtype in WIDE:
+            setattr(part, name, value.to(WIDE[value.dtype]))
+    part._apply(lambda tensor: tensor.to(WIDE.get(tensor.dtype, tensor.dtype)))

@@ -81,13 +81,14 @@ def parse_layout(pattern: str) -> Layout:
     return Layout(" ".join(f"({' '.join(group)})" if len(group) > 1 else "".join(group) for group in groups), groups)
 
 
-def infer_layout(sizes: Sequence[int], known: dict[str, int]) -> Layout:
-    """The one usual layout that an output of these sizes fits.
+def infer_layout(sizes: Sequence[int], known: dict[str, int], *, shared: bool = False) -> Layout:
+    """The one usual layout that an output of these sizes fits; of `shared` ones, where one output serves all colours of a pixel.
 
     Raises:
         UserError: none fits, or several do that mean different things: then it asks, and lists them.
     """
-    fitting = _distinct([layout for layout in _usual(len(sizes)) if layout.parameters(sizes, known) is not None], sizes, known)
+    usual = [layout for layout in _usual(len(sizes)) if not (shared and any("c" in group for group in layout.groups))]
+    fitting = _distinct([layout for layout in usual if layout.parameters(sizes, known) is not None], sizes, known)
     if len(fitting) == 1:
         return fitting[0]
     shape = f"{tuple(sizes)}"
@@ -95,7 +96,14 @@ def infer_layout(sizes: Sequence[int], known: dict[str, int]) -> Layout:
         raise UserError(f"The module returned {shape} for {known['b']} images: {_incompatibility(sizes, known)}.")
     choices = " or ".join(f'"{layout.pattern}"' for layout in fitting)
     meaning = " (without c: one output for all colours of a pixel)" if any("c" not in layout.pattern for layout in fitting) else ""
-    raise UserError(f"How is the output {shape} laid out? Say it with output, on the command line --output: {choices}{meaning}.")
+    mixture = known["c"] == 3 and any((layout.parameters(sizes, known) or 1) % 10 == 0 for layout in fitting if "c" not in layout.pattern)
+    offer = ", or --head logistic-mixture where these are its parameters" if mixture else ""
+    raise UserError(f"How is the output {shape} laid out? Say it with output, on the command line --output: {choices}{meaning}{offer}.")
+
+
+def fitting_layouts(sizes: Sequence[int], known: dict[str, int]) -> list[Layout]:
+    """All usual layouts that an output of these sizes fits, one of those that mean the same."""
+    return _distinct([layout for layout in _usual(len(sizes)) if layout.parameters(sizes, known) is not None], sizes, known)
 
 
 def check_layout(layout: Layout, sizes: Sequence[int], known: dict[str, int]) -> None:

@@ -1,5 +1,7 @@
 """The module under test as a repeatable function in float64, and the module itself left alone."""
 
+import copy
+import dataclasses
 import os
 from typing import Any
 
@@ -7,11 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelbench.causality.module.adapter import find_adapter
+from pixelbench.causality.module.adapter import find_adapter, selected
+from pixelbench.causality.module.closures import Called
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
+from pixelbench.causality.module.heads import LogisticMixture, parse_head
+from pixelbench.causality.module.layout import fitting_layouts, parse_layout
+from pixelbench.causality.module.refusals import likely_cause
 from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.module.state import State, parts_of
+from pixelbench.causality.module.tracing import Trace
+from pixelbench.causality.options import Options
 from pixelbench.errors import UserError, first_line
+
+#: Far above the rounding of single precision, and far below what changes a network.
+_JITTER = 1e-4
+#: As large as what one step of training may put in the place of zeros.
+_FILLED = 0.1
 
 
 class Subject:
@@ -27,32 +40,29 @@ class Subject:
         state: what calls start from when they are given no other.
     """
 
-    def __init__(
-        self,
-        module: nn.Module,
-        shape: tuple[int, int, int],
-        levels: int,
-        *,
-        mode: str,
-        seed: int,
-        input: str = "auto",
-        output: str | None = None,
-        select: int | str | None = None,
-    ) -> None:
-        self.name = type(module).__name__
-        self.shape, self.levels = shape, levels
+    def __init__(self, module: Any, shape: tuple[int, int, int], given: Options) -> None:
+        self.name = type(module).__name__ if isinstance(module, nn.Module) else getattr(module, "__name__", "the function")
+        self.shape, self.levels = shape, given.levels
         self.draws = False
         self._process = os.getpid()
+        module = module if isinstance(module, nn.Module) else Called(module)
         self._module = float64_copy(module)
-        self._mode, self._seed = mode, seed
+        self._mode, self._seed = given.mode, given.seed
         self._device = device_of(module)
         self._call: Any = self._module
+        input, output = given.input, given.output
         if hasattr(self._module, "conditionals"):  # our own contract: integers in, (B, K, C, H, W) out
             self._call = self._module.conditionals
             input, output = "int" if input == "auto" else input, output or "b k c h w"
+        self._further = dict(given.args or {})
+        self._head = parse_head(given.head)
         self.save()
-        options: Any = {"input": input, "output": output, "select": select}
-        self.adapter = find_adapter(self._raw, shape, levels, **options, device=self._device, dtype=torch.float64)
+        options: Any = {"input": input, "output": output, "select": given.select, "input_layout": given.input_layout}
+        options["shared"] = isinstance(self._head, LogisticMixture)
+        try:
+            self.adapter = find_adapter(self._raw, shape, given.levels, **options, device=self._device, dtype=torch.float64)
+        except UserError as error:
+            raise self._explained(error, module) from error.__cause__
 
     def __call__(self, images: np.ndarray, state: State | None = None) -> Tensor:
         """Images (B, C, H, W), any integer dtype → outputs (B, K, C, H, W) in float64, from `state`, or from the one all calls start from.
@@ -72,7 +82,7 @@ class Subject:
             raise
         except (Exception, SystemExit) as error:
             raise self._failure(error, len(images)) from error
-        return self.adapter.arrange(raw, len(images)).double()
+        return self._arranged(raw, images)
 
     def with_gradients(self, images: np.ndarray) -> tuple[Tensor, list[nn.Parameter]]:
         """Outputs that know their gradients, and the parameters they may have come from; the module is in training meanwhile.
@@ -84,13 +94,79 @@ class Subject:
         self._set_mode("train")
         try:
             with random_states(self._device, self._seed), float64(), torch.enable_grad():
-                output = self.adapter.arrange(self._call(self._batch(images)), len(images))
+                output = self.adapter.arrange(self._called(self._batch(images)), len(images))
         except UserError:
             raise
         except (Exception, SystemExit) as error:
             raise self._failure(error, len(images)) from error
         parameters = {id(one): one for part in parts_of(self._module) for one in part.parameters(recurse=False) if one.requires_grad}
         return output, list(parameters.values())
+
+    @property
+    def shared(self) -> bool:
+        """One output serves all colours of a pixel, and no head tells them apart."""
+        return self.adapter.shared and self._head is None
+
+    def other_layouts(self) -> list[str]:
+        """The other usual patterns that the output fits, with which it means something else."""
+        raw = selected(self._raw(self._batch(np.zeros((1, *self.shape), dtype=np.int64))), self.adapter.select)
+        known = dict(zip("bchw", (1, *self.shape), strict=True))
+        return [layout.pattern for layout in fitting_layouts(raw.shape, known) if layout.pattern != self.adapter.output]
+
+    def read_as(self, images: np.ndarray, layout: str) -> Tensor:
+        """A call whose output is read by another pattern, (B, K, C, H, W)."""
+        self.state.restore()
+        raw = self._raw(self._batch(images), restored=True)
+        return dataclasses.replace(self.adapter, layout=parse_layout(layout), output=layout).arrange(raw, len(images)).double()
+
+    def traced(self, images: np.ndarray) -> tuple[float, bool]:
+        """The coarsest rounding below double precision in a call (0.0: none), and whether the output is computed from the images.
+
+        A module that cannot be watched is taken for one without either doubt: in double precision, and computed from them.
+        """
+        self.state.restore()
+        batch = self._batch(images)
+        trace = Trace(batch)
+        try:
+            with torch.no_grad(), random_states(self._device, self._seed), trace.watching_exits(), float64(), trace:
+                output = self._called(batch)
+        except (Exception, SystemExit):  # a custom operation, for instance
+            return 0.0, True
+        return trace.rounding, trace.reaches(selected(output, self.adapter.select))
+
+    def jittered(self, images: np.ndarray, seed: int | None) -> Tensor:
+        """A call under weights, arrays and, where floats enter, images that differ by a part in ten thousand; None: that do not."""
+        self.state.restore()
+        if seed is None:
+            return self.next(images)
+        generator = np.random.default_rng(seed)
+        with torch.no_grad():
+            for part in parts_of(self._module):
+                _jitter(part, generator)
+        batch = self._batch(images)
+        nudge = torch.from_numpy(1 + _JITTER * generator.standard_normal(batch.shape[1:])).to(self._device)
+        for nudged in (batch.double() * nudge, batch):  # floats first, where integers are only what fitted best
+            try:
+                return self._arranged(self._raw(nudged, restored=True), images)
+            except (Exception, SystemExit):
+                continue
+        return self.next(images)
+
+    def zeros(self) -> list[str]:
+        """Names of the trainable parameters whose every number is exactly zero."""
+        self.state.restore()
+        named = self._module.named_parameters()
+        return [name for name, one in named if one.requires_grad and one.numel() and not bool(one.any())]
+
+    def filled(self, names: list[str]) -> State:
+        """What calls may start from instead: these parameters hold small random numbers."""
+        self.state.restore()
+        generator = torch.Generator().manual_seed(self._seed)
+        parameters = dict(self._module.named_parameters())
+        with torch.no_grad():
+            for name in names:
+                parameters[name].copy_(_FILLED * torch.randn(parameters[name].shape, generator=generator))
+        return self.now()
 
     def save(self) -> State:
         """Take what the module is now for what all calls start from, in the mode asked for."""
@@ -102,6 +178,12 @@ class Subject:
         """A snapshot of the module now."""
         return State(self._module)
 
+    def _arranged(self, raw: Any, images: np.ndarray) -> Tensor:
+        output = self.adapter.arrange(raw, len(images)).double()
+        if self._head is None:
+            return output
+        return self._head(output, torch.from_numpy(images.astype(np.int64)).to(output.device), self.levels)
+
     def _batch(self, images: np.ndarray) -> Tensor:
         # In C order: random layers draw in the order of memory, so another layout would be another mask.
         batch = torch.from_numpy(images.astype(np.int64, order="C")).to(self._device)
@@ -112,11 +194,30 @@ class Subject:
             self.state.restore()
         # Not inference mode: a buffer that forward makes there cannot be put back outside it.
         with torch.no_grad(), random_states(self._device, self._seed) as drawn, float64():
-            output = self._call(batch)
+            output = self._called(batch)
             self.draws = self.draws or drawn()
         if os.getpid() != self._process:
             raise UserError(f"{self.name} forks while it is called, and comes back in two processes; this is the second.")
         return output
+
+    def _called(self, batch: Tensor) -> Any:
+        if not self._further:
+            return self._call(batch)
+        whole = {name: value == int(value) for name, value in self._further.items()}
+        kinds = {name: torch.int64 if whole[name] else torch.float64 for name in whole}
+        further = {name: torch.full((len(batch),), value, device=batch.device).to(kinds[name]) for name, value in self._further.items()}
+        return self._call(batch, **further)
+
+    def _explained(self, error: UserError, module: nn.Module) -> UserError:
+        """The error with what was found to run instead."""
+        images = torch.from_numpy(np.random.default_rng(0).integers(0, self.levels, (2, *self.shape))).to(self._device)
+
+        def original(batch: Tensor) -> Any:
+            with torch.no_grad(), random_states(self._device, self._seed):
+                return copy.deepcopy(module).eval()(batch)
+
+        cause = likely_cause(self._raw, original, images, self.levels, error.__cause__) if error.__cause__ else ""
+        return UserError(f"{error} {cause}") if cause else error
 
     def _set_mode(self, mode: str) -> None:
         for part in parts_of(self._module):
@@ -125,3 +226,13 @@ class Subject:
     def _failure(self, error: BaseException, batch: int) -> UserError:
         entered = f"{self.adapter.input} images of shape {(batch, *self.shape)}"
         return UserError(f"{self.name} failed on {entered}: {first_line(error)}. Fix that first, then check causality.")
+
+
+def _jitter(part: nn.Module, generator: np.random.Generator) -> None:
+    """In place: parameters, buffers and the floats of plain attributes, numpy's included."""
+    for tensor in (*part.parameters(recurse=False), *part.buffers(recurse=False)):
+        if tensor.is_floating_point() or tensor.is_complex():
+            tensor.mul_(torch.from_numpy(1 + _JITTER * generator.standard_normal(tuple(tensor.shape))).to(tensor.device))
+    for name, value in vars(part).items():
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            setattr(part, name, (value * (1 + _JITTER * generator.standard_normal(value.shape))).astype(value.dtype))

@@ -9,10 +9,17 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-#: What is widened to float64.
-NARROW = frozenset((torch.float32, torch.float16, torch.bfloat16))
+#: What is widened, and to what.
+WIDE = {
+    **dict.fromkeys((torch.float32, torch.float16, torch.bfloat16), torch.float64),
+    **dict.fromkeys((torch.complex64, torch.complex32), torch.complex128),
+}
 _NARROW_TYPES = (torch.FloatTensor, torch.HalfTensor, torch.BFloat16Tensor, "torch.FloatTensor", "torch.HalfTensor")
-_NARROWING = (torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16)
+_OF_TENSORS: dict[str, Any] = {name: getattr(torch.Tensor, name) for name in ("cfloat", "chalf", "cdouble")}
+_NARROWING = {
+    **dict.fromkeys((torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16), torch.Tensor.double),
+    **dict.fromkeys((_OF_TENSORS["cfloat"], _OF_TENSORS["chalf"]), _OF_TENSORS["cdouble"]),
+}
 
 
 @contextmanager
@@ -64,14 +71,13 @@ class _InFloat64(TorchFunctionMode):
     """`images.float()` would meet float64 weights and fail, or round the evidence away to seven digits."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        if func in _NARROWING:
-            func = torch.Tensor.double
+        func = _NARROWING.get(func, func)
         return func(*map(_wide, args), **{name: _wide(value) for name, value in (kwargs or {}).items()})
 
 
 def _wide(value: Any) -> Any:
     if isinstance(value, torch.dtype):
-        return torch.float64 if value in NARROW else value
+        return WIDE.get(value, value)
     if isinstance(value, type | str) and value in _NARROW_TYPES:  # `.type(torch.FloatTensor)`
         return torch.DoubleTensor
     return value

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pixelbench.causality.module.closures import held
+
 _TABLES = ("_parameters", "_buffers", "_modules")
 #: Hooks and the like: kept as they are, never copied.
-_INTERNAL = frozenset(vars(nn.Module()))
+INTERNAL = frozenset(vars(nn.Module()))
 _UNCHANGING = (int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, type, range)
 
 
@@ -56,7 +58,7 @@ def parts_of(module: nn.Module) -> Iterator[nn.Module]:
             seen.add(id(part))
             yield part
             for name, value in vars(part).items():
-                if name not in _INTERNAL:
+                if name not in INTERNAL:
                     waiting += [entry for entry in entries(value) if isinstance(entry, nn.Module)]
 
 
@@ -68,7 +70,7 @@ class _Part:
         values = vars(part)
         self._tables = {name: dict(values[name]) for name in _TABLES}
         others = {name: value for name, value in values.items() if name not in _TABLES}
-        self._fixed = {name: value for name, value in others.items() if name in _INTERNAL or _unchanging(value)}
+        self._fixed = {name: value for name, value in others.items() if name in INTERNAL or _unchanging(value)}
         copies = {name: _copied(value, memo) for name, value in others.items() if name not in self._fixed}
         self._plain = {name: value for name, value in copies.items() if _plain(value)}
         self._copied = {name: value for name, value in copies.items() if name not in self._plain}
@@ -95,12 +97,13 @@ def _tensors(part: nn.Module) -> Iterator[Tensor]:
 
 
 def entries(value: Any) -> list[Any]:
-    """The values in an attribute: the value itself, or what lists, tuples and dicts hold, to any depth."""
+    """The values in an attribute: the value itself, or what lists, tuples, dicts and functions hold, to any depth."""
     if isinstance(value, dict):
         return [inner for entry in value.values() for inner in entries(entry)]
     if isinstance(value, list | tuple):
         return [inner for entry in value for inner in entries(entry)]
-    return [value]
+    inside = held(value)
+    return [value, *(inner for entry in inside if entry is not value for inner in entries(entry))] if inside else [value]
 
 
 def _unchanging(value: Any) -> bool:

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pixelbench.causality.report import Method
+from pixelbench.causality.report import Diagnosis, Method
 
 #: Rounding measured on a few images is not its maximum; changes below this many times the noise are none.
 _MARGIN = 10.0
@@ -28,6 +28,14 @@ class Evidence:
         noise: the largest relative difference that rounding made between batch sizes and between equal calls.
         method: how it was measured; holds the tolerance.
         seconds: how long it took.
+        former: relative change of, and place in, an image when the images of former calls were exchanged; None where none was seen.
+        blur: the size of rounding inside the module that is coarser than double precision; 0.0 where none was met.
+        doubts: why the absence of a leak is no evidence.
+        notes: sentences for the reader.
+        shared: one output serves all colours of a pixel.
+        local: what leaks comes from near by, as a larger image has shown.
+        wide_gaps: in a wider image more of the row above is missed; None where that is not known.
+        other_layout: the pattern of the output under which nothing leaks, where under the one given only the own pixel does.
     """
 
     shape: tuple[int, int, int]
@@ -41,6 +49,14 @@ class Evidence:
     noise: float
     method: Method
     seconds: float
+    former: tuple[float, int] | None = None
+    blur: float = 0.0
+    doubts: tuple[Diagnosis, ...] = ()
+    notes: tuple[str, ...] = ()
+    shared: bool = False
+    local: bool = False
+    wide_gaps: bool | None = None
+    other_layout: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -55,7 +71,7 @@ class Evidence:
     @property
     def floor(self) -> float:
         """The noise level: a relative change above it is one."""
-        return _MARGIN * max(self.noise, _LEAST_NOISE)
+        return max(_MARGIN * max(self.noise, _LEAST_NOISE), self.method.tolerance if self.blur else 0.0)
 
     @cached_property
     def leaking(self) -> np.ndarray:

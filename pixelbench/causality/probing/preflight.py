@@ -73,3 +73,15 @@ def later_states(subject: Subject, probes: Probes, batch: int, tolerance: float)
         if (first[call].change(subject.next(images[call])) > tolerance).any():
             strange.append(before)
     return [*strange[:1], *strange[1:][-1:]]
+
+
+def former_images(subject: Subject, probes: Probes, batch: int, tolerance: float) -> Coupling:
+    """Does an output depend on the images of former calls? A first call comes before both, which may initialise the module by its data."""
+    first, one, other, last = (probes.random_images(batch) for _ in range(4))
+    outputs = []
+    for former in (one, other):
+        subject(first)
+        subject.next(former)
+        outputs.append(subject.next(last))
+    change = relative_change(*outputs).max(0)
+    return (float(change.max()), int(change.argmax())) if change.max() > tolerance else None

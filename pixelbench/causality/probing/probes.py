@@ -9,7 +9,8 @@ from pixelbench.causality.probing.raster import copies, flat, folded
 from pixelbench.errors import unknown
 
 #: `joint` stands for a random image of which each sub-pixel is exchanged together with all later ones; on the others it changes alone.
-KINDS = ("zeros", "maximum", "random", "joint")
+#: `extremes`: flat, nearly flat and half and half images, on which statistics of a whole image show that noise hides; see `whole_image`.
+KINDS = ("zeros", "maximum", "random", "joint", "extremes")
 _FEW = 4
 _SOME = 17
 #: Images that all levels may cost where there are some, and images times sub-pixels that anything beyond the asked-for bases may cost.
@@ -56,7 +57,7 @@ class Probes:
         affordable = images * size <= _CHEAP or (levels <= _SOME and images <= _AFFORDABLE)
         self.single: list[Base] = []
         for kind in bases:
-            if kind != "joint":
+            if kind not in ("joint", "extremes"):
                 self.single.append(Base(kind, self._image(kind), levels <= _FEW or (affordable and not self.single)))
         self.joint = [self.pair() for kind in bases if kind == "joint"]
         self.rounds = min(_MOST_ROUNDS, _CHEAP // (positions * size)) if {"random", "joint"} & set(bases) else 0

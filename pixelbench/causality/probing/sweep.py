@@ -83,11 +83,28 @@ class Sweep:
             if self._round(swept, *self._probes.fresh()) < reached:
                 break
             swept.rounds += 1
+        return swept
+
+    def has_time(self, images: int) -> bool:
+        """Whether so many images can be called before the time runs out."""
+        return self._time_budget.left > self.concluding(self._size) + _CAUTION * images * self.per_image
+
+    def further(self, swept: Swept, single: list[Base], pairs: list[tuple[np.ndarray, np.ndarray]], columns: np.ndarray) -> bool:
+        """Probes some of the positions swept on further images, and says whether anything forbidden moved."""
+        part = Swept(np.zeros((len(columns), self._size)).T, swept.positions[columns], [])
+        before = len(self._joints)
+        self._round(part, single, pairs)
+        self._joints[before:] = [joint for joint in self._joints[before:] if joint.moved]  # the others would only take memory
+        swept.effects.T[columns] = np.maximum(swept.effects.T[columns], part.effects.T)
+        forbidden = np.arange(self._size)[None, :] <= part.positions[:, None]
+        return len(self._joints) > before or bool((part.effects.T[forbidden] > self._tolerance).any())
+
+    def pin(self, swept: Swept) -> None:
+        """Adds the single sub-pixels that are behind what only joint changes have shown."""
         reduced = self._time_budget.left < math.inf
         for joint in self._joints:
             for found in joint.pin(swept.effects, swept.positions, reduced=reduced):
                 swept.add(*found)
-        return swept
 
     def _round(self, swept: Swept, single: list[Base], pairs: list[tuple[np.ndarray, np.ndarray]]) -> int:
         """Return how many of the positions were reached; always one block of the first round."""

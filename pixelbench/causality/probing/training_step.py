@@ -8,13 +8,27 @@ from pixelbench.errors import UserError
 
 _IMAGES = 4
 _STEP = 1e-2
+_MOST_STEPS = 4
 
 
-def take_step(subject: Subject, probes: Probes, seed: int) -> None:
+def take_steps(subject: Subject, probes: Probes, seed: int) -> None:
+    """Train one step, and further, smaller ones as long as they reach more parameters: a head of zeros keeps gradients from all before it."""
+    reached = 0
+    for step in range(_MOST_STEPS):
+        moved, all_of_them = take_step(subject, probes, seed, _STEP / 2**step)  # equal ones may take one another back
+        if moved <= reached or moved == all_of_them:
+            return
+        reached = moved
+
+
+def take_step(subject: Subject, probes: Probes, seed: int, size: float) -> tuple[int, int]:
     """Move every weight that has a gradient by the same small amount against its sign, and make that the state calls start from.
 
     The loss is a random projection of the outputs: whatever the module's own is, it moves the same weights. A step of one size moves those
     that a mask has set to zero, too, as any optimiser would.
+
+    Returns:
+        How many parameters it moved, and how many there are.
 
     Raises:
         UserError: there is nothing to train, or no gradient arrives.
@@ -34,5 +48,6 @@ def take_step(subject: Subject, probes: Probes, seed: int) -> None:
     with torch.no_grad():
         for parameter, move in zip(parameters, moves, strict=True):
             if move is not None:
-                parameter.sub_(_STEP * move)
+                parameter.sub_(size * move)
     subject.save()
+    return sum(move is not None and bool(move.any()) for move in moves), len(moves)

@@ -24,7 +24,16 @@ _WIDTH = 100
 
 def report_text(report: CausalityReport) -> str:
     """The whole report, several lines without a newline at the end."""
-    parts = [_verdict(report), *_leaks(report), *seen_lines(report), _order(report), "", *_diagnosis(report), *map_lines(report)]
+    parts = [
+        _verdict(report),
+        *_leaks(report),
+        *seen_lines(report),
+        _order(report),
+        *report.notes,
+        "",
+        *_diagnosis(report),
+        *map_lines(report),
+    ]
     return "\n".join(parts)
 
 
@@ -115,12 +124,16 @@ def _order(report: CausalityReport) -> str:
     channels = report.shape[0]
     if report.order == "raster":
         return "Order: raster."
+    allowed = "causal" if report.order_allowed else "leaky in raster order, causal"
+    if report.order == "given":
+        return "Order: the one that was given."
     if report.order is not None and report.order_list is not None:
+        name = "in this one" if report.order == "listed" else f"as a {report.order}, which is"
         places = ", ".join(place_name(place, channels) for place in report.order_list[:_LISTED])
         more = ", …" if len(report.order_list) > _LISTED else ""
-        return f"Order: leaky in raster order, causal in this one: {places}{more}."
+        return f"Order: {allowed} {name}: {places}{more}."
     if report.order is not None:
-        return f"Order: leaky in raster order, causal in this one: {report.order}."
+        return f"Order: {allowed} in this one: {report.order}."
     if report.cycle is not None:
         names = [place_name(place, channels) for place in report.cycle.places]
         if len(names) == 1:

@@ -61,6 +61,33 @@ SelectOption = Annotated[
     str | None, typer.Option("--select", metavar="PART", help="Which part of a tuple or dict is the output: 0, logits, 0.logits.")
 ]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the family; may be given again.")]
+InputLayoutOption = Annotated[
+    str | None,
+    typer.Option("--input-layout", metavar="PATTERN", help='Layout of what enters, such as "b (h w)"; found out where one fits.'),
+]
+HeadOption = Annotated[
+    str | None,
+    typer.Option(
+        "--head",
+        metavar="HEAD",
+        help="Certifies the conditionals that this makes of the output: "
+        "logistic-mixture[:M], categorical, bernoulli, gaussian, FILE:function.",
+    ),
+]
+ArgOption = Annotated[
+    list[str] | None, typer.Option("--arg", metavar="NAME=NUMBER", help="A further argument of the call, such as labels=0; repeatable.")
+]
+BasesOption = Annotated[
+    list[str] | None,
+    typer.Option("--bases", metavar="KIND", help="Base images, again for more: zeros, maximum, random, joint, extremes."),
+]
+ImagesOption = Annotated[
+    str | None, typer.Option("--images", metavar="TASK|FOLDER", help="Changes inputs on images of a task or folder as well.")
+]
+OrderOption = Annotated[
+    str,
+    typer.Option("--order", metavar="raster|any|FILE", help="Order of drawing in which it may be causal; a file lists places."),
+]
 PlotOption = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draws the dependence map as .png or .svg.")]
 
 
@@ -79,6 +106,13 @@ def check(
     output: OutputOption = None,
     select: SelectOption = None,
     settings: SetOption = None,
+    input_layout: InputLayoutOption = None,
+    head: HeadOption = None,
+    args: ArgOption = None,
+    bases: BasesOption = None,
+    images: ImagesOption = None,
+    order: OrderOption = "raster",
+    allow_state: Annotated[bool, typer.Option("--allow-state", help="Accepts outputs that depend on images of former calls.")] = False,
     mode: Annotated[Mode, typer.Option("--mode", help="Checked in evaluation mode, in training mode, or in both.")] = Mode.eval,
     seconds: Annotated[
         float | None,
@@ -88,6 +122,7 @@ def check(
     sums_to_one: Annotated[
         bool, typer.Option("--sums-to-one", help="Instead: do the probabilities of all images of a tiny shape, by log_prob, sum to 1?")
     ] = False,
+    method: Annotated[str, typer.Option("--method", metavar="NAME", help="Of --sums-to-one: the method that scores images.")] = "log_prob",
     memory: Annotated[
         str | None, typer.Option("--memory", metavar="SIZE", help="The most that TARGET's process may take, such as 4GiB or 500MiB.")
     ] = None,
@@ -102,16 +137,21 @@ def check(
     A module of your own is executed: its file is imported and its code run, with your rights, in a process of its own on this machine. That
     is no sandbox: check only code that you would run. What it prints is shown only where it could not be checked.
 
-    Exit code 0: no leak found; 1: a leak (with --strict also missing context); 2: it could not be checked.
+    Exit code 0: no leak found; 1: a leak (with --strict also missing context); 2: it could not be checked, or nothing can be concluded.
     """
     began = time.monotonic()
     spell_out(as_json=as_json)
     try:
         given = {"shape": shape, "levels": levels, "input": input.value, "output": output, "select": select, "mode": mode.value}
         given |= {"seconds": seconds, "after_step": after_step, "sums_to_one": sums_to_one, "seed": seed, "device": device}
+        given |= {"method": method, "input_layout": input_layout, "head": head, "images": images, "order": order}
+        given |= {"allow_state": allow_state, "args": tuple(args or ()), "bases": tuple(bases or ())}
         if sums_to_one:
             beside = {"mode": mode is not Mode.eval, "after-step": after_step, "seconds": seconds, "strict": strict, "plot": plot}
-            _refuse_beside_sums({**beside, "output": output, "select": select})
+            beside |= {"order": order != "raster", "allow-state": allow_state, "arg": args, "bases": bases, "images": images}
+            _refuse_beside_sums({**beside, "output": output, "select": select, "input-layout": input_layout, "head": head})
+        elif method != "log_prob":
+            raise UserError("--method names what --sums-to-one scores with; give both.")
         if plot is not None:
             _require_picture(plot)
         request = CheckRequest(target, tuple(settings or ()), memory=parse_size(memory), **given)
@@ -186,13 +226,16 @@ def _concluded(found: list[Answer], *, strict: bool, plot: Path | None, as_json:
         else:
             sys.stdout.write(score["text"] + "\n")
         return FINE if score["normalised"] else FAILED
+    from pixelbench.causality.certificates import open_doubts
     from pixelbench.causality.report import CausalityReport
 
     reports = [CausalityReport.from_json(answer["report"]) for answer in found]
     if plot is not None:
         _draw(reports, plot)
     _print(reports, as_json=as_json)
-    return FAILED if any(report.leaky or (strict and report.blind_spots) for report in reports) else FINE
+    if any(report.leaky or report.stateful or (strict and report.blind_spots) for report in reports):
+        return FAILED
+    return WRONG_USE if any(map(open_doubts, reports, [*reports[1:], None])) else FINE
 
 
 def _is_of_the_disk(error: Exception) -> bool:
@@ -250,6 +293,7 @@ def _print(reports: "list[CausalityReport]", *, as_json: bool) -> None:
         text.highlight_regex("█+", "green")
         text.highlight_regex("░+", "bright_black")
         text.highlight_regex(r"(?<= |\[)X(?= |\])", "bold red")
-        text.highlight_regex(r"^.*Not causal:", "bold red")
+        text.highlight_regex(r"^.*Not causal[^:]*:", "bold red")
         text.highlight_regex(r"No leak found", "bold green")
+        text.highlight_regex(r"Undecided\.", "bold yellow")
         console.print(text, soft_wrap=True)

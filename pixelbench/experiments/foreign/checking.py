@@ -33,6 +33,11 @@ class CheckRequest:
         shape: `C,H,W`.
         seconds: for loading, checking and concluding together.
         memory: bytes that the target's process may take.
+        method: of `sums_to_one`: the name of the method that scores images.
+        args: `name=value`, further arguments of the call.
+        bases: names of base images; none: the usual ones.
+        images: a task, or a folder of images, on which inputs are changed as well.
+        order: `raster`, `any` or a file.
     """
 
     target: str
@@ -46,6 +51,14 @@ class CheckRequest:
     seconds: float | None = None
     after_step: bool = False
     sums_to_one: bool = False
+    method: str = "log_prob"
+    input_layout: str | None = None
+    head: str | None = None
+    args: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
+    images: str | None = None
+    order: str = "raster"
+    allow_state: bool = False
     seed: int = 0
     device: str = "cpu"
     memory: int | None = None
@@ -57,7 +70,7 @@ class CheckRequest:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "CheckRequest":
         """The inverse of `to_json`."""
-        return cls(**{**document, "settings": tuple(document["settings"])})
+        return cls(**{**document, **{name: tuple(document[name]) for name in ("settings", "args", "bases")}})
 
 
 def answers(request: CheckRequest, *, spent: float = 0.0) -> Iterator[Answer]:
@@ -74,10 +87,11 @@ def answers(request: CheckRequest, *, spent: float = 0.0) -> Iterator[Answer]:
         yield from _sum_of_probabilities(request)
         return
     from pixelbench.causality.certificates import certificates
+    from pixelbench.experiments.foreign.given import given_options
 
     found = _loaded(request, request.shape, request.levels)
     yield {"doing": f"Checking {found.name} on {'x'.join(map(str, found.shape))} images"}
-    options = {"input": request.input, "output": request.output, "select": request.select, "seed": request.seed}
+    options = given_options(request, found.shape, found.levels)
     limits = {"mode": request.mode, "after_step": request.after_step, "seconds": _left(request.seconds, began)}
     for report in certificates(found.module, found.shape, levels=found.levels, target=found.name, **options, **limits):
         yield {"report": report.to_json()}
@@ -88,7 +102,7 @@ def _sum_of_probabilities(request: CheckRequest) -> Iterator[Answer]:
 
     found = _loaded(request, request.shape or ",".join(map(str, TINY_SHAPE)), request.levels or TINY_LEVELS)
     yield {"doing": f"Scoring all images of {'x'.join(map(str, found.shape))}"}
-    options = {"levels": found.levels, "input": request.input, "seed": request.seed}
+    options = {"levels": found.levels, "input": request.input, "seed": request.seed, "method": request.method}
     report = check_log_prob(found.module, found.shape, target=found.name, **options)
     yield {"likelihood": {"json": report.to_json(), "text": report.text(), "normalised": report.normalised}}
 

@@ -85,18 +85,19 @@ def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
 
 
 def parse_shape(text: str | None) -> tuple[int, int, int] | None:
-    """`3,32,32` → (3, 32, 32); None stays None.
+    """`3,32,32` and `3x32x32` → (3, 32, 32); of a sequence `100` or `2,100` → (1, 1, 100), (2, 1, 100); None stays None.
 
     Raises:
         UserError: anything else.
     """
     if text is None:
         return None
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 3 or not all(part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
+    parts = [part.strip() for part in text.replace("x", ",").split(",")]
+    if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
         raise UserError(f"A shape is channels, height and width, for example 3,32,32; got '{text}'.")
-    channels, height, width = map(int, parts)
-    return channels, height, width
+    sizes = list(map(int, parts))
+    channels, height = (sizes[0] if len(sizes) > 1 else 1), (sizes[1] if len(sizes) == 3 else 1)
+    return channels, height, sizes[-1]
 
 
 def _no_target(text: str) -> UserError:

@@ -1,0 +1,57 @@
+"""Why a module that nothing gets through may fail: each guess is tried, and only what then runs is said."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_BATCHES = (1, 4, 8, 16, 32, 64)
+_SIDES = (1, 2, 4, 8, 16)
+
+Call = Callable[[Tensor], Any]
+
+
+def likely_cause(call: Call, original: Call, images: Tensor, levels: int, error: BaseException | None) -> str:
+    """A sentence with what was found to run instead, or how to bind what is missing; empty where nothing was found.
+
+    Args:
+        call: the module in float64; int64 or float64 batches (B, C, H, W).
+        original: the module as it is.
+        images: int64 (B, C, H, W).
+        error: what it failed with.
+    """
+    if isinstance(error, TypeError) and "missing" in str(error) and "required" in str(error):
+        names = str(error).rpartition(":")[2].strip()
+        return (
+            f"Its call has further required arguments ({names}): bind them with --arg NAME=0, or wrap it, `model = make(); "
+            "return lambda x: model(x, labels)` in a function that you check instead."
+        )
+    height, width = images.shape[2:]
+    side = min(height, width)
+    if height != width and _runs(call, images[:, :, :side, :side], levels):
+        return (
+            f"It runs on square images such as {side}x{side} only: height and width may be confused, or a mask is made for one of the two."
+        )
+    for count in _BATCHES:
+        if _runs(call, images[:1].repeat(count, 1, 1, 1), levels):
+            return (
+                f"It runs on a batch of {count} images only, and a check needs batches of any size: take the batch's size from the input."
+            )
+    if _runs(original, images, levels, torch.float32):
+        return "It runs in single precision only, not in float64 (double precision): quantised layers, or a cast that cannot be reached."
+    for factor in _SIDES[1:]:
+        rounded = images.repeat(1, 1, factor, factor)[:, :, : -(-height // factor) * factor, : -(-width // factor) * factor]
+        if _runs(call, rounded, levels):
+            return f"It runs where height and width are multiples of {factor}: choose such a --shape."
+    return ""
+
+
+def _runs(call: Call, images: Tensor, levels: int, dtype: torch.dtype = torch.float64) -> bool:
+    for batch in (images, images.to(dtype) / (levels - 1)):
+        try:
+            call(batch)
+        except (Exception, SystemExit):
+            continue
+        return True
+    return False
