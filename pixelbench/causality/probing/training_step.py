@@ -12,7 +12,7 @@ _MOST_STEPS = 4
 
 
 def take_steps(subject: Subject, probes: Probes, seed: int) -> None:
-    """Train one step, and further, smaller ones as long as they reach more parameters: a head of zeros keeps gradients from all before it."""
+    """Train one step, and further, smaller ones as long as they reach more parameters: a head of zeros hides all before it."""
     reached = 0
     for step in range(_MOST_STEPS):
         moved, all_of_them = take_step(subject, probes, seed, _STEP / 2**step)  # equal ones may take one another back
