@@ -30,8 +30,8 @@ class Masked(nn.Conv2d):
         mask[size // 2 + 1 :] = 0
         self.register_buffer("mask", mask)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x.to(self.weight.dtype), self.weight * self.mask, self.bias, padding=self.padding)  # type: ignore[operator]
+    def forward(self, input: Tensor) -> Tensor:
+        return F.conv2d(input.to(self.weight.dtype), self.weight * self.mask, self.bias, padding=self.padding)  # type: ignore[operator]
 
 
 @pytest.fixture(autouse=True)

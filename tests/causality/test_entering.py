@@ -114,8 +114,8 @@ def test_distributions_and_lone_tensors_are_taken_as_they_are() -> None:
 
 def test_vectors_of_colours_are_asked_about() -> None:
     class Dense(nn.Linear):
-        def forward(self, x: Tensor) -> Tensor:
-            return F.linear(x.to(self.weight.dtype), self.weight.tril(-1), self.bias)
+        def forward(self, input: Tensor) -> Tensor:
+            return F.linear(input.to(self.weight.dtype), self.weight.tril(-1), self.bias)
 
     with pytest.raises(UserError, match="How do images enter"):
         check_causality(Dense(18, 18), (3, 2, 3), levels=4, output="b (h w c)")
@@ -143,7 +143,8 @@ class Closed(nn.Module):
 
 def test_a_layer_that_only_a_function_holds_is_copied_and_trained() -> None:
     module = Closed(masked=True)
-    (layer,) = module.call.__defaults__ or ()
+    layer = (module.call.__defaults__ or (None,))[0]
+    assert isinstance(layer, nn.Module)
     before = layer.weight.clone()
     assert sequence(module, input_layout="b (h w)", output="b (h w)").verdict == "causal"
     assert sequence(module, input_layout="b (h w)", output="b (h w)", after_step=True).verdict == "leaky"

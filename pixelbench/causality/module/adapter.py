@@ -255,7 +255,7 @@ def _entry(part: Any, name: str) -> Any:
         raise UserError(f"The module's {type(part).__name__} has no part '{name}'.{hint} It has: {', '.join(names)}.")
     if isinstance(part, Mapping):
         return {str(key): value for key, value in part.items()}[name]
-    return part[int(name)] if numbered else getattr(part, name)
+    return list(part)[int(name)] if numbered else getattr(part, name)
 
 
 def _names(part: Any) -> list[str]:
