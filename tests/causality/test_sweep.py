@@ -68,7 +68,13 @@ def from_zeros_to_twos(*, joint: bool = True) -> Probes:
 
 
 def swept(subject: Any, made: Probes, batch: int = 2, order: np.ndarray = ALL, states: tuple[Any, ...] = (None,)) -> Swept:
-    return Sweep(subject, list(states), made, batch, 1e-10, subject).run(order)
+    return run_and_pin(Sweep(subject, list(states), made, batch, 1e-10, subject), order)
+
+
+def run_and_pin(sweep: Sweep, order: np.ndarray) -> Swept:
+    found = sweep.run(order)
+    sweep.pin(found)
+    return found
 
 
 def by_brute_force(subject: Subject, made: Probes, states: tuple[Any, ...]) -> np.ndarray:

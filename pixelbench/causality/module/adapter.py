@@ -246,7 +246,8 @@ def _entry(part: Any, name: str) -> Any:
     if isinstance(part, torch.distributions.Distribution) and (inner := _attribute(part, name)) is not None:
         return inner
     names = _names(part)
-    numbered = isinstance(part, list | tuple) and name.isdecimal() and int(name) < len(part)  # a named tuple has both
+    sequence: Any = part if isinstance(part, list | tuple) else ()
+    numbered = name.isdecimal() and int(name) < len(sequence)  # a named tuple has both
     if name not in names and not numbered:
         if not names:
             raise UserError(f"Nothing can be selected with '{name}': the module returned a {type(part).__name__} without parts.")
@@ -255,7 +256,7 @@ def _entry(part: Any, name: str) -> Any:
         raise UserError(f"The module's {type(part).__name__} has no part '{name}'.{hint} It has: {', '.join(names)}.")
     if isinstance(part, Mapping):
         return {str(key): value for key, value in part.items()}[name]
-    return list(part)[int(name)] if numbered else getattr(part, name)
+    return sequence[int(name)] if numbered else getattr(part, name)
 
 
 def _names(part: Any) -> list[str]:
