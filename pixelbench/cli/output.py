@@ -70,11 +70,13 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: 
 
     console = stdout()
     table = Table(padding=(0, 1) if console.width >= _NARROW else (0, 0))
+    cells = [[visible(cell) for cell in row] for row in rows]
     for index, name in enumerate(titles):
         number = name in right
-        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=number or index < whole)
-    for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
+        longest = max((len(row[index]) for row in cells), default=0) if index < whole else None
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=number or index < whole, min_width=longest)
+    for row in cells:
+        table.add_row(*map(Text, row))
     console.print(table)
 
 

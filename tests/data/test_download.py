@@ -30,8 +30,8 @@ HALF = len(CONTENT) // 2
 PROGRAM = """
 import pathlib, sys
 from pixelbench.data.download.files import Remote, download
-from pixelbench.data.download.progress import Step
-def report(step: Step) -> None:
+from pixelbench.data.download.progress import DownloadStep
+def report(step: DownloadStep) -> None:
     print(step.what, step.done, step.total, flush=True)
 url, md5, target = sys.argv[1:]
 download(Remote("images.bin", (url,), md5), pathlib.Path(target), report)

@@ -14,7 +14,7 @@ from pixelbench.suites.specs import specs_of
 _CELLS = {
     "gated": ("quick", "digits/gated-pixelcnn"),
     "colour": ("quick", "photos/gated-pixelcnn"),
-    "leaky": ("quick", "photos/gated-residual"),
+    "leaky": ("first-layer-residual", "photos/gated-residual"),
     "pixelcnn": ("quick", "photos/pixelcnn"),
     "plain": ("zoo", "photos/pixelcnn-plain"),
     "row-lstm": ("zoo", "photos/row-lstm"),
