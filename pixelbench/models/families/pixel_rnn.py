@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models.base import AutoregressiveModel, InputEncoding
-from pixelbench.models.families.pixelcnn import Head, IncrementalHead, IncrementalSkips, Skips, pointwise
+from pixelbench.models.families.pixelcnn import Head, LayerwiseStepper, Skips, pointwise
 from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.layers.causal import CausalConv2d, colours, slices_by_colour
 from pixelbench.models.settings.lstm import DiagonalBiLSTMSettings
@@ -114,38 +114,9 @@ class PixelRNN(AutoregressiveModel):
         h = F.relu(pointwise_product(self.head.mix, F.relu(h)))
         return self.output.raw(outside_autocast(partial(pointwise_product, self.head.out), h))
 
-    def stepper(self, batch: int, condition: Tensor | None = None) -> "PixelRNNStepper":
-        return PixelRNNStepper(self, batch)
-
-
-class PixelRNNStepper:
-    """A `PixelRNN` in raster order."""
-
-    def __init__(self, model: PixelRNN, batch: int):
-        self.encoding, self.dtype, self.output = model.encoding, model.first.weight.dtype, model.output
-        self.first = model.first.incremental(batch, model.width)
-        self.layers = [layer.incremental(batch, model.width) for layer in cast("list[RecurrentLayer]", list(model.layers))]
-        self.skips = None if model.skips is None else IncrementalSkips(model.skips, batch, model.width)
-        self.head = IncrementalHead(model.head, batch, model.width)
-
-    def begin_row(self) -> None:
-        for part in (self.first, *self.layers, self.skips, self.head):
-            if part is not None:
-                part.begin_row()
-
-    def logits(self, column: int, colour: int) -> Tensor:
-        x = self.first.read(column, colour)
-        if self.skips is not None:
-            self.skips.add(x, column, colour)
-        for layer in self.layers:
-            x = layer.step(x, column, colour)
-            if self.skips is not None:
-                self.skips.add(x, column, colour)
-        x = x if self.skips is None else self.skips.total()
-        return self.output.colour_log_probs(self.head.step(x, column, colour))
-
-    def put(self, column: int, colour: int, values: Tensor) -> None:
-        self.first.write(column, colour, self.encoding.values(values, self.dtype))
+    def stepper(self, batch: int, condition: Tensor | None = None) -> LayerwiseStepper:
+        layers = cast("list[RecurrentLayer]", list(self.layers))
+        return LayerwiseStepper(self, [layer.incremental(batch, self.width) for layer in layers], batch)
 
 
 def maps_first(x: Tensor) -> Tensor:

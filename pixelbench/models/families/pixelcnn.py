@@ -17,14 +17,14 @@ belong to colours as the logits do.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Protocol, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.models.base import AutoregressiveModel, InputEncoding
-from pixelbench.models.heads import make_output, outside_autocast
+from pixelbench.models.heads import Output, make_output, outside_autocast
 from pixelbench.models.layers.causal import CausalConv2d, colours
 from pixelbench.models.settings.pixelcnn import PixelCNNSettings
 from pixelbench.models.weight_norm import normalise_weights
@@ -61,8 +61,9 @@ class PixelCNN(AutoregressiveModel):
             reached.append(h)
         return self.output.raw(self.head(h if self.skips is None else self.skips(reached)))
 
-    def stepper(self, batch: int, condition: Tensor | None = None) -> "PixelCNNStepper":
-        return PixelCNNStepper(self, batch)
+    def stepper(self, batch: int, condition: Tensor | None = None) -> "LayerwiseStepper":
+        blocks = cast("list[ResidualBlock]", list(self.blocks))
+        return LayerwiseStepper(self, [IncrementalResidualBlock(block, batch, self.width) for block in blocks], batch)
 
 
 class ResidualBlock(nn.Module):
@@ -170,18 +171,35 @@ class IncrementalHead:
         return self.out.read(column, colour)
 
 
-class PixelCNNStepper:
-    """A `PixelCNN` in raster order: per sub-pixel one small product a layer."""
+class IncrementalLayer(Protocol):
+    """A layer in raster order, from the maps of one colour to as many."""
 
-    def __init__(self, model: PixelCNN, batch: int):
+    def begin_row(self) -> None: ...
+    def step(self, x: Tensor, column: int, colour: int) -> Tensor: ...
+
+
+class LayerwiseModel(Protocol):
+    """A first layer, more of them, skip connections perhaps, and a head: what `PixelCNN` and `PixelRNN` have in common."""
+
+    width: int
+    encoding: InputEncoding
+    first: CausalConv2d
+    skips: Skips | None
+    head: Head
+    output: Output
+
+
+class LayerwiseStepper:
+    """A `LayerwiseModel` in raster order, `layers` those between the first and the head: per sub-pixel one small product a layer."""
+
+    def __init__(self, model: LayerwiseModel, layers: Sequence[IncrementalLayer], batch: int):
         self.encoding, self.dtype, self.output = model.encoding, model.first.weight.dtype, model.output
-        self.first = model.first.incremental(batch, model.width)
-        self.blocks = [IncrementalResidualBlock(block, batch, model.width) for block in cast("list[ResidualBlock]", list(model.blocks))]
+        self.first, self.layers = model.first.incremental(batch, model.width), layers
         self.skips = None if model.skips is None else IncrementalSkips(model.skips, batch, model.width)
         self.head = IncrementalHead(model.head, batch, model.width)
 
     def begin_row(self) -> None:
-        for part in (self.first, *self.blocks, self.skips, self.head):
+        for part in (self.first, *self.layers, self.skips, self.head):
             if part is not None:
                 part.begin_row()
 
@@ -189,8 +207,8 @@ class PixelCNNStepper:
         x = self.first.read(column, colour)
         if self.skips is not None:
             self.skips.add(x, column, colour)
-        for block in self.blocks:
-            x = block.step(x, column, colour)
+        for layer in self.layers:
+            x = layer.step(x, column, colour)
             if self.skips is not None:
                 self.skips.add(x, column, colour)
         x = x if self.skips is None else self.skips.total()
