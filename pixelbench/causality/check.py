@@ -9,6 +9,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -104,10 +105,24 @@ def check_causality(
     Raises:
         UserError: the module fails, gives another shape or NaN, or is not a function of its input; or an argument is out of range.
     """
-    given: dict[str, Any] = {"levels": levels, "input": input, "output": output, "select": select, "input_layout": input_layout}
-    given |= {"head": head, "args": args, "positions": positions, "bases": bases, "images": images, "order": order}
-    given |= {"allow_state": allow_state, "seed": seed, "mode": mode, "seconds": seconds, "after_step": after_step}
-    options = Options(**given)
+    options = Options(
+        levels=levels,
+        input=input,
+        output=output,
+        select=select,
+        input_layout=input_layout,
+        head=head,
+        args=args,
+        positions=positions,
+        bases=bases,
+        images=images,
+        order=order,
+        allow_state=allow_state,
+        seed=seed,
+        mode=mode,
+        seconds=seconds,
+        after_step=after_step,
+    )
     module, compiled = _eager(module)
     evidence = _measured(module, shape, options)
     if compiled:
@@ -115,13 +130,14 @@ def check_causality(
     concluded: dict[str, Any] = {"target": target or type(module).__name__, "order": order, "allow_state": allow_state}
     report = summarise(evidence, **concluded)
 
-    def again(size: Sequence[int], other: Options) -> Evidence:
-        return _measured(module, size, other)
-
-    if "normalised-over-space" in report.faults and reaches_far(again, report.shape, options) is False:
+    left = None if seconds is None else seconds - evidence.seconds
+    if left is not None and left <= 0:
+        return report
+    again, rest = partial(_measured, module), dataclasses.replace(options, seconds=left)
+    if "normalised-over-space" in report.faults and reaches_far(again, report.shape, rest) is False:
         return summarise(dataclasses.replace(evidence, local=True), **concluded)
     if "row-end-missing-or-blind-spot" in report.faults:
-        return summarise(dataclasses.replace(evidence, wide_gaps=misses_more(again, report.shape, options)), **concluded)
+        return summarise(dataclasses.replace(evidence, wide_gaps=misses_more(again, report.shape, rest)), **concluded)
     return report
 
 

@@ -58,7 +58,7 @@ class Options:
             UserError: it is no shape, or they are of another.
         """
         if len(shape) in (1, 2) and min(shape) > 0:  # a sequence: (T,), or (C, T)
-            shape = (*((1, *shape) if len(shape) == 1 else shape)[:1], 1, shape[-1])
+            shape = (shape[0] if len(shape) == 2 else 1, 1, shape[-1])
         if len(shape) != 3 or min(shape) < 1:
             raise UserError(f"shape must be (channels, height, width), each at least 1; got {tuple(shape)}.")
         channels, height, width = (int(entry) for entry in shape)

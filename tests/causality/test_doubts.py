@@ -1,6 +1,7 @@
 """What the check must not accuse, and what it must not pass: each beside its mirror image with the opposite right answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelbench.causality import CausalityReport, check_causality
+from pixelbench.causality import CausalityReport, check, check_causality
+from pixelbench.causality.options import Options
 from pixelbench.errors import UserError
 from pixelbench.testing import assert_causal
 
@@ -379,3 +381,27 @@ def test_one_stack_as_wide_as_the_image_has_a_blind_spot_and_no_missing_row_end(
     one_stack = nn.Sequential(Masked(1, 8, 7), nn.ReLU(), Masked(8, 8, own=True), nn.ReLU(), nn.Conv2d(8, 4, 1))
     assert checked(one_stack, (1, 8, 5)).faults == ("blind-spot",)
     assert checked(one_stack, (1, 8, 7)).faults == ("blind-spot",)
+
+
+@pytest.mark.parametrize("seconds", [None, 60.0])
+def test_second_experiments_have_the_time_that_is_left(seconds: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel nearly as wide as the image misses what a recurrence over features misses, so that a wider image is tried."""
+    net = nn.Sequential(Masked(1, 8, 7), nn.ReLU(), Masked(8, 4, own=True))
+    given: list[float | None] = []
+    misses_more = check.misses_more
+
+    def spied(measure: Any, shape: tuple[int, int, int], options: Options) -> bool | None:
+        given.append(options.seconds)
+        return misses_more(measure, shape, options)
+
+    monkeypatch.setattr(check, "misses_more", spied)
+    assert "row-end-missing" not in checked(net, (1, 8, 5), seconds=seconds).faults
+    (left,) = given
+    assert (left is None) if seconds is None else (left is not None and 0 < left < seconds)
+
+
+def test_without_any_time_left_there_is_no_second_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = nn.Sequential(Masked(1, 8, 7), nn.ReLU(), Masked(8, 4, own=True))
+    measured = check._measured
+    monkeypatch.setattr(check, "_measured", lambda *arguments: replace(measured(*arguments), seconds=61.0))
+    assert "row-end-missing-or-blind-spot" in checked(net, (1, 8, 5), seconds=60.0).faults
