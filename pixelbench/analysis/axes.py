@@ -87,7 +87,7 @@ AXES = (
         baseline=True,
         values=(False,),
         title="The link from the vertical to the horizontal stack",
-        question="What is lost where the stack that predicts is not told of the rows above?",
+        question="What is lost where the stack that predicts does not see the rows above?",
         words={True: "linked", False: "link cut"},
     ),
     Axis(

@@ -1,4 +1,4 @@
-"""One table a task: ranked causal variants, those that are told the class, bounds, code lengths, leaks, and what has no number."""
+"""One table a task: ranked causal variants, those conditional on the class, bounds, code lengths, leaks, and what has no number."""
 
 import dataclasses
 import math

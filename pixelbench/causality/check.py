@@ -17,20 +17,20 @@ from torch import nn
 
 from pixelbench.causality.analysis.resample import resample
 from pixelbench.causality.analysis.summary import summarise
+from pixelbench.causality.limits.memory import affordable_positions
+from pixelbench.causality.limits.threads import threads_that_pay
+from pixelbench.causality.limits.time_budget import TimeBudget
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.options import DEFAULT_BASES, Options
 from pixelbench.causality.other_sizes import misses_more, reaches_far
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.probing.layouts import other_layout
-from pixelbench.causality.probing.memory import affordable_positions
 from pixelbench.causality.probing.positions import PROBE_ORDER, by_importance
 from pixelbench.causality.probing.power import DRAWS, SHARED, dead_outputs, doubts_on_power
 from pixelbench.causality.probing.precision import SINGLE_PRECISION, cleared, find_blur
 from pixelbench.causality.probing.preflight import Coupling, find_coupling, former_images, later_states, measure_noise
 from pixelbench.causality.probing.probes import Probes
 from pixelbench.causality.probing.sweep import Sweep, Swept
-from pixelbench.causality.probing.threads import threads_that_pay
-from pixelbench.causality.probing.time_budget import TimeBudget
 from pixelbench.causality.probing.training_step import take_steps
 from pixelbench.causality.probing.whole_image import Extremes, whole_image
 from pixelbench.causality.report import CausalityReport, Diagnosis, Method
@@ -250,7 +250,7 @@ def _sentence(probes: Probes, swept: Swept, requested: int, again: int, states: 
         which += f" ({PROBE_ORDER})" if fits else f" (as many as fit into memory: {PROBE_ORDER})"
     parts = [f"{which}: {probes.sentence(requested, swept.rounds)}"]
     parts += [further] if further else []
-    parts += [f"a second look at what was not seen, on {again} further random images"] if again else []
+    parts += [f"what was not seen probed again on {again} further random images"] if again else []
     parts += ["from the first call's state and from those of later calls"] if states > 1 else []
     return "; ".join([*parts, f"base images in batches of their own, {batch} a batch"])
 

@@ -1,8 +1,8 @@
 """Second experiments on images of another size, before a cause is named that a small image cannot tell from another one.
 
 In a small image a deep kernel reaches every pixel, as a normalisation does, and a kernel nearly as wide as the image misses the end of the
-row above alone, as a recurrence over features does. A long strip tells the first two apart, a wide image the others. The time that they take
-is part of the options, and of what the check was given.
+row above alone, as a recurrence over features does. A long strip tells the first two apart, a wide image the others. The time
+that they take is part of the options, and of what the check was given.
 """
 
 import dataclasses

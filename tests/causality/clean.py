@@ -42,7 +42,7 @@ class Rows(Net):
 
 
 class Single(Net):
-    """Rounds to seven digits inside by a route that cannot be widened."""
+    """Rounds to seven digits inside by a route whose precision cannot be raised."""
 
     def middle(self, h: Tensor) -> Tensor:
         return torch.from_numpy(super().middle(h).detach().numpy().astype(np.float32)).double()

@@ -1,4 +1,4 @@
-"""The engine's own laws: which positions come first, what a second look finds, time that is kept."""
+"""The engine's own laws: which positions come first, what is found on further images, time that is kept."""
 
 import time
 
@@ -86,8 +86,8 @@ def test_what_shows_on_few_images_only_is_no_blind_spot() -> None:
 
 
 def test_resampling_is_said_where_something_is_missing_only() -> None:
-    assert "a second look" in measured(Net(1), (1, 7, 8)).method.probes
-    assert "a second look" not in measured(Net(1), (1, 1, 1)).method.probes
+    assert "probed again on" in measured(Net(1), (1, 7, 8)).method.probes
+    assert "probed again on" not in measured(Net(1), (1, 1, 1)).method.probes
 
 
 class Slow(Net):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.causality import CausalityReport, check_causality
-from pixelbench.causality.probing.threads import threads_that_pay
+from pixelbench.causality.limits.threads import threads_that_pay
 from pixelbench.errors import UserError
 from pixelbench.testing import assert_causal
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pixelbench.causality import CausalityReport, check, check_causality
-from pixelbench.causality.probing import memory
-from pixelbench.causality.probing.memory import affordable_positions, available_memory
+from pixelbench.causality.limits import memory
+from pixelbench.causality.limits.memory import affordable_positions, available_memory
 from tests.causality.nets import LEVELS, Net
 
 SHAPE = (1, 4, 5)

@@ -1,4 +1,4 @@
-"""Mistakes are one sentence with the nearest valid name and exit code 2, never a traceback."""
+"""Errors are one sentence with the nearest valid name and exit code 2, never a traceback."""
 
 import errno
 import json

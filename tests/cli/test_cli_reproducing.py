@@ -17,7 +17,7 @@ from pixelbench.suites.load import load_suite
 from tests.cli.cli_stores import Pixelbench, store_run
 from tests.support.record_factory import as_schema_1, ask, rewrite
 
-PLANTED = Request("run", "their suite.toml", "digits", "an odd budget", limit=7, precision="fp32")
+ODD_REQUEST = Request("run", "their suite.toml", "digits", "an odd budget", limit=7, precision="fp32")
 COMMAND = (
     "pixelbench run --suite 'their suite.toml' --only digits/gated-no-gates --budget 'an odd budget' --limit 7 --precision fp32 --seeds 0"
 )
@@ -46,12 +46,12 @@ def page(pixelbench: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> Callable[[]
 
 
 def test_a_stored_request_shows_up_on_the_page_and_no_plan_is_made(page: Callable[[], str], spec: RunSpec) -> None:
-    store_run(Path("runs"), spec, request=PLANTED)
+    store_run(Path("runs"), spec, request=ODD_REQUEST)
     assert COMMAND in page()
 
 
 def test_of_two_requests_of_one_cell_each_has_its_seeds(page: Callable[[], str], spec: RunSpec) -> None:
-    for seed, request in enumerate((PLANTED, PLANTED, Request("ablate", "gates", "digits", "cpu"))):
+    for seed, request in enumerate((ODD_REQUEST, ODD_REQUEST, Request("ablate", "gates", "digits", "cpu"))):
         store_run(Path("runs"), replace(spec, seed=seed), request=request)
     shown = page()
     assert f"{COMMAND},1" in shown

@@ -347,7 +347,7 @@ def test_the_probe_of_the_trained_model_takes_as_many_positions_after_an_hour(
 
     def suspended(*arguments: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("pixelbench.causality.probing.time_budget.time.monotonic", lambda: 3600.0 * next(jumps))
+            patch.setattr("pixelbench.causality.limits.time_budget.time.monotonic", lambda: 3600.0 * next(jumps))
             return genuine(*arguments)
 
     monkeypatch.setattr(execute, "certify_trained", suspended)

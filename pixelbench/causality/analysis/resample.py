@@ -1,15 +1,15 @@
-"""A second look for what was never seen: dead units and saturated weights may hide on one image what they show on another."""
+"""Probe again what was never seen: dead units and saturated weights may hide on one image what they show on another."""
 
 import numpy as np
 
 from pixelbench.causality.analysis.context import context_of
 from pixelbench.causality.analysis.offsets import Offsets, pair_keys, tally
+from pixelbench.causality.limits.time_budget import TimeBudget
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.module.state import State
 from pixelbench.causality.probing.effects import Reference
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.probing.probes import Probes
-from pixelbench.causality.probing.time_budget import TimeBudget
 
 #: Images that a look costs, besides as many unchanged ones.
 _IMAGES = 96

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-#: What is widened, and to what.
+#: Precisions that are raised, and to what.
 WIDE = {
     **dict.fromkeys((torch.float32, torch.float16, torch.bfloat16), torch.float64),
     **dict.fromkeys((torch.complex64, torch.complex32), torch.complex128),

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from pixelbench.causality.limits.time_budget import TimeBudget
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.module.state import State
 from pixelbench.causality.probing.effects import Reference
 from pixelbench.causality.probing.joint import JointProbe
 from pixelbench.causality.probing.probes import Base, Probes
 from pixelbench.causality.probing.raster import copies
-from pixelbench.causality.probing.time_budget import TimeBudget
 
 #: The next block may take longer than the longest of the last few by this factor.
 _CAUTION = 1.2

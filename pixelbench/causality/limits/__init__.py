@@ -1,0 +1,1 @@
+"""How much a check may take: memory, threads, time."""
