@@ -236,8 +236,11 @@ def test_settings_are_json_or_text() -> None:
 def test_shapes() -> None:
     assert parse_shape("3,32,31") == (3, 32, 31)
     assert parse_shape(" 1, 2,3 ") == (1, 2, 3)
+    assert parse_shape("3x8x7") == (3, 8, 7)
+    assert parse_shape("50") == (1, 1, 50)
+    assert parse_shape("2,50") == (2, 1, 50)
     assert parse_shape(None) is None
-    for wrong in ("", "3", "3,32", "3,32,32,1", "3x32x32", "0,3,3", "-1,3,3", "3,a,3", "1.5,2,3", "3,32,9999999"):
+    for wrong in ("", "3,", "3,32,32,1", "3*32*32", "0,3,3", "-1,3,3", "0", "3,a,3", "1.5,2,3", "3,32,9999999", "9999999"):
         said = refused(functools.partial(parse_shape, wrong))
         assert said == f"A shape is channels, height and width, for example 3,32,32; got '{wrong}'."
 
