@@ -113,11 +113,11 @@ def _imported(where: str) -> ModuleType:
     if where.endswith(".py") or "/" in where:
         if not path.is_file():
             raise UserError(f"There is no file '{where}'; give TARGET as {_FORMS}.")
-        _put_on_path(path.resolve().parent)
-        with _in_one_sentence(f"Importing '{where}'"):
+        put_on_path(path.resolve().parent)
+        with in_one_sentence(f"Importing '{where}'"):
             return _from_file(path.resolve())
-    _put_on_path(Path.cwd())
-    with _in_one_sentence(f"Importing '{where}'"):
+    put_on_path(Path.cwd())
+    with in_one_sentence(f"Importing '{where}'"):
         return importlib.import_module(where)
 
 
@@ -173,7 +173,7 @@ def _built(value: Any, text: str) -> nn.Module:
             f"'{text}' needs arguments ({', '.join(needed)}); bind them in a function and give that, such as "
             f"`def make_model(): return {name}({call})`."
         )
-    with _in_one_sentence(f"Calling '{text}'"):
+    with in_one_sentence(f"Calling '{text}'"):
         module = value()
     if not isinstance(module, nn.Module):
         raise UserError(f"'{text}' made a {type(module).__name__}, not an nn.Module.")
@@ -188,14 +188,14 @@ def _arguments(value: Any) -> list[str]:
     return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
-def _put_on_path(folder: Path) -> None:
+def put_on_path(folder: Path) -> None:
     """Put a file's folder on the path, since its imports lie beside it. It stays there: a factory may import when it is called."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
 
 @contextlib.contextmanager
-def _in_one_sentence(action: str) -> Iterator[None]:
+def in_one_sentence(action: str) -> Iterator[None]:
     """Whatever foreign code throws, exits of the interpreter too, becomes one sentence with the line of the user's that it comes from."""
     try:
         yield

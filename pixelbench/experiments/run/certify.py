@@ -32,7 +32,7 @@ Build = Callable[..., AutoregressiveModel]
 
 def narrow(spec: RunSpec) -> dict[str, Any]:
     """The changes that make the narrow copy: fewer levels, and of the settings that the family names at most as much as it says."""
-    levels = min(spec.task["levels"], _MOST_LEVELS)
+    levels = get_family(spec.family).fewer_levels(spec.task["levels"], _MOST_LEVELS)
     channels, height, width = (spec.task[name] for name in ("channels", "height", "width"))
     return {"levels": levels, **get_family(spec.family).narrowed(spec.settings, channels, height, width, levels)}
 

@@ -1,5 +1,6 @@
 """Our own families by name: settings with defaults, paper, where the network is. No torch, so planning and listing are instant."""
 
+from pixelbench.models.foreign import family as _modules_of_others  # makes factories known by `file.py:name`
 from pixelbench.models.registry import FAMILIES, Family, Published, create_model, get_family, register_family
 from pixelbench.models.settings.baselines import HistogramSettings, NoSettings
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
