@@ -22,7 +22,7 @@ def given_options(request: CheckRequest, shape: tuple[int, int, int], levels: in
     """
     options: dict[str, Any] = {"input": request.input, "output": request.output, "select": request.select, "seed": request.seed}
     options |= {"input_layout": request.input_layout, "head": request.head, "allow_state": request.allow_state}
-    options |= {"args": dict(map(_argument, request.args)), "order": _order(request.order)}
+    options |= {"args": dict(map(argument, request.args)), "order": _order(request.order)}
     if request.bases:
         options["bases"] = request.bases
     if request.images is not None:
@@ -30,7 +30,7 @@ def given_options(request: CheckRequest, shape: tuple[int, int, int], levels: in
     return options
 
 
-def _argument(text: str) -> tuple[str, float]:
+def argument(text: str) -> tuple[str, float]:
     name, equals, value = text.partition("=")
     try:
         if name.isidentifier() and equals:
