@@ -45,7 +45,9 @@ def evaluate(
             help="path/file.py:name or package.module:name, a family, or a stored run (key or task/variant).",
         ),
     ],
-    task: Annotated[str | None, typer.Option("--task", "-t", metavar="TASK", help="Whose test images are scored; a run has its own.")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", "-t", metavar="TASK", help="Whose test images are scored; a run has its own.")
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", "-w", metavar="FILE", help="A state dict: .safetensors, or what torch.save wrote.")
     ] = None,

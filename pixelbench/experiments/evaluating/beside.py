@@ -70,7 +70,8 @@ def judge_claim(claim: Claim, test: SplitLikelihood, *, leaky: bool, whole: bool
     measured = test.nats_per_image if nats else test.bits_per_dim
     away, decimals = measured - claim.value, 2 if nats else 3
     side = "above" if away >= 0 else "below"
-    distance = f"{measured:.{decimals}f} {claim.unit} is {abs(away):.{decimals}f} {side} {claim.printed} of {claim.source} (band ± {band:.3g})"
+    place = f"{abs(away):.{decimals}f} {side} {claim.printed} of {claim.source} (band ± {band:.3g})"
+    distance = f"{measured:.{decimals}f} {claim.unit} is {place}"
     if leaky:
         verdict, sentence = "not causal", f"Not causal: {distance}, and means nothing."
     elif not whole:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from pixelbench.causality import CausalityReport, check_causality
 from pixelbench.data import Task, TaskData, get_task

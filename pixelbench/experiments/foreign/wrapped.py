@@ -39,7 +39,7 @@ def wrapped(channels: int, height: int, width: int, levels: int, settings: Modul
         UserError: the file cannot be imported, the factory fails or makes something else, or its module cannot be read.
     """
     source, name = find_source(settings.factory), settings.factory
-    shape = dict(zip(SHAPE, (channels, height, width, levels), strict=True))
+    shape: dict[str, int] = dict(zip(SHAPE, (channels, height, width, levels), strict=True))
     given = settings.arguments | {part: shape[part] for part in source.takes}
     factory = getattr(_imported(source), source.name)
     with in_one_sentence(f"Calling '{name}'"):

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError, nearest
 from pixelbench.models.foreign.source import REQUIRED, Source, find_source, names_source
-from pixelbench.models.registry import FAMILIES, Family
+from pixelbench.models.registry import Family
 from pixelbench.models.settings.common import Settings
 
 Input = Literal["auto", "unit", "symmetric", "int"]
@@ -46,14 +46,14 @@ class Reading:
         if name not in HEADS or (components and not (mixture and components.isdecimal() and int(components) > 0)):
             near = nearest(name, HEADS)
             hint = f"; did you mean '{near}'?" if near else ""
-            raise ValueError(f"head must be one of {', '.join(HEADS)}, with a number of components logistic-mixture:M, got '{self.head}'{hint}")
+            raise ValueError(f"head must be one of {', '.join(HEADS)} or logistic-mixture:M, of M components, got '{self.head}'{hint}")
         if self.order is not None and sorted(self.order) != list(range(len(self.order))):
             raise ValueError(f"order must hold each raster place from 0 on once, and these {len(self.order)} do not")
 
 
 @dataclass(frozen=True)
 class ModuleSettings(Settings):
-    """What every module of somebody's can be told beside its factory's own parameters, which are the fields of classes derived from this."""
+    """What every module of somebody's can be told; its factory's own parameters are the fields of classes derived from this."""
 
     module: dict[str, Any] = field(default_factory=dict)
     """The fields of `Reading` that were given."""
@@ -178,5 +178,3 @@ def _reading(given: Mapping[str, Any]) -> Reading:
         where = ".".join(("module", *map(str, first["loc"])))
         raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
 
-
-FAMILIES.add_source(module_family)
