@@ -115,9 +115,7 @@ class _Found:
         self.model, self.task, self.name, self.settings, self.weights = model, task, name, settings, weights
 
 
-def _found(
-    target: str, task: str | None, weights: Path | None, settings: list[str], reading: dict[str, Any], results: Path
-) -> _Found:
+def _found(target: str, task: str | None, weights: Path | None, settings: list[str], reading: dict[str, Any], results: Path) -> _Found:
     from pixelbench.models.families import FAMILIES
     from pixelbench.models.foreign.source import names_source
 

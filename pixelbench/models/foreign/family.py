@@ -177,4 +177,3 @@ def _reading(given: Mapping[str, Any]) -> Reading:
         first = error.errors()[0]
         where = ".".join(("module", *map(str, first["loc"])))
         raise ValueError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
-
