@@ -252,9 +252,20 @@ def _read(path: Path) -> dict[str, Any]:
     ]
     if errors:
         raise UserError(_summary(path, errors))
-    for variant in _tables(values, "variant"):
+    variants = _tables(values, "variant")
+    _check_files([family for one in variants if isinstance(family := one.get("family"), str) and names_source(family)], path)
+    for variant in variants:
         _of_others(variant, path)
     return values
+
+
+def _check_files(families: list[str], path: Path) -> None:
+    """Raise UserError where two files have one name: runs know a file by that."""
+    found: dict[str, Path] = {}
+    for family in families:
+        file = Path(path.parent, family.rpartition(":")[0]).resolve()
+        if found.setdefault(file.name, file) != file:
+            raise UserError(f"{path}: two files are called '{file.name}', and runs know a file by its name; rename one.")
 
 
 def _of_others(variant: dict[str, Any], path: Path) -> None:

@@ -54,7 +54,7 @@ def evaluate(
     settings: SetOption = None,
     head: Annotated[
         str | None,
-        typer.Option("--head", metavar="HEAD", help="categorical, bernoulli, logistic-mixture[:M] or distribution; found out if left out."),
+        typer.Option("--head", metavar="HEAD", help="categorical, bernoulli, logistic-mixture[:M], distribution or log_prob."),
     ] = None,
     input: Annotated[
         Input, typer.Option("--input", help="Floats in [0, 1] (unit) or [-1, 1] (symmetric), integers, or what fits (auto).")
@@ -105,7 +105,7 @@ def evaluate(
         print_json(evaluation.to_json())
     else:
         stdout().print(evaluation.summary(), markup=False)
-    raise typer.Exit(FAILED if evaluation.certificate.leaky else FINE)
+    raise typer.Exit(FAILED if evaluation.leaky else FINE)
 
 
 class _Found:
@@ -132,7 +132,7 @@ def _target(target: str, task: str | None, weights: Path | None, settings: list[
     from pixelbench.data import get_task
     from pixelbench.experiments.evaluating.weights import load_weights
     from pixelbench.experiments.foreign.targets import parse_settings
-    from pixelbench.experiments.foreign.wrapped import ModuleModel
+    from pixelbench.experiments.foreign.wrapped import OthersModel
     from pixelbench.models.families import create_model, get_family
     from pixelbench.models.foreign.source import from_file, names_source
 
@@ -150,7 +150,7 @@ def _target(target: str, task: str | None, weights: Path | None, settings: list[
     model = create_model(target, channels=channels, height=height, width=width, levels=about.levels, **given)
     digest = None
     if weights is not None:
-        digest = load_weights(model.module if isinstance(model, ModuleModel) else model, weights)
+        digest = load_weights(model.module if isinstance(model, OthersModel) else model, weights)
     elif get_family(target).kind == "network":
         say(f"No --weights: {target} is scored as it is made, untrained unless it loads its own weights.")
     return _Found(model, task, target, given, digest)

@@ -15,6 +15,7 @@ from pixelbench.evaluation.likelihood import SplitLikelihood
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.experiments import stages
 from pixelbench.experiments.evaluating.beside import Claimed, Neighbour, beside, judge_claim
+from pixelbench.experiments.foreign.wrapped import LikelihoodModel
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.store.record import Diagnosis
 from pixelbench.store.spec import RunSpec
@@ -23,6 +24,10 @@ from pixelbench.suites.schema import Claim
 #: Seconds of the certificate, by default.
 CHECK_SECONDS = 60.0
 Progress = Callable[[str], None]
+_NOTHING_SEEN = (
+    "Causality undecided: it gives the likelihood of whole images alone, so nothing can be certified or drawn. Whether its probabilities "
+    "sum to one is checked by `pixelbench check … --sums-to-one`."
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class ModelEvaluation:
     task: Task
     parameters: int
     scores: stages.Scores
-    certificate: CausalityReport
+    certificate: CausalityReport | None
+    """None where the model has no conditionals that could be looked at."""
     samples: stages.DrawnSamples | None
     picture: bytes | None
     """PNG: real images beside samples."""
@@ -61,6 +67,11 @@ class ModelEvaluation:
         return self.likelihood.nats_per_image
 
     @property
+    def leaky(self) -> bool:
+        """Whether a leak was found."""
+        return self.certificate is not None and self.certificate.leaky
+
+    @property
     def limited(self) -> bool:
         """Whether not all test images were scored."""
         return self.task.sizes is not None and self.likelihood.n_images < self.task.sizes[2]
@@ -78,9 +89,9 @@ class ModelEvaluation:
             "parameters": self.parameters,
             "likelihood": vars(test),
             "sequential": None if sequential is None else vars(sequential),
-            "verdict": self.certificate.verdict,
-            "causality": self.certificate.summary(),
-            "faults": list(self.certificate.faults),
+            "verdict": "undecided" if self.certificate is None else self.certificate.verdict,
+            "causality": self._causality(),
+            "faults": [] if self.certificate is None else list(self.certificate.faults),
             "samples": None if self.samples is None else vars(self.samples.to_record()),
             "diagnoses": [vars(diagnosis) for diagnosis in self.diagnoses],
             "neighbours": [vars(neighbour) for neighbour in self.neighbours],
@@ -95,13 +106,16 @@ class ModelEvaluation:
         at_most = "" if self.scores.estimator == "exact" else f" ({self.scores.estimator})"
         lines = [f"{self.name} on {self.task.name}: {self.parameters:,} parameters."]
         lines.append(f"{test.bits_per_dim:.4f}{error} bits/dim, {test.nats_per_image:.2f} nats/image{at_most} on {images}.")
-        lines.append(self.certificate.summary())
+        lines.append(self._causality())
         if (honest := self.scores.sequential) is not None:
             said = f"{honest.bits_per_dim:.4f} bits/dim, {honest.nats_per_image:.2f} nats/image on {honest.n_images} images"
             lines.append(f"Predicted in sequence, as its samples are drawn, it needs {said}: the number above means nothing.")
         lines += [f"{diagnosis.sentence}." for diagnosis in self.diagnoses]
-        lines += [self._place()] if self.neighbours and not self.certificate.leaky else []
+        lines += [self._place()] if self.neighbours and not self.leaky else []
         return lines + ([] if self.claim is None else [self.claim.sentence])
+
+    def _causality(self) -> str:
+        return _NOTHING_SEEN if self.certificate is None else self.certificate.summary()
 
     def _place(self) -> str:
         """`Between gated-pixelcnn and pixelcnn of the store; 0.31 nats behind gated-pixelcnn.`"""
@@ -164,16 +178,15 @@ def evaluate_model(
     data = chosen.in_units(_only_test(stages.limited(chosen.load(), spec)))
     model.eval()
     progress(f"Certifying {name}")
-    certificate = check_causality(
-        model.certifiable(), model.shape, levels=model.levels, seconds=check_seconds, seed=seed, target=model.certified_as(name)
-    )
+    certificate = None if isinstance(model, LikelihoodModel) else _certified(model, name, check_seconds, seed)
+    leaky = certificate is not None and certificate.leaky
     progress(f"Scoring {len(data.test):,} test images")
-    scores = stages.evaluate(model, data, spec, leaky=certificate.leaky)
+    scores = stages.evaluate(model, data, spec, leaky=leaky)
     drawn, picture, diagnoses = None, None, ()
-    if samples:
+    if samples and certificate is not None:
         progress(f"Drawing {samples} images")
-        drawn = stages.draw(model, data.test.images, spec, leaky=certificate.leaky)
-        picture = stages.picture(drawn, model, data.test, leaky=certificate.leaky)
+        drawn = stages.draw(model, data.test.images, spec, leaky=leaky)
+        picture = stages.picture(drawn, model, data.test, leaky=leaky)
         diagnoses = stages.find_faults(certificate, scores, drawn)
     whole = chosen.sizes is None or len(data.test) == chosen.sizes[2]
     return ModelEvaluation(
@@ -186,10 +199,15 @@ def evaluate_model(
         picture,
         diagnoses,
         beside(results, chosen, scores.test) if results is not None else (),
-        None if claim is None else judge_claim(claim, scores.test, leaky=certificate.leaky, whole=whole),
+        None if claim is None else judge_claim(claim, scores.test, leaky=leaky, whole=whole),
         weights,
         time.monotonic() - began,
     )
+
+
+def _certified(model: AutoregressiveModel, name: str, seconds: float | None, seed: int) -> CausalityReport:
+    target = model.certified_as(name)
+    return check_causality(model.certifiable(), model.shape, levels=model.levels, seconds=seconds, seed=seed, target=target)
 
 
 def _sizes(model: AutoregressiveModel, task: Task) -> tuple[tuple[tuple[int, ...], int], ...]:

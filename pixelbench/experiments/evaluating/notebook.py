@@ -14,7 +14,7 @@ from pixelbench.data.folder import use_data_folder
 from pixelbench.errors import UserError, unknown
 from pixelbench.experiments import stages
 from pixelbench.experiments.evaluating.evaluate import CHECK_SECONDS, ModelEvaluation, Progress, evaluate_model
-from pixelbench.experiments.foreign.wrapped import ModuleModel
+from pixelbench.experiments.foreign.wrapped import module_model
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.foreign.family import ModuleSettings
@@ -55,7 +55,7 @@ def wrap(
     Args:
         module: takes a batch of images and gives something for each sub-pixel. Its parameters are the model's: training moves them.
         task: its name.
-        head: `categorical`, `bernoulli`, `logistic-mixture[:M]` or `distribution`; found out where only one fits.
+        head: `categorical`, `bernoulli`, `logistic-mixture[:M]`, `distribution` or `log_prob`; found out where only one fits.
         input: `unit`: floats in [0, 1]; `symmetric`: in [-1, 1]; `int`: integers; `auto`: what fits.
         output, input_layout: einops patterns, see `check_causality`.
         select: which part of a tuple or dict is the output.
@@ -79,7 +79,7 @@ def wrap(
         settings.check_fit(*chosen.shape, chosen.levels)
     except ValueError as error:
         raise UserError(f"{type(module).__name__}: {error}.") from error
-    return ModuleModel(module, *chosen.shape, chosen.levels, settings)
+    return module_model(module, *chosen.shape, chosen.levels, settings)
 
 
 def train(

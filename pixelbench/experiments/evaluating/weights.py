@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,8 @@ def _state(path: Path, content: bytes) -> Mapping[str, Tensor]:
         except SafetensorError as error:
             raise UserError(f"'{path}' is no safetensors file: {first_line(error)}.") from error
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of a pickle that torch did not write, which is refused anyway
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UserError(
             f"'{path}' holds more than tensors, and a pickle executes what its author wrote, so it is not loaded. Where it was written, "

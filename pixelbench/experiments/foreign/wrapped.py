@@ -50,24 +50,48 @@ def wrapped(channels: int, height: int, width: int, levels: int, settings: Modul
         if (*module.shape, module.levels) != (channels, height, width, levels):
             raise UserError(f"'{name}' made a model for images of {module.shape} with {module.levels} levels, not for those asked for.")
         return module
-    return ModuleModel(module, channels, height, width, levels, settings)
+    return module_model(module, channels, height, width, levels, settings)
 
 
-class ModuleModel(AutoregressiveModel):
-    """A module and how it is read.
+def module_model(module: nn.Module, channels: int, height: int, width: int, levels: int, settings: ModuleSettings) -> "OthersModel":
+    """The module as a model.
+
+    Raises:
+        UserError: it fails, or its output cannot be read.
+    """
+    kind = LikelihoodModel if settings.reading.head == "log_prob" else ModuleModel
+    return kind(module, channels, height, width, levels, settings)
+
+
+class OthersModel(AutoregressiveModel):
+    """Somebody's `module`, whatever of it is read."""
+
+    settings: ModuleSettings
+
+    def __init__(self, module: nn.Module, channels: int, height: int, width: int, levels: int, settings: ModuleSettings):
+        super().__init__(channels, height, width, levels, settings)
+        self.module = module
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weights."""
+        weights = (weight.dtype for weight in self.module.parameters() if weight.is_floating_point())
+        return next(weights, torch.get_default_dtype())
+
+
+class ModuleModel(OthersModel):
+    """A module whose output has the parameters of each sub-pixel's distribution, and how it is read.
 
     Attributes:
-        module: somebody's.
         adapter: how images enter it and where its output has the parameters of each sub-pixel.
         places: (D,) raster places in the order of drawing.
     """
 
-    settings: ModuleSettings
     places: Tensor
 
     def __init__(self, module: nn.Module, channels: int, height: int, width: int, levels: int, settings: ModuleSettings):
-        super().__init__(channels, height, width, levels, settings)
-        self.module, reading = module, settings.reading
+        super().__init__(module, channels, height, width, levels, settings)
+        reading = settings.reading
         self.conditional = settings.condition == "class"
         self.raster = reading.order is None
         places = range(channels * height * width) if reading.order is None else reading.order
@@ -77,7 +101,7 @@ class ModuleModel(AutoregressiveModel):
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """Integer images (B, C, H, W) → what the head reads, (B, K, C, H, W)."""
-        entering = laid_out(encode(images.long(), self.adapter.input, self.levels, self._dtype()), self.adapter.entering)
+        entering = laid_out(encode(images.long(), self.adapter.input, self.levels, self.dtype), self.adapter.entering)
         output = self.adapter.arrange(self._called(entering, condition), len(images))
         return output if self._convert is None else self._convert(output, images, self.levels)
 
@@ -109,7 +133,7 @@ class ModuleModel(AutoregressiveModel):
         asked |= {"input_layout": reading.input_layout, "shared": (reading.head or "").startswith(_MIXTURE)}
         try:
             with torch.no_grad(), random_states(torch.device("cpu"), 0):
-                return find_adapter(self._tried, self.shape, self.levels, **asked, device=self.device, dtype=self._dtype())
+                return find_adapter(self._tried, self.shape, self.levels, **asked, device=self.device, dtype=self.dtype)
         except UserError as error:
             raise UserError(f"{self.settings.factory}: {error}") from error
         finally:
@@ -122,7 +146,7 @@ class ModuleModel(AutoregressiveModel):
     def _trial(self) -> Any:
         """What the module returns for an image of zeros."""
         images = torch.zeros(1, *self.shape, dtype=torch.long, device=self.device)
-        entering = laid_out(encode(images, self.adapter.input, self.levels, self._dtype()), self.adapter.entering)
+        entering = laid_out(encode(images, self.adapter.input, self.levels, self.dtype), self.adapter.entering)
         with torch.no_grad(), random_states(torch.device("cpu"), 0):
             was_training = self.module.training
             self.module.eval()
@@ -140,9 +164,27 @@ class ModuleModel(AutoregressiveModel):
             return self.module(entering, condition, **further)
         return self.module(entering, **{reading.condition: condition}, **further)
 
-    def _dtype(self) -> torch.dtype:
-        weights = (weight.dtype for weight in self.module.parameters() if weight.is_floating_point())
-        return next(weights, torch.get_default_dtype())
+
+class LikelihoodModel(OthersModel):
+    """A module that gives log p of whole images by `log_prob(images)`, and nothing else: scored, and neither certified nor drawn from."""
+
+    def __init__(self, module: nn.Module, channels: int, height: int, width: int, levels: int, settings: ModuleSettings):
+        super().__init__(module, channels, height, width, levels, settings)
+        if not callable(getattr(module, "log_prob", None)):
+            raise UserError(f"module.head = 'log_prob' needs a method log_prob(images), and {type(module).__name__} has none.")
+        reading = settings.reading
+        self.entering = "int" if reading.input == "int" else "symmetric" if reading.input == "symmetric" else "unit"
+        self.laid_out = reading.input_layout or "b c h w"
+
+    def log_prob(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        entering = laid_out(encode(images.long(), self.entering, self.levels, self.dtype), self.laid_out)
+        found = self.module.log_prob(entering, *(() if condition is None else (condition,)))
+        if not isinstance(found, Tensor) or found.shape[:1] != images.shape[:1]:
+            raise UserError(f"log_prob must give a number for each of {len(images)} images, got {_kind(found)}.")
+        return found.flatten(1).sum(1, dtype=torch.float64) if found.dim() > 1 else found.double()
+
+    def conditionals(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        raise UserError(f"{type(self.module).__name__} gives the likelihood of whole images alone, no conditionals.")
 
 
 def _head(name: str | None, adapter: ModuleAdapter, returned: Any, levels: int) -> tuple[Output, Head | None]:

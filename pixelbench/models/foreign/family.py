@@ -16,7 +16,7 @@ from pixelbench.models.registry import Family
 from pixelbench.models.settings.common import Settings
 
 Input = Literal["auto", "unit", "symmetric", "int"]
-HEADS = ("categorical", "bernoulli", "logistic-mixture", "distribution")
+HEADS = ("categorical", "bernoulli", "logistic-mixture", "distribution", "log_prob")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Reading:
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 
     head: str | None = None
-    """`categorical`, `bernoulli`, `logistic-mixture`, `logistic-mixture:M` or `distribution`; None is found out."""
+    """`categorical`, `bernoulli`, `logistic-mixture`, `logistic-mixture:M`, `distribution` or `log_prob`; None is found out."""
     input: Input = "auto"
     output: str | None = None
     select: str | None = None
