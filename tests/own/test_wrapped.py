@@ -132,10 +132,11 @@ def test_there_is_no_such_file() -> None:
         create_model("modulez.py:make", channels=1, height=5, width=4, levels=4)
 
 
-def test_a_parameter_of_a_reserved_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "odd.py").write_text("def make(module=3): ...\n")
+@pytest.mark.parametrize("name", ["module", "condition", "reading", "arguments"])
+def test_a_parameter_of_a_reserved_name_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "odd.py").write_text(f"def make({name}=3): ...\n")
     monkeypatch.setenv("PIXELBENCH_MODULES", str(tmp_path))
-    with pytest.raises(UserError, match="parameter 'module'"):
+    with pytest.raises(UserError, match=f"parameter '{name}'"):
         create_model("odd.py:make", channels=1, height=5, width=4, levels=4)
 
 

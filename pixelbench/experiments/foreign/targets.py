@@ -19,6 +19,7 @@ from torch import nn
 from pixelbench.causality.module.origin import origin
 from pixelbench.errors import UserError, nearest, unknown
 from pixelbench.models.families import FAMILIES, create_model, get_family
+from pixelbench.models.foreign.source import names_source
 
 LEVELS = 256
 _FORMS = "path/to/file.py:name or package.module:name, where name is an nn.Module or a function without arguments that makes one"
@@ -49,9 +50,10 @@ def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, 
     Raises:
         UserError: it cannot be found, imported or built; the sentence says why.
     """
+    is_family = not names_source(text) and text in FAMILIES
     if levels is None:
-        levels = (FAMILIES[text].levels if text in FAMILIES else None) or LEVELS
-    if text in FAMILIES:
+        levels = (FAMILIES[text].levels if is_family else None) or LEVELS
+    if is_family:
         channels, height, width = shape or (3, *get_family(text).small)
         model = create_model(text, channels=channels, height=height, width=width, levels=levels, **parse_settings(settings))
         return Target(model.certifiable(), model.certified_as(text), (channels, height, width), levels)

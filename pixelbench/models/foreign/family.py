@@ -60,14 +60,18 @@ class ModuleSettings(Settings):
     condition: Literal["none", "class"] = "none"
     classes: int = 0
 
-    #: The factory; and its parameters by name.
-    factory: ClassVar[str] = ""
-    own: ClassVar[tuple[str, ...]] = ()
+    _factory: ClassVar[str] = ""
+    _parameters: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         self.reading  # noqa: B018  (so that what is wrong with it is said here)
         if (self.condition == "class") != (self.classes > 0):
             raise ValueError("condition = 'class' and classes, the number of them, belong together")
+
+    @property
+    def factory(self) -> str:
+        """Its name, as a suite has it; empty where there is none."""
+        return self._factory
 
     @property
     def reading(self) -> Reading:
@@ -81,7 +85,7 @@ class ModuleSettings(Settings):
     @property
     def arguments(self) -> dict[str, Any]:
         """What the factory is given beside the shape: its own parameters."""
-        return {name: getattr(self, name) for name in self.own}
+        return {name: getattr(self, name) for name in self._parameters}
 
     def check_fit(self, channels: int, height: int, width: int, levels: int) -> None:
         """See `Settings`."""
@@ -151,11 +155,11 @@ def _settings(name: str, source: Source) -> type[Settings]:
     Raises:
         UserError: a parameter has the name of what every module can be told.
     """
-    taken = {one.name for one in fields_of(ModuleSettings)}
-    if clash := sorted((taken - {"classes"}) & set(source.parameters)):
-        raise UserError(f"'{name}' has a parameter '{clash[0]}', which settings of every module have; give it another name.")
-    own = [(key, Any, _field(default)) for key, default in source.parameters.items() if key not in taken]
-    constants = {"factory": name, "own": tuple(source.parameters)}
+    taken = {*dir(ModuleSettings), *(one.name for one in fields_of(ModuleSettings))} - {"classes"}
+    if clash := sorted(taken & set(source.parameters)):
+        raise UserError(f"'{name}' has a parameter '{clash[0]}', a name that settings of every module have; give it another one.")
+    own = [(key, Any, _field(default)) for key, default in source.parameters.items() if key != "classes"]
+    constants = {"_factory": name, "_parameters": tuple(source.parameters)}
     return make_dataclass("OwnSettings", own, bases=(ModuleSettings,), namespace=constants, frozen=True, kw_only=True)
 
 
