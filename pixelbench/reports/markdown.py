@@ -143,12 +143,12 @@ def _position(table: TaskTable):
 
 
 def _ablations(ablations: list[TaskAblation], gallery: Gallery) -> list[str]:
-    """Each axis with table, sentences, grids side by side, and the maps where they differ from the baseline's."""
+    """Each design choice with table, sentences, grids side by side, and the maps where they differ from the baseline's."""
     parts, last = [], None
     for ablation in ablations:
-        if ablation.axis is not last:
-            parts += [f"### Ablation: {escape.text(ablation.axis.title)}", escape.text(ablation.axis.question)]
-        last = ablation.axis
+        if ablation.choice is not last:
+            parts += [f"### Ablation: {escape.text(ablation.choice.title)}", escape.text(ablation.choice.question)]
+        last = ablation.choice
         parts.append(result_table(ablation.table, columns.columns_of_ablation(ablation)))
         parts += [escape.text(sentence) for sentence in ablation.sentences]
         parts += gallery.grids_side_by_side(ablation.labels, ablation.lessons)

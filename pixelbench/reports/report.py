@@ -7,10 +7,10 @@ from typing import Any
 
 from pixelbench.analysis.ablations import TaskAblation, find_ablations
 from pixelbench.analysis.comparisons import DECIDED, Compared, comparisons_of
+from pixelbench.analysis.context import Context
 from pixelbench.analysis.lessons import Lesson, find_lessons
 from pixelbench.analysis.ordering import OrderedPair, expected_order
 from pixelbench.analysis.tables import TaskTable, build_tables
-from pixelbench.published.comparison import Known
 from pixelbench.store.cells import Cell, cells_of, load_runs
 from pixelbench.store.scan import scan
 
@@ -43,7 +43,7 @@ class Report:
         return [lesson for lesson in self.remaining_lessons if lesson.task == task]
 
     def ablations_of(self, task: str) -> list[TaskAblation]:
-        """The ablations on a task, those of one axis after each other."""
+        """The ablations on a task, those of one design choice after each other."""
         return [ablation for ablation in self.ablations if ablation.task == task]
 
     def compared_of(self, task: str) -> list[Compared]:
@@ -72,19 +72,19 @@ class Report:
         }
 
 
-def build_report(store: Path, keys: Collection[str] | None = None, known: Known | None = None) -> Report:
+def build_report(store: Path, keys: Collection[str] | None = None, context: Context | None = None) -> Report:
     """Read a store, or the runs of `keys` in it. A store without runs gives a report without tables.
 
-    `known`: the figures that cells are held against; by default those that ship.
+    `context`: the figures and ablations that cells are held against; by default those that ship.
 
     Raises:
         UserError: `store` is a file or cannot be listed, or the published figures that ship cannot be read.
     """
-    found = scan(store).examine(keys)
+    context, found = context or Context(), scan(store).examine(keys)
     cells = cells_of(load_runs(found, keys))
-    compared = comparisons_of(cells, known)
+    compared = comparisons_of(cells, context.known)
     tables = build_tables(cells, compared)
     order = [step for table in tables for step in expected_order(cells, table.task)]
     lessons = find_lessons(cells)
-    ablations = find_ablations(cells, lessons)
+    ablations = find_ablations(cells, lessons, context.choices)
     return Report(store, tuple(cells), tuple(tables), tuple(order), tuple(lessons), tuple(ablations), tuple(found.problems), compared)

@@ -123,6 +123,14 @@ class Ablation:
     question: str
     baseline: str
     task: str
+    setting: str | None = None
+    """What the variants change; None: the one setting in which they differ from the baseline, if there is one."""
+    title: str = ""
+    """Of its section in reports; the suite's name if empty."""
+    words: dict[str, str] = field(default_factory=dict)
+    """Variant → what it is, in plain words, the baseline among them; where there are none, `3 layers` or `gates = false`."""
+    place: int | None = None
+    """Among the sections of a report, the lowest first; those without one come last."""
 
 
 @dataclass(frozen=True)
