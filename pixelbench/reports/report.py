@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pixelbench.analysis.ablations import TaskAblation, find_ablations
-from pixelbench.analysis.comparisons import DECIDED, Compared, comparisons_of
+from pixelbench.analysis.comparisons import comparisons_of
 from pixelbench.analysis.context import Context
 from pixelbench.analysis.lessons import Lesson, find_lessons
 from pixelbench.analysis.ordering import OrderedPair, expected_order
 from pixelbench.analysis.tables import TaskTable, build_tables
+from pixelbench.published.comparison import FigureComparison
 from pixelbench.store.cells import Cell, cells_of, load_runs
 from pixelbench.store.scan import scan
 
@@ -30,7 +31,7 @@ class Report:
     lessons: tuple[Lesson, ...]
     ablations: tuple[TaskAblation, ...] = ()
     problems: tuple[str, ...] = ()
-    compared: tuple[Compared, ...] = ()
+    compared: tuple[FigureComparison, ...] = ()
 
     @property
     def remaining_lessons(self) -> list[Lesson]:
@@ -46,14 +47,14 @@ class Report:
         """The ablations on a task, those of one design choice after each other."""
         return [ablation for ablation in self.ablations if ablation.task == task]
 
-    def compared_of(self, task: str) -> list[Compared]:
+    def compared_of(self, task: str) -> list[FigureComparison]:
         """The published figures about a task's variants, those of one variant after each other, its primary one first."""
         return [one for one in self.compared if one.task == task]
 
     @property
-    def decided(self) -> list[Compared]:
+    def decided(self) -> list[FigureComparison]:
         """The published figures on which a verdict has fallen, task by task, the lowest measurement first."""
-        fallen = [one for one in self.compared if one.verdict in DECIDED and one.measured is not None]
+        fallen = [one for one in self.compared if one.verdict is not None and one.verdict.decided and one.measured is not None]
         return sorted(fallen, key=lambda one: (one.task, one.measured))
 
     def order_of(self, task: str) -> list[OrderedPair]:

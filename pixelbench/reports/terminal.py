@@ -27,7 +27,7 @@ def print_report(report: Report, console: Console) -> None:
             console.print(_text(f"  {'✓' if step.holds else '?'} {step.sentence}"))
         for row in table.rows:
             if row.published is not None:
-                console.print(_text(f"  {row.published.sign} {row.label}: {row.published.sentence} ({row.published.paper})"))
+                console.print(_text(f"  {row.published.sign} {row.label}: {row.published.sentence} ({row.published.figure.paper})"))
         console.print()
     ablations = [(f"Ablation: {one.choice.title}", one.task, one.sentences) for one in report.ablations]
     lessons = [(f"Lesson: {one.title}", one.task, [" ".join(one.sentences)]) for one in report.remaining_lessons]

@@ -55,7 +55,7 @@ def test_every_renderer_has_figure_difference_and_verdict_of_one_source(tmp_path
     report = build_report(tmp_path)
     one = row_of(report).published
     assert one is not None
-    assert (one.printed, one.unit, one.verdict) == ("80.10", "nats/image", "incomplete")
+    assert (one.figure.printed, one.figure.unit, one.verdict_name) == ("80.10", "nats/image", "incomplete")
     assert one.difference == pytest.approx(7.43, abs=0.01)
     page = write_markdown(report).read_text(encoding="utf-8")
     assert "| 80.10 nats | +7.43 | incomplete | 1 |" in page
@@ -142,7 +142,7 @@ def test_digests_of_one_name_and_budgets_keep_their_own_figures(tmp_path: Path) 
     report = build_report(tmp_path)
     found = {(table.task.partition(" ")[0], row.label): row.published for table in report.tables for row in table.rows}
     assert len(report.tables) == 2
-    measured = sorted((round(one.measured or 0, 1), one.verdict) for one in found.values() if one)
+    measured = sorted((round(one.measured or 0, 1), one.verdict_name) for one in found.values() if one)
     assert measured == [(0, "not comparable"), (81.5, "not comparable"), (87.5, "incomplete")]
     said = " ".join(one.sentence for one in found.values() if one)
     assert "updates 900 instead of 2500" in said

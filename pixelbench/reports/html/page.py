@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pixelbench.analysis.comparisons import Compared
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.causality.render.picture import map_png
+from pixelbench.published.comparison import FigureComparison
 from pixelbench.reports import columns, escape
 from pixelbench.reports.html.ablations import ChoiceSection, forest_of
 from pixelbench.reports.html.curves import CurveChart, draw_lines
@@ -122,7 +122,7 @@ def _task(
     finished = all(row.status == "done" for row in table.rows)
     chosen = [column for column in columns.columns_of(table) if not (finished and column is columns.STATUS)]
     grid = grid_of(f"Results on {table.task}, {caption}", table, chosen, shown.anchors)
-    compared: dict[str, list[Compared]] = {}
+    compared: dict[str, list[FigureComparison]] = {}
     for one in report.compared_of(table.task):
         compared.setdefault(one.label, []).append(one)
     lessons = report.lessons_of(table.task)
