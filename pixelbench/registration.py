@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 from pixelbench.errors import UserError, first_line, shortened
 
@@ -27,6 +27,7 @@ PLUGINS = "PIXELBENCH_PLUGINS"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 _OWN = "pixelbench"
 _Entry = TypeVar("_Entry")
+_Default = TypeVar("_Default")
 
 
 class Registry(Mapping[str, _Entry], Generic[_Entry]):
@@ -87,10 +88,14 @@ class Registry(Mapping[str, _Entry], Generic[_Entry]):
         except UserError:
             return False
 
-    def get(self, name: str, default: _Entry | None = None) -> _Entry | None:  # type: ignore[override]
+    @overload
+    def get(self, key: str, /) -> _Entry | None: ...
+    @overload
+    def get(self, key: str, /, default: _Entry | _Default) -> _Entry | _Default: ...
+    def get(self, key: str, /, default: object = None) -> object:
         """The entry of that name; the default where there is none, or none that can be loaded."""
         try:
-            return self[name]
+            return self[key]
         except (KeyError, UserError):
             return default
 

@@ -139,10 +139,10 @@ class _Reader:
 
     def read(self, node: ast.AST) -> None:
         kind, words = type(node), self.words
-        if kind is ast.ImportFrom or kind is ast.Import:
-            self.imports.update(self._imported(node))  # type: ignore[arg-type]
-        elif kind is ast.If and "TYPE_CHECKING" in (getattr(node.test, "id", ""), getattr(node.test, "attr", "")):  # type: ignore[attr-defined]
-            for rest in node.orelse:  # type: ignore[attr-defined]
+        if isinstance(node, (ast.ImportFrom, ast.Import)):
+            self.imports.update(self._imported(node))
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in (getattr(node.test, "id", ""), getattr(node.test, "attr", "")):
+            for rest in node.orelse:
                 self.read(rest)
             return
         words.append(kind.__name__)

@@ -30,9 +30,13 @@ module = { head = "categorical", input = "unit" }   # how the module is read, as
 [axes]
 layers = [3, 4]                # a product over the variants that have the setting and do not fix it themselves
 [ablation]                     # where the suite is one, for `ablate`
+title = "Gates"                # of its section in reports, with the suite's name where left out
 question = "Are the gates worth their weights?"
 baseline = "gated-pixelcnn"    # one of the variants; the others are it with one thing changed
 task = "digits"                # one of the tasks, the one to begin with
+words = { gated-pixelcnn = "with gates", gated-no-gates = "ReLU" }  # what the variants are; may be left out
+setting = "gates"              # what they change; may be left out, and then it is the one setting in which they differ
+place = 1                      # of its section in reports; left out, behind those that have one
 [[claim]]                      # a number to hold a variant against, as published figures are
 task = "digits"
 variant = "gated-no-gates"
@@ -173,7 +177,7 @@ def _read_extended(path: Path) -> dict[str, Any]:
         if kept is not None:
             _check_kept(path, part, kept, [table.get("name") for table in _tables(base, part.removesuffix("s"))])
             reduced = _KEPT[part](reduced, kept)
-    return _merged(_without_settings_lost(base, reduced), values)
+    return _merged(_without_words_lost(_without_settings_lost(base, reduced)), values)
 
 
 def _check_kept(path: Path, part: str, kept: Any, known: list[Any]) -> None:
@@ -196,6 +200,15 @@ def _without_settings_lost(base: dict[str, Any], reduced: dict[str, Any]) -> dic
     """The reduced suite without those settings for all its variants that only variants had which were left out."""
     lost = _settings_of(base) - _settings_of(reduced)
     return _without_settings(reduced | {"task": [_without_settings(task, lost) for task in _tables(reduced, "task")]}, lost)
+
+
+def _without_words_lost(suite: dict[str, Any]) -> dict[str, Any]:
+    """The suite whose ablation has no words for variants that were left out."""
+    ablation = suite.get("ablation")
+    if not isinstance(ablation, dict) or not isinstance(ablation.get("words"), dict):
+        return suite
+    stay = {variant.get("name") for variant in _tables(suite, "variant")}
+    return suite | {"ablation": ablation | {"words": {name: said for name, said in ablation["words"].items() if name in stay}}}
 
 
 def _settings_of(suite: dict[str, Any]) -> set[str]:

@@ -99,6 +99,9 @@ def _ablation_errors(suite: Suite) -> list[str]:
     found = [] if requested.baseline in variants else [f"ablation.baseline: {unknown('variant', requested.baseline, variants)}"]
     if requested.task not in tasks:
         return [*found, f"ablation.task: {unknown('task of this suite', requested.task, tasks)}"]
+    found += [f"ablation.words: {unknown('variant', name, variants)}" for name in requested.words if name not in variants]
+    if requested.setting is not None and requested.setting not in (known := _all_setting_names(suite)):
+        found.append(f"ablation.setting: {unknown('setting', requested.setting, known)}")
     there = {variant.name for task, variant in pairs(suite) if task.name == requested.task}
     if requested.baseline in variants and (requested.baseline not in there or len(there) < 2):
         found.append(f"ablation.task: on '{requested.task}' there must be '{requested.baseline}' and a variant beside it")
