@@ -22,7 +22,7 @@ from pixelbench.causality.limits.threads import threads_that_pay
 from pixelbench.causality.limits.time_budget import TimeBudget
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.options import DEFAULT_BASES, Options
-from pixelbench.causality.other_sizes import misses_more, reaches_far
+from pixelbench.causality.other_sizes import look_again
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.probing.layouts import other_layout
 from pixelbench.causality.probing.positions import PROBE_ORDER, by_importance
@@ -133,12 +133,8 @@ def check_causality(
     left = None if seconds is None else seconds - evidence.seconds
     if left is not None and left <= 0:
         return report
-    again, rest = partial(_measured, module), dataclasses.replace(options, seconds=left)
-    if "normalised-over-space" in report.faults and reaches_far(again, report.shape, rest) is False:
-        return summarise(dataclasses.replace(evidence, local=True), **concluded)
-    if "row-end-missing-or-blind-spot" in report.faults:
-        return summarise(dataclasses.replace(evidence, wide_gaps=misses_more(again, report.shape, rest)), **concluded)
-    return report
+    looked = look_again(evidence, report.faults, partial(_measured, module), dataclasses.replace(options, seconds=left))
+    return report if looked is evidence else summarise(looked, **concluded)
 
 
 def _eager(module: Any) -> tuple[Any, bool]:

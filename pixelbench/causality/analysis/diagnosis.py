@@ -65,8 +65,9 @@ def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
     names = ["coupled-over-batch"] if evidence.coupling else []
     names += [] if found.order in (None, "raster") or not leaks else [_by_order(found.order)]
     if leaks and found.order is None:
-        patterns = {name: one for name, one in _PATTERNS.items() if not (evidence.local and name == "normalised-over-space")}
-        named = [name or "unknown-pattern" for name, _ in attribute(found, patterns)]
+        patterns = {name: one for name, one in _PATTERNS.items() if not (evidence.spread == "near" and name == "normalised-over-space")}
+        named = [_elsewhere(name or "unknown-pattern", found) for name, _ in attribute(found, patterns)]
+        named = ["padded-with-pixels"] if evidence.padded else named
         named += ["read-as-another-layout"] if evidence.other_layout else []
         # A normalisation over the batch is one over space as well: one cause, one diagnosis.
         names += [name for name in named if not (evidence.coupling and name == "normalised-over-space")]
@@ -76,6 +77,18 @@ def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
     names += ["weak-path"] if largest < _WEAK else []
     names += ["sees-former-images"] if evidence.former else []
     return names if evidence.repeatable or evidence.former else [*names, "carries-state"]
+
+
+def _elsewhere(name: str, found: Leaks) -> str:
+    """The name that fits what images of another size have shown, too."""
+    spread = found.evidence.spread
+    if name not in ("normalised-over-space", "rows-below-kept"):
+        return name
+    if spread == "one-size" and name == "normalised-over-space":
+        return name if leak_patterns.of_one_cause(found) else "dense-or-normalised-over-space"
+    far = "far-rows-seen" if name == "rows-below-kept" else name
+    named = {"fading": "backward-recurrence", "by-the-first": "first-row-passed-on", "around": "wraps-around", "everywhere": far}
+    return named.get(spread, name)
 
 
 def _by_order(order: str) -> str:

@@ -48,6 +48,30 @@ SENTENCES: dict[str, str] = {
         "that its softmax spreads over everything and a further layer passes that on. Normalise over the channels of each pixel, mask the "
         "attention, and give its first row something to attend to."
     ),
+    "dense-or-normalised-over-space": (
+        "Outputs see nearly every later pixel, and the module takes images of this size only: a dense layer over all pixels without its "
+        "mask, attention without its mask beside a table of positions, or a normalisation over height and width with weights for each "
+        "pixel. Mask the layer in every `forward`, or normalise over the channels of each pixel."
+    ),
+    "backward-recurrence": (
+        "Later pixels are seen ever more weakly the farther they are away, in a longer image too, until rounding hides them: a recurrent "
+        "pass from the bottom up, or over the sequence in both directions; a stack of very many kernels that keep rows below fades as "
+        "well. Run the pass from the top only, or shift what the backward pass gives down by a row; zero what kernels hold below."
+    ),
+    "far-rows-seen": (
+        "Rows below are seen, and in a longer image as much however far away they are: a normalisation, pooling or attention along the "
+        "columns, or a recurrent pass from the bottom up. Normalise over the channels of each pixel, or mask what combines the rows."
+    ),
+    "first-row-passed-on": (
+        "Outputs see nearly every later pixel, the first output by far the most, in a longer image too: attention whose first rows have "
+        "nothing to attend to, so that the softmax spreads over everything, and a further layer passes that on to all others. Give it a "
+        "learnt sink, or zero the result of an empty row."
+    ),
+    "padded-with-pixels": (
+        "The leaks are in the first rows and columns only; in the middle of a larger image there are none: the padding there holds pixels "
+        "of the image (`reflect` or `replicate`), which for the first rows and columns are not earlier ones. Pad with zeros, in every "
+        "layer."
+    ),
     "first-row-attends-to-everything": (
         "Only the first outputs see later pixels, and nearly all of them: causal attention whose first rows have nothing to attend to, so"
         " that the softmax spreads over everything. Give it a learnt sink, or zero the result of an empty row."

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +11,10 @@ from pixelbench.causality.report import Diagnosis, Method
 #: Rounding measured on a few images is not its maximum; changes below this many times the noise are none.
 _MARGIN = 10.0
 _LEAST_NOISE = 1e-16
+
+#: `near`: it ends; `fading`: it goes on, ever weaker, until rounding hides it; `everywhere`: it does not depend on the distance;
+#: `by-the-first`: the first output stands out; `around`: from the other end of the image; `one-size`: no other size is taken.
+Spread = Literal["", "near", "fading", "everywhere", "by-the-first", "around", "one-size"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Evidence:
         doubts: why the absence of a leak is no evidence.
         notes: sentences for the reader.
         shared: one output serves all colours of a pixel.
-        local: what leaks comes from near by, as a larger image has shown.
+        spread: how what leaks goes on with the distance, as a longer image has shown; empty where none was tried.
+        padded: what leaks does so near the top and on the left only, as a larger image has shown.
         wide_gaps: in a wider image more of the row above is missed; None where that is not known.
         other_layout: the pattern of the output under which nothing leaks, where under the one given only the own pixel does.
     """
@@ -54,7 +60,8 @@ class Evidence:
     doubts: tuple[Diagnosis, ...] = ()
     notes: tuple[str, ...] = ()
     shared: bool = False
-    local: bool = False
+    spread: Spread = ""
+    padded: bool = False
     wide_gaps: bool | None = None
     other_layout: str | None = None
 
