@@ -10,6 +10,7 @@ from pixelbench.causality.analysis.gaps import Gaps, named_gaps
 from pixelbench.causality.analysis.leak_patterns import LeakPattern, Leaks, attribute, border_of
 from pixelbench.causality.analysis.offsets import Offsets
 from pixelbench.causality.analysis.orders import OWN_ORDERS
+from pixelbench.causality.analysis.positions import Positions
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.report import Context, Diagnosis, Example, Leak, colour_name, place_name
 
@@ -37,16 +38,26 @@ _PATTERNS: dict[str, LeakPattern] = {
 
 
 def diagnose_leaks(
-    evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak], *, allowed: bool = False
+    evidence: Evidence,
+    offsets: Offsets,
+    context: Context,
+    order: str | None,
+    leaks: Sequence[Leak],
+    positions: Positions,
+    *,
+    allowed: bool = False,
 ) -> tuple[Diagnosis, ...]:
-    """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full.
+    """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full, or read in a layout in doubt.
 
     Args:
         context: how far it sees.
         order: the name of an order in which the module is causal, as `find_order` gives it.
         leaks: all kinds, each with an example.
+        positions: what is missed at some positions only.
         allowed: the order in which it is causal is one that the caller accepts: no leak is to be explained.
     """
+    if evidence.misread:
+        return ()
     found = Leaks(evidence, offsets, order)
     gaps = Gaps(offsets, context)
     names = [*([] if allowed else _leaking(found, leaks)), *(named_gaps(gaps) if order in (None, "raster") or not leaks else ())]
@@ -55,7 +66,9 @@ def diagnose_leaks(
     if leaks:  # a leak can reach far, and draw the bounding box around nothing
         names = [name for name in names if name != "gap-in-context"]
     names = [_row_end(name, found) for name in names]
-    fillings = _fillings(found, gaps, leaks)
+    if not leaks and not names and positions.regular:
+        names = ["row-end-missing-widely" if positions.at_the_row_end else "gap-by-position"]
+    fillings = _fillings(found, gaps, leaks) | _in_places(positions)
     sentences = {name: SENTENCES[name] for name in dict.fromkeys(names)}
     return tuple(Diagnosis(name, sentence.format(**(fillings | _pairs(name, found, gaps)))) for name, sentence in sentences.items())
 
@@ -68,7 +81,6 @@ def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
         patterns = {name: one for name, one in _PATTERNS.items() if not (evidence.spread == "near" and name == "normalised-over-space")}
         named = [_elsewhere(name or "unknown-pattern", found) for name, _ in attribute(found, patterns)]
         named = ["padded-with-pixels"] if evidence.padded else named
-        named += ["read-as-another-layout"] if evidence.other_layout else []
         # A normalisation over the batch is one over space as well: one cause, one diagnosis.
         names += [name for name in named if not (evidence.coupling and name == "normalised-over-space")]
         names = [_after_step(found, name) for name in names]
@@ -112,7 +124,6 @@ def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, obje
     nearest = min(strange, key=lambda leak: (abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect), default=None)
     columns = _without_row_end(found)
     return {
-        "layout": found.evidence.other_layout,
         "columns": f"{len(columns)} of the {found.shape[2]} columns",
         "order": found.order,
         "border": border_of(found, found.offsets.leaks)[0],
@@ -122,6 +133,10 @@ def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, obje
         "largest": max((leak.example.effect for leak in leaks), default=0.0),
         "missing": f"{len(gaps.missing)} offsets" if len(gaps.missing) else "for some pairs of colours only",
     }
+
+
+def _in_places(positions: Positions) -> dict[str, object]:
+    return {"pairs_in_places": sum(one.pairs for one in positions.missed), "where": positions.where}
 
 
 def _example(example: Example, channels: int) -> str:

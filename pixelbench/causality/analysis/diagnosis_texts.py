@@ -18,10 +18,6 @@ SENTENCES: dict[str, str] = {
         "running statistics that enter the output). Clear that state at the start of `forward`, or keep it out of the output; "
         "--allow-state accepts it."
     ),
-    "read-as-another-layout": (
-        'What leaks is within the own pixel only, and with the output read as "{layout}" nothing leaks. Find out which of the two layouts '
-        "the module has, before anything is changed in it."
-    ),
     "order-of-its-own": (
         "Causal in an order of its own ({order}), no leak there, and not in raster order: do not sample it in raster order. --order any "
         "accepts whatever order it has, --order FILE one that you state."
@@ -195,6 +191,10 @@ SENTENCES: dict[str, str] = {
     "triangular-context": (
         "The context opens like a triangle upwards on both sides, so that near rows are cut off: a Row LSTM, or vertical layers that each"
         " move up a row. That is the architecture's; a diagonal recurrence or a two-stack network sees all."
+    ),
+    "gap-by-position": (
+        "Which earlier pixels are seen depends on where the output is: {pairs_in_places} pairs of pixels are missed ({where}) whose offset "
+        "is seen elsewhere. Check what is cut off or padded at the borders, masks that are made for each position, and blocks."
     ),
     "gap-in-context": (
         "Earlier positions are missing inside the bounding box of what is seen ({missing}). Compare the map with the kernels of "

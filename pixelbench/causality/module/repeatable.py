@@ -1,7 +1,6 @@
 """The module under test as a repeatable function in float64, and the module itself left alone."""
 
 import copy
-import dataclasses
 import os
 from typing import Any
 
@@ -9,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelbench.causality.module.adapter import find_adapter, selected
+from pixelbench.causality.module.adapter import ModuleAdapter, find_adapter, selected
 from pixelbench.causality.module.closures import Called
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
 from pixelbench.causality.module.heads import LogisticMixture, parse_head
-from pixelbench.causality.module.layout import fitting_layouts, parse_layout
+from pixelbench.causality.module.readings import other_readings
 from pixelbench.causality.module.refusals import likely_cause
 from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.module.state import State, parts_of
@@ -51,7 +50,9 @@ class Subject:
         self._device = device_of(module)
         self._call: Any = self._module
         input, output = given.input, given.output
-        if hasattr(self._module, "conditionals"):  # our own contract: integers in, (B, K, C, H, W) out
+        self._input_given, self._output_given = given.input_layout is not None, output is not None
+        self._contract = hasattr(self._module, "conditionals")
+        if self._contract:  # our own contract: integers in, (B, K, C, H, W) out
             self._call = self._module.conditionals
             input, output = "int" if input == "auto" else input, output or "b k c h w"
         self._further = dict(given.args or {})
@@ -107,17 +108,17 @@ class Subject:
         """One output serves all colours of a pixel, and no head tells them apart."""
         return self.adapter.shared and self._head is None
 
-    def other_layouts(self) -> list[str]:
-        """The other usual patterns that the output fits, with which it means something else."""
-        raw = selected(self._raw(self._batch(np.zeros((1, *self.shape), dtype=np.int64))), self.adapter.select)
-        known = dict(zip("bchw", (1, *self.shape), strict=True))
-        return [layout.pattern for layout in fitting_layouts(raw.shape, known) if layout.pattern != self.adapter.output]
+    def other_readings(self) -> list[ModuleAdapter]:
+        """Other layouts of what enters and of the output that fit, and under which a call means something else."""
+        if self._contract:
+            return []
+        image = torch.zeros((1, *self.shape), dtype=torch.int64, device=self._device)
+        return list(other_readings(self._raw, self.adapter, image, input_given=self._input_given, output_given=self._output_given))
 
-    def read_as(self, images: np.ndarray, layout: str) -> Tensor:
-        """A call whose output is read by another pattern, (B, K, C, H, W)."""
-        self.state.restore()
-        raw = self._raw(self._batch(images), restored=True)
-        return dataclasses.replace(self.adapter, layout=parse_layout(layout), output=layout).arrange(raw, len(images)).double()
+    def read_as(self, images: np.ndarray, reading: ModuleAdapter) -> Tensor:
+        """A call through another adapter, (B, K, C, H, W)."""
+        batch = torch.from_numpy(images.astype(np.int64, order="C")).to(self._device)
+        return self._arranged(self._raw(reading.encode(batch)), images, reading)
 
     def traced(self, images: np.ndarray) -> tuple[float, bool]:
         """The coarsest rounding below double precision in a call (0.0: none), and whether the output is computed from the images.
@@ -178,8 +179,8 @@ class Subject:
         """A snapshot of the module now."""
         return State(self._module)
 
-    def _arranged(self, raw: Any, images: np.ndarray) -> Tensor:
-        output = self.adapter.arrange(raw, len(images)).double()
+    def _arranged(self, raw: Any, images: np.ndarray, adapter: ModuleAdapter | None = None) -> Tensor:
+        output = (adapter or self.adapter).arrange(raw, len(images)).double()
         if self._head is None:
             return output
         return self._head(output, torch.from_numpy(images.astype(np.int64)).to(output.device), self.levels)

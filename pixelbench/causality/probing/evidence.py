@@ -17,6 +17,10 @@ _LEAST_NOISE = 1e-16
 Spread = Literal["", "near", "fading", "everywhere", "by-the-first", "around", "one-size"]
 
 
+#: The doubt that a leak is only another layout of what enters, or of the output, than the module has.
+MISREAD = "read-as-another-layout"
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The changes that a check measured. A place is `(row * W + column) * C + channel`.
@@ -41,7 +45,6 @@ class Evidence:
         spread: how what leaks goes on with the distance, as a longer image has shown; empty where none was tried.
         padded: what leaks does so near the top and on the left only, as a larger image has shown.
         wide_gaps: in a wider image more of the row above is missed; None where that is not known.
-        other_layout: the pattern of the output under which nothing leaks, where under the one given only the own pixel does.
     """
 
     shape: tuple[int, int, int]
@@ -63,7 +66,6 @@ class Evidence:
     spread: Spread = ""
     padded: bool = False
     wide_gaps: bool | None = None
-    other_layout: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -74,6 +76,11 @@ class Evidence:
     def forbidden(self) -> np.ndarray:
         """Bool (D, n): the input is the output itself or later in raster order."""
         return (np.arange(len(self.effects))[None, :] <= self.positions[:, None]).T  # laid out as the effects are
+
+    @property
+    def misread(self) -> bool:
+        """What leaks may be only a layout that was guessed, or told, wrong."""
+        return any(doubt.name == MISREAD for doubt in self.doubts)
 
     @property
     def floor(self) -> float:
