@@ -24,6 +24,7 @@ from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.options import DEFAULT_BASES, Options
 from pixelbench.causality.other_sizes import look_again
 from pixelbench.causality.probing.evidence import Evidence
+from pixelbench.causality.probing.flows import doubt_on_flow
 from pixelbench.causality.probing.layouts import doubt_on_layout
 from pixelbench.causality.probing.positions import PROBE_ORDER, by_importance
 from pixelbench.causality.probing.power import DRAWS, SHARED, dead_outputs, doubts_on_power
@@ -181,8 +182,8 @@ def _swept(subject: Subject, probes: Probes, options: Options, places: np.ndarra
     spare = {"per_image": sweep.per_image, "reserve": sweep.concluding(len(swept.positions)) / 2}
     images = resample(found, subject, states, probes, batch, time_budget, **spare)
     evidence = dataclasses.replace(_weighed(found, subject, probes), former=former, shared=subject.shared)
-    layout = doubt_on_layout(subject, probes, evidence)
-    evidence = dataclasses.replace(evidence, doubts=(*evidence.doubts, layout)) if layout else evidence
+    misread = doubt_on_layout(subject, probes, evidence) or doubt_on_flow(subject, probes, evidence)
+    evidence = dataclasses.replace(evidence, doubts=(*evidence.doubts, misread)) if misread else evidence
     fits = len(order) == len(places) or bool(coupling) or len(swept.positions) < len(order)
     return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch, further, fits=fits), time_budget)
 

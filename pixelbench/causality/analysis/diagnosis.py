@@ -47,7 +47,7 @@ def diagnose_leaks(
     *,
     allowed: bool = False,
 ) -> tuple[Diagnosis, ...]:
-    """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full, or read in a layout in doubt.
+    """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full, or the output in doubt.
 
     Args:
         context: how far it sees.

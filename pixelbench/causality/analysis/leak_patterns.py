@@ -20,8 +20,8 @@ _ALL = 0.9
 _REGULAR = 0.3
 _PERIODS = (2, 3, 4, 8)
 _WIDEST_BORDER = 3
-#: Outputs and inputs whose effects are compared, how often rows and columns are levelled, and the spread (in natural logarithms) that is left
-#: where all later pixels go through a few numbers: at most 0.1 under a normalisation, 0.6 and more under a dense layer.
+#: Outputs and inputs whose effects are compared, how often rows and columns are levelled, and the spread (of natural logarithms) that is
+#: left where all later pixels go through a few numbers: at most 0.1 under a normalisation, 0.6 and more under a dense layer.
 _SAMPLED, _SWEEPS, _ONE_CAUSE = 200, 20, 0.25
 
 

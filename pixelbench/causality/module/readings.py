@@ -21,7 +21,8 @@ def other_readings(
         call: the module; what enters → what it returns.
         adapter: the one that was found or given.
         image: int64 (1, C, H, W).
-        input_given, output_given: that layout was stated; another way in is then not tried, and another output only with the way in as it is.
+        input_given: that layout was stated, and no other is tried.
+        output_given: the same of the output, of which another is tried only where images enter as they do.
     """
     raw = call(adapter.encode(image))
     for layout in _fitting(adapter, raw):
@@ -43,7 +44,7 @@ def other_readings(
 
 
 def _fitting(adapter: ModuleAdapter, raw: Any) -> list[Layout]:
-    """Layouts that the output fits, of those that tell colours apart as the one that is used does; none where there is no output to read."""
+    """Layouts that the output fits, of those that tell colours apart as the one that is used does; none where there is no output."""
     try:
         output = selected(raw, adapter.select)
     except UserError:

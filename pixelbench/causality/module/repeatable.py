@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from pixelbench.causality.module.adapter import ModuleAdapter, find_adapter, selected
 from pixelbench.causality.module.closures import Called
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
 from pixelbench.causality.module.heads import LogisticMixture, parse_head
 from pixelbench.causality.module.readings import other_readings
-from pixelbench.causality.module.refusals import likely_cause
+from pixelbench.causality.module.refusals import likely_cause, quantised_parts
 from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.module.state import State, parts_of
 from pixelbench.causality.module.tracing import Trace
@@ -43,7 +44,7 @@ class Subject:
         self.name = type(module).__name__ if isinstance(module, nn.Module) else getattr(module, "__name__", "the function")
         self.shape, self.levels = shape, given.levels
         self.draws = False
-        self._process = os.getpid()
+        self._process, self._differentiates = os.getpid(), False
         module = module if isinstance(module, nn.Module) else Called(module)
         self._module = float64_copy(module)
         self._mode, self._seed = given.mode, given.seed
@@ -64,6 +65,7 @@ class Subject:
             self.adapter = find_adapter(self._raw, shape, given.levels, **options, device=self._device, dtype=torch.float64)
         except UserError as error:
             raise self._explained(error, module) from error.__cause__
+        self._keep_new_parts()
 
     def __call__(self, images: np.ndarray, state: State | None = None) -> Tensor:
         """Images (B, C, H, W), any integer dtype → outputs (B, K, C, H, W) in float64, from `state`, or from the one all calls start from.
@@ -169,6 +171,15 @@ class Subject:
                 parameters[name].copy_(_FILLED * torch.randn(parameters[name].shape, generator=generator))
         return self.now()
 
+    def _keep_new_parts(self) -> None:
+        """What the first call builds stays: otherwise every call would build it again, out of random numbers."""
+        self.state.restore()
+        before = sum(1 for _ in self._module.parameters())
+        self(np.zeros((1, *self.shape), dtype=np.int64))
+        if sum(1 for _ in self._module.parameters()) > before:
+            self.save()
+            self.draws = False
+
     def save(self) -> State:
         """Take what the module is now for what all calls start from, in the mode asked for."""
         self._set_mode(self._mode)
@@ -193,13 +204,26 @@ class Subject:
     def _raw(self, batch: Tensor, *, restored: bool = False) -> Any:
         if not restored:
             self.state.restore()
-        # Not inference mode: a buffer that forward makes there cannot be put back outside it.
-        with torch.no_grad(), random_states(self._device, self._seed) as drawn, float64():
-            output = self._called(batch)
+        with random_states(self._device, self._seed) as drawn, float64():
+            output = self._without_gradients(batch)
             self.draws = self.draws or drawn()
         if os.getpid() != self._process:
             raise UserError(f"{self.name} forks while it is called, and comes back in two processes; this is the second.")
         return output
+
+    def _without_gradients(self, batch: Tensor) -> Any:
+        """The output, detached where the module needs gradients inside: an energy, of which it gives the slope."""
+        if not self._differentiates:
+            try:
+                with torch.no_grad():  # not inference mode: a buffer that forward makes there cannot be put back outside it
+                    return self._called(batch)
+            except RuntimeError as error:
+                if "does not require grad" not in str(error):
+                    raise
+            self._differentiates = True
+        with torch.enable_grad():
+            output = self._called(batch)
+        return tree_map_only(Tensor, Tensor.detach, output)
 
     def _called(self, batch: Tensor) -> Any:
         if not self._further:
@@ -217,7 +241,9 @@ class Subject:
             with torch.no_grad(), random_states(self._device, self._seed):
                 return copy.deepcopy(module).eval()(batch)
 
-        cause = likely_cause(self._raw, original, images, self.levels, error.__cause__) if error.__cause__ else ""
+        cause = ""
+        if error.__cause__:
+            cause = likely_cause(self._raw, original, images, self.levels, error.__cause__, quantised_parts(module))
         return UserError(f"{error} {cause}") if cause else error
 
     def _set_mode(self, mode: str) -> None:

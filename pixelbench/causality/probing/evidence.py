@@ -17,8 +17,8 @@ _LEAST_NOISE = 1e-16
 Spread = Literal["", "near", "fading", "everywhere", "by-the-first", "around", "one-size"]
 
 
-#: The doubt that a leak is only another layout of what enters, or of the output, than the module has.
-MISREAD = "read-as-another-layout"
+#: Doubts on whether the output is what it is read as: another layout of it, or of what enters, may fit, or it is a flow's z.
+MISREAD, FLOW = "read-as-another-layout", "flow-output"
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Evidence:
 
     @property
     def misread(self) -> bool:
-        """What leaks may be only a layout that was guessed, or told, wrong."""
-        return any(doubt.name == MISREAD for doubt in self.doubts)
+        """What leaks may be only a layout that was guessed, or told, wrong, or the output is no conditional distribution."""
+        return any(doubt.name in (MISREAD, FLOW) for doubt in self.doubts)
 
     @property
     def floor(self) -> float:

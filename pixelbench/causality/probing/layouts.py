@@ -44,11 +44,9 @@ def _moved(subject: Subject, reading: ModuleAdapter, probes: Probes, inputs: np.
 
 def _sentence(used: ModuleAdapter, other: ModuleAdapter, *, own: bool) -> str:
     differs = [("--input-layout", used.entering, other.entering), ("--output", used.output, other.output)]
-    before, after = (
-        " and ".join(f'{option} "{pair[place]}"' for option, *pair in differs if pair[0] != pair[1]) for place in (0, 1)
-    )
+    before, after = (" and ".join(f'{option} "{pair[place]}"' for option, *pair in differs if pair[0] != pair[1]) for place in (0, 1))
     within = ", within their own pixel only," if own else ""
     return (
-        f"Read with {before} outputs change{within} where they must not, and with {after}, which fits as well, nothing leaks: find out which "
-        "of the two layouts the module has, and say it, before anything is changed in it."
+        f"Read with {before} outputs change{within} where they must not, and with {after}, which fits as well, nothing leaks: find out "
+        "which of the two layouts the module has, and say it, before anything is changed in it."
     )
