@@ -46,6 +46,8 @@ LEAKS: dict[str, tuple[Any, tuple[int, int, int], list[str]]] = {
     "the whole pixel": (plus(lambda r, c, o, i: (r, c) == (0, 0)), (3, 6, 7), ["whole-pixel-seen"]),
     "two to the right": (plus(lambda r, c, o, i: r == 0 and 0 <= c <= 2), (1, 6, 7), ["vertical-stack-unshifted"]),
     "right, not itself": (plus(lambda r, c, o, i: r == 0 and 0 < c <= 2), (1, 6, 7), ["right-neighbours-seen"]),
+    "two ahead, in a sequence": (plus(lambda r, c, o, i: 0 <= c <= 2), (1, 1, 12), ["looks-ahead"]),
+    "the next but itself, in a sequence": (plus(lambda r, c, o, i: c == 1), (1, 1, 12), ["looks-ahead"]),
     "the whole row": (plus(lambda r, c, o, i: r == 0), (1, 6, 7), ["whole-row-seen"]),
     "a row below": (plus(lambda r, c, o, i: r == 1 and abs(c) <= 1), (1, 6, 7), ["rows-below-kept"]),
     "everything": (lambda out, into: True, (3, 4, 5), ["normalised-over-space"]),
@@ -177,7 +179,7 @@ def test_partial_maps_are_diagnosed_from_what_was_measured() -> None:
 
 def test_every_diagnosis_says_what_to_do_and_can_be_filled_in() -> None:
     facts = {"order": "", "border": "", "joint": 1, "kinds": 1, "example": "", "largest": 0.1, "missing": 1, "pairs": ""}
-    facts |= {"columns": "", "pairs_in_places": 2, "where": ""}
+    facts |= {"columns": "", "pairs_in_places": 2, "where": "", "ahead": 1}
     for name, sentence in SENTENCES.items():
         assert name == name.lower().replace(" ", "-")
         assert sentence.format(**facts).endswith(".")

@@ -92,8 +92,10 @@ def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
 
 
 def _elsewhere(name: str, found: Leaks) -> str:
-    """The name that fits what images of another size have shown, too."""
+    """The name that fits a sequence, and what images of another size have shown, too."""
     spread = found.evidence.spread
+    if found.shape[1] == 1 and name in ("vertical-stack-unshifted", "whole-row-seen", "right-neighbours-seen"):
+        return "looks-ahead"  # a sequence has no rows below, and no vertical stack
     if name not in ("normalised-over-space", "rows-below-kept"):
         return name
     if spread == "one-size" and name == "normalised-over-space":
@@ -126,6 +128,7 @@ def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, obje
     return {
         "columns": f"{len(columns)} of the {found.shape[2]} columns",
         "order": found.order,
+        "ahead": max((leak.offset[1] for leak in leaks), default=0),
         "border": border_of(found, found.offsets.leaks)[0],
         "joint": len(found.evidence.joint),
         "kinds": len(strange),

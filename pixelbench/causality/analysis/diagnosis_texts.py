@@ -105,6 +105,11 @@ SENTENCES: dict[str, str] = {
         "The pixel itself and some to its right are seen, no row below: a vertical stack that holds its own row enters the horizontal one"
         " unshifted. Shift it down by one row before the link (pad one row at the top, drop the last)."
     ),
+    "looks-ahead": (
+        "Later positions of the sequence are seen, up to {ahead} ahead: a causal convolution that is padded on both sides or on the right, "
+        "a kernel or a window around its centre, or a mask that is off by some places. Pad on the left only, by dilation * (kernel - 1), "
+        "or move the mask's diagonal."
+    ),
     "right-neighbours-seen": (
         "Pixels to the right in the same row are seen, but not the pixel itself: the kernel keeps taps right of its centre, or the row is"
         " shifted to the left. Zero `mask[:, :, k // 2, k // 2 + 1:]`, or pad on the left."
