@@ -183,9 +183,7 @@ def _levels(file: Path, images: Mapping[str, np.ndarray], stated: int | None) ->
         raise UserError(f"'{file}' holds values from {low} to {high}; levels are counted from 0.")
     levels = stated if stated is not None else high + 1
     if low == high and stated is None:
-        raise UserError(
-            f"'{file}' holds nothing but {low}, so there is nothing to predict; say `levels` in '{file.name}.toml' if it has more."
-        )
+        raise UserError(f"'{file}' holds nothing but {low}, so there is nothing to predict.")
     if high >= levels:
         raise UserError(f"'{file}' holds values up to {high}, and '{file.name}.toml' says levels = {levels}.")
     if not 2 <= levels <= MOST_LEVELS:
