@@ -5,9 +5,12 @@ point weights w and gives level v the count 1 + floor(w_v * (2^24 - K) / sum of 
 `counts - 1`, which are whole numbers of sum 2^24 - K, nothing is rounded, and the counts are ours.
 """
 
+from typing import Any
+
 import constriction
 import numpy as np
 
+_stream: Any = vars(constriction)["stream"]  # an extension module, of which no type checker knows
 _WORD = np.dtype("<u4")
 
 
@@ -19,7 +22,7 @@ class Writer:
     """Codes symbols one after another; the first in is the first out."""
 
     def __init__(self) -> None:
-        self._encoder = constriction.stream.queue.RangeEncoder()
+        self._encoder = _stream.queue.RangeEncoder()
 
     def put(self, symbols: np.ndarray, counts: np.ndarray) -> None:
         """Code symbols (B,), each by its own row of counts (B, K)."""
@@ -40,7 +43,7 @@ class Reader:
     def __init__(self, blob: bytes) -> None:
         if len(blob) % _WORD.itemsize:
             raise InvalidStreamError(f"{len(blob)} bytes are no whole words of {_WORD.itemsize}")
-        self._decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(blob, _WORD).astype(np.uint32))
+        self._decoder = _stream.queue.RangeDecoder(np.frombuffer(blob, _WORD).astype(np.uint32))
 
     def take(self, counts: np.ndarray) -> np.ndarray:
         """Symbols (B,) int64, one for each row of counts (B, K).
@@ -54,8 +57,8 @@ class Reader:
             raise InvalidStreamError(str(error)) from None
 
 
-def _family() -> "constriction.stream.model.Categorical":
-    return constriction.stream.model.Categorical(perfect=False)
+def _family() -> Any:
+    return _stream.model.Categorical(perfect=False)
 
 
 def _weights(counts: np.ndarray) -> np.ndarray:

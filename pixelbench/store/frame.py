@@ -8,7 +8,7 @@ import pandas as pd
 
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.store.artifacts import EVIDENCE
-from pixelbench.store.proofs import PROOF
+from pixelbench.store.proofs import PROOF, proved_fields
 from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, StoredRun, require_store, scan
 from pixelbench.visible import visible
@@ -129,7 +129,5 @@ def _row(run: StoredRun, store: Path) -> dict[str, Any]:
         "doubts": "; ".join(run.doubts),
         "code": record.code,
         "torch": record.provenance.versions.get("torch"),
-        "proved_images": None if run.proof is None else run.proof.n_images,
-        "proved_bytes": None if run.proof is None else run.proof.coded.coded_bytes,
-        "proved_overhead": None if run.proof is None else run.proof.overhead,
+        **proved_fields(run.proof),
     }

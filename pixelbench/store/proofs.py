@@ -110,6 +110,15 @@ def parse_proof(blob: bytes) -> Proof:
     return _adapter().validate_python(document)
 
 
+def proved_fields(proof: Proof | None) -> dict[str, Any]:
+    """The columns of a tidy table that a proof fills; None without one."""
+    return {
+        "proved_images": None if proof is None else proof.n_images,
+        "proved_bytes": None if proof is None else proof.coded.coded_bytes,
+        "proved_overhead": None if proof is None else proof.overhead,
+    }
+
+
 def contradiction(proof: Proof, record: Record) -> str:
     """Why a proof is not of this run, as the end of a sentence that begins with its name; empty where it is."""
     if proof.run_key != record.run_key:

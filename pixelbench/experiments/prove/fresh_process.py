@@ -15,7 +15,7 @@ import numpy as np
 
 from pixelbench.coding.images import Progress
 from pixelbench.errors import UserError
-from pixelbench.experiments.prove.decoding import Decoded, decode_container, read_container
+from pixelbench.experiments.prove.decoding import decode_container, read_container
 from pixelbench.store.record_file import read_record
 from pixelbench.store.scan import StoredRun
 
@@ -28,9 +28,10 @@ _LINES = 5
 
 @dataclass(frozen=True)
 class FreshlyDecoded:
-    """What another process decoded, and how long it decoded, without its start."""
+    """Images (n, C, H, W) from another process. `right`: by their checksum, which is of labels too. `seconds`: without its start."""
 
-    decoded: Decoded
+    images: np.ndarray
+    right: bool
     seconds: float
 
 
@@ -45,8 +46,7 @@ def decode_afresh(blob: bytes, folder: Path, progress: Progress) -> FreshlyDecod
         file.write_bytes(blob)
         answer = _answer([str(file), str(folder.absolute()), str(out)], Path(place, "log"), progress)
         with np.load(out) as arrays:
-            decoded = Decoded(arrays["images"], arrays["labels"] if "labels" in arrays else None, answer["right"])
-    return FreshlyDecoded(decoded, answer["seconds"])
+            return FreshlyDecoded(arrays["images"], answer["right"], answer["seconds"])
 
 
 def main(file: str, folder: str, out: str) -> None:
@@ -67,7 +67,7 @@ def main(file: str, folder: str, out: str) -> None:
         _tell({"error": str(error)})
         return
     seconds = time.monotonic() - began
-    np.savez(out, images=decoded.images, **({} if decoded.labels is None else {"labels": decoded.labels}))
+    np.savez(out, images=decoded.images)
     _tell({"right": decoded.right, "seconds": seconds})
 
 

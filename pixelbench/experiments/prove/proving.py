@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from pixelbench.coding.container import Header, images_digest, pack
-from pixelbench.coding.images import encode, encode_labels, first_difference, ready
-from pixelbench.coding.prediction import batch_of, method_of
+from pixelbench.coding.images import Difference, encode, encode_labels, first_difference, ready
+from pixelbench.coding.prediction import Method, batch_of, method_of
 from pixelbench.data import Split, get_task
 from pixelbench.errors import UserError
 from pixelbench.experiments import stages
-from pixelbench.experiments.prove.decoding import weights_digest
+from pixelbench.experiments.prove.decoding import torch_threads, weights_digest
 from pixelbench.experiments.prove.fresh_process import decode_afresh
 from pixelbench.experiments.stored import load_run
 from pixelbench.models.base import AutoregressiveModel
@@ -78,7 +78,7 @@ class _Coding:
         progress("scoring", 0, 1)
         self._ideal_bits = float(nats_to_bits(_scored(run, model, test).sum()))
         self._images, self._condition = test.images, stages.condition_of(model, test)
-        self._method = method_of(model, leaky=run.record.leaky or model.leaks_by_design)
+        self._method: Method = method_of(model, leaky=run.record.leaky or model.leaks_by_design)
         self._batch, self._threads = batch_of(model, self._method, len(test)), torch.get_num_threads()
         self._labels = test.labels if model.conditional else None
         self._classes = model.settings.classes if model.conditional else 0
@@ -109,21 +109,22 @@ class _Coding:
         """A file, and what became of it in another process."""
         by = f" by {which} probabilities" if which else ""
         began = time.monotonic()
-        stream = encode(
-            self._model,
-            torch.from_numpy(self._images),
-            self._condition,
-            method=self._method,
-            batch=self._batch,
-            claimed=claimed,
-            progress=lambda done, total: self._progress(f"coding{by}", done, total),
-        )
+        with torch_threads(self._threads):
+            stream = encode(
+                self._model,
+                torch.from_numpy(self._images),
+                self._condition,
+                method=self._method,
+                batch=self._batch,
+                claimed=claimed,
+                progress=lambda done, total: self._progress(f"coding{by}", done, total),
+            )
         seconds = time.monotonic() - began
         file = pack(self._header(), stream.blob, self._label_bytes())
         back = decode_afresh(file, self._run.folder, lambda done, total: self._progress(f"decoding{by}", done, total))
-        difference = first_difference(self._model, self._batch, self._images, back.decoded.images)
+        difference = first_difference(self._model, self._batch, self._images, back.images)
         ideal = stream.ideal_bits if which == "sequential" else self._ideal_bits
-        return file, CodedImages(len(stream.blob), ideal, seconds, back.seconds, difference.sentence if difference else None)
+        return file, CodedImages(len(stream.blob), ideal, seconds, back.seconds, _said(difference, back.right))
 
     def _header(self) -> Header:
         return Header(
@@ -142,6 +143,13 @@ class _Coding:
 
     def _label_bytes(self) -> bytes:
         return b"" if self._labels is None else encode_labels(self._labels, self._classes)
+
+
+def _said(difference: Difference | None, right: bool) -> str | None:
+    """What did not come back; None where all did."""
+    if difference is not None:
+        return difference.sentence
+    return None if right else "all pixels are equal, and the checksum of images and labels is another"
 
 
 def _test_images(run: StoredRun, n: int) -> Split:
