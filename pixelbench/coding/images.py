@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelbench.coding.prediction import Claimed, Method, Place, Prediction, predict
+from pixelbench.coding.prediction import Claimed, Method, Place, predict
 from pixelbench.coding.stream import InvalidStreamError, Reader, Writer
 from pixelbench.coding.tables import counts_of
 from pixelbench.errors import UserError
 from pixelbench.levels import integers_for
 from pixelbench.models.base import AutoregressiveModel
+from pixelbench.units import nats_to_bits
 
 #: Takes how many sub-pixels of a batch are done, and how many there are in all.
 Progress = Callable[[int, int], None]
@@ -75,20 +76,19 @@ def encode(
     Raises:
         UserError: the model gives no probabilities.
     """
-    writer, bits = Writer(), 0.0
+    writer, nats = Writer(), 0.0
     for part, given, advance in _batches(model, len(images), batch, condition, progress):
         coded = images[part].to(model.device)
         prediction = Claimed(model, coded, given) if claimed else predict(model, method, len(coded), given)
         for place in model.order():
             row, column, colour = place
             values = coded[:, colour, row, column]
-            probabilities = _probabilities(prediction, place)
-            symbols = values.cpu().numpy().astype(np.int64)
-            writer.put(symbols, counts_of(probabilities))
-            bits -= float(np.log2(np.maximum(probabilities[np.arange(len(symbols)), symbols], np.finfo(np.float64).tiny)).sum())
+            logits = prediction.logits(place)
+            writer.put(values.cpu().numpy(), _counts(logits, place))
+            nats -= float(logits.double().log_softmax(1).gather(1, values.long()[:, None]).sum())
             prediction.put(place, values)
             advance()
-    return Stream(writer.to_bytes(), bits)
+    return Stream(writer.to_bytes(), nats_to_bits(nats))
 
 
 @torch.inference_mode()
@@ -114,7 +114,7 @@ def decode(
         prediction = predict(model, method, count, given)
         for place in model.order():
             row, column, colour = place
-            counts = counts_of(_probabilities(prediction, place))
+            counts = _counts(prediction.logits(place), place)
             try:
                 symbols = reader.take(counts)
             except InvalidStreamError:
@@ -166,13 +166,13 @@ def _batches(
         yield part, None if condition is None else condition[part].to(model.device), advance
 
 
-def _probabilities(prediction: Prediction, place: Place) -> np.ndarray:
-    """(B, levels) float64."""
-    found = torch.softmax(prediction.logits(place).double(), 1).cpu().numpy()
-    if not np.isfinite(found).all():
+def _counts(logits: Tensor, place: Place) -> np.ndarray:
+    """(B, levels) logits of a place → counts."""
+    probabilities = torch.softmax(logits.double(), 1).cpu().numpy()
+    if not np.isfinite(probabilities).all():
         row, column, colour = place
         raise UserError(f"The model gives no probabilities (NaN) at row {row}, column {column}, colour {colour}, so nothing can be coded.")
-    return found
+    return counts_of(probabilities)
 
 
 def _uniform(n: int, classes: int) -> np.ndarray:

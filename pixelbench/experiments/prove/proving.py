@@ -4,6 +4,7 @@ A leaking model is coded twice: by the probabilities that it is scored by, which
 those of its sampler's process, from which the images do come back.
 """
 
+import math
 import platform
 import time
 from collections.abc import Callable
@@ -120,10 +121,12 @@ class _Coding:
                 progress=lambda done, total: self._progress(f"coding{by}", done, total),
             )
         seconds = time.monotonic() - began
+        ideal = stream.ideal_bits if which == "sequential" else self._ideal_bits
+        if not math.isfinite(ideal):
+            raise UserError("The model gives an image the probability 0, so that no number of bits is that of its likelihood.")
         file = pack(self._header(), stream.blob, self._label_bytes())
         back = decode_afresh(file, self._run.folder, lambda done, total: self._progress(f"decoding{by}", done, total))
         difference = first_difference(self._model, self._batch, self._images, back.images)
-        ideal = stream.ideal_bits if which == "sequential" else self._ideal_bits
         return file, CodedImages(len(stream.blob), ideal, seconds, back.seconds, _said(difference, back.right))
 
     def _header(self) -> Header:
