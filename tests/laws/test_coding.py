@@ -27,7 +27,7 @@ def back(model: AutoregressiveModel, images: Tensor, *, method: Method, batch: i
 def ideal_bits(model: AutoregressiveModel, images: Tensor, condition: Tensor | None = None) -> float:
     """By the score of whole images."""
     with torch.inference_mode():
-        return float(nats_to_bits(-model.log_prob(images, *(() if condition is None else (condition,))).sum()))
+        return nats_to_bits(-float(model.log_prob(images, *(() if condition is None else (condition,))).sum()))
 
 
 def test_images_come_back_from_the_bytes_of_their_likelihood(model: AutoregressiveModel) -> None:
@@ -108,7 +108,7 @@ def test_the_first_difference_is_the_first_in_the_order_of_coding() -> None:
 
 def test_a_model_without_probabilities_is_refused() -> None:
     model = tiny("histogram", SHAPES["grey"])
-    model.table[2, 0, 1, 3] = float("nan")
+    model.get_buffer("table")[2, 0, 1, 3] = float("nan")
     with pytest.raises(UserError, match=r"no probabilities \(NaN\) at row 1, column 3, colour 0"):
         encode(model, random_images(2, model.shape, 4), method="incremental", batch=2)
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.analysis import format as words
 from pixelbench.cli.commands.sample import find_run
 from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
 from pixelbench.cli.output import FAILED, FINE, print_json, print_table, say
@@ -98,6 +97,8 @@ def _print(found: "Run", proof: "Proof", path: Path) -> None:
 
 
 def _row(which: str, found: "Run", proof: "Proof", coded: "CodedImages") -> tuple[str, ...]:
+    from pixelbench.analysis import format as words
+
     bits = float(bits_per_dim(bits_to_nats(8 * coded.coded_bytes / proof.n_images), found.record.task.shape))
     return (
         which,
