@@ -56,20 +56,20 @@ def published(row: Row) -> str:
     one = row.published
     if one is None:
         return NONE
-    unit = "nats" if one.unit == "nats/image" else one.unit
-    return f"{AT_MOST if one.bound else ''}{one.printed} {unit}{'' if one.verified else ' (from memory)'}"
+    unit = "nats" if one.figure.unit == "nats/image" else one.figure.unit
+    return f"{AT_MOST if one.figure.bound else ''}{one.figure.printed} {unit}{'' if one.figure.verified else ' (from memory)'}"
 
 
 def difference(row: Row) -> str:
     """`+7.43`: how many more nats or bits than published; nothing where the two are not held against each other."""
     one = row.published
-    return NONE if one is None or one.difference is None else distance(one.difference, one.unit)
+    return NONE if one is None or one.difference is None else distance(one.difference, one.figure.unit)
 
 
 def verdict(row: Row) -> str:
     """`incomplete`, `better (suspicious)`"""
     one = row.published
-    return NONE if one is None else f"{one.verdict}{' (suspicious)' if one.suspicious else ''}"
+    return NONE if one is None else f"{one.verdict_name}{' (suspicious)' if one.suspicious else ''}"
 
 
 def in_unit(value: float, unit: str) -> str:

@@ -14,9 +14,9 @@ from pixelbench.cli.suites import plan_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pixelbench.analysis.context import Context
     from pixelbench.experiments.plan import Plan
     from pixelbench.experiments.run.outcome import Outcome
-    from pixelbench.published.comparison import Known
     from pixelbench.reports.report import Report
 
 #: Prints what people see of a report.
@@ -40,8 +40,8 @@ def execute(
     how: Execution,
     *,
     as_json: bool,
+    context: "Context",
     about: dict[str, Any] | None = None,
-    known: "Known | None" = None,
     prove: int | None = None,
 ) -> int:
     """Execute the plan, report its runs, and write the page of the whole store; returns the exit code.
@@ -52,8 +52,8 @@ def execute(
         show: prints the report of the plan's runs.
         how: the options of `run_plan`.
         as_json: one document instead of what `show` prints.
+        context: what runs are held against.
         about: further entries of that document.
-        known: what runs are held against, where it is more than the published figures.
         prove: how many test images of each run are really coded, where that was not done yet; None codes none.
     """
     for sentence in (*plan.problems, *plan.missing_data):
@@ -68,7 +68,7 @@ def execute(
         say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
         return ended_by(outcome.signal)
     unproved = [] if prove is None else prove_runs(plan, prove)
-    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, known, unproved, prove is not None)
+    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context, unproved, prove is not None)
 
 
 def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
@@ -87,7 +87,7 @@ def _report(
     outcome: "Outcome | None",
     show: Show,
     about: dict[str, Any] | None,
-    known: "Known | None",
+    context: "Context",
     unproved: list[str],
     changed: bool,
 ) -> int:
@@ -97,8 +97,8 @@ def _report(
     """
     from pixelbench.reports.report import build_report
 
-    built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, known)
-    page = _write_pages(plan, known, changed=changed or outcome is not None)
+    built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, context)
+    page = _write_pages(plan, context, changed=changed or outcome is not None)
     faults = [*_faults(built), *unproved]
     if about is not None:
         print_json({**about, **_document(plan, built, page, faults)})
@@ -115,7 +115,7 @@ def _report(
     return FAILED if faults or useless or (outcome is not None and outcome.remaining) else FINE
 
 
-def _write_pages(plan: "Plan", known: "Known | None", *, changed: bool) -> Path:
+def _write_pages(plan: "Plan", context: "Context", *, changed: bool) -> Path:
     """`report.md` and `report.html` of everything in the store; as they are where it was not `changed`. Returns the first one's path."""
     page = plan.store / "report.md"
     if changed or not (page.exists() and page.with_suffix(".html").exists()):
@@ -124,7 +124,7 @@ def _write_pages(plan: "Plan", known: "Known | None", *, changed: bool) -> Path:
         from pixelbench.reports.markdown import write_markdown
         from pixelbench.reports.report import build_report
 
-        built = build_report(plan.store, known=known)
+        built = build_report(plan.store, context=context)
         write_markdown(built)
         write_html(built, reproductions=reproductions_of(built))
     return page

@@ -21,6 +21,7 @@ from pixelbench.cli.commands import (
     compress,
     decompress,
     doctor,
+    eval,
     fetch,
     list,
     plan,
@@ -45,7 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, ablate, plan, report, compare, check, list, show, fetch, status, doctor, sample, compress, decompress, verify):
+for command in (run, ablate, plan, report, compare, check, eval, list, show, fetch, status, doctor, sample, compress, decompress, verify):
     command.register(app)
 
 #: click's base of everything wrong with a command line; typer carries its own copy of click, so it is reached through typer.

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from pixelbench.causality.probing.positions import TRAINED_POSITIONS
-from pixelbench.published.comparability import Binarisation, Measured, seed_list
+from pixelbench.data import named_task
+from pixelbench.published.comparability import Measured, seed_list
 from pixelbench.published.rows import SuiteRow
 from pixelbench.store.cells import CERTAINTY, Run
 from pixelbench.units import bits_per_dim
 
-#: What the papers call our test images, where it is not the test split: the small ImageNets have no other than a published validation set.
-_SPLITS = {"imagenet32": "validation", "imagenet64": "validation"}
-_BINARISED: dict[str, Binarisation] = {"mnist-fixed": "fixed", "mnist-dynamic": "dynamic", "mnist-threshold": "threshold"}
 #: The unit of a figure → the column of a frame.
 _UNITS = {"bits/dim": "bits_per_dim", "nats/image": "nats_per_image"}
 #: More than these tell a reader nothing more.
@@ -54,7 +52,8 @@ def measured_of(rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, dif
     deciding = set(range(wanted)) if row else {entry["seed"] for entry in rows}
     chosen = [entry for entry in _one_a_seed(rows) if entry["seed"] in deciding]
     scored = [entry for entry in chosen if _is_scored(entry)]
-    own, task = unit if unit in _UNITS else "bits/dim", rows[0]["task"]
+    own, name = unit if unit in _UNITS else "bits/dim", rows[0]["task"]
+    task = named_task(name)
     statuses = {entry["causal"] for entry in rows if entry["causal"] == "leaky"} | {entry["causal"] for entry in scored or rows}
     probed = [int(entry["trained_positions"]) for entry in scored if _is_number(entry.get("trained_positions"))]
     other_row, budget = _of_row(rows[0], row, differences)
@@ -62,14 +61,14 @@ def measured_of(rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, dif
         values=tuple(float(entry[_UNITS[own]]) for entry in scored),
         unit=own,
         estimator=_estimator(scored),
-        split=_SPLITS.get(task, "test"),
-        task=task,
+        split="test" if task is None else task.published_split,
+        task=name,
         n_images=min((int(entry["n_images"]) for entry in scored), default=0),
         limited=any(_is_number(entry.get("test_images")) and entry["n_images"] >= entry["test_images"] for entry in scored),
         budget=budget,
         causality=next((status for status in CERTAINTY if status in statuses), "unchecked"),
         probed=min(probed) if probed and len(probed) == len(scored) else None,
-        binarisation=_BINARISED.get(task),
+        binarisation=None if task is None else task.binarisation,
         conditional=any((entry.get("condition") or "none") != "none" for entry in rows),
         consistent=all(_is_consistent(entry) for entry in scored),
         updates=int(rows[0]["updates"]),
@@ -78,6 +77,7 @@ def measured_of(rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, dif
         seeds=tuple(entry["seed"] for entry in scored),
         lacking=tuple(_lacking(rows, chosen, deciding)),
         diverged=tuple(entry["seed"] for entry in chosen if entry["status"] == "diverged"),
+        published_images=None if task is None else task.published_images,
         required_positions=min([TRAINED_POSITIONS, *(_dimensions(entry) for entry in scored)]),
         other_row=tuple(other_row),
         remarks=tuple(_remarks(rows, scored, deciding)),
