@@ -133,6 +133,22 @@ def share(value: float | None) -> str:
     return NONE if value is None else f"{100 * value:.1f} %"
 
 
+def signed_share(value: float | None) -> str:
+    """A share by which something is more, with its sign: two decimals, none from ten percent on."""
+    if value is None:
+        return NONE
+    return f"{100 * value:+,.2f} %" if abs(value) < 0.1 else f"{100 * value:+,.0f} %"
+
+
+def proved(row: Row) -> str:
+    """`1,479 bytes, +0.12 % (100 images)`; of a leaking variant `1,864 bytes, 1,372 times its claim (20 images)`."""
+    proof = row.proof
+    if proof is None:
+        return NONE
+    beyond = signed_share(proof.overhead) if proof.times_claim is None else f"{proof.times_claim:,.0f} times its claim"
+    return f"{proof.coded.coded_bytes:,} bytes, {beyond} ({proof.n_images:,} images)"
+
+
 def ratio(value: float | None) -> str:
     """Two decimals: correlations."""
     return NONE if value is None else f"{value:.2f}"

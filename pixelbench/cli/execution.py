@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelbench.cli.output import FAILED, FINE, WRONG_USE, ended_by, print_json, say, stdout
+from pixelbench.cli.proving import prove_runs
 from pixelbench.cli.suites import plan_json
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def execute(
     as_json: bool,
     context: "Context",
     about: dict[str, Any] | None = None,
+    prove: int | None = None,
 ) -> int:
     """Execute the plan, report its runs, and write the page of the whole store; returns the exit code.
 
@@ -52,6 +54,7 @@ def execute(
         as_json: one document instead of what `show` prints.
         context: what runs are held against.
         about: further entries of that document.
+        prove: how many test images of each run are really coded, where that was not done yet; None codes none.
     """
     for sentence in (*plan.problems, *plan.missing_data):
         say(sentence)
@@ -64,7 +67,8 @@ def execute(
         say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
         say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
         return ended_by(outcome.signal)
-    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context)
+    unproved = [] if prove is None else prove_runs(plan, prove)
+    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context, unproved, prove is not None)
 
 
 def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
@@ -78,13 +82,24 @@ def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
         return run_plan(plan, device=device, on_event=show, **vars(how))
 
 
-def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str, Any] | None, context: "Context") -> int:
-    """The plan's runs, as JSON under what it is `about` where that is given; the page of the whole store; returns the exit code."""
+def _report(
+    plan: "Plan",
+    outcome: "Outcome | None",
+    show: Show,
+    about: dict[str, Any] | None,
+    context: "Context",
+    unproved: list[str],
+    changed: bool,
+) -> int:
+    """The plan's runs, as JSON under what it is `about` where that is given; the page of the whole store; returns the exit code.
+
+    `unproved`: a sentence for each run whose images did not come back from their bytes. `changed`: the store, by more than runs.
+    """
     from pixelbench.reports.report import build_report
 
     built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, context)
-    page = _write_pages(plan, outcome, context)
-    faults = _faults(built)
+    page = _write_pages(plan, context, changed=changed or outcome is not None)
+    faults = [*_faults(built), *unproved]
     if about is not None:
         print_json({**about, **_document(plan, built, page, faults)})
     else:
@@ -100,10 +115,10 @@ def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str
     return FAILED if faults or useless or (outcome is not None and outcome.remaining) else FINE
 
 
-def _write_pages(plan: "Plan", outcome: "Outcome | None", context: "Context") -> Path:
-    """`report.md` and `report.html` of everything in the store; as they are where nothing was executed. Returns the first one's path."""
+def _write_pages(plan: "Plan", context: "Context", *, changed: bool) -> Path:
+    """`report.md` and `report.html` of everything in the store; as they are where it was not `changed`. Returns the first one's path."""
     page = plan.store / "report.md"
-    if outcome is not None or not (page.exists() and page.with_suffix(".html").exists()):
+    if changed or not (page.exists() and page.with_suffix(".html").exists()):
         from pixelbench.cli.reproducing import reproductions_of
         from pixelbench.reports.html.document import write_html
         from pixelbench.reports.markdown import write_markdown

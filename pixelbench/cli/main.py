@@ -14,7 +14,24 @@ from typing import cast
 
 import typer
 
-from pixelbench.cli.commands import ablate, check, compare, doctor, eval, fetch, list, plan, report, run, sample, show, status, verify
+from pixelbench.cli.commands import (
+    ablate,
+    check,
+    compare,
+    compress,
+    decompress,
+    doctor,
+    eval,
+    fetch,
+    list,
+    plan,
+    report,
+    run,
+    sample,
+    show,
+    status,
+    verify,
+)
 from pixelbench.cli.faults import DISK
 from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE, ended_by
 from pixelbench.errors import NothingMatched, UserError
@@ -29,7 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, ablate, plan, report, compare, check, eval, list, show, fetch, status, doctor, sample, verify):
+for command in (run, ablate, plan, report, compare, check, eval, list, show, fetch, status, doctor, sample, compress, decompress, verify):
     command.register(app)
 
 #: click's base of everything wrong with a command line; typer carries its own copy of click, so it is reached through typer.

@@ -30,6 +30,9 @@ RerunOption = Annotated[Rerun, typer.Option("--rerun", help="Which stored runs a
 LimitOption = Annotated[
     int | None, typer.Option("--limit", min=1, help="At most N images of each split; these are other runs.", metavar="N")
 ]
+ProveOption = Annotated[
+    int | None, typer.Option("--prove", min=1, help="Then really codes N test images of each run and keeps the proof.", metavar="N")
+]
 ShardOption = Annotated[str | None, typer.Option("--shard", help="Every n-th run, from the i-th: one of n machines.", metavar="I/N")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on CUDA and fp32 elsewhere.")]

@@ -32,6 +32,11 @@ CONDITIONAL = """\
 NATS = """\
 - **nats/image**: the same likelihood as bits/dim, in nats for a whole image, as papers give it for binarised digits."""
 
+PROVED = """\
+- **proved**: the bytes of a file that so many test images were really coded into, without its header, and from which they came back in
+  another process; and how many more that is than -log2 of their likelihood. Of a model that is not causal: how many times what its
+  likelihood claims, since from so few bytes nothing comes back."""
+
 VERDICTS = """\
 - **published**: the primary figure that a paper prints for this variant on these test images.
 - **verdict**: *reproduced* only where the 90 % interval over at least three seeds of the whole training lies wholly within the tolerance
@@ -60,6 +65,7 @@ def explanations(report: Report) -> list[str]:
     optional = {
         VERDICTS: any(row.published for row in rows),
         ABLATIONS: bool(report.ablations),
+        PROVED: any(row.proof for row in rows),
         CONDITIONAL: any(row.category == "told" for row in rows),
         BOUNDS: any(row.category == "bound" or row.kl is not None for row in rows),
         NATS: any(table.binary for table in report.tables),

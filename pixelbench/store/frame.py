@@ -8,6 +8,7 @@ import pandas as pd
 
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.store.artifacts import EVIDENCE
+from pixelbench.store.proofs import PROOF, proved_fields
 from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, StoredRun, require_store, scan
 from pixelbench.visible import visible
@@ -45,6 +46,9 @@ _COLUMNS: dict[str, str] = {
     "doubts": "object",
     "code": "object",
     "torch": "object",
+    "proved_images": "Int64",
+    "proved_bytes": "Int64",
+    "proved_overhead": "float64",
 }
 #: The column behind which the statistics of samples stand.
 _BEFORE_STATISTICS = "diagnoses"
@@ -71,7 +75,7 @@ def load_results(path: str | Path) -> pd.DataFrame:
         UserError: no such folder.
     """
     store = require_store(Path(path))
-    found = scan(store).examine(names=EVIDENCE)
+    found = scan(store).examine(names=(*EVIDENCE, PROOF))
     for problem in found.problems:
         warnings.warn(visible(problem), stacklevel=2)
     return results_frame(found)
@@ -125,4 +129,5 @@ def _row(run: StoredRun, store: Path) -> dict[str, Any]:
         "doubts": "; ".join(run.doubts),
         "code": record.code,
         "torch": record.provenance.versions.get("torch"),
+        **proved_fields(run.proof),
     }

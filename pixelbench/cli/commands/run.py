@@ -17,6 +17,7 @@ from pixelbench.cli.options import (
     MicroBatchOption,
     OnlyOption,
     PrecisionOption,
+    ProveOption,
     Rerun,
     RerunOption,
     ResultsOption,
@@ -46,6 +47,7 @@ def run(
     shard: ShardOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
+    prove: ProveOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
     fetch: FetchOption = True,
@@ -88,4 +90,4 @@ def run(
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
     how = Execution(workers, max_seconds, micro_batch, fail_fast)
-    return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(suite))
+    return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(suite), prove=prove)
