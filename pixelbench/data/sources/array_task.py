@@ -33,7 +33,7 @@ _SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validat
 class Beside:
     """What the TOML file beside an array says."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     levels: int | None = None
     """Values of a sub-pixel; by default the largest one and 1."""
