@@ -47,6 +47,8 @@ class Compared:
     """None where the metric has no tolerance."""
     bound: bool
     verified: bool
+    on_validation: bool
+    """Published of validation images, so that `measured` is the score on those of the task."""
     context: str
     """The nature of a figure that is not the paper's own: it is shown and not judged, so its `verdict` is empty."""
     measured: float | None
@@ -109,6 +111,7 @@ def _compared(one: Comparison, figure: Figure) -> Compared:
         band=figure.band,
         bound=figure.bound,
         verified=figure.verified,
+        on_validation=figure.on_validation,
         context=CONTEXTS.get(figure.kind, ""),
         measured=one.measured,
         measured_bound=one.measured_bound,

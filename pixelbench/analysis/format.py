@@ -52,12 +52,14 @@ def nats(row: Row) -> str:
 
 
 def published(row: Row) -> str:
-    """`80.10 nats`, `≤ 3.14 bits/dim (from memory)`: the primary figure of a paper as printed, marked where nobody has checked it."""
+    """`80.10 nats`, `≤ 3.14 bits/dim (from memory)`: the primary figure of a paper as printed, marked where nobody has checked it, and
+    where it is of validation images."""
     one = row.published
     if one is None:
         return NONE
     unit = "nats" if one.unit == "nats/image" else one.unit
-    return f"{AT_MOST if one.bound else ''}{one.printed} {unit}{'' if one.verified else ' (from memory)'}"
+    marks = ", ".join([*(["on validation"] if one.on_validation else []), *([] if one.verified else ["from memory"])])
+    return f"{AT_MOST if one.bound else ''}{one.printed} {unit}{f' ({marks})' if marks else ''}"
 
 
 def difference(row: Row) -> str:

@@ -12,6 +12,10 @@ Kind = Literal["paper", "context", "reproduction", "claim"]
 #: What verdicts fall on: papers' own numbers, and claims of a suite of one's own.
 JUDGED: tuple[Kind, ...] = ("paper", "claim")
 
+#: What papers call the images that a task here is tested on, where it is not the test split: the small ImageNets have no other than a
+#: published validation set.
+_TEST_IMAGES = {"imagenet32": "validation", "imagenet64": "validation"}
+
 #: What a measurement may differ by and still be the same, unless the figure says otherwise.
 TOLERANCE_NATS = 0.5
 TOLERANCE_BITS = 0.02
@@ -25,8 +29,8 @@ class Figure:
     models. `value` is in `unit`; `printed` has the digits as printed, so 3.00 is not 3. `estimator`: exact, elbo, iwae-K, bound, density,
     approximate or analytic. `bound`: the source prints it as a bound. `updates`: of the training, where the source states them.
     `verified`: seen in a source; otherwise it is from memory. `assumed`: what the source does not state, a sentence each. `conflicts`: ids
-    of figures, and sentences. `task` and `variant`: the cell of the suite `paper` that measures the same; None where none does. Where a
-    task is named, its test images are those of `split`.
+    of figures, and sentences. `task` and `variant`: the cell of the suites of papers that measures the same; None where none does.
+    `split`: where a task is named, it says which of the task's images are meant, see `on_validation`.
     """
 
     id: str
@@ -61,6 +65,11 @@ class Figure:
     variant: str | None = None
 
     @property
+    def on_validation(self) -> bool:
+        """Whether it is held against our score on the task's validation images, and not on its test images."""
+        return self.task is not None and self.split == "validation" != test_images_of(self.task)
+
+    @property
     def band(self) -> float | None:
         """How far from `value`, in `unit`, a measurement is still the same number: the tolerance and half of the last printed digit.
         None where there is no tolerance, so no verdict."""
@@ -75,13 +84,18 @@ class Figure:
         return TOLERANCE_BITS if self.metric == "bits_per_dim" and not binarised else None
 
 
+def test_images_of(task: str) -> str:
+    """What papers call the test images of a task: `test`, or `validation`."""
+    return _TEST_IMAGES.get(task, "test")
+
+
 def figures_about(task: str, variant: str, figures: Iterable[Figure]) -> tuple[Figure, ...]:
     """Those of the figures that a variant on a task can be held against; several where papers have several.
 
-    Those that were seen come first: none from memory is the one that stands for the others.
+    Those that were seen come first, of them those on test images: neither one from memory nor one on validation stands for the others.
     """
     found = [one for one in figures if (one.task, one.variant) == (task, variant)]
-    return tuple(sorted(found, key=lambda one: not one.verified))
+    return tuple(sorted(found, key=lambda one: (not one.verified, one.on_validation)))
 
 
 def claimed_figures(suite: Suite, file: str) -> tuple[Figure, ...]:

@@ -33,7 +33,8 @@ NATS = """\
 - **nats/image**: the same likelihood as bits/dim, in nats for a whole image, as papers give it for binarised digits."""
 
 VERDICTS = """\
-- **published**: the primary figure that a paper prints for this variant on these test images.
+- **published**: the primary figure that a paper prints for this variant on these test images. *On validation*: of validation images, so
+  that difference and verdict are of the score there, and not of the bits/dim of this table.
 - **verdict**: *reproduced* only where the 90 % interval over at least three seeds of the whole training lies wholly within the tolerance
   around it, a complete map shows no leak, and images, estimator and unit agree; *incomplete* until there is all of that. *Suspicious*:
   better than can be believed unchecked."""

@@ -64,10 +64,11 @@ def decided_table(report: Report) -> str:
 def _decided(one: Compared) -> list[str]:
     low, high = one.interval or (one.measured, one.measured)
     source = one.paper if one.verified else f"{one.paper}; from memory"
+    unit = f"{one.unit}{' on validation' if one.on_validation else ''}"
     texts = (
         one.task,
         one.label,
-        f"{words.AT_MOST if one.measured_bound else ''}{words.in_unit(one.measured or 0.0, one.unit)} {one.unit}",
+        f"{words.AT_MOST if one.measured_bound else ''}{words.in_unit(one.measured or 0.0, one.unit)} {unit}",
         f"{words.in_unit(low or 0.0, one.unit)} to {words.in_unit(high or 0.0, one.unit)}",
         f"{words.AT_MOST if one.bound else ''}{one.printed} ({source})",
         "" if one.difference is None else words.distance(one.difference, one.unit),
@@ -128,9 +129,8 @@ def _published(table: TaskTable, compared: list[Compared]) -> list[str]:
 
 def _figure(one: Compared) -> str:
     """The figure with its place, then the verdict and what it assumes; of others than the paper's own, what they are."""
-    source = "; ".join(
-        [one.paper, one.where, *([one.context] if one.context else []), *([] if one.verified else ["from memory, not verified"])]
-    )
+    marks = {one.context: bool(one.context), "on validation images": one.on_validation, "from memory, not verified": not one.verified}
+    source = "; ".join([one.paper, one.where, *(mark for mark, holds in marks.items() if holds)])
     printed = f"{words.AT_MOST if one.bound else ''}{one.printed} {one.unit}"
     said = [one.sentence or "Shown beside, not judged.", *(["Assumed:", *one.cautions] if one.cautions else [])]
     sign = f"{one.sign} " if one.sign else ""

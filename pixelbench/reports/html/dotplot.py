@@ -22,7 +22,7 @@ class Dots:
     def alt(self) -> str:
         """The line in words."""
         one = self.compared
-        said = f"published {'at most ' if one.bound else ''}{one.printed}"
+        said = f"published {'at most ' if one.bound else ''}{one.printed}{' on validation images' if one.on_validation else ''}"
         if one.band is not None:
             said += f", tolerance ± {one.band:.3g}"
         if one.measured is None:
