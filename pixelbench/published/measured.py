@@ -1,7 +1,7 @@
 """The runs of one cell as a verdict sees them: which of its seeds decide, what they came to, and the worst that is known of any of them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from pixelbench.causality.probing.positions import TRAINED_POSITIONS
 from pixelbench.data import get_task, task_names
@@ -94,10 +94,11 @@ def measured_of(
 def _by_validation(entry: dict[str, Any]) -> dict[str, Any]:
     """A run as if its validation images were what it was tested on."""
     bits, tested = entry.get("validation_bits_per_dim"), entry["bits_per_dim"]
-    known = _is_number(bits) and bool(tested)
+    found = {"bits_per_dim": None, "nats_per_image": None}
+    if _is_number(bits) and tested:
+        found = {"bits_per_dim": bits, "nats_per_image": bits * entry["nats_per_image"] / tested}
     return entry | {
-        "bits_per_dim": bits if known else None,
-        "nats_per_image": bits * entry["nats_per_image"] / tested if known else None,
+        **found,
         "bits_per_dim_se": _expected_error(entry),
         "n_images": _validation_images(entry),
         "test_images": entry.get("validation_images"),
@@ -188,7 +189,7 @@ def _remarks(rows: list[dict[str, Any]], scored: list[dict[str, Any]], deciding:
     return found + ([f"Made with several versions of torch: {', '.join(versions)}."] if len(versions) > 1 else [])
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

@@ -11,7 +11,7 @@ from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import row_specs
 
 #: The suites whose rows the papers' figures are about: the models themselves, and the tables in which papers take them apart.
-SUITES = ("paper", "row-lstm-tables")
+SUITES = ("paper", "pixelcnn-pp-tables", "row-lstm-tables")
 #: The budget that is as long as the papers trained.
 WHOLE_BUDGET = "paper"
 

@@ -161,7 +161,9 @@ def test_the_suite_ablations_is_all_ablations_on_their_own_tasks() -> None:
 
 
 def test_main_suites_ship() -> None:
-    assert {"paper", "cifar10", "ablations", "mnist", "quick", "row-lstm-tables", "table4", "zoo"} == set(suite_names())
+    assert {"paper", "cifar10", "ablations", "mnist", "quick", "pixelcnn-pp-tables", "row-lstm-tables", "table4", "zoo"} == set(
+        suite_names()
+    )
 
 
 def test_where_a_setting_comes_from(paper: Suite) -> None:
