@@ -17,9 +17,12 @@ couples the colours of a pixel (section 2.2); the network sees whole earlier pix
 | colour conditioning off | the form of the head that gives each colour outputs of its own |
 | averaged weights for evaluation | a matter of the recipe |
 
-`skip = false` takes the short-cuts out (section 3.4: "fails to train"), `head = "softmax"` is the other ablation there. The small networks
-of Table 2 (section 3.3) have no down-sampling, `scales = 1`. With n = 2 * `layers` + `middle_layers` blocks such a network sees 1 + 2n
-pixels to the left, and 3 + 2n rows above from 2 + 2n columns to the left to 1 + 2n to the right.
+`skip = false` takes the short-cuts out (section 3.4: "fails to train"), `dropout = 0` and `head = "softmax"` are the other ablations there;
+a continuous mixture on dequantised images, of a later version of the paper, is not here: such a network reads draws and not images, so that
+it has no conditionals of an image.
+
+The small networks of Table 2 (section 3.3) have no down-sampling, `scales = 1`. With n = 2 * `layers` + `middle_layers` blocks such a
+network sees 1 + 2n pixels to the left, and 3 + 2n rows above from 2 + 2n columns to the left to 1 + 2n to the right.
 
 | unsaid of the small networks | here |
 | --- | --- |
