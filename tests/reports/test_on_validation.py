@@ -165,6 +165,10 @@ def test_pages_say_that_the_figure_is_of_validation_images(tmp_path: Path) -> No
     assert "3.200 bits/dim on validation" in page
     assert "Table 3; on validation images" in page
     assert "3.07 bits/dim (on validation)" not in page
+    assert "**published, on validation**" in page
+    plain = tmp_path / "plain"
+    add(plain, (3.05, 3.06, 3.07), test=3.07, variant="row-lstm")
+    assert "**published, on validation**" not in write_markdown(build_report(plain)).read_text(encoding="utf-8")
     assert "; on validation images" in write_html(report).read_text(encoding="utf-8")
 
 
