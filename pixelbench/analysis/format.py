@@ -57,21 +57,22 @@ def published(row: Row) -> str:
     one = row.published
     if one is None:
         return NONE
-    unit = "nats" if one.unit == "nats/image" else one.unit
-    marks = ", ".join([*(["on validation"] if one.on_validation else []), *([] if one.verified else ["from memory"])])
-    return f"{AT_MOST if one.bound else ''}{one.printed} {unit}{f' ({marks})' if marks else ''}"
+    figure = one.figure
+    unit = "nats" if figure.unit == "nats/image" else figure.unit
+    marks = ", ".join([*(["on validation"] if figure.on_validation else []), *([] if figure.verified else ["from memory"])])
+    return f"{AT_MOST if figure.bound else ''}{figure.printed} {unit}{f' ({marks})' if marks else ''}"
 
 
 def difference(row: Row) -> str:
     """`+7.43`: how many more nats or bits than published; nothing where the two are not held against each other."""
     one = row.published
-    return NONE if one is None or one.difference is None else distance(one.difference, one.unit)
+    return NONE if one is None or one.difference is None else distance(one.difference, one.figure.unit)
 
 
 def verdict(row: Row) -> str:
     """`incomplete`, `better (suspicious)`"""
     one = row.published
-    return NONE if one is None else f"{one.verdict}{' (suspicious)' if one.suspicious else ''}"
+    return NONE if one is None else f"{one.verdict_name}{' (suspicious)' if one.suspicious else ''}"
 
 
 def in_unit(value: float, unit: str) -> str:

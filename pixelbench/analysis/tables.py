@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pixelbench.analysis.comparisons import Compared, primary_of
+from pixelbench.analysis.comparisons import primary_of
 from pixelbench.analysis.paired import compare_cells
 from pixelbench.evaluation.quality import STATISTICS
+from pixelbench.published.comparison import FigureComparison
 from pixelbench.statistics import Difference
 from pixelbench.store.cells import Cell
 from pixelbench.units import bits_to_nats
@@ -59,13 +60,13 @@ class Row:
     seconds: float | None
     status: str
     diagnoses: tuple[str, ...]
-    published: Compared | None = None
+    published: FigureComparison | None = None
     """The primary figure of a paper about this cell, and its verdict."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, the statistics beside the others; `category` is called `standing` there."""
         published = None if self.published is None else self.published.as_dict()
-        values: dict[str, Any] = dataclasses.asdict(self) | {"published": published}
+        values: dict[str, Any] = dataclasses.asdict(dataclasses.replace(self, published=None)) | {"published": published}
         statistics: dict[str, Any] = values.pop("statistics")
         return statistics | {"standing" if name == "category" else name: value for name, value in values.items()}
 
@@ -107,7 +108,7 @@ class TaskTable:
         return self.levels == 2
 
 
-def build_tables(cells: list[Cell], compared: Iterable[Compared] = ()) -> list[TaskTable]:
+def build_tables(cells: list[Cell], compared: Iterable[FigureComparison] = ()) -> list[TaskTable]:
     """Tables of all tasks by name; `compared`: the cells beside published figures, of which each row shows the primary one."""
     published, tables = primary_of(compared), []
     for task in sorted({cell.task for cell in cells}):
@@ -140,7 +141,7 @@ def category_of(cell: Cell) -> Category:
     return "ranked" if cell.comparable else "reference"
 
 
-def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], Compared]) -> list[Row]:
+def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], FigureComparison]) -> list[Row]:
     def place(cell: Cell) -> tuple[int, float, str]:
         bits = cell.mean("likelihood", "bits_per_dim")
         return ORDER.index(category_of(cell)), float("inf") if bits is None else bits, cell.label
@@ -158,7 +159,7 @@ def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], Compared]) 
     ]
 
 
-def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None, published: Compared | None = None) -> Row:
+def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None, published: FigureComparison | None = None) -> Row:
     """A cell's row."""
     category = category_of(cell)
     last = cell.scored[-1] if cell.scored else cell.runs[-1]

@@ -13,9 +13,9 @@ from pixelbench.cli.suites import plan_json
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pixelbench.analysis.context import Context
     from pixelbench.experiments.plan import Plan
     from pixelbench.experiments.run.outcome import Outcome
-    from pixelbench.published.comparison import Known
     from pixelbench.reports.report import Report
 
 #: Prints what people see of a report.
@@ -39,8 +39,8 @@ def execute(
     how: Execution,
     *,
     as_json: bool,
+    context: "Context",
     about: dict[str, Any] | None = None,
-    known: "Known | None" = None,
 ) -> int:
     """Execute the plan, report its runs, and write the page of the whole store; returns the exit code.
 
@@ -50,8 +50,8 @@ def execute(
         show: prints the report of the plan's runs.
         how: the options of `run_plan`.
         as_json: one document instead of what `show` prints.
+        context: what runs are held against.
         about: further entries of that document.
-        known: what runs are held against, where it is more than the published figures.
     """
     for sentence in (*plan.problems, *plan.missing_data):
         say(sentence)
@@ -64,7 +64,7 @@ def execute(
         say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
         say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
         return ended_by(outcome.signal)
-    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, known)
+    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context)
 
 
 def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
@@ -78,12 +78,12 @@ def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
         return run_plan(plan, device=device, on_event=show, **vars(how))
 
 
-def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str, Any] | None, known: "Known | None") -> int:
+def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str, Any] | None, context: "Context") -> int:
     """The plan's runs, as JSON under what it is `about` where that is given; the page of the whole store; returns the exit code."""
     from pixelbench.reports.report import build_report
 
-    built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, known)
-    page = _write_pages(plan, outcome, known)
+    built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, context)
+    page = _write_pages(plan, outcome, context)
     faults = _faults(built)
     if about is not None:
         print_json({**about, **_document(plan, built, page, faults)})
@@ -100,7 +100,7 @@ def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str
     return FAILED if faults or useless or (outcome is not None and outcome.remaining) else FINE
 
 
-def _write_pages(plan: "Plan", outcome: "Outcome | None", known: "Known | None") -> Path:
+def _write_pages(plan: "Plan", outcome: "Outcome | None", context: "Context") -> Path:
     """`report.md` and `report.html` of everything in the store; as they are where nothing was executed. Returns the first one's path."""
     page = plan.store / "report.md"
     if outcome is not None or not (page.exists() and page.with_suffix(".html").exists()):
@@ -109,7 +109,7 @@ def _write_pages(plan: "Plan", outcome: "Outcome | None", known: "Known | None")
         from pixelbench.reports.markdown import write_markdown
         from pixelbench.reports.report import build_report
 
-        built = build_report(plan.store, known=known)
+        built = build_report(plan.store, context=context)
         write_markdown(built)
         write_html(built, reproductions=reproductions_of(built))
     return page

@@ -57,6 +57,13 @@ def get_task(name: str) -> Task:
     return prepared
 
 
+def named_task(name: str) -> Task | None:
+    """The task that a record's name stands for; None of a folder of the user's, and of what no package here registers."""
+    if name in _IMAGENETS:
+        return imagenet_task(_IMAGENETS[name])
+    return TASKS.get(name)
+
+
 def usual_digest(name: str, digest: str) -> str:
     """The task's own digest where `digest` is of another split of its images, whose test images are the same; else `digest` itself."""
     task = TASKS.get(name)

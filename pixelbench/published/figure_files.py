@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from pixelbench.errors import UserError, nearest, shortened
-from pixelbench.published.figures import Figure, Kind
+from pixelbench.published.figures import Figure, Kind, PublishedBinarisation
 from pixelbench.suites.parsing import written
 from pixelbench.suites.toml_file import read_toml
 
@@ -29,6 +29,7 @@ UNITS = {
 }
 #: What a file can hold; claims are written in suites.
 _KINDS = tuple(kind for kind in get_args(Kind) if kind != "claim")
+_BINARISATIONS: tuple[str, ...] = get_args(PublishedBinarisation)
 _LIKELIHOODS = {"bits_per_dim", "nll_nats", "nll_nats_per_dim", "nll_nats_per_pixel"}
 _ESTIMATOR = r"exact|elbo|iwae(-[1-9][0-9]{0,8})?|bound|density|approximate|analytic"
 #: As papers print numbers; nobody prints more digits.
@@ -46,7 +47,7 @@ _TEXTS = "id kind paper arxiv model config_name dataset preprocessing split metr
 _FIGURE: dict[str, type] = (
     dict.fromkeys(_TEXTS.split(), str)
     | {"year": int, "updates": int, "value": float, "tolerance": float, "bound": bool, "verified": bool, "assumed": list, "conflicts": list}
-    | {"task": str, "variant": str}
+    | {"task": str, "variant": str, "binarisation": str, "conditional": bool}
 )
 _NEEDED = ("id", "kind", "model", "metric", "unit", "value", "bound", "locator", "verified")
 _REMARK: dict[str, type] = dict.fromkeys(("id", "model", "dataset", "about", "locator", "text"), str)
@@ -160,10 +161,9 @@ def _errors(given: dict[str, Any]) -> list[tuple[str, str]]:
     printed = given.get("printed")
     if printed is not None and not (re.fullmatch(_PRINTED, printed) and float(printed) == given["value"]):
         found.append(("printed", f"'{printed}' is not the value {given['value']}"))
-    if given.get("split") not in (None, *_SPLITS):
-        found.append(
-            ("split", f"expected {', '.join(_SPLITS[:-1])} or {_SPLITS[-1]}, got '{given['split']}'{_perhaps(given['split'], _SPLITS)}")
-        )
+    for field, known in (("split", _SPLITS), ("binarisation", _BINARISATIONS)):
+        if given.get(field) not in (None, *known):
+            found.append((field, f"expected {', '.join(known[:-1])} or {known[-1]}, got '{given[field]}'{_perhaps(given[field], known)}"))
     return found + _estimator_errors(given) + _cell_errors(given)
 
 

@@ -4,14 +4,12 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from pixelbench.causality.probing.positions import TRAINED_POSITIONS
-from pixelbench.data import get_task, task_names
-from pixelbench.published.comparability import Binarisation, Measured, seed_list
-from pixelbench.published.figures import test_images_of
+from pixelbench.data import named_task
+from pixelbench.published.comparability import Measured, seed_list
 from pixelbench.published.rows import SuiteRow
 from pixelbench.store.cells import CERTAINTY, Run
 from pixelbench.units import bits_per_dim
 
-_BINARISED: dict[str, Binarisation] = {"mnist-fixed": "fixed", "mnist-dynamic": "dynamic", "mnist-threshold": "threshold"}
 #: The unit of a figure → the column of a frame.
 _UNITS = {"bits/dim": "bits_per_dim", "nats/image": "nats_per_image"}
 _OF_LIKELIHOOD = ("bits_per_dim", "bits_per_dim_se", "nats_per_image", "estimator", "n_images", "validation_bits_per_dim")
@@ -61,7 +59,8 @@ def measured_of(
     chosen = [entry for entry in _one_a_seed(rows) if entry["seed"] in deciding]
     chosen = [_by_validation(entry) for entry in chosen] if on_validation else chosen
     scored = [entry for entry in chosen if _is_scored(entry)]
-    own, task = unit if unit in _UNITS else "bits/dim", rows[0]["task"]
+    own, name = unit if unit in _UNITS else "bits/dim", rows[0]["task"]
+    task = named_task(name)
     statuses = {entry["causal"] for entry in rows if entry["causal"] == "leaky"} | {entry["causal"] for entry in scored or rows}
     probed = [int(entry["trained_positions"]) for entry in scored if _is_number(entry.get("trained_positions"))]
     other_row, budget = _of_row(rows[0], row, differences)
@@ -69,14 +68,14 @@ def measured_of(
         values=tuple(float(entry[_UNITS[own]]) for entry in scored),
         unit=own,
         estimator=_estimator(scored),
-        split=_validation_split(scored) if on_validation else test_images_of(task),
-        task=task,
+        split=_validation_split(scored) if on_validation else "test" if task is None else task.published_split,
+        task=name,
         n_images=min((int(entry["n_images"]) for entry in scored), default=0),
         limited=any(_is_number(entry.get("test_images")) and entry["n_images"] >= entry["test_images"] for entry in scored),
         budget=budget,
         causality=next((status for status in CERTAINTY if status in statuses), "unchecked"),
         probed=min(probed) if probed and len(probed) == len(scored) else None,
-        binarisation=_BINARISED.get(task),
+        binarisation=None if task is None else task.binarisation,
         conditional=any((entry.get("condition") or "none") != "none" for entry in rows),
         consistent=all(_is_consistent(entry) for entry in scored),
         updates=int(rows[0]["updates"]),
@@ -85,6 +84,7 @@ def measured_of(
         seeds=tuple(entry["seed"] for entry in scored),
         lacking=tuple(_lacking(rows, chosen, deciding)),
         diverged=tuple(entry["seed"] for entry in chosen if entry["status"] == "diverged"),
+        published_images=None if task is None or on_validation else task.published_images,
         required_positions=min([TRAINED_POSITIONS, *(_dimensions(entry) for entry in scored)]),
         other_row=tuple(other_row),
         remarks=(*_remarks(rows, scored, deciding), *(_other_images(scored) if on_validation else [])),
@@ -107,8 +107,8 @@ def _by_validation(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _validation_images(entry: dict[str, Any]) -> int:
     """How many of them were scored; 0 where nobody knows how many there are."""
-    sizes = get_task(entry["task"]).sizes if entry["task"] in task_names() else None
-    held_out, most = sizes[1] if sizes else 0, entry.get("validation_images")
+    task, most = named_task(entry["task"]), entry.get("validation_images")
+    held_out = task.sizes[1] if task is not None and task.sizes is not None else 0
     return min(held_out, int(most)) if _is_number(most) else held_out
 
 

@@ -63,7 +63,7 @@ def explanations(report: Report) -> list[str]:
     rows = [row for table in report.tables for row in table.rows]
     optional = {
         VERDICTS: any(row.published for row in rows),
-        ON_VALIDATION: any(row.published is not None and row.published.on_validation for row in rows),
+        ON_VALIDATION: any(row.published is not None and row.published.figure.on_validation for row in rows),
         ABLATIONS: bool(report.ablations),
         CONDITIONAL: any(row.category == "told" for row in rows),
         BOUNDS: any(row.category == "bound" or row.kl is not None for row in rows),

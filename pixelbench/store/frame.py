@@ -84,7 +84,7 @@ def results_frame(found: Scan) -> pd.DataFrame:
     kinds = columns()
     rows = [_row(run, found.store) for run in found.values()]
     rows.sort(key=lambda row: (row["task"], row["variant"], row["budget"], row["seed"], row["run_key"]))
-    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in kinds.items()})  # type: ignore[call-overload]
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in kinds.items()})
 
 
 def _cell_key(record: Record) -> str | None:

@@ -35,7 +35,7 @@ _Measures = dict[str, float | None]
 class RecordedTask:
     """The images that a run is about."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     name: _Name
     digest: str
@@ -61,7 +61,7 @@ class RecordedTask:
 class Variant:
     """A family with settings."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     name: _Name
     family: _Name
@@ -73,7 +73,7 @@ class Variant:
 class RecordedBudget:
     """How long a run was to be trained."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     name: _Name
     updates: _Count
@@ -83,7 +83,7 @@ class RecordedBudget:
 class Likelihood:
     """The mean likelihood of images, with the standard error over those that are independent."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     bits_per_dim: _Amount
     nats_per_image: _Amount
@@ -99,7 +99,7 @@ class Likelihood:
 class LatentUse:
     """How much the latents say of the test images."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     kl: float
     """Nats an image, summed over the latents."""
@@ -114,7 +114,7 @@ class LatentUse:
 class Causality:
     """Findings about leaks: in the complete map of a narrow copy, and at positions of the trained model."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     status: CausalStatus = "unchecked"
     largest_leak: _Amount | None = None
@@ -131,7 +131,7 @@ class Causality:
 class Samples:
     """Statistics of drawn images and of real ones."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     statistics: _Measures
     n: _Positive = 1
@@ -144,7 +144,7 @@ class Samples:
 class Diagnosis:
     """A symptom that was found in the samples, with its cause."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     name: str
     sentence: str = ""
@@ -154,7 +154,7 @@ class Diagnosis:
 class Cost:
     """The cost of a run."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     seconds: _Amount = 0.0
     train_seconds: _Amount = 0.0
@@ -169,7 +169,7 @@ class Cost:
 class Provenance:
     """Where the numbers come from."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     device: str
     source_digest: str | None = None
@@ -188,7 +188,7 @@ class Provenance:
 class Request:
     """The command of the run: `pixelbench run --suite SUITE --only TASK/VARIANT …`, or `pixelbench ablate SUITE --task TASK …`."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     command: Literal["run", "ablate"]
     suite: str
@@ -203,7 +203,7 @@ class Request:
 class RunError:
     """Why a run failed; `log` has its last lines."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     type: str
     message: str
@@ -214,7 +214,7 @@ class RunError:
 class Record:
     """One run, whatever its end."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     run_key: _Hex
     status: Status

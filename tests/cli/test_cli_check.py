@@ -395,7 +395,7 @@ def test_a_terminal_without_the_characters(
     monkeypatch.setattr(sys, "stdout", stream)
     (tmp_path / "módel.py").write_text(MODEL, encoding="utf-8")
     assert pixelbench("check", "módel.py:Net", *SMALL, *arguments)[0] == 0
-    text = stream.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+    text = stream.buffer.getvalue().decode("ascii")
     if arguments:
         assert only_json(text)["target"] == "módel.py:Net"
     else:

@@ -239,7 +239,7 @@ def test_a_resumed_training_is_the_uninterrupted_one():
     assert second.update == 2
     list(second.run())
     assert second.curve == points
-    assert second.model.train().kl_weight == 5 / 8  # type: ignore[union-attr]
+    assert second.model.train().kl_weight == 5 / 8
 
 
 def test_a_latent_that_tells_nothing_is_seen():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelbench.data import task_names
+from pixelbench.data import get_task, task_names
 from pixelbench.errors import UserError
 from pixelbench.published.figure_files import load_figures, reference_folder
 from pixelbench.published.figures import Figure, figures_about
@@ -21,6 +21,7 @@ FIGURE = {
     "model": '"PixelCNN"',
     "dataset": '"MNIST"',
     "preprocessing": '"fixed binarisation"',
+    "binarisation": '"fixed"',
     "split": '"test"',
     "metric": '"nll_nats"',
     "unit": '"nats/image"',
@@ -180,6 +181,21 @@ def test_bits_per_dim_of_binary_images_have_no_usual_tolerance(tmp_path: Path) -
     assert load_figures(tmp_path)[0].band is None
 
 
+def test_a_file_from_before_these_fields_is_read_and_takes_the_images_for_its_tasks(tmp_path: Path) -> None:
+    old = {field: value for field, value in FIGURE.items() if field != "binarisation"}
+    write(tmp_path, {**old, "task": '"mnist-fixed"', "variant": '"pixelcnn"'}, {**old, "id": '"untold"'})
+    about, untold = load_figures(tmp_path)
+    assert (about.binarisation, about.conditional, about.band) == (None, False, pytest.approx(0.505))
+    assert untold.band is None, "nobody can say whether these are nats of binarised images"
+
+
+def test_how_images_were_binarised_is_what_the_paper_says_of_its_task() -> None:
+    for figure in load_figures():
+        task = None if figure.task is None or figure.kind != "paper" else get_task(figure.task)
+        if task is not None:
+            assert figure.binarisation == task.binarisation, figure.id
+
+
 def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
     said = refusal(tmp_path, locator=None)
     assert said == f"Figure file '{tmp_path / 'author-2016.toml'}': figure 'a-figure': locator: is missing."
@@ -207,6 +223,12 @@ def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
         ({"estimator": '"iwae-0"'}, "figure 'a-figure': estimator: expected exact, elbo, iwae-K"),
         ({"kind": '"papr"'}, "figure 'a-figure': kind: expected paper, context or reproduction, got 'papr'; did you mean 'paper'?"),
         ({"split": '"tests"'}, "figure 'a-figure': split: expected train, validation, test or samples, got 'tests'; did you mean 'test'?"),
+        (
+            {"binarisation": '"fixd"'},
+            "figure 'a-figure': binarisation: expected fixed, dynamic, threshold or any, got 'fixd'; did you mean 'fixed'?",
+        ),
+        ({"binarisation": "true"}, "figure 'a-figure': binarisation: expected a text in quotes, got true."),
+        ({"conditional": '"class"'}, "figure 'a-figure': conditional: expected true or false, got \"class\"."),
         ({"tolerance": "0.0"}, "figure 'a-figure': tolerance: expected more than 0, got 0.0."),
         ({"assumed": '"a sentence"'}, "figure 'a-figure': assumed: expected a list of texts, got \"a sentence\"."),
         ({"task": '"mnist-fixed"'}, "figure 'a-figure': variant: is missing, although the figure has a task."),

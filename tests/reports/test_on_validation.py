@@ -148,7 +148,7 @@ def test_on_the_small_imagenets_validation_images_are_what_is_tested_on() -> Non
 def test_a_cell_with_both_figures_is_shown_beside_the_one_on_test_images(tmp_path: Path) -> None:
     add(tmp_path, (3.05, 3.06, 3.07), test=3.07, variant="row-lstm")
     found = comparisons_of(cells_of(load_runs(scan(tmp_path).examine())))
-    assert [(one.figure, one.on_validation, one.verdict) for one in found] == [
+    assert [(one.figure.id, one.figure.on_validation, one.verdict_name) for one in found] == [
         ("prnn-t5-rowlstm-test", False, "reproduced"),
         ("prnn-t2-4", True, "reproduced"),
         ("prnn-t3-l12", True, "reproduced"),

@@ -7,7 +7,7 @@ So the conditionals, and not the output, are what must be causal and what shows 
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -136,14 +136,14 @@ def _from_file(path: Path, function: str) -> Head:
     if not path.is_file():
         raise UserError(f"--head: there is no file '{path}'; give {NAMES}.")
     spec = importlib.util.spec_from_file_location("pixelbench_head", path)
-    assert spec is not None
-    assert spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise UserError(f"--head: '{path}' is no Python file; give {NAMES}.")
     module: Any = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         raise UserError(f"--head: importing '{path}' failed: {first_line(error)}.") from error
-    found: Any = getattr(module, function, None)
+    found: Head | None = getattr(module, function, None)
     if not callable(found):
         raise UserError(f"--head: '{path}' has no function '{function}'; it takes (output, images, levels).")
-    return cast(Head, found)
+    return found

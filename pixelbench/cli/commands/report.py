@@ -35,12 +35,12 @@ def report(
     forms = _formats(form, as_json and out is None)
     if out is not None:
         _check_folder(out, forms)
-    from pixelbench.cli.suites import keys_of_suite, known_figures
+    from pixelbench.cli.suites import context_of, keys_of_suite
     from pixelbench.reports.report import build_report
     from pixelbench.store.scan import require_store
 
     keys = None if suite is None else keys_of_suite(suite, results)
-    built = build_report(require_store(results), keys, known_figures(suite))
+    built = build_report(require_store(results), keys, context_of(suite))
     if as_json:
         print_json(built.as_dict())
     elif "terminal" in forms:

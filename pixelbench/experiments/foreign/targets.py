@@ -19,6 +19,7 @@ from torch import nn
 from pixelbench.causality.module.origin import origin
 from pixelbench.errors import UserError, nearest, unknown
 from pixelbench.models.families import FAMILIES, create_model, get_family
+from pixelbench.models.foreign.source import names_source
 
 LEVELS = 256
 _FORMS = "path/to/file.py:name or package.module:name, where name is an nn.Module or a function without arguments that makes one"
@@ -49,9 +50,10 @@ def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, 
     Raises:
         UserError: it cannot be found, imported or built; the sentence says why.
     """
+    is_family = not names_source(text) and text in FAMILIES
     if levels is None:
-        levels = (FAMILIES[text].levels if text in FAMILIES else None) or LEVELS
-    if text in FAMILIES:
+        levels = (FAMILIES[text].levels if is_family else None) or LEVELS
+    if is_family:
         channels, height, width = shape or (3, *get_family(text).small)
         model = create_model(text, channels=channels, height=height, width=width, levels=levels, **parse_settings(settings))
         return Target(model.certifiable(), model.certified_as(text), (channels, height, width), levels)
@@ -113,11 +115,11 @@ def _imported(where: str) -> ModuleType:
     if where.endswith(".py") or "/" in where:
         if not path.is_file():
             raise UserError(f"There is no file '{where}'; give TARGET as {_FORMS}.")
-        _put_on_path(path.resolve().parent)
-        with _in_one_sentence(f"Importing '{where}'"):
+        put_on_path(path.resolve().parent)
+        with in_one_sentence(f"Importing '{where}'"):
             return _from_file(path.resolve())
-    _put_on_path(Path.cwd())
-    with _in_one_sentence(f"Importing '{where}'"):
+    put_on_path(Path.cwd())
+    with in_one_sentence(f"Importing '{where}'"):
         return importlib.import_module(where)
 
 
@@ -173,7 +175,7 @@ def _built(value: Any, text: str) -> nn.Module:
             f"'{text}' needs arguments ({', '.join(needed)}); bind them in a function and give that, such as "
             f"`def make_model(): return {name}({call})`."
         )
-    with _in_one_sentence(f"Calling '{text}'"):
+    with in_one_sentence(f"Calling '{text}'"):
         module = value()
     if not isinstance(module, nn.Module):
         raise UserError(f"'{text}' made a {type(module).__name__}, not an nn.Module.")
@@ -188,14 +190,14 @@ def _arguments(value: Any) -> list[str]:
     return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
-def _put_on_path(folder: Path) -> None:
+def put_on_path(folder: Path) -> None:
     """Put a file's folder on the path, since its imports lie beside it. It stays there: a factory may import when it is called."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
 
 @contextlib.contextmanager
-def _in_one_sentence(action: str) -> Iterator[None]:
+def in_one_sentence(action: str) -> Iterator[None]:
     """Whatever foreign code throws, exits of the interpreter too, becomes one sentence with the line of the user's that it comes from."""
     try:
         yield

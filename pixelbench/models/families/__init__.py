@@ -1,5 +1,6 @@
 """Our own families by name: settings with defaults, paper, where the network is. No torch, so planning and listing are instant."""
 
+from pixelbench.models.foreign.family import module_family
 from pixelbench.models.registry import FAMILIES, Family, Published, create_model, get_family, register_family
 from pixelbench.models.settings.baselines import HistogramSettings, NoSettings
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
@@ -11,6 +12,8 @@ from pixelbench.models.settings.pixelvae import PixelVAESettings, VAESettings
 from pixelbench.models.settings.predecessors import FVSBNSettings, MADESettings, MixtureOfBernoullisSettings, NADESettings
 
 __all__ = ["FAMILIES", "Family", "Published", "create_model", "get_family", "register_family"]
+
+FAMILIES.add_source(module_family)
 
 #: Maps of a narrow copy: four a colour, so that each colour group is more than one map wide.
 _MAPS = (8, 4)

@@ -5,10 +5,17 @@ from typing import Literal
 
 from pixelbench.key_fields import added_later
 from pixelbench.models.settings.common import NetworkSettings, check_least, check_maps, check_odd
-from pixelbench.models.settings.gated import GatedPixelCNNSettings
+from pixelbench.models.settings.gated import ConditionAt, GatedPixelCNNSettings
 
 Decoder = Literal["without-upsampling", "straight", "spatial", "with-upsampling"]
 
+#: Where z enters the Gated PixelCNN.
+_CONDITION_AT: dict[Decoder, ConditionAt] = {
+    "without-upsampling": "layers-and-head",
+    "straight": "layers",
+    "spatial": "layers",
+    "with-upsampling": "first",
+}
 #: More is meant by nobody: a warm-up is not longer than a training, and no image has so many nats for each of its latents.
 _MOST = {"kl_warmup_epochs": 1e6, "free_bits": 1e4}
 #: The smallest images: below, there is nothing for a strided encoder to do.
@@ -138,5 +145,5 @@ class PixelVAESettings(LatentSettings):
             weight_norm=self.weight_norm,
             condition="map" if self.upsamples else "vector",
             condition_size=size,
-            condition_at={"without-upsampling": "layers-and-head", "with-upsampling": "first"}.get(self.decoder, "layers"),  # type: ignore[arg-type]
+            condition_at=_CONDITION_AT[self.decoder],
         )

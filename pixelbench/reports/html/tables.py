@@ -26,7 +26,7 @@ _EXACT: dict[str, Callable[[Row], float | None]] = {
     columns.SEQUENTIAL.title: lambda row: row.sequential_bits_per_dim,
     columns.SECONDS.title: lambda row: row.seconds,
     columns.BEHIND.title: lambda row: None if row.behind is None else row.behind.mean,
-    columns.PUBLISHED.title: lambda row: None if row.published is None else row.published.published,
+    columns.PUBLISHED.title: lambda row: None if row.published is None else row.published.figure.value,
     columns.DIFFERENCE.title: lambda row: None if row.published is None else row.published.difference,
 }
 #: What says nothing of a model that leaks, so that it never comes first.
@@ -141,7 +141,7 @@ def _mark(column: Column, row: Row) -> str:
     if column is columns.CAUSAL and row.causal == "leaky":
         return "leak"
     if column is columns.VERDICT and row.published is not None:
-        return f"verdict {row.published.verdict.replace(' ', '-')}"
+        return f"verdict {row.published.verdict_name.replace(' ', '-')}"
     if column is columns.STATUS and row.status != "done":
         return "alarm"
     return ""
