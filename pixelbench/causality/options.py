@@ -12,6 +12,15 @@ from pixelbench.levels import MOST_LEVELS
 DEFAULT_BASES = ("zeros", "random", "joint", "extremes")
 
 
+def video_shape(shape: Sequence[int]) -> UserError:
+    """How a video is checked, which has no shape of its own here."""
+    sizes = ",".join(map(str, shape))
+    return UserError(
+        f"A video of shape {sizes}, (T, C, H, W), is checked as an image of its frames one below another: shape C,T*H,W, and a function "
+        "`lambda x: model(x.unflatten(2, (T, H)).movedim(2, 1))` whose output is put together in the same way."
+    )
+
+
 @dataclass(frozen=True)
 class Options:
     """The keyword arguments of `check_causality`, which says what they mean.
@@ -59,6 +68,8 @@ class Options:
         """
         if len(shape) in (1, 2) and min(shape) > 0:  # a sequence: (T,), or (C, T)
             shape = (shape[0] if len(shape) == 2 else 1, 1, shape[-1])
+        if len(shape) == 4:
+            raise video_shape(shape)
         if len(shape) != 3 or min(shape) < 1:
             raise UserError(f"shape must be (channels, height, width), each at least 1; got {tuple(shape)}.")
         channels, height, width = (int(entry) for entry in shape)

@@ -17,6 +17,7 @@ from typing import Any
 from torch import nn
 
 from pixelbench.causality.module.origin import origin
+from pixelbench.causality.options import video_shape
 from pixelbench.errors import UserError, nearest, unknown
 from pixelbench.models.families import FAMILIES, create_model, get_family
 from pixelbench.models.foreign.source import names_source
@@ -95,11 +96,14 @@ def parse_shape(text: str | None) -> tuple[int, int, int] | None:
     if text is None:
         return None
     parts = [part.strip() for part in text.replace("x", ",").split(",")]
-    if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
+    sizes = all(part.isdecimal() and 0 < int(part) < 10**6 for part in parts)
+    if sizes and len(parts) == 4:
+        raise video_shape(list(map(int, parts)))
+    if not 1 <= len(parts) <= 3 or not sizes:
         raise UserError(f"A shape is channels, height and width, for example 3,32,32; got '{text}'.")
-    sizes = list(map(int, parts))
-    channels, height = (sizes[0] if len(sizes) > 1 else 1), (sizes[1] if len(sizes) == 3 else 1)
-    return channels, height, sizes[-1]
+    given = list(map(int, parts))
+    channels, height = (given[0] if len(given) > 1 else 1), (given[1] if len(given) == 3 else 1)
+    return channels, height, given[-1]
 
 
 def _no_target(text: str) -> UserError:
