@@ -316,6 +316,7 @@ def test_completions_hold_what_is_known_and_are_the_same_from_both_samplers():
 def test_latents_of_a_partial_image_follow_their_posterior():
     """z for the three first rows of an image: mean and spread of p(z | these rows) by quadrature."""
     model = tiny(latent=1)
+    assert isinstance(model.decoder, GatedPixelCNN)
     with torch.no_grad():  # so that z tells
         model.decoder.head.out.weight.mul_(3)
     image = model.sample(1, condition=torch.tensor([[1.5]]), generator=seeded())

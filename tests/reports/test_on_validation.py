@@ -57,7 +57,7 @@ def verdict_of(store: Path, *figures: Figure) -> Verdict:
 
 
 def on_cifar(split: str, value: float = 3.20, **changes: Any) -> Figure:
-    about = {"task": "cifar10", "variant": ROW, "dataset": "CIFAR-10", "preprocessing": "raw 8-bit, no augmentation"}
+    about = {"task": "cifar10", "variant": ROW, "dataset": "CIFAR-10", "preprocessing": "raw 8-bit", "binarisation": None}
     return figure(value, id=f"of-{split}", metric="bits_per_dim", unit="bits/dim", split=split, **(about | changes))
 
 
