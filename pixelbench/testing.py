@@ -6,7 +6,8 @@ from typing import Any, Literal
 import numpy as np
 from torch import nn
 
-from pixelbench.causality.certificates import certificates, open_doubts
+from pixelbench.causality.certificates import certificates
+from pixelbench.causality.doubts import open_doubts
 from pixelbench.causality.options import DEFAULT_BASES
 from pixelbench.causality.render.text import named_gaps, report_text
 from pixelbench.causality.report import CausalityReport

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from pixelbench.cli.commands.check import parse_size
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign import checking
 from pixelbench.experiments.foreign import own_process as foreign
 from pixelbench.experiments.foreign.checking import Answer, CheckRequest, answers
+from pixelbench.experiments.foreign.parsing import parse_size
 from tests.cli.cli_stores import Pixelbench, loaded_after, only_json
 
 MODEL = '''

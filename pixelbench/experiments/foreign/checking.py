@@ -1,13 +1,14 @@
 """The request of `check`, and the answers to it one after the other: plain values, so that they can come from another process.
 
-An answer has one name: `doing` (a sentence for people who wait), `report` (a certificate), `likelihood` (`json`, `text`, `normalised`).
+An answer has one name: `doing` (a sentence for people who wait), `report` (a certificate), `finding` (of what is asked instead of one:
+`json`, `text`, `sentence`, `holds`).
 """
 
 import dataclasses
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pixelbench.errors import UserError, first_line
 
@@ -21,6 +22,11 @@ _WRAP_UP = 3.0
 UNDELIVERED = 117
 
 Answer = dict[str, Any]
+
+#: What asks for something else than a certificate, and the options that have no meaning beside it.
+_INSTEAD = {
+    "sums_to_one": ["mode", "after_step", "output", "select", "input_layout", "head", "args", "bases", "images", "order", "allow_state"],
+}
 
 
 @dataclass(frozen=True)
@@ -44,10 +50,10 @@ class CheckRequest:
     settings: tuple[str, ...] = ()
     shape: str | None = None
     levels: int | None = None
-    input: str = "auto"
+    input: Literal["auto", "unit", "symmetric", "int"] = "auto"
     output: str | None = None
     select: str | None = None
-    mode: str = "eval"
+    mode: Literal["eval", "train", "both"] = "eval"
     seconds: float | None = None
     after_step: bool = False
     sums_to_one: bool = False
@@ -71,6 +77,25 @@ class CheckRequest:
     def from_json(cls, document: dict[str, Any]) -> "CheckRequest":
         """The inverse of `to_json`."""
         return cls(**{**document, **{name: tuple(document[name]) for name in ("settings", "args", "bases")}})
+
+
+def refuse_meaningless(request: CheckRequest) -> None:
+    """No option is ignored in silence.
+
+    Raises:
+        UserError: one has no meaning beside another.
+    """
+    usual = {one.name: one.default for one in dataclasses.fields(CheckRequest)}
+    for instead, others in _INSTEAD.items():
+        for name in others if getattr(request, instead) else ():
+            if getattr(request, name) != usual[name]:
+                raise UserError(f"{_option(name)} has no meaning beside {_option(instead)}; leave one of the two out.")
+    if request.method != usual["method"] and not request.sums_to_one:
+        raise UserError("--method names what --sums-to-one scores with; give both.")
+
+
+def _option(name: str) -> str:
+    return f"--{name.removesuffix('s') if name in ('args',) else name}".replace("_", "-")
 
 
 def answers(request: CheckRequest, *, spent: float = 0.0) -> Iterator[Answer]:
@@ -104,7 +129,12 @@ def _sum_of_probabilities(request: CheckRequest) -> Iterator[Answer]:
     yield {"doing": f"Scoring all images of {'x'.join(map(str, found.shape))}"}
     options = {"levels": found.levels, "input": request.input, "seed": request.seed, "method": request.method}
     report = check_log_prob(found.module, found.shape, target=found.name, **options)
-    yield {"likelihood": {"json": report.to_json(), "text": report.text(), "normalised": report.normalised}}
+    yield _finding(report, holds=report.normalised)
+
+
+def _finding(report: Any, *, holds: bool) -> Answer:
+    text = report.text()
+    return {"finding": {"json": report.to_json(), "text": text, "sentence": text.splitlines()[0], "holds": holds}}
 
 
 def _loaded(request: CheckRequest, shape: str | None, levels: int | None) -> "Target":
@@ -113,7 +143,8 @@ def _loaded(request: CheckRequest, shape: str | None, levels: int | None) -> "Ta
 
     from pixelbench.causality.module.sandbox import random_states
     from pixelbench.experiments.devices import resolve_device
-    from pixelbench.experiments.foreign.targets import load_target, parse_shape
+    from pixelbench.experiments.foreign.parsing import parse_shape
+    from pixelbench.experiments.foreign.targets import load_target
 
     chosen = resolve_device(request.device)
     with random_states(torch_device("cpu"), request.seed):
