@@ -42,6 +42,20 @@ target = "factories.py:net"
 source = "repository"
 expect = "leaky"
 [[entry]]
+name = "sampler"
+target = "factories.py:scored"
+source = "repository"
+shape = [1, 1, 3]
+sampler = "sample"
+expect = "differs"
+[[entry]]
+name = "sums"
+target = "factories.py:scored"
+source = "repository"
+shape = [1, 1, 3]
+sums_to_one = true
+expect = "normalised"
+[[entry]]
 name = "exits"
 target = "odd.py:Exits"
 source = "repository"
@@ -89,6 +103,20 @@ def net():
 
     assert open("data.txt").read() == "data"
     return Net()
+
+
+def scored():
+    """Says that black and white are as likely, and draws white."""
+    import torch
+
+    class Scored(torch.nn.Module):
+        def log_prob(self, images):
+            return torch.full((len(images),), -3 * torch.tensor(2.0).log())
+
+        def sample(self, n):
+            return torch.ones(n, 1, 1, 3)
+
+    return Scored()
 """
 
 
@@ -136,6 +164,8 @@ def test_every_entry_has_a_verdict_in_the_order_of_the_file(audited: tuple[int, 
         "leaky": "leaky",
         "package": "leaky",
         "beside": "leaky",
+        "sampler": "differs",
+        "sums": "normalised",
         "exits": "unchecked",
         "hangs": "unchecked",
         "fails": "unchecked",
@@ -151,6 +181,8 @@ def test_every_entry_has_a_verdict_in_the_order_of_the_file(audited: tuple[int, 
     [
         ("causal", "No leak found (complete map"),
         ("leaky", "Not causal: input ("),
+        ("sampler", "do not follow the module's own probabilities"),
+        ("sums", "sum to 1: log_prob is a log-likelihood"),
         ("exits", "ended its process (exit code 0) while it was checked"),
         ("hangs", "did not end within the 0.5 s of --seconds"),
         ("fails", "no weights. Raised by odd.py"),
@@ -170,7 +202,7 @@ def test_a_certificate_is_that_of_check_with_the_target_as_the_file_has_it(
     (certificate,) = audited[1]["beside"]["certificates"]
     assert (certificate["schema"], certificate["target"], certificate["verdict"]) == (1, "factories.py:net", "leaky")
     assert json.loads((folder / "certificates" / "beside.json").read_text()) == audited[1]["beside"]
-    assert len(list((folder / "certificates").iterdir())) == 10
+    assert len(list((folder / "certificates").iterdir())) == 12
 
 
 def test_what_a_module_printed_is_kept_where_it_could_not_be_checked(audited: tuple[int, dict[str, dict[str, Any]]]) -> None:
@@ -180,10 +212,10 @@ def test_what_a_module_printed_is_kept_where_it_could_not_be_checked(audited: tu
 
 def test_the_markdown_has_a_row_for_each_and_the_certificates(audited: tuple[int, dict[str, dict[str, Any]]], folder: Path) -> None:
     text = (folder / "audit.md").read_text()
-    assert text.startswith("# Odd &lt;modules&gt;\n\n10 modules: 5 as expected, 5 not; 3 are missing.\n")
+    assert text.startswith("# Odd &lt;modules&gt;\n\n12 modules: 7 as expected, 5 not; 3 are missing.\n")
     assert "| module | shape | verdict | finding | remark | as expected |" in text
     assert "commit 60d1ed0 \\| a" in text
-    assert sum(line.startswith("| ") for line in text.splitlines()) == 12
+    assert sum(line.startswith("| ") for line in text.splitlines()) == 14
     assert "## package\n\n```text\nnet.parts:Net (1x3x4, eval mode): Not causal" in text
     assert "| no: expected causal |" in text
 

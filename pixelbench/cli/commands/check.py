@@ -27,6 +27,8 @@ Example: pixelbench check my_model.py:make_model --shape 3,8,7 --output "b (k c)
 
 Example: pixelbench check my_package.models:Net --shape 1,28,28 --levels 2 --mode both --after-step --json"""
 
+#: Verdicts on scores and draws that are no failure.
+_OF_FINDINGS = {"normalised": FINE, "agrees": FINE, "undecided": WRONG_USE}
 #: Lines of what a module printed that are shown.
 _PRINTED = 20
 
@@ -88,6 +90,14 @@ OrderOption = Annotated[
     str,
     typer.Option("--order", metavar="raster|any|FILE", help="Order of drawing in which it may be causal; a file lists places."),
 ]
+SamplerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sampler",
+        metavar="NAME",
+        help="Instead: does this method, or FILE:function of module and number, draw from the module's own probabilities? On a tiny shape.",
+    ),
+]
 PlotOption = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draws the dependence map as .png or .svg.")]
 
 
@@ -122,7 +132,10 @@ def check(
     sums_to_one: Annotated[
         bool, typer.Option("--sums-to-one", help="Instead: do the probabilities of all images of a tiny shape, by log_prob, sum to 1?")
     ] = False,
-    method: Annotated[str, typer.Option("--method", metavar="NAME", help="Of --sums-to-one: the method that scores images.")] = "log_prob",
+    sampler: SamplerOption = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="Of --sums-to-one and --sampler: the method that scores images.")
+    ] = "log_prob",
     memory: Annotated[
         str | None, typer.Option("--memory", metavar="SIZE", help="The most that TARGET's process may take, such as 4GiB or 500MiB.")
     ] = None,
@@ -143,13 +156,22 @@ def check(
     spell_out(as_json=as_json)
     try:
         given = {"shape": shape, "levels": levels, "input": input.value, "output": output, "select": select, "mode": mode.value}
-        given |= {"seconds": seconds, "after_step": after_step, "sums_to_one": sums_to_one, "seed": seed, "device": device}
+        given |= {
+            "seconds": seconds,
+            "after_step": after_step,
+            "sums_to_one": sums_to_one,
+            "sampler": sampler,
+            "seed": seed,
+            "device": device,
+        }
         given |= {"method": method, "input_layout": input_layout, "head": head, "images": images, "order": order}
         given |= {"allow_state": allow_state, "args": tuple(args or ()), "bases": tuple(bases or ())}
         request = CheckRequest(target, tuple(settings or ()), memory=parse_size(memory), **given)
         refuse_meaningless(request)
-        if sums_to_one:
-            _refuse_beside_sums({"seconds": seconds, "strict": strict, "plot": plot})
+        if sums_to_one or sampler is not None:
+            _refuse_beside(
+                "--sums-to-one" if sums_to_one else "--sampler", strict=strict, plot=plot, seconds=seconds if sums_to_one else None
+            )
         if plot is not None:
             _require_picture(plot)
         return _concluded(_collected(request, began), strict=strict, plot=plot, as_json=as_json)
@@ -205,7 +227,7 @@ def _concluded(found: list[Answer], *, strict: bool, plot: Path | None, as_json:
             print_json(finding["json"])
         else:
             sys.stdout.write(finding["text"] + "\n")
-        return FINE if finding["holds"] else FAILED
+        return _OF_FINDINGS.get(finding["json"]["verdict"], FAILED)
     from pixelbench.causality.doubts import open_doubts
     from pixelbench.causality.report import CausalityReport
 
@@ -223,11 +245,11 @@ def _is_of_the_disk(error: Exception) -> bool:
     return isinstance(error, OSError) and (isinstance(error, BrokenPipeError) or error.errno in DISK)
 
 
-def _refuse_beside_sums(given: dict[str, Any]) -> None:
+def _refuse_beside(instead: str, **given: Any) -> None:
     """No option is ignored in silence."""
     for name, value in given.items():
         if value:
-            raise UserError(f"--{name} has no meaning beside --sums-to-one, which looks at log_prob alone; leave one of the two out.")
+            raise UserError(f"--{name} has no meaning beside {instead}; leave one of the two out.")
 
 
 @contextlib.contextmanager

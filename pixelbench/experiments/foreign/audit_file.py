@@ -176,7 +176,7 @@ def _impossible(entry: AuditEntry) -> list[str]:
     errors = []
     if entry.target not in FAMILIES and entry.settings:
         errors.append(".settings: are for families; bind those of a module in a function without arguments")
-    if entry.target not in FAMILIES and entry.shape is None and not entry.sums_to_one:
+    if entry.target not in FAMILIES and entry.shape is None and not (entry.sums_to_one or entry.sampler):
         errors.append(".shape: is missing; small images take seconds, such as [3, 8, 7]")
     if entry.gaps is not None and entry.gaps < 0:
         errors.append(f".gaps: must be at least 0, got {entry.gaps}")
