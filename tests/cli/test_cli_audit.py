@@ -106,7 +106,7 @@ def net():
 
 
 def scored():
-    """Says that black and white are as likely, and draws white."""
+    # Says that black and white are as likely, and draws white.
     import torch
 
     class Scored(torch.nn.Module):

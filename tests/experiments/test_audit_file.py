@@ -119,7 +119,7 @@ shap = [1, 6, 5]
         ('target = "m.py:one"\nshape = [3]\ngaps = -1', "entry.one.gaps: must be at least 0"),
         ('target = "m.py:one"\nshape = [3]\nbases = ["joint"]', "entry.one: bases must name at least one of"),
         ('target = "m.py:one"\nsums_to_one = true\nmode = "both"', "entry.one: --mode has no meaning beside --sums-to-one"),
-        ('target = "m.py:one"\nshape = [3]\nmethod = "nll"', "entry.one: --method names what --sums-to-one scores with"),
+        ('target = "m.py:one"\nshape = [3]\nmethod = "nll"', "entry.one: --method names what scores images for --sums-to-one or"),
     ],
 )
 def test_what_is_wrong_with_an_entry(tmp_path: Path, entry: str, said: str) -> None:
