@@ -142,7 +142,7 @@ def _target(target: str, task: str | None, weights: Path | None, settings: list[
 
     from pixelbench.data import get_task
     from pixelbench.experiments.evaluating.weights import load_weights
-    from pixelbench.experiments.foreign.targets import parse_settings
+    from pixelbench.experiments.foreign.parsing import parse_settings
     from pixelbench.experiments.foreign.wrapped import OthersModel
     from pixelbench.models.families import create_model, get_family
     from pixelbench.models.foreign.source import from_file, names_source
