@@ -27,7 +27,7 @@ class StoredRun:
     record: Record
     doubts: tuple[str, ...] = ()
     """Why it is not ranked, compared or judged: a reason each. Empty where it adds up."""
-    damaged: Mapping[str, str] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict[str, str])
     """File name → why that file is not used."""
 
     def artifact(self, name: str) -> Path | None:
