@@ -10,15 +10,23 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Annotated, cast
 
 import typer
 
+from pixelbench import __version__
 from pixelbench.cli.commands import ablate, check, compare, doctor, fetch, list, plan, report, run, sample, show, status, verify
 from pixelbench.cli.faults import DISK
 from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE, ended_by
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.visible import visible
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        sys.stdout.write(f"pixelbench {__version__}\n")
+        raise typer.Exit
+
 
 app = typer.Typer(
     name="pixelbench",
@@ -29,6 +37,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def _app(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)] = False,
+) -> None: ...
+
+
 for command in (run, ablate, plan, report, compare, check, list, show, fetch, status, doctor, sample, verify):
     command.register(app)
 
