@@ -127,6 +127,7 @@ class FigureComparison(Comparison):
             "band": figure.band,
             "bound": figure.bound,
             "verified": figure.verified,
+            "on_validation": figure.on_validation,
             "aside": figure.context,
             "measured": self.measured,
             "measured_bound": self.measured_bound,
@@ -171,7 +172,8 @@ def judged(rows: list[dict[str, Any]], known: Known, differences: Differences) -
         about.insert(0, (None, None))
     found: list[tuple[Figure | None, Verdict | None, Measured]] = []
     for figure, row in about:
-        measured = measured_of(rows, "bits/dim" if figure is None else figure.unit, row, differences)
+        unit, on_validation = ("bits/dim", False) if figure is None else (figure.unit, figure.on_validation)
+        measured = measured_of(rows, unit, row, differences, on_validation=on_validation)
         found.append((figure, judge(figure, measured) if figure is None or figure.kind in JUDGED else None, measured))
     return found
 

@@ -27,8 +27,9 @@ def compare_with_published(frame: pd.DataFrame, known: Known | None = None) -> p
     `unit`. `low` and `high` are its 90 % interval over seeds. `verdict` is empty where a figure is only shown, as reproductions are.
 
     Columns that a frame may have besides: `cell`, the same for the runs of one cell (without it no figure is comparable, since nobody can
-    tell what was asked for), `trained_positions`, `test_images`, `condition`, `doubts`, `code` and `torch` of the records. What it does not
-    say makes no verdict better: without word of where the trained model was probed for leaks, it is `incomplete`.
+    tell what was asked for), `trained_positions`, `test_images`, `validation_images`, `validation_bits_per_dim`, `bits_per_dim_se`,
+    `selected_update`, `condition`, `doubts`, `code` and `torch` of the records. What it does not say makes no verdict better: without word
+    of where the trained model was probed for leaks, it is `incomplete`.
 
     Args:
         frame: as `load_results` returns it, or some of its rows.
@@ -45,7 +46,7 @@ def compare_with_published(frame: pd.DataFrame, known: Known | None = None) -> p
     for _, group in frame.groupby(["cell"] if "cell" in frame else _CELL_COLUMNS, sort=False, dropna=False):
         runs = [_plain(row) for row in group.to_dict("records")]
         about = {name: runs[0][name] for name in ("task", "variant", "budget", "updates")} | {"seeds": len({run["seed"] for run in runs})}
-        rows += [about | _as_row(*judged) for judged in judged(runs, known, lambda row: [])]
+        rows += [about | _as_row(*one) for one in judged(runs, known, lambda row: [])]
     return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
 
 

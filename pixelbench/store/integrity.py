@@ -12,6 +12,7 @@ from functools import cache
 from pixelbench.data import Task, get_task, task_names
 from pixelbench.models.families import FAMILIES
 from pixelbench.store.artifacts import CERTIFICATE, NATS, FileSummary
+from pixelbench.store.proofs import contradiction
 from pixelbench.store.record import Causality, Likelihood, Record
 from pixelbench.units import bits_per_dim
 
@@ -54,6 +55,8 @@ def _damage(name: str, found: FileSummary | None, record: Record) -> str:
         return "is missing, and the record says that the run left it" if stated else ""
     if found.fault:
         return found.fault
+    if found.proof is not None:
+        return contradiction(found.proof, record)
     return "is not the file that the run left" if stated and stated != found.sha256 else ""
 
 

@@ -61,7 +61,7 @@ def write_record(folder: Path, record: Record) -> None:
         raise ValueError(f"not a record: {fault}")
     *lines, end = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).split("\n")
     lines[-1] += ","
-    write_text(folder / "record.json", "\n".join([*lines, f' "{_DIGEST}": "{_digest(document)}"', end]) + "\n")
+    write_text(folder / "record.json", "\n".join([*lines, f' "{_DIGEST}": "{canonical_digest(document)}"', end]) + "\n")
 
 
 def to_document(record: Record) -> dict[str, Any]:
@@ -116,6 +116,12 @@ def state_of(folder: Path) -> tuple[str | None, str | None]:
     return record.digest, record.status
 
 
+def canonical_digest(document: dict[str, Any]) -> str:
+    """SHA-256 of a document as canonical JSON: sorted keys, no white space, UTF-8."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -168,18 +174,12 @@ def _sound(path: Path, document: Any) -> str:
         raise RecordError(newer, newer=True)
     stated = document.pop(_DIGEST, None)
     try:
-        digest = _digest(document)
+        digest = canonical_digest(document)
     except (ValueError, RecursionError) as error:  # half of a surrogate pair
         raise RecordError(f"{path} is damaged ({_shortened(ascii(str(error)))}); {_FIX}.") from error
     if schema == SCHEMA and stated != digest:
         raise RecordError(f"{path} is damaged or was edited (its digest is not that of its contents); {_FIX}.")
     return digest
-
-
-def _digest(document: dict[str, Any]) -> str:
-    """SHA-256 of the fields as canonical JSON: sorted keys, no white space, UTF-8."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _validated(blob: bytes) -> Record | str:

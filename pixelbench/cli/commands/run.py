@@ -13,10 +13,12 @@ from pixelbench.cli.options import (
     FetchOption,
     JsonOption,
     LimitOption,
+    LogOption,
     MaxSecondsOption,
     MicroBatchOption,
     OnlyOption,
     PrecisionOption,
+    ProveOption,
     Rerun,
     RerunOption,
     ResultsOption,
@@ -46,11 +48,13 @@ def run(
     shard: ShardOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
+    prove: ProveOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
     fetch: FetchOption = True,
     allow_overlap: AllowOverlapOption = False,
     fail_fast: FailFastOption = False,
+    log: LogOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -76,5 +80,5 @@ def run(
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
-    how = Execution(workers, max_seconds, micro_batch, fail_fast)
-    return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(suite))
+    how = Execution(workers, max_seconds, micro_batch, fail_fast, log)
+    return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(suite), prove=prove)
