@@ -36,7 +36,7 @@ _Amount = Annotated[float, Field(ge=0)]
 class CodedImages:
     """Images coded once."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     coded_bytes: _Count
     """Of the images alone, without header and labels."""
@@ -57,7 +57,7 @@ class CodedImages:
 class Proof:
     """Coded test images of a run, the first `n_images`."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     run_key: str
     weights: _Sha256
