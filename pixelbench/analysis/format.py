@@ -52,12 +52,15 @@ def nats(row: Row) -> str:
 
 
 def published(row: Row) -> str:
-    """`80.10 nats`, `≤ 3.14 bits/dim (from memory)`: the primary figure of a paper as printed, marked where nobody has checked it."""
+    """`80.10 nats`, `≤ 3.14 bits/dim (from memory)`: the primary figure of a paper as printed, marked where nobody has checked it, and
+    where it is of validation images."""
     one = row.published
     if one is None:
         return NONE
-    unit = "nats" if one.figure.unit == "nats/image" else one.figure.unit
-    return f"{AT_MOST if one.figure.bound else ''}{one.figure.printed} {unit}{'' if one.figure.verified else ' (from memory)'}"
+    figure = one.figure
+    unit = "nats" if figure.unit == "nats/image" else figure.unit
+    marks = ", ".join([*(["on validation"] if figure.on_validation else []), *([] if figure.verified else ["from memory"])])
+    return f"{AT_MOST if figure.bound else ''}{figure.printed} {unit}{f' ({marks})' if marks else ''}"
 
 
 def difference(row: Row) -> str:

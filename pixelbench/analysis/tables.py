@@ -206,7 +206,7 @@ def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None
 
 
 def _status(cell: Cell) -> str:
-    """`done`, `failed`, or `2 done, 1 failed` where the seeds ended differently."""
-    ends = [run.end for run in cell.runs]
+    """`done`, `failed`, or `2 done, 1 failed` where the seeds ended differently; `not trained here` of weights from a file."""
+    ends = ["not trained here" if run.done and run.record.given and not run.doubts else run.end for run in cell.runs]
     counts = {end: ends.count(end) for end in dict.fromkeys(sorted(ends))}
     return ends[0] if len(counts) == 1 else ", ".join(f"{count} {end}" for end, count in counts.items())

@@ -22,9 +22,10 @@ from pixelbench.causality.limits.threads import threads_that_pay
 from pixelbench.causality.limits.time_budget import TimeBudget
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.options import DEFAULT_BASES, Options
-from pixelbench.causality.other_sizes import misses_more, reaches_far
+from pixelbench.causality.other_sizes import look_again
 from pixelbench.causality.probing.evidence import Evidence
-from pixelbench.causality.probing.layouts import other_layout
+from pixelbench.causality.probing.flows import doubt_on_flow
+from pixelbench.causality.probing.layouts import doubt_on_layout
 from pixelbench.causality.probing.positions import PROBE_ORDER, by_importance
 from pixelbench.causality.probing.power import DRAWS, SHARED, dead_outputs, doubts_on_power
 from pixelbench.causality.probing.precision import SINGLE_PRECISION, cleared, find_blur
@@ -131,14 +132,10 @@ def check_causality(
     report = summarise(evidence, **concluded)
 
     left = None if seconds is None else seconds - evidence.seconds
-    if left is not None and left <= 0:
+    if evidence.misread or (left is not None and left <= 0):
         return report
-    again, rest = partial(_measured, module), dataclasses.replace(options, seconds=left)
-    if "normalised-over-space" in report.faults and reaches_far(again, report.shape, rest) is False:
-        return summarise(dataclasses.replace(evidence, local=True), **concluded)
-    if "row-end-missing-or-blind-spot" in report.faults:
-        return summarise(dataclasses.replace(evidence, wide_gaps=misses_more(again, report.shape, rest)), **concluded)
-    return report
+    looked = look_again(evidence, report.faults, partial(_measured, module), dataclasses.replace(options, seconds=left))
+    return report if looked is evidence else summarise(looked, **concluded)
 
 
 def _eager(module: Any) -> tuple[Any, bool]:
@@ -185,8 +182,8 @@ def _swept(subject: Subject, probes: Probes, options: Options, places: np.ndarra
     spare = {"per_image": sweep.per_image, "reserve": sweep.concluding(len(swept.positions)) / 2}
     images = resample(found, subject, states, probes, batch, time_budget, **spare)
     evidence = dataclasses.replace(_weighed(found, subject, probes), former=former, shared=subject.shared)
-    if options.output is not None:
-        evidence = dataclasses.replace(evidence, other_layout=other_layout(subject, probes, evidence))
+    misread = doubt_on_layout(subject, probes, evidence) or doubt_on_flow(subject, probes, evidence)
+    evidence = dataclasses.replace(evidence, doubts=(*evidence.doubts, misread)) if misread else evidence
     fits = len(order) == len(places) or bool(coupling) or len(swept.positions) < len(order)
     return _described(evidence, _sentence(probes, swept, len(places), images, len(states), batch, further, fits=fits), time_budget)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, video_shape
 from pixelbench.levels import MOST_LEVELS
 
 #: See `check_causality`.
@@ -59,6 +59,8 @@ class Options:
         """
         if len(shape) in (1, 2) and min(shape) > 0:  # a sequence: (T,), or (C, T)
             shape = (shape[0] if len(shape) == 2 else 1, 1, shape[-1])
+        if len(shape) == 4:
+            raise video_shape(shape)
         if len(shape) != 3 or min(shape) < 1:
             raise UserError(f"shape must be (channels, height, width), each at least 1; got {tuple(shape)}.")
         channels, height, width = (int(entry) for entry in shape)

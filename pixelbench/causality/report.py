@@ -51,6 +51,21 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class MissedInPlaces:
+    """An earlier pixel that is seen at this offset by some outputs and not by others.
+
+    Attributes:
+        pairs: how many pairs of pixels, of those `measured` at the offset, are missed.
+        outputs: (row, column) of the output pixels that miss it, at most 64.
+    """
+
+    offset: tuple[int, int]
+    pairs: int
+    measured: int
+    outputs: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
 class Context:
     """How far away the earlier sub-pixels are that can be seen: the bounding box."""
 
@@ -147,6 +162,8 @@ class CausalityReport:
         doubts: why the absence of a leak is no evidence; with any of them there is no verdict.
         notes: sentences for the reader.
         shared_output: one output serves all colours of a pixel, so that how these depend on one another lies outside the module.
+        missed_in_places: earlier pixels that are seen by some outputs and not by others, the most pairs first, at most 200 offsets.
+        pairs_missed_in_places: how many pairs of pixels that are in all.
     """
 
     target: str
@@ -183,6 +200,8 @@ class CausalityReport:
     doubts: tuple[Diagnosis, ...] = ()
     notes: tuple[str, ...] = ()
     shared_output: bool = False
+    missed_in_places: tuple[MissedInPlaces, ...] = ()
+    pairs_missed_in_places: int = 0
 
     @property
     def verdict(self) -> CausalityVerdict:

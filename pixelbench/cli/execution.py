@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pixelbench.analysis.context import Context
+    from pixelbench.cli.tracking import Tool
     from pixelbench.experiments.plan import Plan
     from pixelbench.experiments.run.outcome import Outcome
     from pixelbench.reports.report import Report
@@ -31,6 +32,8 @@ class Execution:
     max_seconds: float | None
     micro_batch: int | None
     fail_fast: bool
+    log: "Tool | None" = None
+    """A tracking tool that curves and final numbers go to as well."""
 
 
 def execute(
@@ -50,7 +53,7 @@ def execute(
         plan: what to execute.
         device: resolved.
         show: prints the report of the plan's runs.
-        how: the options of `run_plan`.
+        how: the options of `run_plan`, and where events go.
         as_json: one document instead of what `show` prints.
         context: what runs are held against.
         about: further entries of that document.
@@ -76,10 +79,17 @@ def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
     if not plan.to_run:
         return None
     from pixelbench.cli.progress import progress
+    from pixelbench.cli.tracking import tracking
     from pixelbench.experiments.schedule.scheduler import run_plan
 
-    with progress(plan.suite, len(plan.to_run)) as show:
-        return run_plan(plan, device=device, on_event=show, **vars(how))
+    options = {name: value for name, value in vars(how).items() if name != "log"}
+    with tracking(how.log, plan) as log, progress(plan.suite, len(plan.to_run)) as show:
+
+        def on_event(event: dict[str, Any]) -> None:
+            show(event)
+            log(event)
+
+        return run_plan(plan, device=device, on_event=on_event, **options)
 
 
 def _report(

@@ -16,6 +16,7 @@ import typer
 
 from pixelbench.cli.commands import (
     ablate,
+    audit,
     check,
     compare,
     compress,
@@ -46,7 +47,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, ablate, plan, report, compare, check, eval, list, show, fetch, status, doctor, sample, compress, decompress, verify):
+for command in (
+    *(run, ablate, plan, report, compare, check, audit, eval, list, show, fetch, status, doctor),
+    *(sample, compress, decompress, verify),
+):
     command.register(app)
 
 #: click's base of everything wrong with a command line; typer carries its own copy of click, so it is reached through typer.

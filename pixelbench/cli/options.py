@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pixelbench.cli.tracking import Tool
 from pixelbench.errors import UserError
 
 
@@ -51,6 +52,9 @@ DataOption = Annotated[
 FetchOption = Annotated[bool, typer.Option(" /--no-fetch", help="Downloads and prepares nothing; leaves out what lacks its images.")]
 AllowOverlapOption = Annotated[
     bool, typer.Option("--allow-overlap", help="Takes image folders with images that are in two splits; every report says so.")
+]
+LogOption = Annotated[
+    Tool | None, typer.Option("--log", help="Curves and results to a tracking tool as well: tensorboard, wandb, mlflow or csv.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 

@@ -134,6 +134,7 @@ class FigureComparison(Comparison):
             "band": figure.band,
             "bound": figure.bound,
             "verified": figure.verified,
+            "on_validation": figure.on_validation,
             "aside": figure.context,
             "measured": self.measured,
             "measured_bound": self.measured_bound,
@@ -178,8 +179,9 @@ def compare_with_published(frame: pd.DataFrame, known: Known | None = None) -> p
     `unit`. `low` and `high` are its 90 % interval over seeds. `verdict` is empty where a figure is only shown, as reproductions are.
 
     Columns that a frame may have besides: `cell`, the same for the runs of one cell (without it no figure is comparable, since nobody can
-    tell what was asked for), `trained_positions`, `test_images`, `condition`, `doubts`, `code` and `torch` of the records. What it does not
-    say makes no verdict better: without word of where the trained model was probed for leaks, it is `incomplete`.
+    tell what was asked for), `trained_positions`, `test_images`, `validation_images`, `validation_bits_per_dim`, `bits_per_dim_se`,
+    `selected_update`, `condition`, `doubts`, `code` and `torch` of the records. What it does not say makes no verdict better: without word
+    of where the trained model was probed for leaks, it is `incomplete`.
 
     Args:
         frame: as `load_results` returns it, or some of its rows.
@@ -237,7 +239,8 @@ def _judged(rows: list[dict[str, Any]], known: Known, differences: Differences) 
         about.insert(0, (None, None))
     found: list[tuple[Figure | None, Verdict | None, Measured]] = []
     for figure, row in about:
-        measured = measured_of(rows, "bits/dim" if figure is None else figure.unit, row, differences)
+        unit, on_validation = ("bits/dim", False) if figure is None else (figure.unit, figure.on_validation)
+        measured = measured_of(rows, unit, row, differences, on_validation=on_validation)
         found.append((figure, judge(figure, measured) if figure is None or figure.kind in JUDGED else None, measured))
     return found
 

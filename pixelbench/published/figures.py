@@ -31,9 +31,9 @@ class Figure:
     models. `value` is in `unit`; `printed` has the digits as printed, so 3.00 is not 3. `estimator`: exact, elbo, iwae-K, bound, density,
     approximate or analytic. `bound`: the source prints it as a bound. `updates`: of the training, where the source states them.
     `verified`: seen in a source; otherwise it is from memory. `assumed`: what the source does not state, a sentence each. `conflicts`: ids
-    of figures, and sentences. `task` and `variant`: the cell of the suite `paper` that measures the same; None where none does. Where a
-    task is named, its test images are those of `split`. `binarisation`: None of images of many levels, or where nothing is said.
-    `conditional`: the class of each image is given.
+    of figures, and sentences. `task` and `variant`: the cell of the suites of papers that measures the same; None where none does.
+    `split`: where a task is named, it says which of the task's images are meant, see `on_validation`. `binarisation`: None of images of
+    many levels, or where nothing is said. `conditional`: the class of each image is given.
     """
 
     id: str
@@ -80,6 +80,12 @@ class Figure:
         return CONTEXTS.get(self.kind, "")
 
     @property
+    def on_validation(self) -> bool:
+        """Whether it is held against our score on the task's validation images, and not on its test images."""
+        task = None if self.task is None else named_task(self.task)
+        return task is not None and self.split == "validation" != task.published_split
+
+    @property
     def band(self) -> float | None:
         """How far from `value`, in `unit`, a measurement is still the same number: the tolerance and half of the last printed digit.
         None where there is no tolerance, so no verdict."""
@@ -102,10 +108,10 @@ class Figure:
 def figures_about(task: str, variant: str, figures: Iterable[Figure]) -> tuple[Figure, ...]:
     """Those of the figures that a variant on a task can be held against; several where papers have several.
 
-    Those that were seen come first: none from memory is the one that stands for the others.
+    Those that were seen come first, of them those on test images: neither one from memory nor one on validation stands for the others.
     """
     found = [one for one in figures if (one.task, one.variant) == (task, variant)]
-    return tuple(sorted(found, key=lambda one: not one.verified))
+    return tuple(sorted(found, key=lambda one: (not one.verified, one.on_validation)))
 
 
 def claimed_figures(suite: Suite, file: str) -> tuple[Figure, ...]:

@@ -43,6 +43,10 @@ VERDICTS = """\
   around it, a complete map shows no leak, and images, estimator and unit agree; *incomplete* until there is all of that. *Suspicious*:
   better than can be believed unchecked."""
 
+ON_VALIDATION = """\
+- **published, on validation**: the paper prints it of validation images, so that difference and verdict are of the score on those of this
+  task, and not of the bits/dim in this table."""
+
 ABLATIONS = """\
 - **difference**, in an ablation: to the baseline in its first row, paired on the same images like *behind the best*, positive where the
   variant needs more bits. The variant differs from the baseline in what the section is about and in nothing else: not in recipe, updates,
@@ -64,6 +68,7 @@ def explanations(report: Report) -> list[str]:
     rows = [row for table in report.tables for row in table.rows]
     optional = {
         VERDICTS: any(row.published for row in rows),
+        ON_VALIDATION: any(row.published is not None and row.published.figure.on_validation for row in rows),
         ABLATIONS: bool(report.ablations),
         PROVED: any(row.proof for row in rows),
         CONDITIONAL: any(row.category == "told" for row in rows),

@@ -63,14 +63,16 @@ def decided_table(report: Report) -> str:
 
 def _decided(one: FigureComparison) -> list[str]:
     low, high = one.interval or (one.measured, one.measured)
-    source = one.figure.paper if one.figure.verified else f"{one.figure.paper}; from memory"
+    figure = one.figure
+    source = figure.paper if figure.verified else f"{figure.paper}; from memory"
+    unit = f"{figure.unit}{' on validation' if figure.on_validation else ''}"
     texts = (
         one.task,
         one.label,
-        f"{words.AT_MOST if one.measured_bound else ''}{words.in_unit(one.measured or 0.0, one.figure.unit)} {one.figure.unit}",
-        f"{words.in_unit(low or 0.0, one.figure.unit)} to {words.in_unit(high or 0.0, one.figure.unit)}",
-        f"{words.AT_MOST if one.figure.bound else ''}{one.figure.printed} ({source})",
-        "" if one.difference is None else words.distance(one.difference, one.figure.unit),
+        f"{words.AT_MOST if one.measured_bound else ''}{words.in_unit(one.measured or 0.0, figure.unit)} {unit}",
+        f"{words.in_unit(low or 0.0, figure.unit)} to {words.in_unit(high or 0.0, figure.unit)}",
+        f"{words.AT_MOST if figure.bound else ''}{figure.printed} ({source})",
+        "" if one.difference is None else words.distance(one.difference, figure.unit),
     )
     return [*map(escape.text, texts), f"{one.sign} **{escape.text(one.verdict_name)}**"]
 
@@ -128,15 +130,14 @@ def _published(table: TaskTable, compared: list[FigureComparison]) -> list[str]:
 
 def _figure(one: FigureComparison) -> str:
     """The figure with its place, then the verdict and what it assumes; of others than the paper's own, what they are."""
-    source = "; ".join(
-        [
-            one.figure.paper,
-            one.figure.locator,
-            *([one.figure.context] if one.figure.context else []),
-            *([] if one.figure.verified else ["from memory, not verified"]),
-        ]
-    )
-    printed = f"{words.AT_MOST if one.figure.bound else ''}{one.figure.printed} {one.figure.unit}"
+    figure = one.figure
+    marks = {
+        figure.context: bool(figure.context),
+        "on validation images": figure.on_validation,
+        "from memory, not verified": not figure.verified,
+    }
+    source = "; ".join([figure.paper, figure.locator, *(mark for mark, holds in marks.items() if holds)])
+    printed = f"{words.AT_MOST if figure.bound else ''}{figure.printed} {figure.unit}"
     said = [one.sentence or "Shown beside, not judged.", *(["Assumed:", *one.cautions] if one.cautions else [])]
     sign = f"{one.sign} " if one.sign else ""
     return f"- {sign}**{escape.text(one.label)}** beside {escape.text(f'{printed} ({source})')}. {escape.text(' '.join(said))}"

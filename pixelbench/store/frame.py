@@ -29,6 +29,7 @@ _COLUMNS: dict[str, str] = {
     "causal": "object",
     "expect": "object",
     "n_images": "Int64",
+    "validation_bits_per_dim": "float64",
     "updates": "int64",
     "selected_update": "Int64",
     "parameters": "int64",
@@ -41,6 +42,7 @@ _COLUMNS: dict[str, str] = {
     "folder": "object",
     "cell": "object",
     "test_images": "Int64",
+    "validation_images": "Int64",
     "trained_positions": "Int64",
     "condition": "object",
     "doubts": "object",
@@ -52,7 +54,7 @@ _COLUMNS: dict[str, str] = {
 }
 #: The column behind which the statistics of samples stand.
 _BEFORE_STATISTICS = "diagnoses"
-_OF_LIKELIHOOD = ("bits_per_dim", "bits_per_dim_se", "nats_per_image", "estimator", "n_images")
+_OF_LIKELIHOOD = ("bits_per_dim", "bits_per_dim_se", "nats_per_image", "estimator", "n_images", "validation_bits_per_dim")
 
 
 def columns() -> dict[str, str]:
@@ -124,6 +126,7 @@ def _row(run: StoredRun, store: Path) -> dict[str, Any]:
         "folder": run.folder.relative_to(store).as_posix(),
         "cell": _cell_key(record),
         "test_images": record.evaluation.test_images,
+        "validation_images": record.evaluation.validation_images,
         "trained_positions": record.causality.trained_positions,
         "condition": record.variant.settings.get("condition"),
         "doubts": "; ".join(run.doubts),

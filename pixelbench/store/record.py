@@ -57,6 +57,10 @@ class RecordedTask:
         return self.channels * self.height * self.width
 
 
+#: The name of the budget of weights that somebody else trained.
+GIVEN = "trained-elsewhere"
+
+
 @dataclass(frozen=True)
 class Variant:
     """A family with settings."""
@@ -270,6 +274,11 @@ class Record:
     def trained(self) -> bool:
         """Whether gradients made its weights, so that seeds differ."""
         return self.recipe is not None
+
+    @property
+    def given(self) -> bool:
+        """Whether its weights came from a file of somebody's."""
+        return self.budget.name == GIVEN
 
     @property
     def leaky(self) -> bool:

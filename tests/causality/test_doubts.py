@@ -339,12 +339,72 @@ class Coloured(nn.Module):
 
 def test_a_layout_told_wrong_is_asked_about_and_a_leak_under_both_is_not() -> None:
     report = checked(Coloured(), (3, 4, 5), levels=3, output="b (c k) h w")
-    assert "read-as-another-layout" in report.faults
-    assert '"b (k c) h w"' in " ".join(diagnosis.sentence for diagnosis in report.diagnosis)
+    assert (report.verdict, report.leaky, report.faults) == ("undecided", False, ())
+    assert [doubt.name for doubt in report.doubts] == ["read-as-another-layout"]
+    assert 'with --output "b (c k) h w" outputs change, within their own pixel only,' in report.summary()
+    assert 'with --output "b (k c) h w", which fits as well, nothing leaks' in report.summary()
+    assert report.leaks  # what is in doubt is shown
+    with pytest.raises(AssertionError, match=r"^Undecided\. Read with"):
+        assert_causal(Coloured(), (3, 4, 5), levels=3, output="b (c k) h w")
     assert checked(Coloured(), (3, 4, 5), levels=3, output="b (k c) h w").verdict == "causal"
     own = checked(Coloured(own=True), (3, 4, 5), levels=3, output="b (k c) h w")
-    assert own.verdict == "leaky"
-    assert "read-as-another-layout" not in own.faults
+    assert (own.verdict, own.doubts) == ("leaky", ())
+
+
+class Flattened(nn.Linear):
+    """Takes the values in the order in which it is given them."""
+
+    def __init__(self, *, masked: bool = True) -> None:
+        super().__init__(60, 60)
+        self.masked = masked
+
+    def forward(self, input: Tensor) -> Tensor:
+        weight = self.weight.tril(-1) if self.masked else self.weight
+        return F.linear(input.flatten(1).to(weight.dtype), weight, self.bias)
+
+
+def test_a_guess_of_how_images_enter_is_asked_about_and_a_stated_way_is_judged() -> None:
+    shape: tuple[int, ...] = (3, 4, 5)
+    told: dict[str, Any] = {"levels": 3, "output": "b (h w c)"}
+    report = checked(Flattened(), shape, **told)
+    assert report.verdict == "undecided"
+    assert '--input-layout "b c h w"' in report.summary()
+    assert '--input-layout "b (h w c)"' in report.summary()
+    assert checked(Flattened(), shape, **told, input_layout="b (h w c)").verdict == "causal"
+    assert checked(Flattened(), shape, **told, input_layout="b c h w").verdict == "leaky"
+    assert checked(Flattened(masked=False), shape, **told).verdict == "leaky"
+    assert checked(Flattened(), (1, 5, 12), levels=3).verdict == "causal"  # one colour: all ways are one
+
+
+# A flow.
+
+
+class Flow(nn.Module):
+    """(x - shift) / scale, both of earlier pixels; with `even` the scale is one number, with `own` the shift sees its own pixel."""
+
+    def __init__(self, *, even: bool = False, own: bool = False) -> None:
+        super().__init__()
+        self.even, self.net = even, nn.Sequential(Masked(1, 8, own=own), nn.Tanh(), nn.Conv2d(8, 2, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shift, scale = self.net(x).chunk(2, 1)
+        return (x - shift) * torch.exp(-(0 * scale + 0.5 if self.even else scale))
+
+
+def test_the_output_of_a_flow_is_no_conditional_distribution() -> None:
+    report = checked(Flow(), input="unit", levels=256)
+    assert (report.verdict, [doubt.name for doubt in report.doubts], report.faults) == ("undecided", ["flow-output"], ())
+    assert "that is a flow's z, and no conditional distribution" in report.summary()
+    with pytest.raises(UserError, match="a flow's z and its log determinant, neither is a conditional distribution"):
+        checked(lambda x: (Flow()(x), x.flatten(1).double().sum(1)), input="unit")
+    with pytest.raises(UserError, match=r"--select 0 or --select 1\.$"):
+        checked(lambda x: (Masked(1, 4)(x), Masked(1, 4)(x)))
+
+
+@pytest.mark.parametrize("made", [{"even": True}, {"own": True}])
+def test_a_skip_connection_and_a_shift_that_sees_its_own_pixel_stay_leaks(made: dict[str, bool]) -> None:
+    report = checked(Flow(**made), input="unit", levels=256)
+    assert (report.verdict, report.faults[0]) == ("leaky", "sees-itself")
 
 
 # What can be told only on images of another size.
@@ -388,15 +448,16 @@ def test_second_experiments_have_the_time_that_is_left(seconds: float | None, mo
     """A kernel nearly as wide as the image misses what a recurrence over features misses, so that a wider image is tried."""
     net = nn.Sequential(Masked(1, 8, 7), nn.ReLU(), Masked(8, 4, own=True))
     given: list[float | None] = []
-    misses_more = check.misses_more
+    measured = check._measured
 
-    def spied(measure: Any, shape: tuple[int, int, int], options: Options) -> bool | None:
+    def spied(module: Any, shape: tuple[int, int, int], options: Options) -> Any:
         given.append(options.seconds)
-        return misses_more(measure, shape, options)
+        return measured(module, shape, options)
 
-    monkeypatch.setattr(check, "misses_more", spied)
+    monkeypatch.setattr(check, "_measured", spied)
     assert "row-end-missing" not in checked(net, (1, 8, 5), seconds=seconds).faults
-    (left,) = given
+    first, left = given
+    assert first == seconds
     assert (left is None) if seconds is None else (left is not None and 0 < left < seconds)
 
 

@@ -8,6 +8,7 @@ import pytest
 from pixelbench.causality import CausalityReport
 from pixelbench.causality.analysis.diagnosis_texts import SENTENCES
 from pixelbench.causality.analysis.summary import summarise
+from pixelbench.causality.render.text import report_text
 from tests.causality.handmade import METHOD, evidence_of, map_where, raster, report_on
 
 pytestmark = pytest.mark.quick
@@ -45,6 +46,8 @@ LEAKS: dict[str, tuple[Any, tuple[int, int, int], list[str]]] = {
     "the whole pixel": (plus(lambda r, c, o, i: (r, c) == (0, 0)), (3, 6, 7), ["whole-pixel-seen"]),
     "two to the right": (plus(lambda r, c, o, i: r == 0 and 0 <= c <= 2), (1, 6, 7), ["vertical-stack-unshifted"]),
     "right, not itself": (plus(lambda r, c, o, i: r == 0 and 0 < c <= 2), (1, 6, 7), ["right-neighbours-seen"]),
+    "two ahead, in a sequence": (plus(lambda r, c, o, i: 0 <= c <= 2), (1, 1, 12), ["looks-ahead"]),
+    "the next but itself, in a sequence": (plus(lambda r, c, o, i: c == 1), (1, 1, 12), ["looks-ahead"]),
     "the whole row": (plus(lambda r, c, o, i: r == 0), (1, 6, 7), ["whole-row-seen"]),
     "a row below": (plus(lambda r, c, o, i: r == 1 and abs(c) <= 1), (1, 6, 7), ["rows-below-kept"]),
     "everything": (lambda out, into: True, (3, 4, 5), ["normalised-over-space"]),
@@ -89,6 +92,17 @@ GAPS: dict[str, tuple[Any, tuple[int, int, int], list[str]]] = {
     "every third row": (minus(lambda r, c, o, i: r % 3 != 0), (1, 8, 6), ["lattice"]),
     "a hole": (minus(lambda r, c, o, i: (r, c) == (-2, 0)), (1, 6, 7), ["gap-in-context"]),
     "a hole for one pair of colours": (minus(lambda r, c, o, i: (r, c, o[0], i[0]) == (-1, 0, 1, 2)), (3, 4, 5), ["gap-in-context"]),
+    "the right half does not see the row above": (
+        minus(lambda r, c, o, i: r == -1 and abs(c) == 1 and o[2] > 3),
+        (1, 6, 7),
+        ["gap-by-position"],
+    ),
+    "a row of outputs does not see far to the left": (minus(lambda r, c, o, i: o[1] == 2 and c < -3), (1, 6, 7), ["gap-by-position"]),
+    "units that are dead here and there": (
+        minus(lambda r, c, o, i: (o[1:], i[1:]) in (((2, 3), (1, 1)), ((4, 1), (1, 2)), ((3, 5), (0, 1)))),
+        (1, 6, 7),
+        [],
+    ),
     "no colour": (minus(lambda r, c, o, i: (r, c) == (0, 0)), (3, 4, 5), ["colour-blind"]),
     "B does not see G": (minus(lambda r, c, o, i: (r, c, o[0], i[0]) == (0, 0, 2, 1)), (3, 4, 5), ["partial-colour-conditioning"]),
     "colours apart": (minus(lambda r, c, o, i: o[0] != i[0]), (3, 4, 5), ["colour-blind", "channels-apart"]),
@@ -165,9 +179,38 @@ def test_partial_maps_are_diagnosed_from_what_was_measured() -> None:
 
 def test_every_diagnosis_says_what_to_do_and_can_be_filled_in() -> None:
     facts = {"order": "", "border": "", "joint": 1, "kinds": 1, "example": "", "largest": 0.1, "missing": 1, "pairs": ""}
-    facts |= {"columns": "", "layout": ""}
+    facts |= {"columns": "", "pairs_in_places": 2, "where": "", "ahead": 1}
     for name, sentence in SENTENCES.items():
         assert name == name.lower().replace(" ", "-")
         assert sentence.format(**facts).endswith(".")
         assert sentence.count(". ") >= 1
     assert METHOD.tolerance == 1e-10
+
+
+def test_what_some_positions_miss_is_counted_by_pairs_and_placed() -> None:
+    shape = (1, 5, 6)
+    report = report_on(minus(lambda r, c, o, i: r == -1 and i[2] == 5 and o[2] < 4), shape)
+    assert report.missing_kinds == 1  # (-1, +5), which no output can see
+    assert report.pairs_missed_in_places == 3 * 4
+    first = report.missed_in_places[0]
+    assert (first.offset, first.pairs, first.measured) == ((-1, 4), 4, 8)
+    assert first.outputs == ((1, 1), (2, 1), (3, 1), (4, 1))
+    said = (
+        "Missed at some positions only, 12 pairs of pixels: (-1, +4) by 4 of 8 outputs in column 1, (-1, +3) by 4 of 12 outputs in column 2"
+    )
+    assert said in report_text(report)
+    assert CausalityReport.from_json(report.to_json()) == report
+    scattered = report_on(minus(lambda r, c, o, i: (o[1:], i[1:]) in (((2, 3), (1, 1)), ((4, 1), (3, 4)))), shape)
+    assert "Blind spots: none that all positions miss." in report_text(scattered)
+    assert "(-1, -2) by 1 of 16 outputs in column 3" in report_text(scattered)
+    assert "Missed" not in report_text(report_on(earlier, shape))
+
+
+def test_pairs_are_counted_where_some_inputs_were_changed_only() -> None:
+    dependence = map_where(minus(lambda r, c, o, i: o[1] == 1 and i == (0, 0, 2)), (3, 4, 5))
+    some = np.array([6, 7, 8, 9, 10, 11])  # all colours of (0, 2) and of (0, 3)
+    report = summarise(evidence_of(dependence, (3, 4, 5), some), target="some")
+    assert report.pairs_missed_in_places == 0  # G and B of that pixel are seen
+    dependence = map_where(minus(lambda r, c, o, i: o[1] == 1 and i[1:] == (0, 2)), (3, 4, 5))
+    report = summarise(evidence_of(dependence, (3, 4, 5), some), target="some")
+    assert {one.offset: one.pairs for one in report.missed_in_places} == {(-1, step): 1 for step in (-1, 0, 1, 2)}

@@ -80,6 +80,14 @@ def test_the_same_weights_give_the_same_numbers_by_eval(pixelbench: Pixelbench, 
     (neighbour,) = evaluation["neighbours"]
     assert neighbour["behind"] == pytest.approx(0.0, abs=1e-4)  # image by image
     assert evaluation["claim"]["verdict"] == "worse"
+    assert pixelbench(*asked, "--store", "--name", "given")[0] == 0
+    kept = record_of(place, "given")
+    assert kept["recipe"] is None
+    assert kept["variant"]["settings"]["weights"] == evaluation["weights"]
+    code, out, _ = pixelbench("report", "--format", "terminal")
+    assert code == 0
+    assert "not trained here" in out
+    assert pixelbench("verify", "runs", "--rescore", "8")[0] == 0
     code, out, _ = pixelbench("eval", "digits/mine", "--samples", "0", "--json")
     assert json.loads(out)["likelihood"]["nats_per_image"] == pytest.approx(record["likelihood"]["nats_per_image"], rel=1e-7)
 
@@ -98,6 +106,7 @@ def test_the_same_weights_give_the_same_numbers_by_eval(pixelbench: Pixelbench, 
         (("eval", "my_net.py:MyNet", "--task", "digits", "--condition", "labels", "--set", "maps=4"), "labels"),
         (("eval", "gated-pixelcnn", "--task", "digits", "--head", "categorical"), "knows how it is read"),
         (("eval", "digits/none"), "There is no results folder"),
+        (("eval", "my_net.py:MyNet", "--task", "digits", "--store"), "--store keeps modules of your own with --weights"),
         (("eval", "digits/none", "--task", "digits"), "names no module or family"),
     ],
 )

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from pixelbench.errors import UserError
-from pixelbench.experiments.foreign.targets import Target, load_target, parse_settings, parse_shape
+from pixelbench.experiments.foreign.parsing import parse_settings, parse_shape
+from pixelbench.experiments.foreign.targets import Target, load_target
 from pixelbench.models.base import ConditionedModel
 
 SHAPE = (1, 4, 5)

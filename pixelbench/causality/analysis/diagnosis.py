@@ -10,6 +10,7 @@ from pixelbench.causality.analysis.gaps import Gaps, named_gaps
 from pixelbench.causality.analysis.leak_patterns import LeakPattern, Leaks, attribute, border_of
 from pixelbench.causality.analysis.offsets import Offsets
 from pixelbench.causality.analysis.orders import OWN_ORDERS
+from pixelbench.causality.analysis.positions import Positions
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.report import Context, Diagnosis, Example, Leak, colour_name, place_name
 
@@ -37,16 +38,26 @@ _PATTERNS: dict[str, LeakPattern] = {
 
 
 def diagnose_leaks(
-    evidence: Evidence, offsets: Offsets, context: Context, order: str | None, leaks: Sequence[Leak], *, allowed: bool = False
+    evidence: Evidence,
+    offsets: Offsets,
+    context: Context,
+    order: str | None,
+    leaks: Sequence[Leak],
+    positions: Positions,
+    *,
+    allowed: bool = False,
 ) -> tuple[Diagnosis, ...]:
-    """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full.
+    """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full, or the output in doubt.
 
     Args:
         context: how far it sees.
         order: the name of an order in which the module is causal, as `find_order` gives it.
         leaks: all kinds, each with an example.
+        positions: what is missed at some positions only.
         allowed: the order in which it is causal is one that the caller accepts: no leak is to be explained.
     """
+    if evidence.misread:
+        return ()
     found = Leaks(evidence, offsets, order)
     gaps = Gaps(offsets, context)
     names = [*([] if allowed else _leaking(found, leaks)), *(named_gaps(gaps) if order in (None, "raster") or not leaks else ())]
@@ -55,7 +66,9 @@ def diagnose_leaks(
     if leaks:  # a leak can reach far, and draw the bounding box around nothing
         names = [name for name in names if name != "gap-in-context"]
     names = [_row_end(name, found) for name in names]
-    fillings = _fillings(found, gaps, leaks)
+    if not leaks and not names and positions.regular:
+        names = ["row-end-missing-widely" if positions.at_the_row_end else "gap-by-position"]
+    fillings = _fillings(found, gaps, leaks) | _in_places(positions)
     sentences = {name: SENTENCES[name] for name in dict.fromkeys(names)}
     return tuple(Diagnosis(name, sentence.format(**(fillings | _pairs(name, found, gaps)))) for name, sentence in sentences.items())
 
@@ -65,9 +78,9 @@ def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
     names = ["coupled-over-batch"] if evidence.coupling else []
     names += [] if found.order in (None, "raster") or not leaks else [_by_order(found.order)]
     if leaks and found.order is None:
-        patterns = {name: one for name, one in _PATTERNS.items() if not (evidence.local and name == "normalised-over-space")}
-        named = [name or "unknown-pattern" for name, _ in attribute(found, patterns)]
-        named += ["read-as-another-layout"] if evidence.other_layout else []
+        patterns = {name: one for name, one in _PATTERNS.items() if not (evidence.spread == "near" and name == "normalised-over-space")}
+        named = [_elsewhere(name or "unknown-pattern", found) for name, _ in attribute(found, patterns)]
+        named = ["padded-with-pixels"] if evidence.padded else named
         # A normalisation over the batch is one over space as well: one cause, one diagnosis.
         names += [name for name in named if not (evidence.coupling and name == "normalised-over-space")]
         names = [_after_step(found, name) for name in names]
@@ -76,6 +89,20 @@ def _leaking(found: Leaks, leaks: Sequence[Leak]) -> list[str]:
     names += ["weak-path"] if largest < _WEAK else []
     names += ["sees-former-images"] if evidence.former else []
     return names if evidence.repeatable or evidence.former else [*names, "carries-state"]
+
+
+def _elsewhere(name: str, found: Leaks) -> str:
+    """The name that fits a sequence, and what images of another size have shown, too."""
+    spread = found.evidence.spread
+    if found.shape[1] == 1 and name in ("vertical-stack-unshifted", "whole-row-seen", "right-neighbours-seen"):
+        return "looks-ahead"  # a sequence has no rows below, and no vertical stack
+    if name not in ("normalised-over-space", "rows-below-kept"):
+        return name
+    if spread == "one-size" and name == "normalised-over-space":
+        return name if leak_patterns.of_one_cause(found) else "dense-or-normalised-over-space"
+    far = "far-rows-seen" if name == "rows-below-kept" else name
+    named = {"fading": "backward-recurrence", "by-the-first": "first-row-passed-on", "around": "wraps-around", "everywhere": far}
+    return named.get(spread, name)
 
 
 def _by_order(order: str) -> str:
@@ -99,9 +126,9 @@ def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, obje
     nearest = min(strange, key=lambda leak: (abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect), default=None)
     columns = _without_row_end(found)
     return {
-        "layout": found.evidence.other_layout,
         "columns": f"{len(columns)} of the {found.shape[2]} columns",
         "order": found.order,
+        "ahead": max((leak.offset[1] for leak in leaks), default=0),
         "border": border_of(found, found.offsets.leaks)[0],
         "joint": len(found.evidence.joint),
         "kinds": len(strange),
@@ -109,6 +136,10 @@ def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, obje
         "largest": max((leak.example.effect for leak in leaks), default=0.0),
         "missing": f"{len(gaps.missing)} offsets" if len(gaps.missing) else "for some pairs of colours only",
     }
+
+
+def _in_places(positions: Positions) -> dict[str, object]:
+    return {"pairs_in_places": sum(one.pairs for one in positions.missed), "where": positions.where}
 
 
 def _example(example: Example, channels: int) -> str:

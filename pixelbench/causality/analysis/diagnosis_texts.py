@@ -18,10 +18,6 @@ SENTENCES: dict[str, str] = {
         "running statistics that enter the output). Clear that state at the start of `forward`, or keep it out of the output; "
         "--allow-state accepts it."
     ),
-    "read-as-another-layout": (
-        'What leaks is within the own pixel only, and with the output read as "{layout}" nothing leaks. Find out which of the two layouts '
-        "the module has, before anything is changed in it."
-    ),
     "order-of-its-own": (
         "Causal in an order of its own ({order}), no leak there, and not in raster order: do not sample it in raster order. --order any "
         "accepts whatever order it has, --order FILE one that you state."
@@ -47,6 +43,30 @@ SENTENCES: dict[str, str] = {
         "squeeze-and-excite block, a backward pass, attention without its mask, or attention whose first row has nothing to attend to, so "
         "that its softmax spreads over everything and a further layer passes that on. Normalise over the channels of each pixel, mask the "
         "attention, and give its first row something to attend to."
+    ),
+    "dense-or-normalised-over-space": (
+        "Outputs see nearly every later pixel, and the module takes images of this size only: a dense layer over all pixels without its "
+        "mask, attention without its mask beside a table of positions, or a normalisation over height and width with weights for each "
+        "pixel. Mask the layer in every `forward`, or normalise over the channels of each pixel."
+    ),
+    "backward-recurrence": (
+        "Later pixels are seen ever more weakly the farther they are away, in a longer image too, until rounding hides them: a recurrent "
+        "pass from the bottom up, or over the sequence in both directions; a stack of very many kernels that keep rows below fades as "
+        "well. Run the pass from the top only, or shift what the backward pass gives down by a row; zero what kernels hold below."
+    ),
+    "far-rows-seen": (
+        "Rows below are seen, and in a longer image as much however far away they are: a normalisation, pooling or attention along the "
+        "columns, or a recurrent pass from the bottom up. Normalise over the channels of each pixel, or mask what combines the rows."
+    ),
+    "first-row-passed-on": (
+        "Outputs see nearly every later pixel, the first output by far the most, in a longer image too: attention whose first rows have "
+        "nothing to attend to, so that the softmax spreads over everything, and a further layer passes that on to all others. Give it a "
+        "learnt sink, or zero the result of an empty row."
+    ),
+    "padded-with-pixels": (
+        "The leaks are in the first rows and columns only; in the middle of a larger image there are none: the padding there holds pixels "
+        "of the image (`reflect` or `replicate`), which for the first rows and columns are not earlier ones. Pad with zeros, in every "
+        "layer."
     ),
     "first-row-attends-to-everything": (
         "Only the first outputs see later pixels, and nearly all of them: causal attention whose first rows have nothing to attend to, so"
@@ -84,6 +104,11 @@ SENTENCES: dict[str, str] = {
     "vertical-stack-unshifted": (
         "The pixel itself and some to its right are seen, no row below: a vertical stack that holds its own row enters the horizontal one"
         " unshifted. Shift it down by one row before the link (pad one row at the top, drop the last)."
+    ),
+    "looks-ahead": (
+        "Later positions of the sequence are seen, up to {ahead} ahead: a causal convolution that is padded on both sides or on the right, "
+        "a kernel or a window around its centre, or a mask that is off by some places. Pad on the left only, by dilation * (kernel - 1), "
+        "or move the mask's diagonal."
     ),
     "right-neighbours-seen": (
         "Pixels to the right in the same row are seen, but not the pixel itself: the kernel keeps taps right of its centre, or the row is"
@@ -171,6 +196,10 @@ SENTENCES: dict[str, str] = {
     "triangular-context": (
         "The context opens like a triangle upwards on both sides, so that near rows are cut off: a Row LSTM, or vertical layers that each"
         " move up a row. That is the architecture's; a diagonal recurrence or a two-stack network sees all."
+    ),
+    "gap-by-position": (
+        "Which earlier pixels are seen depends on where the output is: {pairs_in_places} pairs of pixels are missed ({where}) whose offset "
+        "is seen elsewhere. Check what is cut off or padded at the borders, masks that are made for each position, and blocks."
     ),
     "gap-in-context": (
         "Earlier positions are missing inside the bounding box of what is seen ({missing}). Compare the map with the kernels of "

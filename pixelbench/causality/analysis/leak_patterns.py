@@ -20,6 +20,9 @@ _ALL = 0.9
 _REGULAR = 0.3
 _PERIODS = (2, 3, 4, 8)
 _WIDEST_BORDER = 3
+#: Outputs and inputs whose effects are compared, how often rows and columns are levelled, and the spread (of natural logarithms) that is
+#: left where all later pixels go through a few numbers: at most 0.1 under a normalisation, 0.6 and more under a dense layer.
+_SAMPLED, _SWEEPS, _ONE_CAUSE = 200, 20, 0.25
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,23 @@ def everything(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:
     if later.sum() < 2 or (leaks.pixels & later).sum() < _EVERYTHING * later.sum():
         return None
     return left
+
+
+def of_one_cause(leaks: Leaks) -> bool:
+    """How far an output answers is the same for all later pixels, but for a factor of each output and one of each pixel.
+
+    So it is where all go through a few numbers, as those of a normalisation; the weights of a dense layer are of no such rank.
+    """
+    effects, places = leaks.evidence.effects, leaks.evidence.positions
+    outputs, columns = (np.unique(np.linspace(0, size - 1, min(size, _SAMPLED)).astype(int)) for size in effects.shape)
+    part = effects[np.ix_(outputs, columns)]
+    later = (outputs[:, None] // leaks.shape[0] < places[None, columns] // leaks.shape[0]) & (part > leaks.evidence.method.tolerance)
+    sizes = np.log(np.where(later, part, 1.0))
+    for _ in range(_SWEEPS):
+        for axis in (0, 1):
+            mean = sizes.sum(axis, keepdims=True) / np.maximum(later.sum(axis, keepdims=True), 1)
+            sizes = np.where(later, sizes - mean, 0.0)
+    return bool(later.any()) and float(sizes[later].std()) < _ONE_CAUSE
 
 
 def first_outputs(leaks: Leaks, left: np.ndarray) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """From the measured changes to the report: which are leaks, of which kinds, how far the module sees, what is wrong and how to fix it."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -8,12 +9,14 @@ from pixelbench.causality.analysis.context import context_of, count_missing, map
 from pixelbench.causality.analysis.diagnosis import diagnose_leaks
 from pixelbench.causality.analysis.offsets import Offsets, keys_by_columns, tally, without_own_pixel
 from pixelbench.causality.analysis.orders import find_order
-from pixelbench.causality.probing.evidence import Evidence
+from pixelbench.causality.analysis.positions import Positions
+from pixelbench.causality.probing.evidence import MISREAD, Evidence
 from pixelbench.causality.probing.raster import place_at
 from pixelbench.causality.report import CausalityReport, Example, Leak, Place
 
 _LEAKS = 200
 _MISSING = 1000
+_PLACES = 64
 
 
 def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "raster", allow_state: bool = False) -> CausalityReport:
@@ -31,6 +34,7 @@ def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "
     leaks = leaks_of(evidence, offsets)
     context = context_of(offsets)
     missing_kinds, blind_spots = count_missing(offsets, context)
+    positions = Positions(evidence)
     coupled = evidence.coupling is not None
     # The map of an image alone in its batch says nothing of an order in which a batch could be drawn.
     found, listed, cycle = (None, None, None) if coupled else find_order(evidence.dependence, evidence.shape, evidence.positions)
@@ -41,7 +45,7 @@ def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "
         shape=evidence.shape,
         mode=evidence.mode,
         after_step=evidence.after_step,
-        leaky=(bool(leaks) and not fits) or coupled,
+        leaky=(bool(leaks) and not fits and not evidence.misread) or coupled,
         complete=evidence.complete,
         positions_probed=len(evidence.positions),
         positions_total=len(evidence.effects),
@@ -60,7 +64,7 @@ def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "
         order="given" if fits and not isinstance(order, str) else found,
         order_list=listed,
         cycle=cycle,
-        diagnosis=diagnose_leaks(evidence, offsets, context, found, leaks, allowed=fits),
+        diagnosis=diagnose_leaks(evidence, offsets, context, found, leaks, positions, allowed=fits),
         map=map_of(offsets, context),
         noise=evidence.noise,
         method=evidence.method,
@@ -68,9 +72,11 @@ def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "
         state_coupling=_somewhere(evidence.former, evidence),
         state_allowed=allow_state,
         order_allowed=fits,
-        doubts=evidence.doubts,
+        doubts=tuple(doubt for doubt in evidence.doubts if not (fits and doubt.name == MISREAD)),
         notes=evidence.notes,
         shared_output=evidence.shared,
+        missed_in_places=tuple(dataclasses.replace(one, outputs=one.outputs[:_PLACES]) for one in positions.missed[:_LEAKS]),
+        pairs_missed_in_places=sum(one.pairs for one in positions.missed),
     )
 
 

@@ -9,6 +9,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from pixelbench.causality.module.distributions import parameters_of
 from pixelbench.causality.module.layout import Layout, check_layout, infer_layout, parse_layout
 from pixelbench.errors import UserError, first_line, nearest, unknown
 
@@ -17,6 +18,11 @@ INPUTS = ("auto", "unit", "symmetric", "int")
 _TRIAL = 2
 #: How images enter: as they are, as vectors or tokens, as codes without a channel, channels last, or as sequences of channels.
 ENTERING = ("b c h w", "b (h w c)", "b (c h w)", "b h w", "b h w c", "b c (h w)", "b (h w) c")
+#: Said of a pair of tensors that a flow may have given.
+NO_CONDITIONAL = (
+    "Where they are a flow's z and its log determinant, neither is a conditional distribution: check the network that gives the shift and "
+    "the scale of each sub-pixel."
+)
 #: Single changes that tell which of two conventions moves the module more.
 _CHANGES = 3
 
@@ -156,13 +162,19 @@ def _chosen(trial: _Trial, names: Sequence[str], entering: str) -> ModuleAdapter
     if not running:
         raise _nothing_runs(tried, laid_out(images, entering)) from next(iter(tried.values()))
     known = _known(_TRIAL, shape)
-    adapters = []
+    adapters, faults = [], []
     for name, raw in running.items():
-        path = str(trial.select) if trial.select is not None else only_part(raw)
-        result = selected(raw, path)
-        found = trial.layout or infer_layout(result.shape, known, shared=trial.shared)
-        check_layout(found, result.shape, known)
+        try:
+            path = str(trial.select) if trial.select is not None else only_part(raw)
+            result = selected(raw, path)
+            found = trial.layout or infer_layout(result.shape, known, shared=trial.shared)
+            check_layout(found, result.shape, known)
+        except UserError as error:  # integers that come out where integers enter, for instance: floats may give floats
+            faults.append(error)
+            continue
         adapters.append(ModuleAdapter(name, found.pattern, path, shape, trial.levels, trial.dtype, found, entering))
+    if not adapters:
+        raise faults[0]
     return adapters[0] if len(adapters) == 1 else max(adapters, key=lambda adapter: _answers(trial.call, adapter, images[0]))
 
 
@@ -194,17 +206,18 @@ def laid_out(images: Tensor, pattern: str) -> Tensor:
 
 
 def only_part(raw: Any) -> str | None:
-    """The path to the one tensor of floats in what a module returned; None where it is a tensor itself, or there are several or none."""
-    if isinstance(raw, Tensor):
+    """The path to the one output in what a module returned: a tensor of floats, or a distribution.
+
+    None where it is one itself, or there are several or none.
+    """
+    if isinstance(raw, Tensor | torch.distributions.Distribution):
         return None
-    if isinstance(raw, torch.distributions.Distribution):
-        inside = raw
-        path = []
-        while isinstance(inside, torch.distributions.Independent):
-            path, inside = [*path, "base_dist"], inside.base_dist
-        return ".".join([*path, "logits"]) if isinstance(_attribute(inside, "logits"), Tensor) else None
-    tensors = [name for name in _names(raw) if isinstance(part := _entry(raw, name), Tensor) and part.is_floating_point()]
-    return tensors[0] if len(tensors) == 1 else None
+    found = [name for name in _names(raw) if _is_output(_entry(raw, name))]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_output(part: Any) -> bool:
+    return isinstance(part, torch.distributions.Distribution) or (isinstance(part, Tensor) and part.is_floating_point())
 
 
 def encode(images: Tensor, convention: str, levels: int, dtype: torch.dtype) -> Tensor:
@@ -224,6 +237,8 @@ def selected(raw: Any, path: str | None) -> Tensor:
     part = raw
     for name in path.split(".") if path is not None else ():
         part = _entry(part, name)
+    if isinstance(part, torch.distributions.Distribution):
+        return parameters_of(part)
     if isinstance(part, Tensor):
         if not part.is_floating_point():
             kind = str(part.dtype).removeprefix("torch.")
@@ -239,7 +254,16 @@ def selected(raw: Any, path: str | None) -> Tensor:
         raise UserError(f"The module returned a {type(part).__name__}, not a tensor; check a module that returns the output alone.")
     prefix = f"{path}." if path is not None else ""
     choices = " or ".join(f"--select {prefix}{name}" for name in names)
-    raise UserError(f"The module returned a {type(part).__name__} of {len(names)} parts; say which is the output with select: {choices}.")
+    of_a_flow = "" if path is not None or not _like_a_flow(part) else f" {NO_CONDITIONAL}"
+    kind = f"The module returned a {type(part).__name__} of {len(names)} parts"
+    raise UserError(f"{kind}; say which is the output with select: {choices}.{of_a_flow}")
+
+
+def _like_a_flow(part: Any) -> bool:
+    """Two tensors of floats: one like the images, and a number for each of them."""
+    if not (isinstance(part, list | tuple) and len(part) == 2 and all(map(_is_output, part))):
+        return False
+    return isinstance(part[0], Tensor) and isinstance(part[1], Tensor) and part[0].dim() > 1 and part[1].shape == part[0].shape[:1]
 
 
 def _entry(part: Any, name: str) -> Any:

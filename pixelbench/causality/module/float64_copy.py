@@ -1,6 +1,7 @@
 """A copy of a module in float64, which can be treated as nobody would treat the original."""
 
 import copy
+import warnings
 from typing import Any
 
 import torch
@@ -30,8 +31,10 @@ def float64_copy(module: nn.Module) -> nn.Module:
         copied = copy.deepcopy(module, memo)
         for part in list(parts_of(copied)):
             _rebind(part, memo)
-        for part in parts_of(copied):
-            _widen(part)
+        with warnings.catch_warnings():  # the weights of a copied script are no leaves, and torch warns of looking at their gradients
+            warnings.simplefilter("ignore", UserWarning)
+            for part in parts_of(copied):
+                _widen(part)
     except Exception as error:  # whatever a foreign module has that cannot be copied
         raise UserError(f"{name} cannot be copied to float64 ({first_line(error)}); check a freshly built one.") from error
     return copied

@@ -1,10 +1,10 @@
 """Why a module that nothing gets through may fail: each guess is tried, and only what then runs is said."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _BATCHES = (1, 4, 8, 16, 32, 64)
 _SIDES = (1, 2, 4, 8, 16)
@@ -12,7 +12,9 @@ _SIDES = (1, 2, 4, 8, 16)
 Call = Callable[[Tensor], Any]
 
 
-def likely_cause(call: Call, original: Call, images: Tensor, levels: int, error: BaseException | None) -> str:
+def likely_cause(
+    call: Call, original: Call, images: Tensor, levels: int, error: BaseException | None, quantised: Sequence[str] = ()
+) -> str:
     """A sentence with what was found to run instead, or how to bind what is missing; empty where nothing was found.
 
     Args:
@@ -20,6 +22,7 @@ def likely_cause(call: Call, original: Call, images: Tensor, levels: int, error:
         original: the module as it is.
         images: int64 (B, C, H, W).
         error: what it failed with.
+        quantised: the classes of its quantised parts.
     """
     if isinstance(error, TypeError) and "missing" in str(error) and "required" in str(error):
         names = str(error).rpartition(":")[2].strip()
@@ -39,12 +42,28 @@ def likely_cause(call: Call, original: Call, images: Tensor, levels: int, error:
                 f"It runs on a batch of {count} images only, and a check needs batches of any size: take the batch's size from the input."
             )
     if _runs(original, images, levels, torch.float32):
-        return "It runs in single precision only, not in float64 (double precision): quantised layers, or a cast that cannot be reached."
+        return _single_precision(quantised)
     for factor in _SIDES[1:]:
         rounded = images.repeat(1, 1, factor, factor)[:, :, : -(-height // factor) * factor, : -(-width // factor) * factor]
         if _runs(call, rounded, levels):
             return f"It runs where height and width are multiples of {factor}: choose such a --shape."
     return ""
+
+
+def quantised_parts(module: nn.Module) -> list[str]:
+    """The classes of its layers that are quantised."""
+    names = {type(part).__name__ for part in module.modules() if ".quantized" in type(part).__module__}
+    return sorted(names - {"Quantize", "DeQuantize", "LinearPackedParams", "PackedParameter"})
+
+
+def _single_precision(quantised: Sequence[str]) -> str:
+    only = "It runs in single precision only, not in float64 (double precision)"
+    if not quantised:
+        return f"{only}: a cast that cannot be reached, or weights that a scripted, frozen or traced module holds as constants."
+    return (
+        f"{only}: it has quantised layers ({', '.join(quantised)}). Check the module before it is quantised; its masks and shifts are the "
+        "same. What quantisation adds is no part of that: a dynamic one rounds by the range of its input over the whole batch."
+    )
 
 
 def _runs(call: Call, images: Tensor, levels: int, dtype: torch.dtype = torch.float64) -> bool:

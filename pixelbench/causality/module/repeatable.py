@@ -1,20 +1,20 @@
 """The module under test as a repeatable function in float64, and the module itself left alone."""
 
 import copy
-import dataclasses
 import os
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
-from pixelbench.causality.module.adapter import find_adapter, selected
+from pixelbench.causality.module.adapter import ModuleAdapter, find_adapter, selected
 from pixelbench.causality.module.closures import Called
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
 from pixelbench.causality.module.heads import LogisticMixture, parse_head
-from pixelbench.causality.module.layout import fitting_layouts, parse_layout
-from pixelbench.causality.module.refusals import likely_cause
+from pixelbench.causality.module.readings import other_readings
+from pixelbench.causality.module.refusals import likely_cause, quantised_parts
 from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.module.state import State, parts_of
 from pixelbench.causality.module.tracing import Trace
@@ -44,14 +44,16 @@ class Subject:
         self.name = type(module).__name__ if isinstance(module, nn.Module) else getattr(module, "__name__", "the function")
         self.shape, self.levels = shape, given.levels
         self.draws = False
-        self._process = os.getpid()
+        self._process, self._differentiates = os.getpid(), False
         module = module if isinstance(module, nn.Module) else Called(module)
         self._module = float64_copy(module)
         self._mode, self._seed = given.mode, given.seed
         self._device = device_of(module)
         self._call: Any = self._module
         input, output = given.input, given.output
-        if hasattr(self._module, "conditionals"):  # our own contract: integers in, (B, K, C, H, W) out
+        self._input_given, self._output_given = given.input_layout is not None, output is not None
+        self._contract = hasattr(self._module, "conditionals")
+        if self._contract:  # our own contract: integers in, (B, K, C, H, W) out
             self._call = self._module.conditionals
             input, output = "int" if input == "auto" else input, output or "b k c h w"
         self._further = dict(given.args or {})
@@ -63,6 +65,7 @@ class Subject:
             self.adapter = find_adapter(self._raw, shape, given.levels, **options, device=self._device, dtype=torch.float64)
         except UserError as error:
             raise self._explained(error, module) from error.__cause__
+        self._keep_new_parts()
 
     def __call__(self, images: np.ndarray, state: State | None = None) -> Tensor:
         """Images (B, C, H, W), any integer dtype → outputs (B, K, C, H, W) in float64, from `state`, or from the one all calls start from.
@@ -107,17 +110,17 @@ class Subject:
         """One output serves all colours of a pixel, and no head tells them apart."""
         return self.adapter.shared and self._head is None
 
-    def other_layouts(self) -> list[str]:
-        """The other usual patterns that the output fits, with which it means something else."""
-        raw = selected(self._raw(self._batch(np.zeros((1, *self.shape), dtype=np.int64))), self.adapter.select)
-        known = dict(zip("bchw", (1, *self.shape), strict=True))
-        return [layout.pattern for layout in fitting_layouts(raw.shape, known) if layout.pattern != self.adapter.output]
+    def other_readings(self) -> list[ModuleAdapter]:
+        """Other layouts of what enters and of the output that fit, and under which a call means something else."""
+        if self._contract:
+            return []
+        image = torch.zeros((1, *self.shape), dtype=torch.int64, device=self._device)
+        return list(other_readings(self._raw, self.adapter, image, input_given=self._input_given, output_given=self._output_given))
 
-    def read_as(self, images: np.ndarray, layout: str) -> Tensor:
-        """A call whose output is read by another pattern, (B, K, C, H, W)."""
-        self.state.restore()
-        raw = self._raw(self._batch(images), restored=True)
-        return dataclasses.replace(self.adapter, layout=parse_layout(layout), output=layout).arrange(raw, len(images)).double()
+    def read_as(self, images: np.ndarray, reading: ModuleAdapter) -> Tensor:
+        """A call through another adapter, (B, K, C, H, W)."""
+        batch = torch.from_numpy(images.astype(np.int64, order="C")).to(self._device)
+        return self._arranged(self._raw(reading.encode(batch)), images, reading)
 
     def traced(self, images: np.ndarray) -> tuple[float, bool]:
         """The coarsest rounding below double precision in a call (0.0: none), and whether the output is computed from the images.
@@ -168,6 +171,15 @@ class Subject:
                 parameters[name].copy_(_FILLED * torch.randn(parameters[name].shape, generator=generator))
         return self.now()
 
+    def _keep_new_parts(self) -> None:
+        """What the first call builds stays: otherwise every call would build it again, out of random numbers."""
+        self.state.restore()
+        before = sum(1 for _ in self._module.parameters())
+        self(np.zeros((1, *self.shape), dtype=np.int64))
+        if sum(1 for _ in self._module.parameters()) > before:
+            self.save()
+            self.draws = False
+
     def save(self) -> State:
         """Take what the module is now for what all calls start from, in the mode asked for."""
         self._set_mode(self._mode)
@@ -178,8 +190,8 @@ class Subject:
         """A snapshot of the module now."""
         return State(self._module)
 
-    def _arranged(self, raw: Any, images: np.ndarray) -> Tensor:
-        output = self.adapter.arrange(raw, len(images)).double()
+    def _arranged(self, raw: Any, images: np.ndarray, adapter: ModuleAdapter | None = None) -> Tensor:
+        output = (adapter or self.adapter).arrange(raw, len(images)).double()
         if self._head is None:
             return output
         return self._head(output, torch.from_numpy(images.astype(np.int64)).to(output.device), self.levels)
@@ -192,13 +204,26 @@ class Subject:
     def _raw(self, batch: Tensor, *, restored: bool = False) -> Any:
         if not restored:
             self.state.restore()
-        # Not inference mode: a buffer that forward makes there cannot be put back outside it.
-        with torch.no_grad(), random_states(self._device, self._seed) as drawn, float64():
-            output = self._called(batch)
+        with random_states(self._device, self._seed) as drawn, float64():
+            output = self._without_gradients(batch)
             self.draws = self.draws or drawn()
         if os.getpid() != self._process:
             raise UserError(f"{self.name} forks while it is called, and comes back in two processes; this is the second.")
         return output
+
+    def _without_gradients(self, batch: Tensor) -> Any:
+        """The output, detached where the module needs gradients inside: an energy, of which it gives the slope."""
+        if not self._differentiates:
+            try:
+                with torch.no_grad():  # not inference mode: a buffer that forward makes there cannot be put back outside it
+                    return self._called(batch)
+            except RuntimeError as error:
+                if "does not require grad" not in str(error):
+                    raise
+            self._differentiates = True
+        with torch.enable_grad():
+            output = self._called(batch)
+        return tree_map_only(Tensor, Tensor.detach, output)
 
     def _called(self, batch: Tensor) -> Any:
         if not self._further:
@@ -216,7 +241,9 @@ class Subject:
             with torch.no_grad(), random_states(self._device, self._seed):
                 return copy.deepcopy(module).eval()(batch)
 
-        cause = likely_cause(self._raw, original, images, self.levels, error.__cause__) if error.__cause__ else ""
+        cause = ""
+        if error.__cause__:
+            cause = likely_cause(self._raw, original, images, self.levels, error.__cause__, quantised_parts(module))
         return UserError(f"{error} {cause}") if cause else error
 
     def _set_mode(self, mode: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +11,14 @@ from pixelbench.causality.report import Diagnosis, Method
 #: Rounding measured on a few images is not its maximum; changes below this many times the noise are none.
 _MARGIN = 10.0
 _LEAST_NOISE = 1e-16
+
+#: `near`: it ends; `fading`: it goes on, ever weaker, until rounding hides it; `everywhere`: it does not depend on the distance;
+#: `by-the-first`: the first output stands out; `around`: from the other end of the image; `one-size`: no other size is taken.
+Spread = Literal["", "near", "fading", "everywhere", "by-the-first", "around", "one-size"]
+
+
+#: Doubts on whether the output is what it is read as: another layout of it, or of what enters, may fit, or it is a flow's z.
+MISREAD, FLOW = "read-as-another-layout", "flow-output"
 
 
 @dataclass(frozen=True)
@@ -33,9 +42,9 @@ class Evidence:
         doubts: why the absence of a leak is no evidence.
         notes: sentences for the reader.
         shared: one output serves all colours of a pixel.
-        local: what leaks comes from near by, as a larger image has shown.
+        spread: how what leaks goes on with the distance, as a longer image has shown; empty where none was tried.
+        padded: what leaks does so near the top and on the left only, as a larger image has shown.
         wide_gaps: in a wider image more of the row above is missed; None where that is not known.
-        other_layout: the pattern of the output under which nothing leaks, where under the one given only the own pixel does.
     """
 
     shape: tuple[int, int, int]
@@ -54,9 +63,9 @@ class Evidence:
     doubts: tuple[Diagnosis, ...] = ()
     notes: tuple[str, ...] = ()
     shared: bool = False
-    local: bool = False
+    spread: Spread = ""
+    padded: bool = False
     wide_gaps: bool | None = None
-    other_layout: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -67,6 +76,11 @@ class Evidence:
     def forbidden(self) -> np.ndarray:
         """Bool (D, n): the input is the output itself or later in raster order."""
         return (np.arange(len(self.effects))[None, :] <= self.positions[:, None]).T  # laid out as the effects are
+
+    @property
+    def misread(self) -> bool:
+        """What leaks may be only a layout that was guessed, or told, wrong, or the output is no conditional distribution."""
+        return any(doubt.name in (MISREAD, FLOW) for doubt in self.doubts)
 
     @property
     def floor(self) -> float:

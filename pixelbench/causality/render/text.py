@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from pixelbench.causality.render.map_text import map_rows
-from pixelbench.causality.report import CausalityReport, Leak, Map, Missing, colour_name, place_name
+from pixelbench.causality.report import CausalityReport, Leak, Map, MissedInPlaces, Missing, colour_name, place_name
 
 #: Further kinds of leak are counted only.
 _LEAKS = 6
 _GAPS = 5
+_PLACES = 3
 _LISTED = 24
 #: Letters of `map_rows` → what is printed, and its words.
 _SYMBOLS = {
@@ -89,11 +90,29 @@ def seen_lines(report: CausalityReport) -> Iterator[str]:
         names = [colour_name(channel, channels) for channel in range(channels)]
         seen = {out: " and ".join(names[into] for into in colours) for out, colours in report.colour_conditioning.items()}
         yield "Other colours of the same pixel: " + ", ".join(f"{names[out]} sees {words or 'none'}" for out, words in seen.items()) + "."
-    if not report.blind_spots:
+    if report.blind_spots:
+        count, names = named_gaps(report, report.blind_spots, _GAPS)
+        yield f"Blind spots: {count} never seen although farther ones are: {names}."
+    elif report.pairs_missed_in_places:
+        yield "Blind spots: none that all positions miss."
+    else:
         yield "Blind spots: none."
-        return
-    count, names = named_gaps(report, report.blind_spots, _GAPS)
-    yield f"Blind spots: {count} never seen although farther ones are: {names}."
+    if report.pairs_missed_in_places:
+        some = [_missed_in_places(one) for one in report.missed_in_places[:_GAPS]]
+        more = ", …" if len(report.missed_in_places) > _GAPS else ""
+        yield f"Missed at some positions only, {_count(report.pairs_missed_in_places, 'pair')} of pixels: {', '.join(some)}{more}."
+
+
+def _missed_in_places(one: MissedInPlaces) -> str:
+    """`(-1, +2) by 4 of 24 outputs in column 5`; the first places where they share neither row nor column."""
+    for axis, line in ((1, "column"), (0, "row")):
+        lines = sorted({place[axis] for place in one.outputs})
+        if len(lines) == 1 and one.pairs == len(one.outputs):
+            where = f"in {line} {lines[0]}"
+            break
+    else:
+        where = "at " + ", ".join(f"({row}, {column})" for row, column in one.outputs[:_PLACES]) + (", …" if one.pairs > _PLACES else "")
+    return f"({one.offset[0]:+d}, {one.offset[1]:+d}) by {one.pairs} of {one.measured} outputs {where}"
 
 
 def named_gaps(report: CausalityReport, kinds: int, listed: int) -> tuple[str, str]:

@@ -79,6 +79,8 @@ def evaluate(
     ] = 60.0,
     out: Annotated[Path | None, typer.Option("--out", metavar="PNG", help="The picture of real images beside samples.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
+    store: Annotated[bool, typer.Option("--store", help="Keeps it in the results folder, marked as trained elsewhere.")] = False,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of what is kept; by default the factory's.")] = None,
     device: DeviceOption = "cpu",
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
@@ -96,11 +98,15 @@ def evaluate(
     reading: dict[str, Any] = {"head": head, "input": input.value, "output": output, "select": select, "input_layout": input_layout}
     reading |= {"args": args, "order": order, "condition": condition}
     found = _found(target, task, weights, settings or [], reading, results)
+    if store and not found.keepable:
+        raise UserError("--store keeps modules of your own with --weights; what PixelBench trains is kept by `pixelbench run`.")
     evaluation = _evaluated(found, chosen, limit, samples, seconds, seed, results, requested, announce=not as_json)
     if out is not None and evaluation.picture is not None:
         from pixelbench.files.atomic import write_bytes
 
         write_bytes(out, evaluation.picture)
+    if store:
+        _keep(found, evaluation, name, results)
     if as_json:
         print_json(evaluation.to_json())
     else:
@@ -113,6 +119,11 @@ class _Found:
 
     def __init__(self, model: "AutoregressiveModel", task: str, name: str, settings: dict[str, Any], weights: str | None):
         self.model, self.task, self.name, self.settings, self.weights = model, task, name, settings, weights
+
+    @property
+    def keepable(self) -> bool:
+        """Whether it is a module of somebody's whose weights are known."""
+        return ":" in self.name and self.weights is not None
 
 
 def _found(target: str, task: str | None, weights: Path | None, settings: list[str], reading: dict[str, Any], results: Path) -> _Found:
@@ -131,7 +142,7 @@ def _target(target: str, task: str | None, weights: Path | None, settings: list[
 
     from pixelbench.data import get_task
     from pixelbench.experiments.evaluating.weights import load_weights
-    from pixelbench.experiments.foreign.targets import parse_settings
+    from pixelbench.experiments.foreign.parsing import parse_settings
     from pixelbench.experiments.foreign.wrapped import OthersModel
     from pixelbench.models.families import create_model, get_family
     from pixelbench.models.foreign.source import from_file, names_source
@@ -182,6 +193,15 @@ def _run(name: str, results: Path) -> _Found:
     run = find_run(results, name)
     model = load_run(run.stored)
     return _Found(model, run.task, f"{run.variant} (run {run.key})", run.record.variant.settings, None)
+
+
+def _keep(found: _Found, evaluation: "ModelEvaluation", name: str | None, results: Path) -> None:
+    from pixelbench.experiments.evaluating.keep import keep
+    from pixelbench.files.writable import ensure_writable
+
+    ensure_writable(results, 1 << 20)
+    called = name or found.name.rpartition(":")[2]
+    say(f"Kept: {keep(evaluation, found.model, found.name, found.settings, called, results)}")
 
 
 def _evaluated(

@@ -13,6 +13,7 @@ from pixelbench.cli.options import (
     FetchOption,
     JsonOption,
     LimitOption,
+    LogOption,
     MaxSecondsOption,
     MicroBatchOption,
     OnlyOption,
@@ -53,6 +54,7 @@ def run(
     fetch: FetchOption = True,
     allow_overlap: AllowOverlapOption = False,
     fail_fast: FailFastOption = False,
+    log: LogOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -89,5 +91,5 @@ def run(
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
-    how = Execution(workers, max_seconds, micro_batch, fail_fast)
+    how = Execution(workers, max_seconds, micro_batch, fail_fast, log)
     return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(suite), prove=prove)

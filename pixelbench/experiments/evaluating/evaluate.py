@@ -36,6 +36,8 @@ class ModelEvaluation:
 
     name: str
     task: Task
+    spec: RunSpec
+    """What of the protocol was asked for."""
     parameters: int
     scores: stages.Scores
     certificate: CausalityReport | None
@@ -192,6 +194,7 @@ def evaluate_model(
     return ModelEvaluation(
         name,
         chosen,
+        spec,
         count_parameters(model),
         scores,
         certificate,

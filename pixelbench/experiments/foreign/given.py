@@ -59,7 +59,10 @@ def _images(text: str, shape: tuple[int, int, int], levels: int) -> np.ndarray:
 def _of_task(name: str) -> tuple[list[np.ndarray], int]:
     from pixelbench.data.registry import get_task
 
-    task = get_task(name)
+    try:
+        task = get_task(name)
+    except UserError as error:
+        raise UserError(f"--images takes a folder of images or a task, and there is no such folder. {error}") from None
     images = task.load().train.images[:_IMAGES]
     return [np.asarray(image) for image in images], task.levels - 1
 

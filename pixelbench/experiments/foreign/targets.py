@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import importlib.util
 import inspect
-import json
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from torch import nn
 
 from pixelbench.causality.module.origin import origin
 from pixelbench.errors import UserError, nearest, unknown
+from pixelbench.experiments.foreign.parsing import parse_settings
 from pixelbench.models.families import FAMILIES, create_model, get_family
 from pixelbench.models.foreign.source import names_source
 
@@ -68,40 +68,6 @@ def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, 
     return Target(module, text, shape, levels)
 
 
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """`["layers=4", "head=softmax"]` → values as JSON has them, or text.
-
-    Raises:
-        UserError: one has no name or no `=`.
-    """
-    parsed: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not (name and equals):
-            raise UserError(f"--set takes name=value, for example --set layers=4; got '{setting}'.")
-        try:
-            parsed[name] = json.loads(value)
-        except ValueError:
-            parsed[name] = value
-    return parsed
-
-
-def parse_shape(text: str | None) -> tuple[int, int, int] | None:
-    """`3,32,32` and `3x32x32` → (3, 32, 32); of a sequence `100` or `2,100` → (1, 1, 100), (2, 1, 100); None stays None.
-
-    Raises:
-        UserError: anything else.
-    """
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.replace("x", ",").split(",")]
-    if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and 0 < int(part) < 10**6 for part in parts):
-        raise UserError(f"A shape is channels, height and width, for example 3,32,32; got '{text}'.")
-    sizes = list(map(int, parts))
-    channels, height = (sizes[0] if len(sizes) > 1 else 1), (sizes[1] if len(sizes) == 3 else 1)
-    return channels, height, sizes[-1]
-
-
 def _no_target(text: str) -> UserError:
     if text.endswith(".py") and Path(text).is_file():
         names = _modules_in(_imported(text))
@@ -115,7 +81,8 @@ def _imported(where: str) -> ModuleType:
     if where.endswith(".py") or "/" in where:
         if not path.is_file():
             raise UserError(f"There is no file '{where}'; give TARGET as {_FORMS}.")
-        put_on_path(path.resolve().parent)
+        put_on_path(Path.cwd())
+        put_on_path(path.resolve().parent)  # in front
         with in_one_sentence(f"Importing '{where}'"):
             return _from_file(path.resolve())
     put_on_path(Path.cwd())

@@ -1,6 +1,7 @@
 """A family that is one factory of somebody's: its settings are the factory's parameters and how the module is read."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
 from dataclasses import fields as fields_of
@@ -23,7 +24,7 @@ HEADS = ("categorical", "bernoulli", "logistic-mixture", "distribution", "log_pr
 class Reading:
     """How images enter a module and what comes out of it: the options of `pixelbench check`, of the same names."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     head: str | None = None
     """`categorical`, `bernoulli`, `logistic-mixture`, `logistic-mixture:M`, `distribution` or `log_prob`; None is found out."""
@@ -59,11 +60,15 @@ class ModuleSettings(Settings):
     """The fields of `Reading` that were given."""
     condition: Literal["none", "class"] = "none"
     classes: int = 0
+    weights: str | None = None
+    """SHA-256 of the file of weights that somebody else trained, of what `eval` keeps; no suite can ask for it."""
 
     _factory: ClassVar[str] = ""
     _parameters: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
+        if self.weights is not None and not re.fullmatch("[0-9a-f]{64}", self.weights):
+            raise ValueError("weights holds the SHA-256 of a file, and is set by `pixelbench eval --store` alone")
         self.reading  # noqa: B018  (so that what is wrong with it is said here)
         if (self.condition == "class") != (self.classes > 0):
             raise ValueError("condition = 'class' and classes, the number of them, belong together")

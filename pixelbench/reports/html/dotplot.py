@@ -22,7 +22,8 @@ class Dots:
     def alt(self) -> str:
         """The line in words."""
         one = self.compared
-        said = f"published {'at most ' if one.figure.bound else ''}{one.figure.printed}"
+        at_most, where = "at most " if one.figure.bound else "", " on validation images" if one.figure.on_validation else ""
+        said = f"published {at_most}{one.figure.printed}{where}"
         if one.figure.band is not None:
             said += f", tolerance ± {one.figure.band:.3g}"
         if one.measured is None:
