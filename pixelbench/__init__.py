@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pixelbench.models.families import register_family as register_family
     from pixelbench.models.settings.common import NetworkSettings as NetworkSettings
     from pixelbench.models.settings.common import Settings as Settings
-    from pixelbench.published.comparison import compare_with_published as compare_with_published
+    from pixelbench.published.frames import compare_with_published as compare_with_published
     from pixelbench.store.frame import load_results as load_results
     from pixelbench.units import bits_per_dim as bits_per_dim
 
@@ -37,7 +37,7 @@ _HOME = {
     "TaskData": "pixelbench.data",
     "bits_per_dim": "pixelbench.units",
     "check_causality": "pixelbench.causality",
-    "compare_with_published": "pixelbench.published.comparison",
+    "compare_with_published": "pixelbench.published.frames",
     "create_model": "pixelbench.models.families",
     "evaluate": "pixelbench.experiments.evaluating.notebook",
     "load_results": "pixelbench.store.frame",

@@ -1,12 +1,9 @@
-"""The cells of a store beside the published figures that are about them, each with its verdict; and the same of a tidy frame."""
+"""The cells of a store beside the published figures that are about them, each with its verdict."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
-from pixelbench.errors import UserError
 from pixelbench.published.comparability import Measured
 from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import JUDGED, Figure, claimed_figures, figures_about
@@ -15,10 +12,6 @@ from pixelbench.published.rows import Rows, SuiteRow, paper_rows
 from pixelbench.published.verdicts import Verdict, judge
 from pixelbench.store.cells import Cell
 from pixelbench.suites.schema import Suite
-
-#: What makes a cell in a frame that does not say which runs differ in nothing but the seed.
-_CELL_COLUMNS = ["task", "variant", "family", "levels", "budget", "updates", "expect"]
-_NEEDED = (*_CELL_COLUMNS, "seed", "status", "bits_per_dim", "nats_per_image", "estimator", "n_images", "causal")
 
 
 @dataclass(frozen=True)
@@ -58,7 +51,7 @@ class Comparison:
     @property
     def measured(self) -> float | None:
         """The mean over its seeds; None where there is none, or where it is a leak's."""
-        return _mean(self.measured_runs)
+        return mean_of(self.measured_runs)
 
     @property
     def measured_bound(self) -> bool:
@@ -159,7 +152,7 @@ def compare_cells_with_figures(cells: Iterable[Cell], known: Known | None = None
     found: list[Comparison] = []
     for cell in cells:
         rows = [as_row(run) for run in cell.runs]
-        for figure, verdict, measured in _judged(rows, known, lambda row, cell=cell: row.differences(cell.runs[0].record.spec)):
+        for figure, verdict, measured in judged(rows, known, lambda row, cell=cell: row.differences(cell.runs[0].record.spec)):
             beside = figure is not None
             found.append(FigureComparison(cell, measured, verdict, figure=figure) if beside else Comparison(cell, measured, verdict))
     return found
@@ -172,67 +165,7 @@ def primary(comparisons: Sequence[Comparison]) -> Comparison | None:
     return next(iter([*comparable, *judged]), None)
 
 
-def compare_with_published(frame: pd.DataFrame, known: Known | None = None) -> pd.DataFrame:
-    """Hold the runs of a tidy frame against what was published: one row a cell and figure, in full precision.
-
-    Runs that differ in nothing but the seed are one cell: `n` of its `seeds` have a number and decide, and `measured` is their mean in
-    `unit`. `low` and `high` are its 90 % interval over seeds. `verdict` is empty where a figure is only shown, as reproductions are.
-
-    Columns that a frame may have besides: `cell`, the same for the runs of one cell (without it no figure is comparable, since nobody can
-    tell what was asked for), `trained_positions`, `test_images`, `validation_images`, `validation_bits_per_dim`, `bits_per_dim_se`,
-    `selected_update`, `condition`, `doubts`, `code` and `torch` of the records. What it does not say makes no verdict better: without word
-    of where the trained model was probed for leaks, it is `incomplete`.
-
-    Args:
-        frame: as `load_results` returns it, or some of its rows.
-        known: by default the figures that ship and the rows of the suite `paper`.
-
-    Raises:
-        UserError: a column is missing.
-    """
-    lacking = [name for name in _NEEDED if name not in frame]
-    if lacking:
-        raise UserError(f"The frame has no column '{lacking[0]}'; compare_with_published takes what load_results returns.")
-    known = known or Known()
-    rows = []
-    for _, group in frame.groupby(["cell"] if "cell" in frame else _CELL_COLUMNS, sort=False, dropna=False):
-        runs = [_plain(row) for row in group.to_dict("records")]
-        about = {name: runs[0][name] for name in ("task", "variant", "budget", "updates")} | {"seeds": len({run["seed"] for run in runs})}
-        rows += [about | _as_row(*judged) for judged in _judged(runs, known, lambda row: [])]
-    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
-
-
-_COLUMNS = {
-    **dict.fromkeys(("task", "variant", "budget"), "object"),
-    **dict.fromkeys(("updates", "seeds", "n"), "int64"),
-    **dict.fromkeys(("measured", "low", "high"), "float64"),
-    **dict.fromkeys(("unit", "figure", "kind", "paper", "locator"), "object"),
-    **dict.fromkeys(("published", "band", "difference"), "float64"),
-    "verdict": "object",
-    "suspicious": "bool",
-    "sentence": "object",
-}
-
-
-def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """None for what the frame calls missing."""
-    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
-
-
-def _as_row(figure: Figure | None, verdict: Verdict | None, measured: Measured) -> dict[str, Any]:
-    row: dict[str, Any] = {"measured": _mean(measured), "unit": measured.unit, "n": len(measured.values)}
-    row |= {"verdict": "", "suspicious": False, "sentence": ""}
-    if figure is not None:
-        row |= {name: getattr(figure, name) for name in ("unit", "kind", "paper", "locator", "band")}
-        row |= {"figure": figure.id, "published": figure.value}
-    if verdict is not None:
-        low, high = verdict.interval or (None, None)
-        row |= {"low": low, "high": high, "difference": verdict.difference}
-        row |= {"verdict": verdict.name, "suspicious": verdict.suspicious, "sentence": verdict.sentence}
-    return row
-
-
-def _judged(rows: list[dict[str, Any]], known: Known, differences: Differences) -> list[tuple[Figure | None, Verdict | None, Measured]]:
+def judged(rows: list[dict[str, Any]], known: Known, differences: Differences) -> list[tuple[Figure | None, Verdict | None, Measured]]:
     """The figures about a cell, each with verdict and what was measured; None for a figure where nobody has one."""
     about: list[tuple[Figure | None, SuiteRow | None]] = [*known.about(rows[0]["task"], rows[0]["variant"])]
     if not any(figure is not None and figure.kind in JUDGED for figure, _ in about):
@@ -245,5 +178,6 @@ def _judged(rows: list[dict[str, Any]], known: Known, differences: Differences) 
     return found
 
 
-def _mean(measured: Measured) -> float | None:
+def mean_of(measured: Measured) -> float | None:
+    """The mean over the seeds that decide; None where there is none, or where it is a leak's."""
     return measured.mean if measured.values and measured.causality != "leaky" else None

@@ -9,6 +9,7 @@ from typing import Any, NoReturn, get_args
 
 from pixelbench.errors import UserError, nearest, shortened
 from pixelbench.published.figures import Figure, Kind, PublishedBinarisation
+from pixelbench.store.json_values import is_list
 from pixelbench.suites.parsing import written
 from pixelbench.suites.toml_file import read_toml
 
@@ -103,7 +104,7 @@ def read_file(path: Path, name: str) -> list[Figure]:
     values = read_toml(path, _CALLED)
     entries = {kind: values.pop(kind, []) for kind in ("figure", "remark")}
     for kind, tables in entries.items():
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        if not _is_list_of(tables, dict):
             _refuse(path, "the file", kind, f"expected tables that begin with [[{kind}]]")
     _check_fields(path, "the header", values, _HEADER, ("paper", "year", "sources"))
     for number, remark in enumerate(entries["remark"], 1):
@@ -115,13 +116,14 @@ def _figure(path: Path, name: str, header: dict[str, Any], given: dict[str, Any]
     _check_fields(path, called, given, _FIGURE, _NEEDED)
     for field, error in _errors(given):
         _refuse(path, called, field, error)
-    values = {field: tuple(value) if isinstance(value, list) else value for field, value in given.items()}
+    values: dict[str, Any] = {field: tuple(value) if _is_list_of(value, str) else value for field, value in given.items()}
     values["value"] = float(given["value"])
     values.setdefault("printed", f"{given['value']:g}")
     quoted = "paper" in given
     about = {} if quoted else {"title": header.get("title", ""), "arxiv": header.get("arxiv", "")}
     source = {"paper": header["paper"], "year": header["year"], "quoted_in": header["paper"] if quoted else "", **about}
-    return Figure(**{**source, **values, "file": name})
+    fields: dict[str, Any] = {**source, **values, "file": name}
+    return Figure(**fields)
 
 
 def _check_fields(path: Path, called: str, given: dict[str, Any], types: dict[str, type], needed: tuple[str, ...]) -> None:
@@ -139,15 +141,19 @@ def _check_fields(path: Path, called: str, given: dict[str, Any], types: dict[st
 
 def _is(value: Any, kind: type) -> bool:
     if kind is list:
-        return isinstance(value, list) and all(isinstance(text, str) and text for text in value)
+        return _is_list_of(value, str) and all(value)
     if kind in (int, float):
         return isinstance(value, (int, kind)) and not isinstance(value, bool) and not (isinstance(value, int) and abs(value) >= 2**63)
     return isinstance(value, kind)
 
 
+def _is_list_of(value: Any, kind: type) -> bool:
+    return is_list(value) and all(isinstance(entry, kind) for entry in value)
+
+
 def _errors(given: dict[str, Any]) -> list[tuple[str, str]]:
     """Field and error, for figures whose fields have the right types."""
-    found = []
+    found: list[tuple[str, str]] = []
     if given["kind"] not in _KINDS:
         found.append(("kind", f"expected paper, context or reproduction, got '{given['kind']}'{_perhaps(given['kind'], _KINDS)}"))
     if given["metric"] not in UNITS:

@@ -50,7 +50,7 @@ class SuiteRow:
     def differences(self, spec: RunSpec) -> list[str]:
         """`layers 4 instead of 15`: in what a run differs from the suite's row at the budget where it differs least."""
         found = [_differences(spec, own) for own in self._specs.values()]
-        return min(found, key=len, default=[])
+        return min(found, key=len) if found else []
 
 
 class Rows:

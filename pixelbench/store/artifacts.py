@@ -177,7 +177,7 @@ def _curve(blob: bytes) -> Curve:
         raise ValueError(f"its columns are {', '.join(header)}")
     if not blob.endswith(b"\n"):
         raise ValueError("its last row is not whole")
-    curve = []
+    curve: Curve = []
     for row in rows:
         update, train, validation = row
         if not update.isdecimal() or len(update) > 15:

@@ -1,5 +1,7 @@
 """The tidy table of a store: one row a record, columns that others build on."""
 
+# pandas comes without types
+# pyright: reportMissingTypeStubs=false
 import warnings
 from pathlib import Path
 from typing import Any

@@ -139,7 +139,7 @@ class Samples:
 
     statistics: _Measures
     n: _Positive = 1
-    real: _Measures = field(default_factory=dict)
+    real: _Measures = field(default_factory=dict[str, float | None])
     method: str = "cached"
     canvas_agreement: _Share | None = None
 
@@ -180,7 +180,7 @@ class Provenance:
     """Of the code: syntax trees of the import closure of model, training and evaluation (schema 1: texts of some modules)."""
     git_commit: str | None = None
     git_dirty: bool | None = None
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict[str, str])
     threads: _Count = 1
     precision: str = "fp32"
     deterministic: bool = True
@@ -246,7 +246,7 @@ class Record:
     """None in records of schema 1."""
     behaviour: dict[str, Any] | None = None
     """The fingerprint of the code that executed the run, see `pixelbench.store.behaviour`; None in records of schema 1."""
-    artifacts: dict[str, _Hex] = field(default_factory=dict)
+    artifacts: dict[str, _Hex] = field(default_factory=dict[str, str])
     """File name → SHA-256 of what was written beside the record."""
     schema: int = SCHEMA
     """The schema that the record was written with."""

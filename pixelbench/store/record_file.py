@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from pixelbench.errors import UserError
 from pixelbench.files.atomic import write_text
 from pixelbench.key_fields import key_values
+from pixelbench.store.json_values import is_table
 from pixelbench.store.record import SCHEMA, Record
 from pixelbench.store.spec import RunSpec
 
@@ -163,7 +164,7 @@ def _int(text: str) -> int:
 
 def _sound(path: Path, document: Any) -> str:
     """The digest of a record of a known schema, which is right where it has one."""
-    if not isinstance(document, dict):
+    if not is_table(document):
         raise RecordError(f"{path} is damaged (not an object); {_FIX}.")
     schema = document.get("schema")
     if type(schema) is not int or schema < 1:

@@ -28,7 +28,7 @@ class StoredRun:
     record: Record
     doubts: tuple[str, ...] = ()
     """Why it is not ranked, compared or judged: a reason each. Empty where it adds up."""
-    damaged: Mapping[str, str] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict[str, str])
     """File name → why that file is not used."""
     proof: Proof | None = None
     """Test images that were really coded, where that was done, is whole and of this run."""

@@ -11,9 +11,10 @@ import pytest
 
 import pixelbench
 from pixelbench.errors import UserError
-from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, compare_with_published, primary
+from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, primary
 from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import Figure
+from pixelbench.published.frames import compare_with_published
 from pixelbench.published.verdicts import Verdict
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import readme_table
