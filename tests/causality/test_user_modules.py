@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch import distributions as td
+from torch.distributions import constraints
 
 import pixelbench as pb
 from pixelbench.causality import CausalityReport, check_causality
@@ -38,7 +39,8 @@ class Parameters(nn.Module):
 
 
 def checked(module: Any, shape: tuple[int, ...] = SHAPE, **options: Any) -> CausalityReport:
-    return check_causality(module, shape, **({"levels": 4} | options))
+    options = {"levels": 4} | options
+    return check_causality(module, shape, **options)
 
 
 def normal(y: Tensor) -> td.Distribution:
@@ -88,7 +90,7 @@ def test_the_transform_of_a_distribution_may_be_where_the_leak_is() -> None:
 
 
 class OwnTransform(td.Transform):
-    domain, codomain = td.constraints.real, td.constraints.real
+    domain = codomain = constraints.real
 
 
 def joint_normal(y: Tensor) -> td.Distribution:
