@@ -139,7 +139,7 @@ def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, obje
 
 
 def _in_places(positions: Positions) -> dict[str, object]:
-    return {"pairs_in_places": sum(one.pairs for one in positions.missed), "where": positions.where}
+    return {"pairs_in_places": positions.pairs, "where": positions.where}
 
 
 def _example(example: Example, channels: int) -> str:
