@@ -1,7 +1,7 @@
 """Errors that a user can fix: one clear sentence, exit code 2, never a traceback."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 #: Names that are listed, or compared, are so many at most.
 _MOST_LISTED, _MOST_COMPARED = 100, 500
@@ -58,3 +58,12 @@ def _likeness(one: str, other: str) -> float:
     """1 for equal names, 0 for names that are far from each other."""
     matcher = difflib.SequenceMatcher(None, one, other)
     return matcher.ratio() if matcher.real_quick_ratio() >= _NEAR and matcher.quick_ratio() >= _NEAR else 0.0
+
+
+def video_shape(shape: Sequence[int]) -> UserError:
+    """How a video is checked, which has no shape of its own here."""
+    sizes = ",".join(map(str, shape))
+    return UserError(
+        f"A video of shape {sizes}, (T, C, H, W), is checked as an image of its frames one below another: shape C,T*H,W, and a function "
+        "`lambda x: model(x.unflatten(2, (T, H)).movedim(2, 1))` whose output is put together in the same way."
+    )

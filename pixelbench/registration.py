@@ -16,10 +16,10 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 from pixelbench.errors import UserError, first_line, shortened
 
@@ -27,6 +27,7 @@ PLUGINS = "PIXELBENCH_PLUGINS"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 _OWN = "pixelbench"
 _Entry = TypeVar("_Entry")
+_Default = TypeVar("_Default")
 
 
 class Registry(Mapping[str, _Entry], Generic[_Entry]):
@@ -41,6 +42,11 @@ class Registry(Mapping[str, _Entry], Generic[_Entry]):
         self._entries: dict[str, _Entry] = {}
         self._modules: dict[str, str] = {}
         self._broken: dict[str, str] = {}
+        self._sources: list[Callable[[str], _Entry | None]] = []
+
+    def add_source(self, source: Callable[[str], _Entry | None]) -> None:
+        """Ask `source` for names that nobody registered: None where the name is none of its kind, UserError where it cannot be had."""
+        self._sources.append(source)
 
     def add(self, name: str, entry: _Entry, module: str) -> None:
         """Register an entry; once more from the same module of another package replaces it, as in a notebook.
@@ -61,6 +67,8 @@ class Registry(Mapping[str, _Entry], Generic[_Entry]):
         self._entries[name], self._modules[name] = entry, module
 
     def __getitem__(self, name: str) -> _Entry:
+        if (described := self._described(name)) is not None:
+            return described
         if name not in self._entries:
             self._look_for(name)
         return self._entries[name]
@@ -73,12 +81,21 @@ class Registry(Mapping[str, _Entry], Generic[_Entry]):
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries or name in list(self)
+        if name in self._entries or name in list(self):
+            return True
+        try:
+            return isinstance(name, str) and self._described(name) is not None
+        except UserError:
+            return False
 
-    def get(self, name: str, default: _Entry | None = None) -> _Entry | None:  # type: ignore[override]
+    @overload
+    def get(self, key: str, /) -> _Entry | None: ...
+    @overload
+    def get(self, key: str, /, default: _Entry | _Default) -> _Entry | _Default: ...
+    def get(self, key: str, /, default: object = None) -> object:
         """The entry of that name; the default where there is none, or none that can be loaded."""
         try:
-            return self[name]
+            return self[key]
         except (KeyError, UserError):
             return default
 
@@ -105,6 +122,9 @@ class Registry(Mapping[str, _Entry], Generic[_Entry]):
         """Name and version of the installed package whose entry point announces the name; None of our own, and where there is none."""
         point = None if self.is_own(name) else _announced(self.group).get(name)
         return None if point is None or point.dist is None else (point.dist.name, point.dist.version)
+
+    def _described(self, name: str) -> _Entry | None:
+        return next((entry for source in self._sources if (entry := source(name)) is not None), None)
 
     def _look_for(self, name: str) -> None:
         """Load what may register the name.

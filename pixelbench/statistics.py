@@ -6,6 +6,8 @@ Two sources of noise, whose choices are argued at the functions that make them:
 - the seeds: another seed gives the same net another mean on the same images, by far more than images explain where these are many.
 """
 
+# scipy comes without types
+# pyright: reportMissingTypeStubs=false
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -257,10 +259,11 @@ def _one_side(values: np.ndarray) -> tuple[Any, Any]:
 def _two_sides(first: np.ndarray, second: np.ndarray) -> tuple[Any, Any]:
     """Half-width and degrees of freedom of the wider of Welch's interval and that of one variance for both sides."""
     ours, its = first.shape[-1] - 1, second.shape[-1] - 1
-    one, other = first.var(-1, ddof=1), second.var(-1, ddof=1)
+    one: Any = first.var(-1, ddof=1)
+    other: Any = second.var(-1, ddof=1)
     a, b = one / (ours + 1), other / (its + 1)
     scatter = a**2 / ours + b**2 / its
-    welch_degrees = np.where(scatter > 0, (a + b) ** 2 / np.where(scatter > 0, scatter, 1), ours + its)
+    welch_degrees = np.where(scatter > 0, np.asarray((a + b) ** 2 / np.where(scatter > 0, scatter, 1)), ours + its)
     welch = _half_width(a + b, welch_degrees)
     common = _half_width((ours * one + its * other) / (ours + its) * (1 / (ours + 1) + 1 / (its + 1)), ours + its)
     return np.maximum(welch, common), np.where(welch >= common, welch_degrees, ours + its)

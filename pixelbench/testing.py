@@ -6,10 +6,12 @@ from typing import Any, Literal
 import numpy as np
 from torch import nn
 
-from pixelbench.causality.certificates import certificates, open_doubts
+from pixelbench.causality.certificates import certificates
+from pixelbench.causality.doubts import open_doubts
 from pixelbench.causality.options import DEFAULT_BASES
 from pixelbench.causality.render.text import named_gaps, report_text
 from pixelbench.causality.report import CausalityReport
+from pixelbench.causality.sampler.check import check_sampler
 from pixelbench.errors import unknown
 
 _CONTEXTS = ("box", "full")
@@ -36,6 +38,7 @@ def assert_causal(
     mode: str = "eval",
     seconds: float | None = None,
     after_step: bool = False,
+    sampler: str | Callable | None = None,
 ) -> list[CausalityReport]:
     """Fail with the whole report where `module` leaks, where nothing can be concluded, and on request where it does not see enough.
 
@@ -53,12 +56,15 @@ def assert_causal(
         mode: `eval`, `train` or `both`.
         seconds: a limit on the time. What is not reached is not claimed: the report then says `partial`, and the assertion holds.
         after_step: check again after one training step on random images.
+        sampler: also hold what this method, or function of the module and a number of images, draws against the module's own probabilities;
+            all images of `shape` must be countable, such as (1, 2, 3) with 2 levels. See `check_sampler`.
 
     Returns:
         The reports, one a mode, and with `after_step` before and after it.
 
     Raises:
-        AssertionError: a leak; a module in which nothing moves, or whose own rounding hides leaks; missing context where `context` asks.
+        AssertionError: a leak; a module in which nothing moves, or whose own rounding hides leaks; missing context where `context` asks; a
+            sampler that draws from other probabilities.
         UserError: the module cannot be checked.
     """
     __tracebackhide__ = True
@@ -72,7 +78,17 @@ def assert_causal(
         _refuse(bool(fault := _fault(report, context)), [report], fault)
         reports.append(report)
     _refuse(bool(reports) and open_doubts(reports[-1], None), reports[-1:], "")
+    if sampler is not None:
+        _require_own_draws(module, shape, sampler, options, seconds)
     return reports
+
+
+def _require_own_draws(module: Any, shape: Sequence[int], sampler: str | Callable, options: dict[str, Any], seconds: float | None) -> None:
+    __tracebackhide__ = True
+    asked = {name: options[name] for name in ("levels", "input", "output", "select", "input_layout", "head", "args", "seed")}
+    report = check_sampler(module, shape, sampler=sampler, seconds=seconds, **asked)
+    if not report.agrees:
+        raise AssertionError(f"{report.summary()}\n\n{report.text()}") from None
 
 
 def _refuse(failed: bool, reports: list[CausalityReport], fault: str) -> None:

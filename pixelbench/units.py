@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any, overload
 
 LN2 = math.log(2.0)
 
@@ -16,7 +17,11 @@ def bits_to_nats(bits: float) -> float:
     return bits * LN2
 
 
-def bits_per_dim(nats, shape: Sequence[int]):
+@overload
+def bits_per_dim(nats: float, shape: Sequence[int]) -> float: ...
+@overload
+def bits_per_dim(nats: Any, shape: Sequence[int]) -> Any: ...
+def bits_per_dim(nats: Any, shape: Sequence[int]) -> Any:
     """`nats / (D ln 2)` for images of `shape`, D being the product of its entries (C, H, W).
 
     Args:

@@ -41,7 +41,7 @@ def test_seeds_of_equal_number_are_compared_as_welch_does() -> None:
     one, other = (0.0, 0.2, 0.7), (2.0, 2.1, 1.9)
     found = difference(net(*one), net(*other), CLUSTERS, SHAPE)
     expected = stats.ttest_ind(other, one, equal_var=False)
-    interval = expected.confidence_interval(0.95)  # type: ignore[attr-defined]
+    interval = expected.confidence_interval(0.95)
     assert found is not None
     assert (found.low, found.high) == pytest.approx((interval.low * NAT, interval.high * NAT))
     assert (found.seed_noise, found.degrees_of_freedom) == ("own", pytest.approx(expected.df))  # type: ignore[attr-defined]
@@ -51,7 +51,7 @@ def test_seeds_of_equal_number_are_compared_as_welch_does() -> None:
 def test_of_unequal_numbers_the_wider_of_welch_and_one_variance_counts(one: tuple[float, ...], other: tuple[float, ...]) -> None:
     """Once the one is wider, once the other."""
     found = difference(net(*one), net(*other), CLUSTERS, SHAPE)
-    intervals = [stats.ttest_ind(other, one, equal_var=equal).confidence_interval(0.95) for equal in (True, False)]  # type: ignore[attr-defined]
+    intervals = [stats.ttest_ind(other, one, equal_var=equal).confidence_interval(0.95) for equal in (True, False)]
     assert found is not None
     assert found.high - found.low == pytest.approx(NAT * max(interval.high - interval.low for interval in intervals))
 
@@ -79,7 +79,7 @@ def test_own_seeds_go_before_the_pool() -> None:
 def test_what_is_not_trained_has_no_noise_of_seeds() -> None:
     values = (1.0, 1.4, 1.5)
     fitted = difference(net(0.0), net(*values), CLUSTERS, SHAPE, trained=(False, True))
-    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)  # type: ignore[attr-defined]
+    interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert fitted is not None
     assert (fitted.low, fitted.high) == pytest.approx((interval.low * NAT, interval.high * NAT))
     neither = difference(net(0.0), net(1.0, noise=0.5), CLUSTERS, SHAPE, pooled=(9.0, 99), trained=(False, False))

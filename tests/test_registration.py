@@ -202,7 +202,7 @@ def task(**changes: object) -> Task:
     """A task that could be registered, but for the changes."""
     values = {name: getattr(TASKS["digits"], name) for name in ("channels", "height", "width", "levels", "digest", "builder", "sizes")}
     about = dict.fromkeys(("title", "preprocessing", "split_rule", "source"), "said")
-    return Task(**{"name": "theirs", **values, **about, **changes})  # type: ignore[arg-type]
+    return Task(**{"name": "theirs", **values, **about, **changes})
 
 
 @pytest.mark.parametrize(

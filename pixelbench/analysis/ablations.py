@@ -1,18 +1,17 @@
 """Ablations: each baseline in a store beside the variants that differ from it in one setting alone."""
 
-import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pixelbench.analysis.axes import AXES, DECODER, DEPTH, Axis
+from pixelbench.analysis.ablation_groups import Member, groups_of
 from pixelbench.analysis.differences import difference_sentences
 from pixelbench.analysis.lessons import Lesson
 from pixelbench.analysis.paired import PairedDifference, paired_difference
 from pixelbench.analysis.tables import Row, TaskTable, row_of, table_of
-from pixelbench.models.settings.gated import GatedPixelCNNSettings
 from pixelbench.store.cells import Cell
+from pixelbench.suites.design_choice import DesignChoice
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,12 @@ class AblationRow:
 
 @dataclass(frozen=True)
 class TaskAblation:
-    """One axis on one task: a baseline (the first row) and its variants. `table` holds the same rows, unranked.
+    """One design choice on one task: a baseline (the first row) and its variants. `table` holds the same rows, unranked.
 
     `lessons`: the labels of the rows whose sentences are those of a lesson.
     """
 
-    axis: Axis
+    choice: DesignChoice
     table: TaskTable
     rows: tuple[AblationRow, ...]
     lessons: frozenset[str]
@@ -67,8 +66,8 @@ class TaskAblation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        axis = {name: getattr(self.axis, name) for name in ("name", "setting", "title", "question")}
-        return {**axis, "task": self.task, "baseline": self.baseline, "rows": [_as_dict(entry) for entry in self.rows]}
+        choice = {name: getattr(self.choice, name) for name in ("name", "setting", "title", "question")}
+        return {**choice, "task": self.task, "baseline": self.baseline, "rows": [_as_dict(entry) for entry in self.rows]}
 
 
 def _as_dict(entry: AblationRow) -> dict[str, Any]:
@@ -77,80 +76,19 @@ def _as_dict(entry: AblationRow) -> dict[str, Any]:
     return {**row, "value": entry.value, "difference": paired, "sentences": list(entry.sentences)}
 
 
-def find_ablations(cells: list[Cell], lessons: list[Lesson]) -> list[TaskAblation]:
-    """All that the store allows: by axis, then by task. What a lesson says of a variant is what its row says."""
+def find_ablations(cells: list[Cell], lessons: list[Lesson], choices: Sequence[DesignChoice]) -> list[TaskAblation]:
+    """All that the store allows: by choice, then by task. What a lesson says of a variant is what its row says."""
     ordered = sorted(cells, key=lambda cell: cell.task)
-    found: list[tuple[Axis, list[Cell]]] = []
-    for axis in AXES:
-        kin: dict[str, dict[str, list[Cell]]] = {}
-        requested = [_but_for(axis, cell) for cell in ordered]
-        for cell, same in zip(ordered, requested, strict=True):
-            kin.setdefault(same, {}).setdefault(json.dumps(cell.settings.get(axis.setting)), []).append(cell)
-        found += [(axis, group) for cell, same in zip(ordered, requested, strict=True) for group in _groups(axis, cell, kin[same])]
-    return [_ablation(axis, group, lessons) for axis, group in found if len(group) > 1]
+    return [_ablation(choice, group, lessons) for choice in choices for group in groups_of(choice, ordered)]
 
 
-def _but_for(axis: Axis, cell: Cell) -> str:
-    """The same for all cells that can be of one ablation, so that each is held against few: what was asked for but for the axis's setting,
-    and for decoders, whose baseline is of another family, but for the network."""
-    spec = cell.runs[0].record.spec
-    requested = [cell.runs[0].data, spec.updates, spec.recipe, spec.evaluation]
-    if axis.setting != DECODER:
-        requested += [cell.family, {name: value for name, value in cell.settings.items() if name != axis.setting}]
-    return json.dumps(requested, sort_keys=True)
-
-
-def _groups(axis: Axis, baseline: Cell, kin: dict[str, list[Cell]]) -> Iterator[list[Cell]]:
-    """The baseline and its variants, in order; for decoders, a group for each way in which all else about z is the same. `kin`: what can
-    be of one ablation with it, by the axis's setting in JSON."""
-    if axis.setting == DEPTH:
-        yield [baseline, *_depths(baseline, kin)]
-        return
-    valued = [(value, cell) for value in axis.values for cell in kin.get(json.dumps(value), ())]
-    if axis.setting == DECODER:
-        for variants in _decoders(baseline, [cell for _, cell in valued]):
-            yield [baseline, *variants]
-    elif baseline.settings.get(axis.setting) == axis.baseline:
-        yield [baseline, *(cell for value, cell in valued if baseline.differs_only_in(cell, axis.setting, value))]
-
-
-def _depths(baseline: Cell, kin: dict[str, list[Cell]]) -> list[Cell]:
-    """Shallow first; none where the baseline is not the network that is called like its family, the shallowest of those that are."""
-    if baseline.runs[0].variant != baseline.family or not isinstance(baseline.settings.get(DEPTH), int):
-        return []
-    cells = [cell for members in kin.values() for cell in members if isinstance(cell.settings.get(DEPTH), int)]
-    named = (cell for cell in cells if cell.runs[0].variant == cell.family)
-    if any(cell.settings[DEPTH] < baseline.settings[DEPTH] for cell in named):
-        return []
-    others = [cell for cell in cells if baseline.differs_only_in(cell, DEPTH, cell.settings[DEPTH])]
-    return sorted(others, key=lambda cell: cell.settings[DEPTH])
-
-
-def _decoders(baseline: Cell, cells: list[Cell]) -> Iterator[list[Cell]]:
-    """The PixelVAEs of one level whose decoder is the baseline but for z."""
-    groups: dict[str, list[Cell]] = {}
-    for cell in cells:
-        if baseline.same_request_as(cell) and _is_decoder_of(baseline, cell):
-            of_z = {name: kept for name, kept in cell.settings.items() if name != DECODER}
-            groups.setdefault(json.dumps(of_z, sort_keys=True), []).append(cell)
-    yield from groups.values()
-
-
-def _is_decoder_of(baseline: Cell, cell: Cell) -> bool:
-    """Whether the baseline has PixelVAE's settings where both have one, and what PixelVAE's decoder always has where it has none."""
-    if baseline.family != "gated-pixelcnn" or cell.family != "pixelvae" or cell.settings.get("hierarchy", 1) != 1:
-        return False
-    fixed = GatedPixelCNNSettings().as_dict()
-    return all(value == cell.settings.get(name, fixed.get(name)) for name, value in baseline.settings.items())
-
-
-def _ablation(axis: Axis, group: list[Cell], lessons: list[Lesson]) -> TaskAblation:
+def _ablation(choice: DesignChoice, group: list[Member], lessons: list[Lesson]) -> TaskAblation:
     baseline, *variants = group
-    told = {lesson.variant: lesson.sentences for lesson in lessons if lesson.task == baseline.task}
-    rows = [AblationRow(row_of(baseline), axis.in_words(baseline.settings.get(axis.setting)), None, ())]
-    for cell in variants:
-        row, value, paired = row_of(cell), axis.in_words(cell.settings[axis.setting]), paired_difference(baseline, cell)
-        sentences = told.get(cell.label) or difference_sentences(row, value, rows[0].row, paired)
-        rows.append(AblationRow(row, value, paired, sentences))
-    table = table_of(group, [entry.row for entry in rows])
-    return TaskAblation(axis, table, tuple(rows), frozenset(told) & {cell.label for cell in variants})
+    told = {lesson.variant: lesson.sentences for lesson in lessons if lesson.task == baseline.cell.task}
+    rows = [AblationRow(row_of(baseline.cell), baseline.words, None, ())]
+    for member in variants:
+        row, paired = row_of(member.cell), paired_difference(baseline.cell, member.cell)
+        sentences = told.get(row.label) or difference_sentences(row, member.words, rows[0].row, paired)
+        rows.append(AblationRow(row, member.words, paired, sentences))
+    table = table_of([member.cell for member in group], [entry.row for entry in rows])
+    return TaskAblation(choice, table, tuple(rows), frozenset(told) & {member.cell.label for member in variants})

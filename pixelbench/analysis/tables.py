@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pixelbench.analysis.comparisons import Compared, primary_of
+from pixelbench.analysis.comparisons import primary_of
 from pixelbench.analysis.paired import compare_cells
 from pixelbench.evaluation.quality import STATISTICS
+from pixelbench.published.comparison import FigureComparison
 from pixelbench.statistics import Difference
 from pixelbench.store.cells import Cell
+from pixelbench.store.proofs import Proof, proved_fields
 from pixelbench.units import bits_to_nats
 
 #: `ranked`: exact likelihood, no leak found. `told`: the same, of images whose class is given. `bound`: the model needs so much at most.
@@ -59,14 +61,18 @@ class Row:
     seconds: float | None
     status: str
     diagnoses: tuple[str, ...]
-    published: Compared | None = None
+    published: FigureComparison | None = None
     """The primary figure of a paper about this cell, and its verdict."""
+    proof: Proof | None = None
+    """Test images of its lowest proved seed that were really coded."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, the statistics beside the others; `category` is called `standing` there."""
+        """Plain values for JSON, statistics and proof beside the others, as in a tidy frame; `category` is called `standing` there."""
         published = None if self.published is None else self.published.as_dict()
-        values: dict[str, Any] = dataclasses.asdict(self) | {"published": published}
+        values: dict[str, Any] = dataclasses.asdict(dataclasses.replace(self, published=None)) | {"published": published}
         statistics: dict[str, Any] = values.pop("statistics")
+        del values["proof"]
+        values |= proved_fields(self.proof)
         return statistics | {"standing" if name == "category" else name: value for name, value in values.items()}
 
 
@@ -107,7 +113,7 @@ class TaskTable:
         return self.levels == 2
 
 
-def build_tables(cells: list[Cell], compared: Iterable[Compared] = ()) -> list[TaskTable]:
+def build_tables(cells: list[Cell], compared: Iterable[FigureComparison] = ()) -> list[TaskTable]:
     """Tables of all tasks by name; `compared`: the cells beside published figures, of which each row shows the primary one."""
     published, tables = primary_of(compared), []
     for task in sorted({cell.task for cell in cells}):
@@ -140,7 +146,7 @@ def category_of(cell: Cell) -> Category:
     return "ranked" if cell.comparable else "reference"
 
 
-def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], Compared]) -> list[Row]:
+def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], FigureComparison]) -> list[Row]:
     def place(cell: Cell) -> tuple[int, float, str]:
         bits = cell.mean("likelihood", "bits_per_dim")
         return ORDER.index(category_of(cell)), float("inf") if bits is None else bits, cell.label
@@ -158,7 +164,7 @@ def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], Compared]) 
     ]
 
 
-def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None, published: Compared | None = None) -> Row:
+def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None, published: FigureComparison | None = None) -> Row:
     """A cell's row."""
     category = category_of(cell)
     last = cell.scored[-1] if cell.scored else cell.runs[-1]
@@ -195,11 +201,12 @@ def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None
         status=_status(cell),
         diagnoses=tuple(sorted({found.name for run in cell.scored for found in run.record.diagnoses})),
         published=published,
+        proof=next((run.stored.proof for run in cell.scored if run.stored.proof is not None), None),
     )
 
 
 def _status(cell: Cell) -> str:
-    """`done`, `failed`, or `2 done, 1 failed` where the seeds ended differently."""
-    ends = [run.end for run in cell.runs]
+    """`done`, `failed`, or `2 done, 1 failed` where the seeds ended differently; `not trained here` of weights from a file."""
+    ends = ["not trained here" if run.done and run.record.given and not run.doubts else run.end for run in cell.runs]
     counts = {end: ends.count(end) for end in dict.fromkeys(sorted(ends))}
     return ends[0] if len(counts) == 1 else ", ".join(f"{count} {end}" for end, count in counts.items())

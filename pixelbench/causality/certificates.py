@@ -10,7 +10,6 @@ from torch import nn
 
 from pixelbench.causality.analysis.diagnosis_texts import LOST_MASK, LOST_MASK_FOR_SURE
 from pixelbench.causality.check import check_causality
-from pixelbench.causality.probing.power import HIDDEN_LEAK, NOTHING_TESTED
 from pixelbench.causality.report import CausalityReport, Diagnosis
 from pixelbench.errors import UserError, unknown
 
@@ -54,23 +53,6 @@ def certificates(
             report = dataclasses.replace(report, notes=(*report.notes, TRAINING_UNCHECKED))
         yield _compared(before, report) if step and before is not None else report
         before = report
-
-
-def open_doubts(report: CausalityReport, following: CausalityReport | None) -> bool:
-    """Whether nothing can be concluded from a report, nor from the one after it: a training step gives power to a module that had none.
-
-    Args:
-        following: the report that `certificates` gave next, if any.
-    """
-    settled = (
-        following is not None
-        and following.after_step
-        and not report.after_step
-        and following.mode == report.mode
-        and following.verdict != "undecided"
-        and all(doubt.name in (NOTHING_TESTED, HIDDEN_LEAK) for doubt in report.doubts)
-    )
-    return report.verdict == "undecided" and not settled
 
 
 def _compared(before: CausalityReport, after: CausalityReport) -> CausalityReport:

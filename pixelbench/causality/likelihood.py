@@ -122,23 +122,7 @@ def check_log_prob(
     """
     channels, height, width = shape
     size = channels * height * width
-    if levels < 2 or min(shape) < 1:
-        raise UserError(f"All images need at least 2 levels and positive sizes; got {tuple(shape)} with {levels} levels.")
-    if size * math.log(levels) > math.log(_MOST_IMAGES) + 1e-9:
-        raise UserError(
-            f"{levels} levels at {size} sub-pixels are more than {_MOST_IMAGES:,} images; enumerate a smaller shape, "
-            "for example --shape 1,2,3 --levels 2."
-        )
-    if not callable(getattr(module, method, None)):
-        others = [name for name in _OTHER_NAMES if name != method and callable(getattr(module, name, None))]
-        hint = (
-            f"name what scores them with --method {' or '.join(others)}" if others else "without --sums-to-one its outputs can be checked"
-        )
-        raise UserError(f"{type(module).__name__} has no {method}(images); {hint}.")
-    every = np.array(list(itertools.product(range(levels), repeat=size)), dtype=np.int64)
-    table, notes = _scores(module, folded(every, (channels, height, width)), levels, input, seed, method)
-    if (table >= 0).all() and abs(np.logaddexp.reduce(-table)) <= _TOLERANCE:
-        table, notes = -table, [*notes, f"{method} gives negative log-likelihoods, whose signs were turned."]
+    table, notes = scores(module, (channels, height, width), levels=levels, input=input, seed=seed, method=method)
     with np.errstate(over="ignore"):  # densities may add up to more than a number can hold
         total = float(np.exp(np.logaddexp.reduce(table)))
     cube = table.reshape((levels,) * size)
@@ -147,7 +131,45 @@ def check_log_prob(
     orders = _orders(cube, (channels, height, width), pairs) if finite and abs(total - 1) <= _TOLERANCE else None
     name = target or type(module).__name__
     counts = {"interactions": len(pairs), "pairs": size * (size - 1) // 2}
-    return LikelihoodReport(name, (channels, height, width), levels, len(every), total, **counts, orders=orders, notes=tuple(notes))
+    return LikelihoodReport(name, (channels, height, width), levels, len(table), total, **counts, orders=orders, notes=tuple(notes))
+
+
+def every_image(shape: tuple[int, int, int], levels: int) -> np.ndarray:
+    """All images (levels ** D, D) in raster order, the last sub-pixel fastest.
+
+    Raises:
+        UserError: there are more than 65,536, or none.
+    """
+    size = math.prod(shape)
+    if levels < 2 or min(shape) < 1:
+        raise UserError(f"All images need at least 2 levels and positive sizes; got {tuple(shape)} with {levels} levels.")
+    if size * math.log(levels) > math.log(_MOST_IMAGES) + 1e-9:
+        raise UserError(
+            f"{levels} levels at {size} sub-pixels are more than {_MOST_IMAGES:,} images; enumerate a smaller shape, "
+            "for example --shape 1,2,3 --levels 2."
+        )
+    return np.array(list(itertools.product(range(levels), repeat=size)), dtype=np.int64)
+
+
+def scores(
+    module: nn.Module, shape: tuple[int, int, int], *, levels: int, input: str = "auto", seed: int = 0, method: str = "log_prob"
+) -> tuple[np.ndarray, list[str]]:
+    """The nats of all images, in the order of `every_image`, and sentences on how they were read; see `check_log_prob`.
+
+    Raises:
+        UserError: as there.
+    """
+    every = every_image(shape, levels)
+    if not callable(getattr(module, method, None)):
+        others = [name for name in _OTHER_NAMES if name != method and callable(getattr(module, name, None))]
+        hint = (
+            f"name what scores them with --method {' or '.join(others)}" if others else "without --sums-to-one its outputs can be checked"
+        )
+        raise UserError(f"{type(module).__name__} has no {method}(images); {hint}.")
+    table, notes = _scores(module, folded(every, shape), levels, input, seed, method)
+    if (table >= 0).all() and abs(np.logaddexp.reduce(-table)) <= _TOLERANCE:
+        table, notes = -table, [*notes, f"{method} gives negative log-likelihoods, whose signs were turned."]
+    return table, notes
 
 
 def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed: int, method: str) -> tuple[np.ndarray, list[str]]:

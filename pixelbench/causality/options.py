@@ -5,20 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, video_shape
 from pixelbench.levels import MOST_LEVELS
 
 #: See `check_causality`.
 DEFAULT_BASES = ("zeros", "random", "joint", "extremes")
-
-
-def video_shape(shape: Sequence[int]) -> UserError:
-    """How a video is checked, which has no shape of its own here."""
-    sizes = ",".join(map(str, shape))
-    return UserError(
-        f"A video of shape {sizes}, (T, C, H, W), is checked as an image of its frames one below another: shape C,T*H,W, and a function "
-        "`lambda x: model(x.unflatten(2, (T, H)).movedim(2, 1))` whose output is put together in the same way."
-    )
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixelbench.cli.output import FAILED, FINE, WRONG_USE, ended_by, print_json, say, stdout
+from pixelbench.cli.proving import prove_runs
 from pixelbench.cli.suites import plan_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pixelbench.analysis.context import Context
+    from pixelbench.cli.tracking import Tool
     from pixelbench.experiments.plan import Plan
     from pixelbench.experiments.run.outcome import Outcome
-    from pixelbench.published.comparison import Known
     from pixelbench.reports.report import Report
 
 #: Prints what people see of a report.
@@ -30,6 +32,8 @@ class Execution:
     max_seconds: float | None
     micro_batch: int | None
     fail_fast: bool
+    log: "Tool | None" = None
+    """A tracking tool that curves and final numbers go to as well."""
 
 
 def execute(
@@ -39,8 +43,9 @@ def execute(
     how: Execution,
     *,
     as_json: bool,
+    context: "Context",
     about: dict[str, Any] | None = None,
-    known: "Known | None" = None,
+    prove: int | None = None,
 ) -> int:
     """Execute the plan, report its runs, and write the page of the whole store; returns the exit code.
 
@@ -48,10 +53,11 @@ def execute(
         plan: what to execute.
         device: resolved.
         show: prints the report of the plan's runs.
-        how: the options of `run_plan`.
+        how: the options of `run_plan`, and where events go.
         as_json: one document instead of what `show` prints.
+        context: what runs are held against.
         about: further entries of that document.
-        known: what runs are held against, where it is more than the published figures.
+        prove: how many test images of each run are really coded, where that was not done yet; None codes none.
     """
     for sentence in (*plan.problems, *plan.missing_data):
         say(sentence)
@@ -64,7 +70,8 @@ def execute(
         say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
         say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
         return ended_by(outcome.signal)
-    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, known)
+    unproved = [] if prove is None else prove_runs(plan, prove)
+    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context, unproved, prove is not None)
 
 
 def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
@@ -72,19 +79,37 @@ def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
     if not plan.to_run:
         return None
     from pixelbench.cli.progress import progress
+    from pixelbench.cli.tracking import tracking
     from pixelbench.experiments.schedule.scheduler import run_plan
 
-    with progress(plan.suite, len(plan.to_run)) as show:
-        return run_plan(plan, device=device, on_event=show, **vars(how))
+    options = {name: value for name, value in vars(how).items() if name != "log"}
+    with tracking(how.log, plan) as log, progress(plan.suite, len(plan.to_run)) as show:
+
+        def on_event(event: dict[str, Any]) -> None:
+            show(event)
+            log(event)
+
+        return run_plan(plan, device=device, on_event=on_event, **options)
 
 
-def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str, Any] | None, known: "Known | None") -> int:
-    """The plan's runs, as JSON under what it is `about` where that is given; the page of the whole store; returns the exit code."""
+def _report(
+    plan: "Plan",
+    outcome: "Outcome | None",
+    show: Show,
+    about: dict[str, Any] | None,
+    context: "Context",
+    unproved: list[str],
+    changed: bool,
+) -> int:
+    """The plan's runs, as JSON under what it is `about` where that is given; the page of the whole store; returns the exit code.
+
+    `unproved`: a sentence for each run whose images did not come back from their bytes. `changed`: the store, by more than runs.
+    """
     from pixelbench.reports.report import build_report
 
-    built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, known)
-    page = _write_pages(plan, outcome, known)
-    faults = _faults(built)
+    built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, context)
+    page = _write_pages(plan, context, changed=changed or outcome is not None)
+    faults = [*_faults(built), *unproved]
     if about is not None:
         print_json({**about, **_document(plan, built, page, faults)})
     else:
@@ -100,16 +125,16 @@ def _report(plan: "Plan", outcome: "Outcome | None", show: Show, about: dict[str
     return FAILED if faults or useless or (outcome is not None and outcome.remaining) else FINE
 
 
-def _write_pages(plan: "Plan", outcome: "Outcome | None", known: "Known | None") -> Path:
-    """`report.md` and `report.html` of everything in the store; as they are where nothing was executed. Returns the first one's path."""
+def _write_pages(plan: "Plan", context: "Context", *, changed: bool) -> Path:
+    """`report.md` and `report.html` of everything in the store; as they are where it was not `changed`. Returns the first one's path."""
     page = plan.store / "report.md"
-    if outcome is not None or not (page.exists() and page.with_suffix(".html").exists()):
+    if changed or not (page.exists() and page.with_suffix(".html").exists()):
         from pixelbench.cli.reproducing import reproductions_of
         from pixelbench.reports.html.document import write_html
         from pixelbench.reports.markdown import write_markdown
         from pixelbench.reports.report import build_report
 
-        built = build_report(plan.store, known=known)
+        built = build_report(plan.store, context=context)
         write_markdown(built)
         write_html(built, reproductions=reproductions_of(built))
     return page

@@ -14,7 +14,25 @@ from typing import cast
 
 import typer
 
-from pixelbench.cli.commands import ablate, check, compare, doctor, fetch, list, plan, report, run, sample, show, status, verify
+from pixelbench.cli.commands import (
+    ablate,
+    audit,
+    check,
+    compare,
+    compress,
+    decompress,
+    doctor,
+    eval,
+    fetch,
+    list,
+    plan,
+    report,
+    run,
+    sample,
+    show,
+    status,
+    verify,
+)
 from pixelbench.cli.faults import DISK
 from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE, ended_by
 from pixelbench.errors import NothingMatched, UserError
@@ -29,7 +47,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, ablate, plan, report, compare, check, list, show, fetch, status, doctor, sample, verify):
+for command in (
+    *(run, ablate, plan, report, compare, check, audit, eval, list, show, fetch, status, doctor),
+    *(sample, compress, decompress, verify),
+):
     command.register(app)
 
 #: click's base of everything wrong with a command line; typer carries its own copy of click, so it is reached through typer.

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pixelbench.cli.tracking import Tool
 from pixelbench.errors import UserError
 
 
@@ -30,6 +31,9 @@ RerunOption = Annotated[Rerun, typer.Option("--rerun", help="Which stored runs a
 LimitOption = Annotated[
     int | None, typer.Option("--limit", min=1, help="At most N images of each split; these are other runs.", metavar="N")
 ]
+ProveOption = Annotated[
+    int | None, typer.Option("--prove", min=1, help="Then really codes N test images of each run and keeps the proof.", metavar="N")
+]
 ShardOption = Annotated[str | None, typer.Option("--shard", help="Every n-th run, from the i-th: one of n machines.", metavar="I/N")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on CUDA and fp32 elsewhere.")]
@@ -48,6 +52,9 @@ DataOption = Annotated[
 FetchOption = Annotated[bool, typer.Option(" /--no-fetch", help="Downloads and prepares nothing; leaves out what lacks its images.")]
 AllowOverlapOption = Annotated[
     bool, typer.Option("--allow-overlap", help="Takes image folders with images that are in two splits; every report says so.")
+]
+LogOption = Annotated[
+    Tool | None, typer.Option("--log", help="Curves and results to a tracking tool as well: tensorboard, wandb, mlflow or csv.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 

@@ -32,9 +32,31 @@ def progress(suite: str, total: int) -> Iterator[Show]:
 @contextlib.contextmanager
 def counted(title: str) -> Iterator[Callable[[str, int, int], None]]:
     """Take the current piece of work, how many are done and how many there are, and show it until the block ends."""
+    with _shown(title, lambda what, done, total: say(f"{title}: {done + 1} of {total}, {what}")) as show:
+        yield show
+
+
+@contextlib.contextmanager
+def steady(title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """As `counted`, of work in many small steps: elsewhere than on a terminal a line only now and then."""
+    spoke = time.monotonic()
+
+    def now_and_then(what: str, done: int, total: int) -> None:
+        nonlocal spoke
+        if time.monotonic() - spoke >= EVERY_SECONDS:
+            spoke = time.monotonic()
+            say(f"{title}: {what}, {done:,} of {total:,}")
+
+    with _shown(title, now_and_then) as show:
+        yield show
+
+
+@contextlib.contextmanager
+def _shown(title: str, plainly: Callable[[str, int, int], None]) -> Iterator[Callable[[str, int, int], None]]:
+    """One bar on a terminal; elsewhere what `plainly` says."""
     console = stderr()
     if not console.is_terminal:
-        yield lambda what, done, total: say(f"{title}: {done + 1} of {total}, {what}")
+        yield plainly
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -10,9 +10,9 @@ from pixelbench.cli.options import Rerun, parse_seeds, parse_shard
 from pixelbench.cli.output import print_table, say
 
 if TYPE_CHECKING:
+    from pixelbench.analysis.context import Context
     from pixelbench.data import Task
     from pixelbench.experiments.plan import Command, Plan, PlannedRun
-    from pixelbench.published.comparison import Known
     from pixelbench.suites.schema import Suite
 
 #: How a plan calls the states that do not say it all by their name.
@@ -89,16 +89,12 @@ def keys_of_suite(name: str, store: Path) -> set[str]:
     return {spec.key for budget, precision in choices for spec in specs_of(suite, seeds=seeds, budget=budget, precision=precision)}
 
 
-def known_figures(name: str | None) -> "Known | None":
-    """The figures that the runs of a suite are held against: published ones, and its own claims; None where it has none."""
+def context_of(name: str | None) -> "Context":
+    """What the runs of a suite are held against: what ships, its own claims, and what it ablates itself."""
+    from pixelbench.analysis.context import Context
     from pixelbench.suites.load import load_suite
 
-    suite = None if name is None else load_suite(name)
-    if name is None or suite is None or not suite.claims:
-        return None
-    from pixelbench.published.comparison import Known
-
-    return Known.with_claims(suite, Path(name).name)
+    return Context() if name is None else Context.of_suite(load_suite(name), Path(name).name)
 
 
 def plan_json(plan: "Plan") -> dict[str, Any]:

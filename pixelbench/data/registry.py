@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pixelbench.data.sources.array_task import PREFIX as ARRAY
+from pixelbench.data.sources.array_task import array_task, known_array
 from pixelbench.data.sources.cifar import CIFAR10, CIFAR10_16, CIFAR10_GREY
 from pixelbench.data.sources.digits import DIGITS
 from pixelbench.data.sources.folder_task import PREFIX, folder_task, imagenet_task, prepared_task
@@ -40,10 +42,10 @@ def task_names() -> list[str]:
 
 
 def get_task(name: str) -> Task:
-    """The task of that name, `folder:PATH`, or as a record calls such a folder; its images are read only by `Task.load`.
+    """The task of that name, `folder:PATH`, `array:PATH`, or as a record calls these; its images are read only by `Task.load`.
 
     Raises:
-        UserError: no such task, the message names the nearest one; or a folder that cannot be used.
+        UserError: no such task, the message names the nearest one; or a folder or file that cannot be used.
     """
     if name in TASKS:
         return TASKS[name]
@@ -51,10 +53,21 @@ def get_task(name: str) -> Task:
         return imagenet_task(_IMAGENETS[name])
     if name.startswith(PREFIX):
         return folder_task(Path(name.removeprefix(PREFIX)))
+    if name.startswith(ARRAY):
+        return array_task(Path(name.removeprefix(ARRAY)))
+    if (array := known_array(name)) is not None:
+        return array
     prepared = prepared_task(name)
     if prepared is None:
         raise unknown("task", name, task_names())
     return prepared
+
+
+def named_task(name: str) -> Task | None:
+    """The task that a record's name stands for; None of a folder of the user's, and of what no package here registers."""
+    if name in _IMAGENETS:
+        return imagenet_task(_IMAGENETS[name])
+    return TASKS.get(name)
 
 
 def usual_digest(name: str, digest: str) -> str:
@@ -86,8 +99,8 @@ def _checked(task: Task) -> Task:
     if min(task.shape) < 1 or not 2 <= task.levels <= MOST_LEVELS:
         found = f"{task.shape} with {task.levels}"
         raise ValueError(f"task '{task.name}': images need positive sizes and 2 to {MOST_LEVELS:,} levels, got {found}")
-    if task.name.startswith(PREFIX) or task.name in _IMAGENETS:
-        raise ValueError(f"task '{task.name}': that name stands for a folder of images")
+    if task.name.startswith((PREFIX, ARRAY, "array-")) or task.name in _IMAGENETS:
+        raise ValueError(f"task '{task.name}': that name stands for images of a user's")
     return task
 
 

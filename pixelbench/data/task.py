@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from pixelbench.data.download.progress import ReportStep
 from pixelbench.errors import UserError
+
+#: How grey values became pixels 0 and 1. Numbers on images that were binarised in two ways have nothing to do with each other.
+Binarisation = Literal["fixed", "dynamic", "threshold"]
 
 _INTEGERS = (np.uint8, np.int16, np.int32)
 
@@ -139,6 +142,12 @@ class Task:
     unit_of: Callable[[np.ndarray], np.ndarray] = lambda clusters: clusters
     all_training: str = ""
     """The pinned digest of the split `all-training`, where training sees the validation images too; empty where there is no such split."""
+    binarisation: Binarisation | None = None
+    """How its images were binarised; None where they were not."""
+    published_split: str = "test"
+    """What papers call the test images: the small ImageNets have no other than a published validation set."""
+    published_images: int | None = None
+    """Images of that split; None where no paper scores them."""
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ return it sees neighbouring images, which no model of single images does. Level 
 import io
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -73,7 +74,7 @@ def as_mosaic(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(grid.reshape(rows * height, columns * width, channels))
 
 
-def _saved(image: Image.Image, **options: object) -> bytes:
+def _saved(image: Image.Image, **options: Any) -> bytes:
     file = io.BytesIO()
-    image.save(file, **options)  # type: ignore[arg-type]
+    image.save(file, **options)
     return file.getvalue()

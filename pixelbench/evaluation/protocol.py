@@ -17,7 +17,7 @@ class Evaluation:
     no field here, since every field enters the run key. `samples` and `sequential_images` do for the sake of the keys that are stored.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     test_images: int | None = None
     """Test images that are scored."""

@@ -62,7 +62,7 @@ def closure(family: str, package: Path = _PACKAGE, *, protocol: Iterable[str] = 
     """The names of the modules that `code_digest` is about; with another `protocol`, of those that are reached from there."""
     requested = get_family(family)
     roots = _roots_of(requested, package)
-    found, waiting = set(), [requested.module, *(() if requested.is_own else (requested.settings.__module__,)), *protocol]
+    found, waiting = set[str](), [*requested.modules, *protocol]
     with without_collector():
         while waiting:
             name = waiting.pop()
@@ -80,8 +80,9 @@ def _roots_of(family: Family, package: Path) -> _Roots:
     Raises:
         UserError: one has no source file.
     """
-    modules = () if family.is_own else (family.module, family.settings.__module__)
-    return (package, *(_outside(head) for head in dict.fromkeys(module.partition(".")[0] for module in modules)))
+    known = {package.name, *(root.stem for root in family.roots)}
+    heads = dict.fromkeys(module.partition(".")[0] for module in family.modules)
+    return (package, *family.roots, *(_outside(head) for head in heads if head not in known))
 
 
 @cache
@@ -138,10 +139,10 @@ class _Reader:
 
     def read(self, node: ast.AST) -> None:
         kind, words = type(node), self.words
-        if kind is ast.ImportFrom or kind is ast.Import:
-            self.imports.update(self._imported(node))  # type: ignore[arg-type]
-        elif kind is ast.If and "TYPE_CHECKING" in (getattr(node.test, "id", ""), getattr(node.test, "attr", "")):  # type: ignore[attr-defined]
-            for rest in node.orelse:  # type: ignore[attr-defined]
+        if isinstance(node, (ast.ImportFrom, ast.Import)):
+            self.imports.update(self._imported(node))
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in (getattr(node.test, "id", ""), getattr(node.test, "attr", "")):
+            for rest in node.orelse:
                 self.read(rest)
             return
         words.append(kind.__name__)

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from pixelbench.causality import CausalityReport
 from pixelbench.data import Split, TaskData
+from pixelbench.errors import UserError
 from pixelbench.evaluation.diagnosis import diagnose_samples
 from pixelbench.evaluation.grids import grid_png
 from pixelbench.evaluation.likelihood import SplitLikelihood, score, sequential_nats, summarise
 from pixelbench.evaluation.quality import sample_statistics
 from pixelbench.levels import integers_for
-from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.base import AutoregressiveModel, Fitted, LatentVariable
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import Method
 from pixelbench.store import record
@@ -37,11 +38,17 @@ def build(spec: RunSpec, **overrides: Any) -> AutoregressiveModel:
 
 
 def fit(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, redrawn: bool) -> None:
-    """Count the training images of a fitted baseline; of a redrawn task, pixels that are drawn from its greys once."""
+    """Count the training images of a fitted baseline; of a redrawn task, pixels that are drawn from its greys once.
+
+    Raises:
+        UserError: a family of the kind `fitted` whose network has no `fit`.
+    """
+    if not isinstance(model, Fitted):
+        raise UserError(f"{type(model).__name__} has no fit(images), which a family of the kind 'fitted' needs.")
     images = torch.from_numpy(data.train.images)
     if redrawn:
         images = redraw(images, generator(spec.seed, "pixels"))
-    model.fit(images)  # type: ignore[operator]
+    model.fit(images)
 
 
 def trainer(
@@ -114,10 +121,16 @@ def classes_in_turn(model: AutoregressiveModel, n: int) -> Tensor | None:
 
 
 def latent_use(model: AutoregressiveModel, data: TaskData) -> record.LatentUse | None:
-    """How much the latents say of the test images, with several levels their sum and under `levels` each; None for a model without any."""
+    """How much the latents say of the test images, with several levels their sum and under `levels` each; None for a model without any.
+
+    Raises:
+        UserError: a network with `latent` that has no `latent_statistics`.
+    """
     if not model.latent:
         return None
-    found: dict[str, Any] = model.latent_statistics(torch.from_numpy(data.test.images).to(model.device))  # type: ignore[operator]
+    if not isinstance(model, LatentVariable):
+        raise UserError(f"{type(model).__name__} has no latent_statistics(images), which a network with latent = True needs.")
+    found = model.latent_statistics(torch.from_numpy(data.test.images).to(model.device))
     parts = [found] if "kl" in found else list(found.values())
     each = tuple(kl for part in parts for kl in part["kl_per_dimension"])
     sums = {name: sum(part[name] for part in parts) for name in ("kl", "active_units", "dimensions")}

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +29,25 @@ class Stepper(Protocol):
 
     def put(self, column: int, colour: int, values: Tensor) -> None:
         """Set one sub-pixel of this row: (B,) integers."""
+        ...
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A network that counts instead of being trained: what a family of the kind `fitted` is."""
+
+    def fit(self, images: Tensor) -> None:
+        """Count the training images, integers (N, C, H, W)."""
+        ...
+
+
+@runtime_checkable
+class LatentVariable(Protocol):
+    """A network whose likelihood is a bound: what one with `latent` is."""
+
+    def latent_statistics(self, images: Tensor) -> dict[str, Any]:
+        """How much the latents say of images, integers (N, C, H, W): `kl` in nats an image, `kl_per_dimension`, `active_units` and
+        `dimensions`; with several levels these of each level under its name."""
         ...
 
 

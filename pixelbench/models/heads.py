@@ -80,8 +80,8 @@ class Softmax(Output):
 class CoupledSoftmax(Softmax):
     """Logits of a colour = its own + a row of weights times the value of each earlier colour, scaled to [-1, 1].
 
-    6 * levels outputs a pixel for three colours, the 1536 of the ablation in Salimans et al. 2017, section 3.4; that paper gives the number
-    and not the form, so that this is our reading of it.
+    6 * levels outputs a pixel for three colours, the 1536 of the ablation in Salimans et al. 2017, section 3.4.1, where logits depend
+    linearly on earlier sub-pixels by coefficients that are outputs too; the scale of the values is not stated.
     """
 
     def __init__(self, channels: int, levels: int):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -62,6 +63,24 @@ class Family:
     def is_own(self) -> bool:
         """Whether it is one of PixelBench's own."""
         return FAMILIES.is_own(self.name)
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Where its code begins."""
+        return (self.module,) if self.is_own else (self.module, self.settings.__module__)
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Packages and files of its code that no search for its modules finds."""
+        return ()
+
+    def small_for(self, settings: Mapping[str, Any], height: int, width: int) -> tuple[int, int]:
+        """Height and width of a miniature of images of that size, for a family that is not one of ours."""
+        return self.small
+
+    def fewer_levels(self, levels: int, most: int) -> int:
+        """The levels of a copy that needs no more than `most`."""
+        return min(levels, most)
 
     def parse(self, overrides: dict[str, Any]) -> Settings:
         """Overrides on the defaults → all settings.
@@ -188,11 +207,12 @@ def get_family(name: str) -> Family:
     """The family of that name.
 
     Raises:
-        UserError: no such family; the message names the nearest one.
+        UserError: no such family; the message names the nearest one, or says what is wrong with a factory of that name.
     """
-    if name not in FAMILIES:
-        raise unknown("model", name, FAMILIES)
-    return FAMILIES[name]
+    try:
+        return FAMILIES[name]
+    except KeyError:
+        raise unknown("model", name, FAMILIES) from None
 
 
 def create_model(family: str, *, channels: int, height: int, width: int, levels: int, **settings: Any) -> Any:

@@ -1,14 +1,10 @@
-"""The cells of a store beside the published figures that are about them, each with its verdict; and the same of a tidy frame."""
+"""The cells of a store beside the published figures that are about them, each with its verdict."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
-from pixelbench.errors import UserError
-from pixelbench.published.comparability import Binarisation, Measured, PublishedValue
+from pixelbench.published.comparability import Measured
 from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import JUDGED, Figure, claimed_figures, figures_about
 from pixelbench.published.measured import Differences, as_row, measured_of
@@ -16,19 +12,6 @@ from pixelbench.published.rows import Rows, SuiteRow, paper_rows
 from pixelbench.published.verdicts import Verdict, judge
 from pixelbench.store.cells import Cell
 from pixelbench.suites.schema import Suite
-
-#: Images of the split that the papers score. The other small ImageNet of that name has 50,000.
-_IMAGES = {**dict.fromkeys(("mnist-fixed", "mnist-dynamic", "mnist", "cifar10"), 10_000), "imagenet32": 49_999, "imagenet64": 49_999}
-#: Words of a paper → how its pixels were binarised. The first that is found counts.
-_BINARISATIONS: tuple[tuple[str, Binarisation], ...] = (
-    ("threshold", "threshold"),
-    ("dynamic", "dynamic"),
-    ("stochastic", "dynamic"),
-    ("fixed binaris", "fixed"),
-)
-#: What makes a cell in a frame that does not say which runs differ in nothing but the seed.
-_CELL_COLUMNS = ["task", "variant", "family", "levels", "budget", "updates", "expect"]
-_NEEDED = (*_CELL_COLUMNS, "seed", "status", "bits_per_dim", "nats_per_image", "estimator", "n_images", "causal")
 
 
 @dataclass(frozen=True)
@@ -56,19 +39,105 @@ class Known:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A cell beside one figure. `measured`: the mean over its seeds in the figure's unit (bits/dim without a figure); None where there is
-    none, or where it is a leak's. `verdict`: None where nothing is judged: third parties' reproductions, and what papers quote.
-    """
+    """A cell and its verdict. `figure`: None where nobody has published one."""
 
     cell: Cell
-    figure: Figure | None
+    measured_runs: Measured
+    """In the figure's unit; bits/dim without a figure."""
     verdict: Verdict | None
-    measured: float | None
+    """None where nothing is judged: third parties' reproductions, and what papers quote."""
+    figure: Figure | None = None
+
+    @property
+    def measured(self) -> float | None:
+        """The mean over its seeds; None where there is none, or where it is a leak's."""
+        return mean_of(self.measured_runs)
 
     @property
     def measured_bound(self) -> bool:
         """Whether the model needs no more than what was measured."""
         return self.cell.bound
+
+
+@dataclass(frozen=True)
+class FigureComparison(Comparison):
+    """A cell beside one figure."""
+
+    figure: Figure = field(kw_only=True)
+
+    @property
+    def label(self) -> str:
+        """The cell's."""
+        return self.cell.label
+
+    @property
+    def task(self) -> str:
+        """The cell's."""
+        return self.cell.task
+
+    @property
+    def verdict_name(self) -> str:
+        """Empty where nothing is judged."""
+        return self.verdict.name if self.verdict else ""
+
+    @property
+    def sentence(self) -> str:
+        """The verdict's; empty where nothing is judged."""
+        return self.verdict.sentence if self.verdict else ""
+
+    @property
+    def sign(self) -> str:
+        """The verdict's; empty where nothing is judged."""
+        return self.verdict.sign if self.verdict else ""
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether it is better by more than the band."""
+        return self.verdict is not None and self.verdict.suspicious
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """90 % over seeds; None where one seed gives none."""
+        return self.verdict.interval if self.verdict else None
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Assumptions where the paper does not state something."""
+        return self.verdict.assumed if self.verdict else ()
+
+    @property
+    def difference(self) -> float | None:
+        """The verdict's; beside a reproduction a distance, and no judgement."""
+        if self.verdict is not None:
+            return self.verdict.difference
+        return None if self.measured is None else self.measured - self.figure.value
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        figure = self.figure
+        return {
+            "label": self.label,
+            "task": self.task,
+            "figure": figure.id,
+            "paper": figure.paper,
+            "where": figure.locator,
+            "unit": figure.unit,
+            "printed": figure.printed,
+            "published": figure.value,
+            "band": figure.band,
+            "bound": figure.bound,
+            "verified": figure.verified,
+            "on_validation": figure.on_validation,
+            "aside": figure.context,
+            "measured": self.measured,
+            "measured_bound": self.measured_bound,
+            "difference": self.difference,
+            "interval": self.interval,
+            "verdict": self.verdict_name,
+            "sentence": self.sentence,
+            "suspicious": self.suspicious,
+            "cautions": self.cautions,
+        }
 
 
 def compare_cells_with_figures(cells: Iterable[Cell], known: Known | None = None) -> list[Comparison]:
@@ -80,11 +149,12 @@ def compare_cells_with_figures(cells: Iterable[Cell], known: Known | None = None
         known: by default the figures that ship and the rows of the suite `paper`.
     """
     known = known or Known()
-    found = []
+    found: list[Comparison] = []
     for cell in cells:
         rows = [as_row(run) for run in cell.runs]
-        for figure, verdict, measured in _judged(rows, known, lambda row, cell=cell: row.differences(cell.runs[0].record.spec)):
-            found.append(Comparison(cell, figure, verdict, _mean(measured)))
+        for figure, verdict, measured in judged(rows, known, lambda row, cell=cell: row.differences(cell.runs[0].record.spec)):
+            beside = figure is not None
+            found.append(FigureComparison(cell, measured, verdict, figure=figure) if beside else Comparison(cell, measured, verdict))
     return found
 
 
@@ -95,100 +165,19 @@ def primary(comparisons: Sequence[Comparison]) -> Comparison | None:
     return next(iter([*comparable, *judged]), None)
 
 
-def compare_with_published(frame: pd.DataFrame, known: Known | None = None) -> pd.DataFrame:
-    """Hold the runs of a tidy frame against what was published: one row a cell and figure, in full precision.
-
-    Runs that differ in nothing but the seed are one cell: `n` of its `seeds` have a number and decide, and `measured` is their mean in
-    `unit`. `low` and `high` are its 90 % interval over seeds. `verdict` is empty where a figure is only shown, as reproductions are.
-
-    Columns that a frame may have besides: `cell`, the same for the runs of one cell (without it no figure is comparable, since nobody can
-    tell what was asked for), `trained_positions`, `test_images`, `condition`, `doubts`, `code` and `torch` of the records. What it does not
-    say makes no verdict better: without word of where the trained model was probed for leaks, it is `incomplete`.
-
-    Args:
-        frame: as `load_results` returns it, or some of its rows.
-        known: by default the figures that ship and the rows of the suite `paper`.
-
-    Raises:
-        UserError: a column is missing.
-    """
-    lacking = [name for name in _NEEDED if name not in frame]
-    if lacking:
-        raise UserError(f"The frame has no column '{lacking[0]}'; compare_with_published takes what load_results returns.")
-    known = known or Known()
-    rows = []
-    for _, group in frame.groupby(["cell"] if "cell" in frame else _CELL_COLUMNS, sort=False, dropna=False):
-        runs = [_plain(row) for row in group.to_dict("records")]
-        about = {name: runs[0][name] for name in ("task", "variant", "budget", "updates")} | {"seeds": len({run["seed"] for run in runs})}
-        rows += [about | _as_row(*judged) for judged in _judged(runs, known, lambda row: [])]
-    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
-
-
-_COLUMNS = {
-    **dict.fromkeys(("task", "variant", "budget"), "object"),
-    **dict.fromkeys(("updates", "seeds", "n"), "int64"),
-    **dict.fromkeys(("measured", "low", "high"), "float64"),
-    **dict.fromkeys(("unit", "figure", "kind", "paper", "locator"), "object"),
-    **dict.fromkeys(("published", "band", "difference"), "float64"),
-    "verdict": "object",
-    "suspicious": "bool",
-    "sentence": "object",
-}
-
-
-def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """None for what the frame calls missing."""
-    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
-
-
-def _as_row(figure: Figure | None, verdict: Verdict | None, measured: Measured) -> dict[str, Any]:
-    row: dict[str, Any] = {"measured": _mean(measured), "unit": measured.unit, "n": len(measured.values)}
-    row |= {"verdict": "", "suspicious": False, "sentence": ""}
-    if figure is not None:
-        row |= {name: getattr(figure, name) for name in ("unit", "kind", "paper", "locator", "band")}
-        row |= {"figure": figure.id, "published": figure.value}
-    if verdict is not None:
-        low, high = verdict.interval or (None, None)
-        row |= {"low": low, "high": high, "difference": verdict.difference}
-        row |= {"verdict": verdict.name, "suspicious": verdict.suspicious, "sentence": verdict.sentence}
-    return row
-
-
-def _judged(rows: list[dict[str, Any]], known: Known, differences: Differences) -> list[tuple[Figure | None, Verdict | None, Measured]]:
+def judged(rows: list[dict[str, Any]], known: Known, differences: Differences) -> list[tuple[Figure | None, Verdict | None, Measured]]:
     """The figures about a cell, each with verdict and what was measured; None for a figure where nobody has one."""
     about: list[tuple[Figure | None, SuiteRow | None]] = [*known.about(rows[0]["task"], rows[0]["variant"])]
     if not any(figure is not None and figure.kind in JUDGED for figure, _ in about):
         about.insert(0, (None, None))
     found: list[tuple[Figure | None, Verdict | None, Measured]] = []
     for figure, row in about:
-        measured = measured_of(rows, "bits/dim" if figure is None else figure.unit, row, differences)
-        value = None if figure is None else _value(figure)
-        found.append((figure, judge(value, measured) if figure is None or figure.kind in JUDGED else None, measured))
+        unit, on_validation = ("bits/dim", False) if figure is None else (figure.unit, figure.on_validation)
+        measured = measured_of(rows, unit, row, differences, on_validation=on_validation)
+        found.append((figure, judge(figure, measured) if figure is None or figure.kind in JUDGED else None, measured))
     return found
 
 
-def _mean(measured: Measured) -> float | None:
+def mean_of(measured: Measured) -> float | None:
+    """The mean over the seeds that decide; None where there is none, or where it is a leak's."""
     return measured.mean if measured.values and measured.causality != "leaky" else None
-
-
-def _value(figure: Figure) -> PublishedValue:
-    """The fields of a figure that a verdict takes: also how pixels were binarised and whether the class is given, from its words."""
-    said = figure.preprocessing.lower()
-    binarisations: list[Binarisation] = [kind for words, kind in _BINARISATIONS if words in said]
-    return PublishedValue(
-        value=figure.value,
-        printed=figure.printed,
-        unit=figure.unit,
-        band=figure.band,
-        estimator=figure.estimator,
-        bound=figure.bound,
-        split=figure.split,
-        task=figure.task or "",
-        binarisation=binarisations[0] if binarisations else None,
-        conditional=bool(re.search(r"(?<!not )\bclass[- ]conditional", f"{figure.model} {figure.config_name}".lower())),
-        assumed=figure.assumed,
-        verified=figure.verified,
-        updates=figure.updates,
-        n_images=_IMAGES.get(figure.task or ""),
-        claimed=figure.kind == "claim",
-    )

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from pixelbench.errors import UserError, nearest, shortened
-from pixelbench.published.figures import Figure, Kind
+from pixelbench.published.figures import Figure, Kind, PublishedBinarisation
+from pixelbench.store.json_values import is_list
 from pixelbench.suites.parsing import written
 from pixelbench.suites.toml_file import read_toml
 
@@ -29,6 +30,7 @@ UNITS = {
 }
 #: What a file can hold; claims are written in suites.
 _KINDS = tuple(kind for kind in get_args(Kind) if kind != "claim")
+_BINARISATIONS: tuple[str, ...] = get_args(PublishedBinarisation)
 _LIKELIHOODS = {"bits_per_dim", "nll_nats", "nll_nats_per_dim", "nll_nats_per_pixel"}
 _ESTIMATOR = r"exact|elbo|iwae(-[1-9][0-9]{0,8})?|bound|density|approximate|analytic"
 #: As papers print numbers; nobody prints more digits.
@@ -46,7 +48,7 @@ _TEXTS = "id kind paper arxiv model config_name dataset preprocessing split metr
 _FIGURE: dict[str, type] = (
     dict.fromkeys(_TEXTS.split(), str)
     | {"year": int, "updates": int, "value": float, "tolerance": float, "bound": bool, "verified": bool, "assumed": list, "conflicts": list}
-    | {"task": str, "variant": str}
+    | {"task": str, "variant": str, "binarisation": str, "conditional": bool}
 )
 _NEEDED = ("id", "kind", "model", "metric", "unit", "value", "bound", "locator", "verified")
 _REMARK: dict[str, type] = dict.fromkeys(("id", "model", "dataset", "about", "locator", "text"), str)
@@ -102,7 +104,7 @@ def read_file(path: Path, name: str) -> list[Figure]:
     values = read_toml(path, _CALLED)
     entries = {kind: values.pop(kind, []) for kind in ("figure", "remark")}
     for kind, tables in entries.items():
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        if not _is_list_of(tables, dict):
             _refuse(path, "the file", kind, f"expected tables that begin with [[{kind}]]")
     _check_fields(path, "the header", values, _HEADER, ("paper", "year", "sources"))
     for number, remark in enumerate(entries["remark"], 1):
@@ -114,13 +116,14 @@ def _figure(path: Path, name: str, header: dict[str, Any], given: dict[str, Any]
     _check_fields(path, called, given, _FIGURE, _NEEDED)
     for field, error in _errors(given):
         _refuse(path, called, field, error)
-    values = {field: tuple(value) if isinstance(value, list) else value for field, value in given.items()}
+    values: dict[str, Any] = {field: tuple(value) if _is_list_of(value, str) else value for field, value in given.items()}
     values["value"] = float(given["value"])
     values.setdefault("printed", f"{given['value']:g}")
     quoted = "paper" in given
     about = {} if quoted else {"title": header.get("title", ""), "arxiv": header.get("arxiv", "")}
     source = {"paper": header["paper"], "year": header["year"], "quoted_in": header["paper"] if quoted else "", **about}
-    return Figure(**{**source, **values, "file": name})
+    fields: dict[str, Any] = {**source, **values, "file": name}
+    return Figure(**fields)
 
 
 def _check_fields(path: Path, called: str, given: dict[str, Any], types: dict[str, type], needed: tuple[str, ...]) -> None:
@@ -138,15 +141,19 @@ def _check_fields(path: Path, called: str, given: dict[str, Any], types: dict[st
 
 def _is(value: Any, kind: type) -> bool:
     if kind is list:
-        return isinstance(value, list) and all(isinstance(text, str) and text for text in value)
+        return _is_list_of(value, str) and all(value)
     if kind in (int, float):
         return isinstance(value, (int, kind)) and not isinstance(value, bool) and not (isinstance(value, int) and abs(value) >= 2**63)
     return isinstance(value, kind)
 
 
+def _is_list_of(value: Any, kind: type) -> bool:
+    return is_list(value) and all(isinstance(entry, kind) for entry in value)
+
+
 def _errors(given: dict[str, Any]) -> list[tuple[str, str]]:
     """Field and error, for figures whose fields have the right types."""
-    found = []
+    found: list[tuple[str, str]] = []
     if given["kind"] not in _KINDS:
         found.append(("kind", f"expected paper, context or reproduction, got '{given['kind']}'{_perhaps(given['kind'], _KINDS)}"))
     if given["metric"] not in UNITS:
@@ -160,10 +167,9 @@ def _errors(given: dict[str, Any]) -> list[tuple[str, str]]:
     printed = given.get("printed")
     if printed is not None and not (re.fullmatch(_PRINTED, printed) and float(printed) == given["value"]):
         found.append(("printed", f"'{printed}' is not the value {given['value']}"))
-    if given.get("split") not in (None, *_SPLITS):
-        found.append(
-            ("split", f"expected {', '.join(_SPLITS[:-1])} or {_SPLITS[-1]}, got '{given['split']}'{_perhaps(given['split'], _SPLITS)}")
-        )
+    for field, known in (("split", _SPLITS), ("binarisation", _BINARISATIONS)):
+        if given.get(field) not in (None, *known):
+            found.append((field, f"expected {', '.join(known[:-1])} or {known[-1]}, got '{given[field]}'{_perhaps(given[field], known)}"))
     return found + _estimator_errors(given) + _cell_errors(given)
 
 

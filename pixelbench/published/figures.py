@@ -1,16 +1,22 @@
 """Published figures: numbers of papers, of reproductions, and of what is quoted beside them, as `reference/` has them. No torch."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pixelbench.data import get_task
+from pixelbench.data import get_task, named_task
+from pixelbench.data.task import Binarisation
 from pixelbench.suites.schema import Claim, Suite
+from pixelbench.suites.specs import row_specs
 
 Kind = Literal["paper", "context", "reproduction", "claim"]
 #: What verdicts fall on: papers' own numbers, and claims of a suite of one's own.
 JUDGED: tuple[Kind, ...] = ("paper", "claim")
+
+#: How pixels of a published value were binarised; `any` where the source does not say, or where the value holds for all ways.
+PublishedBinarisation = Literal[Binarisation, "any"]
+#: What is shown beside the papers' own numbers and not judged.
+CONTEXTS = {"reproduction": "a third party's reproduction", "context": "quoted for context"}
 
 #: What a measurement may differ by and still be the same, unless the figure says otherwise.
 TOLERANCE_NATS = 0.5
@@ -25,8 +31,9 @@ class Figure:
     models. `value` is in `unit`; `printed` has the digits as printed, so 3.00 is not 3. `estimator`: exact, elbo, iwae-K, bound, density,
     approximate or analytic. `bound`: the source prints it as a bound. `updates`: of the training, where the source states them.
     `verified`: seen in a source; otherwise it is from memory. `assumed`: what the source does not state, a sentence each. `conflicts`: ids
-    of figures, and sentences. `task` and `variant`: the cell of the suite `paper` that measures the same; None where none does. Where a
-    task is named, its test images are those of `split`.
+    of figures, and sentences. `task` and `variant`: the cell of the suites of papers that measures the same; None where none does.
+    `split`: where a task is named, it says which of the task's images are meant, see `on_validation`. `binarisation`: None of images of
+    many levels, or where nothing is said. `conditional`: the class of each image is given.
     """
 
     id: str
@@ -59,6 +66,24 @@ class Figure:
     conflicts: tuple[str, ...] = ()
     task: str | None = None
     variant: str | None = None
+    binarisation: PublishedBinarisation | None = None
+    conditional: bool = False
+
+    @property
+    def said(self) -> str:
+        """`the published 81.30`, `the claimed 81.2`"""
+        return f"the {'claimed' if self.kind == 'claim' else 'published'} {self.printed}"
+
+    @property
+    def context(self) -> str:
+        """The nature of a figure that is shown and not judged; empty for a paper's own number and for a claim."""
+        return CONTEXTS.get(self.kind, "")
+
+    @property
+    def on_validation(self) -> bool:
+        """Whether it is held against our score on the task's validation images, and not on its test images."""
+        task = None if self.task is None else named_task(self.task)
+        return task is not None and self.split == "validation" != task.published_split
 
     @property
     def band(self) -> float | None:
@@ -69,27 +94,32 @@ class Figure:
 
     @property
     def _usual_tolerance(self) -> float | None:
-        binarised = bool(re.search("binaris|threshold|Binarized", self.preprocessing))
-        if (self.metric, self.unit) == ("nll_nats", "nats/image") and self.dataset == "MNIST" and binarised:
+        if (self.metric, self.unit) == ("nll_nats", "nats/image") and self.dataset == "MNIST" and self._binarised:
             return TOLERANCE_NATS
-        return TOLERANCE_BITS if self.metric == "bits_per_dim" and not binarised else None
+        return TOLERANCE_BITS if self.metric == "bits_per_dim" and not self._binarised else None
+
+    @property
+    def _binarised(self) -> bool:
+        """Also where the file does not say so, by the task that the figure is about."""
+        task = None if self.task is None else named_task(self.task)
+        return self.binarisation is not None or (task is not None and task.binarisation is not None)
 
 
 def figures_about(task: str, variant: str, figures: Iterable[Figure]) -> tuple[Figure, ...]:
     """Those of the figures that a variant on a task can be held against; several where papers have several.
 
-    Those that were seen come first: none from memory is the one that stands for the others.
+    Those that were seen come first, of them those on test images: neither one from memory nor one on validation stands for the others.
     """
     found = [one for one in figures if (one.task, one.variant) == (task, variant)]
-    return tuple(sorted(found, key=lambda one: not one.verified))
+    return tuple(sorted(found, key=lambda one: (not one.verified, one.on_validation)))
 
 
 def claimed_figures(suite: Suite, file: str) -> tuple[Figure, ...]:
     """The claims of a suite as figures; `file` is what it is called."""
-    return tuple(_claimed(claim, file) for claim in suite.claims)
+    return tuple(_claimed(claim, suite, file) for claim in suite.claims)
 
 
-def _claimed(claim: Claim, file: str) -> Figure:
+def _claimed(claim: Claim, suite: Suite, file: str) -> Figure:
     nats = claim.unit == "nats/image"
     usual = TOLERANCE_NATS if nats and get_task(claim.task).levels == 2 else None if nats else TOLERANCE_BITS
     return Figure(
@@ -110,4 +140,5 @@ def _claimed(claim: Claim, file: str) -> Figure:
         tolerance=usual if claim.tolerance is None else claim.tolerance,
         task=claim.task,
         variant=claim.variant,
+        conditional=any(spec.settings.get("condition", "none") != "none" for spec in row_specs(suite, claim.task, claim.variant).values()),
     )

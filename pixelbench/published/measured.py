@@ -1,19 +1,18 @@
 """The runs of one cell as a verdict sees them: which of its seeds decide, what they came to, and the worst that is known of any of them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 from pixelbench.causality.probing.positions import TRAINED_POSITIONS
-from pixelbench.published.comparability import Binarisation, Measured, seed_list
+from pixelbench.data import named_task
+from pixelbench.published.comparability import Measured, seed_list
 from pixelbench.published.rows import SuiteRow
 from pixelbench.store.cells import CERTAINTY, Run
 from pixelbench.units import bits_per_dim
 
-#: What the papers call our test images, where it is not the test split: the small ImageNets have no other than a published validation set.
-_SPLITS = {"imagenet32": "validation", "imagenet64": "validation"}
-_BINARISED: dict[str, Binarisation] = {"mnist-fixed": "fixed", "mnist-dynamic": "dynamic", "mnist-threshold": "threshold"}
 #: The unit of a figure → the column of a frame.
 _UNITS = {"bits/dim": "bits_per_dim", "nats/image": "nats_per_image"}
+_OF_LIKELIHOOD = ("bits_per_dim", "bits_per_dim_se", "nats_per_image", "estimator", "n_images", "validation_bits_per_dim")
 #: More than these tell a reader nothing more.
 _MOST_DIFFERENCES = 6
 
@@ -34,8 +33,10 @@ def as_row(run: Run) -> dict[str, Any]:
         "budget": record.budget.name,
         "updates": record.budget.updates,
         "causal": record.causality.status,
-        **{name: getattr(likelihood, name, None) for name in ("bits_per_dim", "nats_per_image", "estimator", "n_images")},
+        **{name: getattr(likelihood, name, None) for name in _OF_LIKELIHOOD},
         "test_images": record.evaluation.test_images,
+        "validation_images": record.evaluation.validation_images,
+        "selected_update": record.selected_update,
         "trained_positions": record.causality.trained_positions,
         "condition": record.variant.settings.get("condition"),
         "cell": record.spec.cell_key,
@@ -45,16 +46,21 @@ def as_row(run: Run) -> dict[str, Any]:
     }
 
 
-def measured_of(rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, differences: Differences) -> Measured:
+def measured_of(
+    rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, differences: Differences, *, on_validation: bool = False
+) -> Measured:
     """The runs of one cell, in the figure's unit where the records have it, else in bits/dim.
 
     The seeds that the row says decide, those alone, whatever else is stored; of a cell that is no row of a suite all of them.
+    `on_validation`: by their scores on the task's validation images, not on its test images.
     """
     wanted = row.verdict_seeds if row else len({entry["seed"] for entry in rows})
     deciding = set(range(wanted)) if row else {entry["seed"] for entry in rows}
     chosen = [entry for entry in _one_a_seed(rows) if entry["seed"] in deciding]
+    chosen = [_by_validation(entry) for entry in chosen] if on_validation else chosen
     scored = [entry for entry in chosen if _is_scored(entry)]
-    own, task = unit if unit in _UNITS else "bits/dim", rows[0]["task"]
+    own, name = unit if unit in _UNITS else "bits/dim", rows[0]["task"]
+    task = named_task(name)
     statuses = {entry["causal"] for entry in rows if entry["causal"] == "leaky"} | {entry["causal"] for entry in scored or rows}
     probed = [int(entry["trained_positions"]) for entry in scored if _is_number(entry.get("trained_positions"))]
     other_row, budget = _of_row(rows[0], row, differences)
@@ -62,14 +68,14 @@ def measured_of(rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, dif
         values=tuple(float(entry[_UNITS[own]]) for entry in scored),
         unit=own,
         estimator=_estimator(scored),
-        split=_SPLITS.get(task, "test"),
-        task=task,
+        split=_validation_split(scored) if on_validation else "test" if task is None else task.published_split,
+        task=name,
         n_images=min((int(entry["n_images"]) for entry in scored), default=0),
         limited=any(_is_number(entry.get("test_images")) and entry["n_images"] >= entry["test_images"] for entry in scored),
         budget=budget,
         causality=next((status for status in CERTAINTY if status in statuses), "unchecked"),
         probed=min(probed) if probed and len(probed) == len(scored) else None,
-        binarisation=_BINARISED.get(task),
+        binarisation=None if task is None else task.binarisation,
         conditional=any((entry.get("condition") or "none") != "none" for entry in rows),
         consistent=all(_is_consistent(entry) for entry in scored),
         updates=int(rows[0]["updates"]),
@@ -78,10 +84,56 @@ def measured_of(rows: list[dict[str, Any]], unit: str, row: SuiteRow | None, dif
         seeds=tuple(entry["seed"] for entry in scored),
         lacking=tuple(_lacking(rows, chosen, deciding)),
         diverged=tuple(entry["seed"] for entry in chosen if entry["status"] == "diverged"),
+        published_images=None if task is None or on_validation else task.published_images,
         required_positions=min([TRAINED_POSITIONS, *(_dimensions(entry) for entry in scored)]),
         other_row=tuple(other_row),
-        remarks=tuple(_remarks(rows, scored, deciding)),
+        remarks=(*_remarks(rows, scored, deciding), *(_other_images(scored) if on_validation else [])),
     )
+
+
+def _by_validation(entry: dict[str, Any]) -> dict[str, Any]:
+    """A run as if its validation images were what it was tested on."""
+    bits, tested = entry.get("validation_bits_per_dim"), entry["bits_per_dim"]
+    found = {"bits_per_dim": None, "nats_per_image": None}
+    if _is_number(bits) and tested:
+        found = {"bits_per_dim": bits, "nats_per_image": bits * entry["nats_per_image"] / tested}
+    return entry | {
+        **found,
+        "bits_per_dim_se": _expected_error(entry),
+        "n_images": _validation_images(entry),
+        "test_images": entry.get("validation_images"),
+    }
+
+
+def _validation_images(entry: dict[str, Any]) -> int:
+    """How many of them were scored; 0 where nobody knows how many there are."""
+    task, most = named_task(entry["task"]), entry.get("validation_images")
+    held_out = task.sizes[1] if task is not None and task.sizes is not None else 0
+    return min(held_out, int(most)) if _is_number(most) else held_out
+
+
+def _expected_error(entry: dict[str, Any]) -> float | None:
+    """Standard error of the mean over so many validation images, were they spread as the test images are; no record has their own."""
+    of_test, images = entry.get("bits_per_dim_se"), _validation_images(entry)
+    return of_test * (entry["n_images"] / images) ** 0.5 if _is_number(of_test) and images else None
+
+
+def _validation_split(scored: list[dict[str, Any]]) -> str:
+    """`validation`, or that the scored weights were selected by these images."""
+    selected = any(_is_number(entry.get("selected_update")) for entry in scored)
+    return "selected by these validation images" if selected else "validation"
+
+
+def _other_images(scored: list[dict[str, Any]]) -> list[str]:
+    """A sentence on what the paper's own validation images may come to, which nobody need have."""
+    errors = [entry["bits_per_dim_se"] for entry in scored if entry["bits_per_dim_se"] is not None]
+    if not errors:
+        return []
+    images, error = min(entry["n_images"] for entry in scored), max(errors)
+    return [
+        f"Held against our own {images:,} validation images, which need not be the paper's: "
+        f"other {images:,} would move the mean by about {error:.3f} bits/dim (one standard error)."
+    ]
 
 
 def _one_a_seed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -137,7 +189,7 @@ def _remarks(rows: list[dict[str, Any]], scored: list[dict[str, Any]], deciding:
     return found + ([f"Made with several versions of torch: {', '.join(versions)}."] if len(versions) > 1 else [])
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

@@ -10,8 +10,8 @@ from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import row_specs
 
-#: The suite whose rows the papers' figures are about.
-SUITE = "paper"
+#: The suites whose rows the papers' figures are about: the models themselves, and the tables in which papers take them apart.
+SUITES = ("paper", "pixelcnn-pp-tables", "row-lstm-tables")
 #: The budget that is as long as the papers trained.
 WHOLE_BUDGET = "paper"
 
@@ -50,28 +50,28 @@ class SuiteRow:
     def differences(self, spec: RunSpec) -> list[str]:
         """`layers 4 instead of 15`: in what a run differs from the suite's row at the budget where it differs least."""
         found = [_differences(spec, own) for own in self._specs.values()]
-        return min(found, key=len, default=[])
+        return min(found, key=len) if found else []
 
 
 class Rows:
-    """The rows of one suite by task and variant."""
+    """The rows of suites by task and variant; of one that several of them have the first suite's."""
 
-    def __init__(self, suite: Suite):
-        self._suite = suite
+    def __init__(self, *suites: Suite):
+        self._suites = suites
         self._known: dict[tuple[str, str], SuiteRow | None] = {}
 
     def find(self, task: str, variant: str) -> SuiteRow | None:
-        """The row of that name; None where the suite has none."""
+        """The row of that name; None where no suite has one."""
         if (task, variant) not in self._known:
-            row = SuiteRow(self._suite, task, variant)
-            self._known[task, variant] = row if row_specs(self._suite, task, variant) else None
+            found = (SuiteRow(suite, task, variant) for suite in self._suites if row_specs(suite, task, variant))
+            self._known[task, variant] = next(found, None)
         return self._known[task, variant]
 
 
 @cache
 def paper_rows() -> Rows:
     """The rows that the papers' figures are about."""
-    return Rows(load_suite(SUITE))
+    return Rows(*map(load_suite, SUITES))
 
 
 def _differences(spec: RunSpec, own: RunSpec) -> list[str]:

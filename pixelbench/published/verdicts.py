@@ -14,7 +14,6 @@ import numpy as np
 from pixelbench.published.comparability import (
     ROUNDING,
     Measured,
-    PublishedValue,
     estimator_in_words,
     estimators,
     is_vague,
@@ -24,11 +23,25 @@ from pixelbench.published.comparability import (
     seeds_in_words,
     split_of,
 )
+from pixelbench.published.figures import Figure
 from pixelbench.statistics import clustered_interval
 from pixelbench.units import nats_to_bits
 
 Name = Literal["reproduced", "better", "worse", "inconclusive", "incomplete", "not comparable", "not causal", "no figure"]
 
+#: A sign for each verdict, so that none is told by its colour alone.
+SIGNS: dict[Name, str] = {
+    "reproduced": "✓",
+    "better": "▲",
+    "worse": "▼",
+    "inconclusive": "≈",
+    "incomplete": "◔",
+    "not comparable": "≠",
+    "not causal": "✕",
+    "no figure": "–",
+}
+#: Verdicts that say how measurement and figure stand to each other; the others say why they do not yet.
+DECIDED: tuple[Name, ...] = ("reproduced", "better", "worse")
 #: Two one-sided tests at 5 % each.
 CONFIDENCE = 0.90
 #: A ratio that is so near to ln 2, or to 1 / ln 2, may be a unit converted once too often.
@@ -52,8 +65,18 @@ class Verdict:
     assumed: tuple[str, ...] = ()
     fraction_of_cost: float | None = None
 
+    @property
+    def sign(self) -> str:
+        """Of its name."""
+        return SIGNS[self.name]
 
-def judge(figure: PublishedValue | None, measured: Measured) -> Verdict:
+    @property
+    def decided(self) -> bool:
+        """Whether it says how measurement and figure stand to each other."""
+        return self.name in DECIDED
+
+
+def judge(figure: Figure | None, measured: Measured) -> Verdict:
     """The first of these that holds:
 
     1. `not causal`: some run leaks; its likelihood means nothing, whatever else is true.
@@ -84,16 +107,16 @@ def judge(figure: PublishedValue | None, measured: Measured) -> Verdict:
     return _compared(figure, measured, figure.band) if measured.values else _diverged(figure, measured)
 
 
-def _not_comparable(figure: PublishedValue, measured: Measured, reasons: list[str]) -> Verdict:
+def _not_comparable(figure: Figure, measured: Measured, reasons: list[str]) -> Verdict:
     n = len(measured.values)
     sentence = f"Not comparable with {figure.said} {figure.unit}: {'; '.join(reasons)} ({seeds_in_words(n)})."
     return Verdict("not comparable", sentence, n_seeds=n, assumed=_assumed(figure))
 
 
-def _compared(figure: PublishedValue, measured: Measured, band: float) -> Verdict:
+def _compared(figure: Figure, measured: Measured, band: float) -> Verdict:
     n, difference = len(measured.values), measured.mean - figure.value
     interval = clustered_interval(np.array(measured.values), np.arange(n), CONFIDENCE) if n > 1 else None
-    waiting = _reasons_to_wait(figure, measured)
+    waiting = _reasons_to_wait(measured)
     if measured.diverged and not waiting:
         return _diverged(figure, measured)
     if waiting or interval is None:
@@ -118,8 +141,8 @@ def _compared(figure: PublishedValue, measured: Measured, band: float) -> Verdic
     return Verdict(name, " ".join(said), interval, difference, n, suspicious, _assumed(figure), cost)
 
 
-def _diverged(figure: PublishedValue, measured: Measured) -> Verdict:
-    waiting, (who,) = _reasons_to_wait(figure, measured), _who_diverged(measured)
+def _diverged(figure: Figure, measured: Measured) -> Verdict:
+    waiting, (who,) = _reasons_to_wait(measured), _who_diverged(measured)
     if waiting:
         sentence = f"Incomplete: {_listed([*waiting, who])}."
         return Verdict("incomplete", sentence, n_seeds=len(measured.values), assumed=_assumed(figure))
@@ -143,7 +166,7 @@ def _place(value: float, band: float, interval: tuple[float, float]) -> Name:
     return "worse" if low > band + ROUNDING else "inconclusive"
 
 
-def _reasons_to_wait(figure: PublishedValue, measured: Measured) -> list[str]:
+def _reasons_to_wait(measured: Measured) -> list[str]:
     """Reasons why no verdict can fall yet."""
     n = len(measured.values)
     reasons = {
@@ -152,15 +175,15 @@ def _reasons_to_wait(figure: PublishedValue, measured: Measured) -> list[str]:
         f"budget {measured.budget} instead of {measured.whole_budget}": measured.budget != measured.whole_budget,
         f"causality {measured.causality}": measured.causality == "unchecked",
         "only a partial map of what the model sees": measured.causality == "partial",
-        **(_reasons_of_the_scored(figure, measured) if measured.values else {}),
+        **(_reasons_of_the_scored(measured) if measured.values else {}),
     }
     return [reason for reason, holds in reasons.items() if holds]
 
 
-def _reasons_of_the_scored(figure: PublishedValue, measured: Measured) -> dict[str, bool]:
+def _reasons_of_the_scored(measured: Measured) -> dict[str, bool]:
     """Reasons that only runs with a number can give."""
     return {
-        f"only {measured.n_images:,} images of the split": measured.limited or _too_few(figure, measured),
+        f"only {measured.n_images:,} images of the split": measured.limited or _too_few(measured),
         "the trained model was not probed for leaks": measured.causality != "unchecked" and not measured.probed,
         f"the trained model was probed at {measured.probed} sub-pixels of {measured.required_positions}": 0
         < (measured.probed or 0)
@@ -168,11 +191,11 @@ def _reasons_of_the_scored(figure: PublishedValue, measured: Measured) -> dict[s
     }
 
 
-def _too_few(figure: PublishedValue, measured: Measured) -> bool:
-    return figure.n_images is not None and measured.n_images < figure.n_images
+def _too_few(measured: Measured) -> bool:
+    return measured.published_images is not None and measured.n_images < measured.published_images
 
 
-def _assumed(figure: PublishedValue) -> tuple[str, ...]:
+def _assumed(figure: Figure) -> tuple[str, ...]:
     own = {
         "The split is not stated; ours is assumed.": split_of(figure.split) is None,
         "The estimator is not stated; ours is assumed.": figure.estimator == "" and not figure.bound,
@@ -181,13 +204,13 @@ def _assumed(figure: PublishedValue) -> tuple[str, ...]:
     return (*figure.assumed, *(sentence for sentence, holds in own.items() if holds))
 
 
-def _remarks(figure: PublishedValue) -> list[str]:
+def _remarks(figure: Figure) -> list[str]:
     assumed = len(_assumed(figure))
     said = [f"{assumed} fact{'s are' if assumed > 1 else ' is'} assumed, since the paper does not state {'them' if assumed > 1 else 'it'}."]
     return (said if assumed else []) + ([] if figure.verified else ["The figure is from memory, not verified."])
 
 
-def _where(figure: PublishedValue, measured: Measured, band: float) -> str:
+def _where(figure: Figure, measured: Measured, band: float) -> str:
     """`the mean of 3 seeds (seeds 0 to 2), 81.42 nats/image, is 0.12 above the published 81.30 (within the band of ± 0.505)`."""
     decimals, n = _decimals(figure.unit), len(measured.values)
     difference = measured.mean - figure.value
@@ -198,21 +221,23 @@ def _where(figure: PublishedValue, measured: Measured, band: float) -> str:
     return f"{whose}, {measured.mean:.{decimals}f} {measured.unit}, is {distance} ({inside} the band of ± {band:.4g})"
 
 
-def _checks(figure: PublishedValue, measured: Measured) -> str:
+def _checks(figure: Figure, measured: Measured) -> str:
     """The state of the usual errors behind a number that is too good."""
     causality = {"complete": "no leak found (complete map", "partial": "no leak found (partial map"}.get(
         measured.causality, "no map (unchecked"
     )
     probed = f"the trained model probed at {measured.probed} sub-pixels" if measured.probed else "the trained model not probed"
-    images = (
-        f"{'only' if measured.limited or _too_few(figure, measured) else 'all'} {measured.n_images:,} images of the {measured.split} split"
-    )
-    binarisation = f"{measured.binarisation}, published {figure.binarisation or 'not stated'}" if measured.binarisation else "none"
+    images = f"{'only' if measured.limited or _too_few(measured) else 'all'} {measured.n_images:,} images of the {measured.split} split"
+    binarisation = f"{measured.binarisation}, published {_stated(figure)}" if measured.binarisation else "none"
     said = f"Causality: {causality}, {probed}). Split: {images}. Binarisation: {binarisation}."
     ratio, too_often = measured.mean / figure.value, nats_to_bits(1.0)
     if any(abs(ratio * factor - 1) < _NEAR for factor in (too_often, 1 / too_often)):
         said += f" Unit: the ratio to the published value is {ratio:.3f}, near to that of nats and bits."
     return said
+
+
+def _stated(figure: Figure) -> str:
+    return "not stated" if figure.binarisation in (None, "any") else figure.binarisation
 
 
 def _decimals(unit: str) -> int:

@@ -33,6 +33,7 @@ SEEDS = Column("n", lambda row: str(row.seeds), weight=1)
 LATENTS = Column("latents used", words.latents, weight=4)
 CAUSAL = Column("causal", words.causal, right=False)
 SEQUENTIAL = Column("sequential score", words.sequential, weight=4)
+PROVED = Column("proved", words.proved, weight=3)
 BEHIND = Column("behind the best (95 %)", lambda row: words.behind(row.behind), weight=7)
 UPDATES = Column("updates", lambda row: words.whole(row.updates), weight=8)
 PARAMETERS = Column("parameters", lambda row: words.whole(row.parameters), weight=6)
@@ -47,7 +48,7 @@ def columns_of(table: TaskTable) -> list[Column]:
     a paper's figure no verdict.
     """
     judged = [PUBLISHED, DIFFERENCE, VERDICT] if any(row.published for row in table.rows) else []
-    columns = [RANK, VARIANT, SCORE, NATS, *judged, SEEDS, BEHIND, CAUSAL, SEQUENTIAL, LATENTS, *statistics_of(table)]
+    columns = [RANK, VARIANT, SCORE, NATS, *judged, SEEDS, BEHIND, CAUSAL, SEQUENTIAL, PROVED, LATENTS, *statistics_of(table)]
     return _speaking([*columns, UPDATES, PARAMETERS, SECONDS, STATUS], table)
 
 
@@ -55,7 +56,7 @@ def columns_of_ablation(ablation: TaskAblation) -> list[Column]:
     """Likewise of an ablation's rows: what differs, and the difference that it makes."""
     value = Column("what differs", lambda row: ablation.of(row.label).value, right=False, weight=5)
     against = Column("difference (95 %)", lambda row: words.against(ablation.of(row.label).paired))
-    columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, LATENTS, *statistics_of(ablation.table)]
+    columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, PROVED, LATENTS, *statistics_of(ablation.table)]
     if all(entry.paired is None for entry in ablation.rows):
         columns.remove(against)
     if any(row.status != "done" for row in ablation.table.rows):
@@ -81,6 +82,7 @@ def _speaking(columns: list[Column], table: TaskTable) -> list[Column]:
     silent = {
         NATS: not table.binary,
         LATENTS: all(row.kl is None for row in table.rows),
+        PROVED: all(row.proof is None for row in table.rows),
         SEQUENTIAL: all(row.sequential_bits_per_dim is None for row in table.rows),
     }
     return [column for column in columns if not silent.get(column, False)]

@@ -1,5 +1,6 @@
-"""The tidy table as a CSV file, whose text no spreadsheet takes for a formula and no terminal for a command."""
+"""The tidy table as a CSV or Parquet file; of CSV, no spreadsheet takes a text for a formula and no terminal for a command."""
 
+import io
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from pixelbench.files.atomic import write_text
+from pixelbench.errors import UserError
+from pixelbench.files.atomic import write_bytes, write_text
 from pixelbench.store.frame import columns, results_frame
 from pixelbench.store.scan import scan
 from pixelbench.visible import visible
@@ -21,12 +23,29 @@ def write_csv(store: Path, path: Path, keys: Collection[str] | None = None) -> N
 
     Numbers are as they are. A text that a spreadsheet would compute has an apostrophe before it, which says there that it is text.
     """
-    frame = results_frame(scan(store).examine(keys))
-    if keys is not None:
-        frame = frame.loc[frame["run_key"].isin(list(keys))]
+    frame = _frame(store, keys)
     texts = [name for name, kind in columns().items() if kind == "object"]
     shown = frame.assign(**{name: [_shown(value) for value in frame[name]] for name in texts})
     write_text(path, shown.to_csv(index=False, lineterminator="\n"))
+
+
+def write_parquet(store: Path, path: Path, keys: Collection[str] | None = None) -> None:
+    """The same table, types and all, for programs.
+
+    Raises:
+        UserError: pyarrow is not installed.
+    """
+    content = io.BytesIO()
+    try:
+        _frame(store, keys).to_parquet(content, index=False)
+    except ImportError:
+        raise UserError('Parquet needs pyarrow: `pip install "pixelbench[parquet]"`, or take --format csv.') from None
+    write_bytes(path, content.getvalue())
+
+
+def _frame(store: Path, keys: Collection[str] | None) -> pd.DataFrame:
+    frame = results_frame(scan(store).examine(keys))
+    return frame if keys is None else frame.loc[frame["run_key"].isin(list(keys))]
 
 
 def _shown(value: Any) -> Any:

@@ -32,11 +32,20 @@ CONDITIONAL = """\
 NATS = """\
 - **nats/image**: the same likelihood as bits/dim, in nats for a whole image, as papers give it for binarised digits."""
 
+PROVED = """\
+- **proved**: the bytes of a file that so many test images were really coded into, without its header, and from which they came back in
+  another process; and how many more that is than -log2 of their likelihood. Of a model that is not causal: how many times what its
+  likelihood claims, since from so few bytes nothing comes back."""
+
 VERDICTS = """\
 - **published**: the primary figure that a paper prints for this variant on these test images.
 - **verdict**: *reproduced* only where the 90 % interval over at least three seeds of the whole training lies wholly within the tolerance
   around it, a complete map shows no leak, and images, estimator and unit agree; *incomplete* until there is all of that. *Suspicious*:
   better than can be believed unchecked."""
+
+ON_VALIDATION = """\
+- **published, on validation**: the paper prints it of validation images, so that difference and verdict are of the score on those of this
+  task, and not of the bits/dim in this table."""
 
 ABLATIONS = """\
 - **difference**, in an ablation: to the baseline in its first row, paired on the same images like *behind the best*, positive where the
@@ -59,7 +68,9 @@ def explanations(report: Report) -> list[str]:
     rows = [row for table in report.tables for row in table.rows]
     optional = {
         VERDICTS: any(row.published for row in rows),
+        ON_VALIDATION: any(row.published is not None and row.published.figure.on_validation for row in rows),
         ABLATIONS: bool(report.ablations),
+        PROVED: any(row.proof for row in rows),
         CONDITIONAL: any(row.category == "told" for row in rows),
         BOUNDS: any(row.category == "bound" or row.kl is not None for row in rows),
         NATS: any(table.binary for table in report.tables),

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pixelbench.analysis import format as words
 from pixelbench.analysis.ablations import TaskAblation
-from pixelbench.analysis.comparisons import Compared
 from pixelbench.analysis.lessons import Lesson
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.files.atomic import write_bytes, write_text
+from pixelbench.published.comparison import FigureComparison
 from pixelbench.reports import columns, escape
 from pixelbench.reports.gallery import FILES, Gallery
 from pixelbench.reports.html.about import provenance_rows
@@ -61,18 +61,20 @@ def decided_table(report: Report) -> str:
     return escape.table([escape.text(title) for title in titles], list(right), [_decided(one) for one in report.decided])
 
 
-def _decided(one: Compared) -> list[str]:
+def _decided(one: FigureComparison) -> list[str]:
     low, high = one.interval or (one.measured, one.measured)
-    source = one.paper if one.verified else f"{one.paper}; from memory"
+    figure = one.figure
+    source = figure.paper if figure.verified else f"{figure.paper}; from memory"
+    unit = f"{figure.unit}{' on validation' if figure.on_validation else ''}"
     texts = (
         one.task,
         one.label,
-        f"{words.AT_MOST if one.measured_bound else ''}{words.in_unit(one.measured or 0.0, one.unit)} {one.unit}",
-        f"{words.in_unit(low or 0.0, one.unit)} to {words.in_unit(high or 0.0, one.unit)}",
-        f"{words.AT_MOST if one.bound else ''}{one.printed} ({source})",
-        "" if one.difference is None else words.distance(one.difference, one.unit),
+        f"{words.AT_MOST if one.measured_bound else ''}{words.in_unit(one.measured or 0.0, figure.unit)} {unit}",
+        f"{words.in_unit(low or 0.0, figure.unit)} to {words.in_unit(high or 0.0, figure.unit)}",
+        f"{words.AT_MOST if figure.bound else ''}{figure.printed} ({source})",
+        "" if one.difference is None else words.distance(one.difference, figure.unit),
     )
-    return [*map(escape.text, texts), f"{one.sign} **{escape.text(one.verdict)}**"]
+    return [*map(escape.text, texts), f"{one.sign} **{escape.text(one.verdict_name)}**"]
 
 
 def _cell(column: columns.Column, row: Row) -> str:
@@ -117,21 +119,25 @@ def _which_curves(cells: list[Cell]) -> str:
     return f"{first}Dashed: not causal, so not a likelihood."
 
 
-def _published(table: TaskTable, compared: list[Compared]) -> list[str]:
+def _published(table: TaskTable, compared: list[FigureComparison]) -> list[str]:
     """A line for each figure about a variant, in the order of the table."""
-    members: dict[str, list[Compared]] = {}
+    members: dict[str, list[FigureComparison]] = {}
     for one in compared:
         members.setdefault(one.label, []).append(one)
     lines = [_figure(one) for row in table.rows for one in members.get(row.label, [])]
     return ["### Beside published figures", "\n".join(lines)] if lines else []
 
 
-def _figure(one: Compared) -> str:
+def _figure(one: FigureComparison) -> str:
     """The figure with its place, then the verdict and what it assumes; of others than the paper's own, what they are."""
-    source = "; ".join(
-        [one.paper, one.where, *([one.context] if one.context else []), *([] if one.verified else ["from memory, not verified"])]
-    )
-    printed = f"{words.AT_MOST if one.bound else ''}{one.printed} {one.unit}"
+    figure = one.figure
+    marks = {
+        figure.context: bool(figure.context),
+        "on validation images": figure.on_validation,
+        "from memory, not verified": not figure.verified,
+    }
+    source = "; ".join([figure.paper, figure.locator, *(mark for mark, holds in marks.items() if holds)])
+    printed = f"{words.AT_MOST if figure.bound else ''}{figure.printed} {figure.unit}"
     said = [one.sentence or "Shown beside, not judged.", *(["Assumed:", *one.cautions] if one.cautions else [])]
     sign = f"{one.sign} " if one.sign else ""
     return f"- {sign}**{escape.text(one.label)}** beside {escape.text(f'{printed} ({source})')}. {escape.text(' '.join(said))}"
@@ -143,12 +149,12 @@ def _position(table: TaskTable):
 
 
 def _ablations(ablations: list[TaskAblation], gallery: Gallery) -> list[str]:
-    """Each axis with table, sentences, grids side by side, and the maps where they differ from the baseline's."""
+    """Each design choice with table, sentences, grids side by side, and the maps where they differ from the baseline's."""
     parts, last = [], None
     for ablation in ablations:
-        if ablation.axis is not last:
-            parts += [f"### Ablation: {escape.text(ablation.axis.title)}", escape.text(ablation.axis.question)]
-        last = ablation.axis
+        if ablation.choice is not last:
+            parts += [f"### Ablation: {escape.text(ablation.choice.title)}", escape.text(ablation.choice.question)]
+        last = ablation.choice
         parts.append(result_table(ablation.table, columns.columns_of_ablation(ablation)))
         parts += [escape.text(sentence) for sentence in ablation.sentences]
         parts += gallery.grids_side_by_side(ablation.labels, ablation.lessons)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pixelbench.analysis.ablations import TaskAblation, find_ablations
-from pixelbench.analysis.comparisons import DECIDED, Compared, comparisons_of
+from pixelbench.analysis.comparisons import comparisons_of
+from pixelbench.analysis.context import Context
 from pixelbench.analysis.lessons import Lesson, find_lessons
 from pixelbench.analysis.ordering import OrderedPair, expected_order
 from pixelbench.analysis.tables import TaskTable, build_tables
-from pixelbench.published.comparison import Known
+from pixelbench.published.comparison import FigureComparison
 from pixelbench.store.cells import Cell, cells_of, load_runs
 from pixelbench.store.scan import scan
 
@@ -30,7 +31,7 @@ class Report:
     lessons: tuple[Lesson, ...]
     ablations: tuple[TaskAblation, ...] = ()
     problems: tuple[str, ...] = ()
-    compared: tuple[Compared, ...] = ()
+    compared: tuple[FigureComparison, ...] = ()
 
     @property
     def remaining_lessons(self) -> list[Lesson]:
@@ -43,17 +44,17 @@ class Report:
         return [lesson for lesson in self.remaining_lessons if lesson.task == task]
 
     def ablations_of(self, task: str) -> list[TaskAblation]:
-        """The ablations on a task, those of one axis after each other."""
+        """The ablations on a task, those of one design choice after each other."""
         return [ablation for ablation in self.ablations if ablation.task == task]
 
-    def compared_of(self, task: str) -> list[Compared]:
+    def compared_of(self, task: str) -> list[FigureComparison]:
         """The published figures about a task's variants, those of one variant after each other, its primary one first."""
         return [one for one in self.compared if one.task == task]
 
     @property
-    def decided(self) -> list[Compared]:
+    def decided(self) -> list[FigureComparison]:
         """The published figures on which a verdict has fallen, task by task, the lowest measurement first."""
-        fallen = [one for one in self.compared if one.verdict in DECIDED and one.measured is not None]
+        fallen = [one for one in self.compared if one.verdict is not None and one.verdict.decided and one.measured is not None]
         return sorted(fallen, key=lambda one: (one.task, one.measured))
 
     def order_of(self, task: str) -> list[OrderedPair]:
@@ -72,19 +73,19 @@ class Report:
         }
 
 
-def build_report(store: Path, keys: Collection[str] | None = None, known: Known | None = None) -> Report:
+def build_report(store: Path, keys: Collection[str] | None = None, context: Context | None = None) -> Report:
     """Read a store, or the runs of `keys` in it. A store without runs gives a report without tables.
 
-    `known`: the figures that cells are held against; by default those that ship.
+    `context`: the figures and ablations that cells are held against; by default those that ship.
 
     Raises:
         UserError: `store` is a file or cannot be listed, or the published figures that ship cannot be read.
     """
-    found = scan(store).examine(keys)
+    context, found = context or Context(), scan(store).examine(keys)
     cells = cells_of(load_runs(found, keys))
-    compared = comparisons_of(cells, known)
+    compared = comparisons_of(cells, context.known)
     tables = build_tables(cells, compared)
     order = [step for table in tables for step in expected_order(cells, table.task)]
     lessons = find_lessons(cells)
-    ablations = find_ablations(cells, lessons)
+    ablations = find_ablations(cells, lessons, context.choices)
     return Report(store, tuple(cells), tuple(tables), tuple(order), tuple(lessons), tuple(ablations), tuple(found.problems), compared)

@@ -27,9 +27,9 @@ def print_report(report: Report, console: Console) -> None:
             console.print(_text(f"  {'✓' if step.holds else '?'} {step.sentence}"))
         for row in table.rows:
             if row.published is not None:
-                console.print(_text(f"  {row.published.sign} {row.label}: {row.published.sentence} ({row.published.paper})"))
+                console.print(_text(f"  {row.published.sign} {row.label}: {row.published.sentence} ({row.published.figure.paper})"))
         console.print()
-    ablations = [(f"Ablation: {one.axis.title}", one.task, one.sentences) for one in report.ablations]
+    ablations = [(f"Ablation: {one.choice.title}", one.task, one.sentences) for one in report.ablations]
     lessons = [(f"Lesson: {one.title}", one.task, [" ".join(one.sentences)]) for one in report.remaining_lessons]
     shown = [*ablations, *lessons]
     for title in dict.fromkeys(title for title, *_ in shown):
@@ -43,14 +43,14 @@ def print_report(report: Report, console: Console) -> None:
 
 def print_ablation(report: Report, name: str, console: Console) -> None:
     """The output of `pixelbench ablate`: the question, then on each task the table and a paragraph a variant."""
-    ablations = [ablation for ablation in report.ablations if ablation.axis.name == name]
+    ablations = [ablation for ablation in report.ablations if ablation.choice.name == name]
     if not ablations:
         console.print(_text(f"No ablation '{name}' can be shown: its baseline or all of its variants are not stored here."))
-    for question in dict.fromkeys(ablation.axis.question for ablation in ablations):
+    for question in dict.fromkeys(ablation.choice.question for ablation in ablations):
         console.print(_text(question, style="bold"))
         console.print()
     for ablation in ablations:
-        title = f"{ablation.task}: {ablation.axis.title}; {columns.caption(ablation.table)}"
+        title = f"{ablation.task}: {ablation.choice.title}; {columns.caption(ablation.table)}"
         console.print(_table(ablation.table, columns.columns_of_ablation(ablation), title, console))
         for sentence in ablation.sentences:
             console.print(_text(f"  {sentence}"))

@@ -35,6 +35,7 @@ def _when(length: float | None, requested: float, an_epoch: float | None, update
 def _training_images(record: Record) -> int | None:
     """How many there are; None for a folder of images, of which the record does not say it."""
     task = get_task(record.task.name) if record.task.name in task_names() else None
-    if task is None or task.mapped or task.sizes is None:
+    if task is None or task.mapped:
         return None
-    return task.with_split(record.spec.split).sizes[0]  # type: ignore[index]
+    sizes = task.with_split(record.spec.split).sizes
+    return None if sizes is None else sizes[0]

@@ -20,14 +20,16 @@ from pydantic import ValidationError
 
 from pixelbench.causality.report import CausalityReport
 from pixelbench.statistics import clustered
+from pixelbench.store.proofs import PROOF, Proof, parse_proof
 
 NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS = "nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"
-NAMES = (NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS)
+#: What a run leaves, and what is proved of it later, which no record speaks of.
+NAMES = (NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS, PROOF)
 #: The files that a run's number rests on.
 EVIDENCE = (NATS, CERTIFICATE)
 
 #: A larger one is named and not read. Weights have a limit of their own where they are written.
-_MOST_BYTES = {NATS: 64 << 20, CURVE: 8 << 20, CERTIFICATE: 8 << 20, SAMPLES: 8 << 20, WEIGHTS: 1 << 32}
+_MOST_BYTES = {NATS: 64 << 20, CURVE: 8 << 20, CERTIFICATE: 8 << 20, SAMPLES: 8 << 20, WEIGHTS: 1 << 32, PROOF: 1 << 20}
 #: Nats; a probability of 1 may come out as a little more.
 _ROUNDING = 1e-3
 
@@ -63,6 +65,8 @@ class FileSummary:
     """Of a certificate: a leak was found."""
     shape: tuple[int, ...] | None = None
     """Of a certificate: (C, H, W) of the images."""
+    proof: Proof | None = None
+    """Of `proof.json`."""
 
 
 def read_summary(path: Path) -> FileSummary:
@@ -84,6 +88,8 @@ def read_summary(path: Path) -> FileSummary:
             return FileSummary(digest, leaky=report.leaky, shape=report.shape)
         if path.name == CURVE:
             _curve(blob)
+        if path.name == PROOF:
+            return FileSummary(digest, proof=parse_proof(blob))
     except Exception as error:  # zip, numpy, JSON and UTF-8 each have errors of their own for what is not theirs
         return FileSummary(digest, f"is damaged ({_in_short(error)})")
     return FileSummary(digest)
@@ -171,7 +177,7 @@ def _curve(blob: bytes) -> Curve:
         raise ValueError(f"its columns are {', '.join(header)}")
     if not blob.endswith(b"\n"):
         raise ValueError("its last row is not whole")
-    curve = []
+    curve: Curve = []
     for row in rows:
         update, train, validation = row
         if not update.isdecimal() or len(update) > 15:

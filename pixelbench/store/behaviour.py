@@ -8,6 +8,8 @@ import json
 import math
 from typing import Any
 
+from pixelbench.store.json_values import is_list, is_table
+
 #: Group → by how much its numbers may differ, relative to the largest of the part.
 _TOLERANCES = {"numbers": 1e-9, "rough": 1e-4}
 #: Parts that nobody takes any more and that say nothing of what a run is: networks under autocast, of runs that were trained without.
@@ -41,17 +43,19 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 
 def _same(mine: Any, theirs: Any, group: str) -> bool:
+    """`mine` and `theirs`: lists of numbers where the group has a tolerance."""
     if group not in _TOLERANCES:
         return mine == theirs
     if len(mine) != len(theirs):
         return False
-    allowed = _TOLERANCES[group] * max(map(abs, (*mine, *theirs)), default=0.0)
-    return all(abs(a - b) <= allowed for a, b in zip(mine, theirs, strict=True))
+    numbers: list[tuple[float, float]] = list(zip(mine, theirs, strict=True))
+    allowed = _TOLERANCES[group] * max((abs(number) for pair in numbers for number in pair), default=0.0)
+    return all(abs(a - b) <= allowed for a, b in numbers)
 
 
 def _fault(candidate: Any) -> str | None:
     """Why this is no fingerprint, without a final stop; None where it is one."""
-    if not isinstance(candidate, dict):
+    if not is_table(candidate):
         return f"expected an object, got {type(candidate).__name__}"
     version = candidate.get("miniature")
     if not isinstance(version, int) or isinstance(version, bool):
@@ -60,10 +64,10 @@ def _fault(candidate: Any) -> str | None:
         return f"'torch' must be a version, got {candidate.get('torch')!r}"
     for group in _GROUPS:
         parts = candidate.get(group)
-        if not isinstance(parts, dict):
+        if not is_table(parts):
             return f"'{group}' must be an object, got {parts!r:.40}"
         for name, values in parts.items() if group in _TOLERANCES else ():
-            if not isinstance(values, list) or not all(map(_is_number, values)):
+            if not is_list(values) or not all(map(_is_number, values)):
                 return f"'{group}' must hold lists of finite numbers, got {values!r:.40} as '{name}'"
     return None
 

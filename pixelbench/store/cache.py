@@ -5,6 +5,7 @@ import json
 import os
 import time
 from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,8 +83,8 @@ class StoreCache:
             if known := self._known(name, status):
                 return _ADAPTER.validate_python(known[0])
         found = read_summary(Path(path))
-        nats = None if found.nats is None else vars(found.nats)
-        self._keep(name, status, [{**vars(found), "nats": nats}])
+        nats, proof = (None if part is None else asdict(part) for part in (found.nats, found.proof))
+        self._keep(name, status, [{**vars(found), "nats": nats, "proof": proof}])
         return found
 
     def _known(self, name: str, status: os.stat_result) -> list[Any] | None:

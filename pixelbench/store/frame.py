@@ -1,5 +1,7 @@
 """The tidy table of a store: one row a record, columns that others build on."""
 
+# pandas comes without types
+# pyright: reportMissingTypeStubs=false
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import pandas as pd
 
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.store.artifacts import EVIDENCE
+from pixelbench.store.proofs import PROOF, proved_fields
 from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, StoredRun, require_store, scan
 from pixelbench.visible import visible
@@ -28,6 +31,7 @@ _COLUMNS: dict[str, str] = {
     "causal": "object",
     "expect": "object",
     "n_images": "Int64",
+    "validation_bits_per_dim": "float64",
     "updates": "int64",
     "selected_update": "Int64",
     "parameters": "int64",
@@ -40,15 +44,19 @@ _COLUMNS: dict[str, str] = {
     "folder": "object",
     "cell": "object",
     "test_images": "Int64",
+    "validation_images": "Int64",
     "trained_positions": "Int64",
     "condition": "object",
     "doubts": "object",
     "code": "object",
     "torch": "object",
+    "proved_images": "Int64",
+    "proved_bytes": "Int64",
+    "proved_overhead": "float64",
 }
 #: The column behind which the statistics of samples stand.
 _BEFORE_STATISTICS = "diagnoses"
-_OF_LIKELIHOOD = ("bits_per_dim", "bits_per_dim_se", "nats_per_image", "estimator", "n_images")
+_OF_LIKELIHOOD = ("bits_per_dim", "bits_per_dim_se", "nats_per_image", "estimator", "n_images", "validation_bits_per_dim")
 
 
 def columns() -> dict[str, str]:
@@ -71,7 +79,7 @@ def load_results(path: str | Path) -> pd.DataFrame:
         UserError: no such folder.
     """
     store = require_store(Path(path))
-    found = scan(store).examine(names=EVIDENCE)
+    found = scan(store).examine(names=(*EVIDENCE, PROOF))
     for problem in found.problems:
         warnings.warn(visible(problem), stacklevel=2)
     return results_frame(found)
@@ -82,7 +90,7 @@ def results_frame(found: Scan) -> pd.DataFrame:
     kinds = columns()
     rows = [_row(run, found.store) for run in found.values()]
     rows.sort(key=lambda row: (row["task"], row["variant"], row["budget"], row["seed"], row["run_key"]))
-    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in kinds.items()})  # type: ignore[call-overload]
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in kinds.items()})
 
 
 def _cell_key(record: Record) -> str | None:
@@ -120,9 +128,11 @@ def _row(run: StoredRun, store: Path) -> dict[str, Any]:
         "folder": run.folder.relative_to(store).as_posix(),
         "cell": _cell_key(record),
         "test_images": record.evaluation.test_images,
+        "validation_images": record.evaluation.validation_images,
         "trained_positions": record.causality.trained_positions,
         "condition": record.variant.settings.get("condition"),
         "doubts": "; ".join(run.doubts),
         "code": record.code,
         "torch": record.provenance.versions.get("torch"),
+        **proved_fields(run.proof),
     }

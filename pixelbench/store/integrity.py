@@ -12,6 +12,7 @@ from functools import cache
 from pixelbench.data import Task, get_task, task_names
 from pixelbench.models.families import FAMILIES
 from pixelbench.store.artifacts import CERTIFICATE, NATS, FileSummary
+from pixelbench.store.proofs import contradiction
 from pixelbench.store.record import Causality, Likelihood, Record
 from pixelbench.units import bits_per_dim
 
@@ -54,6 +55,8 @@ def _damage(name: str, found: FileSummary | None, record: Record) -> str:
         return "is missing, and the record says that the run left it" if stated else ""
     if found.fault:
         return found.fault
+    if found.proof is not None:
+        return contradiction(found.proof, record)
     return "is not the file that the run left" if stated and stated != found.sha256 else ""
 
 
@@ -86,7 +89,7 @@ def _end(record: Record) -> list[str]:
     family = FAMILIES.get(record.variant.family)
     if record.status != "done":
         return ["it failed, and no error is given"] if record.status == "failed" and record.error is None else []
-    found = []
+    found: list[str] = []
     if record.likelihood is None:
         found.append("it is done, and has no likelihood")
     if record.error is not None:
@@ -118,7 +121,8 @@ def _selection(record: Record, select: str) -> list[str]:
 
 def _possibility(record: Record) -> list[str]:
     """Numbers that contradict each other, or the family."""
-    likelihood, found = record.likelihood, []
+    likelihood = record.likelihood
+    found: list[str] = []
     for name, score in (("likelihood", likelihood), ("sequential", record.sequential)):
         if score is not None and not math.isclose(bits_per_dim(score.nats_per_image, record.task.shape), score.bits_per_dim, rel_tol=1e-6):
             found.append(f"its {name} is {score.bits_per_dim:.6g} bits/dim and {score.nats_per_image:.6g} nats, which are not one number")
@@ -150,7 +154,7 @@ def _causality(causality: Causality) -> list[str]:
 def _certificate(record: Record, found: FileSummary | None) -> list[str]:
     if found is None:
         return []
-    doubts = []
+    doubts: list[str] = []
     if found.leaky and not record.leaky:
         doubts.append(f"{CERTIFICATE} shows a leak, and the record says {record.causality.status}")
     if found.shape is not None and tuple(found.shape) != record.task.shape:
@@ -163,7 +167,7 @@ def _evidence(record: Record, said: Likelihood, found: FileSummary | None, damag
     if damage or found is None or found.nats is None:
         return [f"{NATS} {damage or 'is missing'}, so nothing backs its likelihood"]
     nats = found.nats
-    doubts = []
+    doubts: list[str] = []
     if nats.n_images != said.n_images:
         doubts.append(f"{NATS} holds {nats.n_images:,} images, and the record says {said.n_images:,}")
     if said.n_clusters is not None and nats.n_clusters != said.n_clusters:

@@ -35,7 +35,7 @@ _Measures = dict[str, float | None]
 class RecordedTask:
     """The images that a run is about."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     name: _Name
     digest: str
@@ -57,11 +57,15 @@ class RecordedTask:
         return self.channels * self.height * self.width
 
 
+#: The name of the budget of weights that somebody else trained.
+GIVEN = "trained-elsewhere"
+
+
 @dataclass(frozen=True)
 class Variant:
     """A family with settings."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     name: _Name
     family: _Name
@@ -73,7 +77,7 @@ class Variant:
 class RecordedBudget:
     """How long a run was to be trained."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     name: _Name
     updates: _Count
@@ -83,7 +87,7 @@ class RecordedBudget:
 class Likelihood:
     """The mean likelihood of images, with the standard error over those that are independent."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     bits_per_dim: _Amount
     nats_per_image: _Amount
@@ -99,7 +103,7 @@ class Likelihood:
 class LatentUse:
     """How much the latents say of the test images."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     kl: float
     """Nats an image, summed over the latents."""
@@ -114,7 +118,7 @@ class LatentUse:
 class Causality:
     """Findings about leaks: in the complete map of a narrow copy, and at positions of the trained model."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     status: CausalStatus = "unchecked"
     largest_leak: _Amount | None = None
@@ -131,11 +135,11 @@ class Causality:
 class Samples:
     """Statistics of drawn images and of real ones."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     statistics: _Measures
     n: _Positive = 1
-    real: _Measures = field(default_factory=dict)
+    real: _Measures = field(default_factory=dict[str, float | None])
     method: str = "cached"
     canvas_agreement: _Share | None = None
 
@@ -144,7 +148,7 @@ class Samples:
 class Diagnosis:
     """A symptom that was found in the samples, with its cause."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     name: str
     sentence: str = ""
@@ -154,7 +158,7 @@ class Diagnosis:
 class Cost:
     """The cost of a run."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     seconds: _Amount = 0.0
     train_seconds: _Amount = 0.0
@@ -169,14 +173,14 @@ class Cost:
 class Provenance:
     """Where the numbers come from."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     device: str
     source_digest: str | None = None
     """Of the code: syntax trees of the import closure of model, training and evaluation (schema 1: texts of some modules)."""
     git_commit: str | None = None
     git_dirty: bool | None = None
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict[str, str])
     threads: _Count = 1
     precision: str = "fp32"
     deterministic: bool = True
@@ -188,7 +192,7 @@ class Provenance:
 class Request:
     """The command of the run: `pixelbench run --suite SUITE --only TASK/VARIANT …`, or `pixelbench ablate SUITE --task TASK …`."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     command: Literal["run", "ablate"]
     suite: str
@@ -203,7 +207,7 @@ class Request:
 class RunError:
     """Why a run failed; `log` has its last lines."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     type: str
     message: str
@@ -214,7 +218,7 @@ class RunError:
 class Record:
     """One run, whatever its end."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     run_key: _Hex
     status: Status
@@ -242,7 +246,7 @@ class Record:
     """None in records of schema 1."""
     behaviour: dict[str, Any] | None = None
     """The fingerprint of the code that executed the run, see `pixelbench.store.behaviour`; None in records of schema 1."""
-    artifacts: dict[str, _Hex] = field(default_factory=dict)
+    artifacts: dict[str, _Hex] = field(default_factory=dict[str, str])
     """File name → SHA-256 of what was written beside the record."""
     schema: int = SCHEMA
     """The schema that the record was written with."""
@@ -270,6 +274,11 @@ class Record:
     def trained(self) -> bool:
         """Whether gradients made its weights, so that seeds differ."""
         return self.recipe is not None
+
+    @property
+    def given(self) -> bool:
+        """Whether its weights came from a file of somebody's."""
+        return self.budget.name == GIVEN
 
     @property
     def leaky(self) -> bool:

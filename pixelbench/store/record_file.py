@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from pixelbench.errors import UserError
 from pixelbench.files.atomic import write_text
 from pixelbench.key_fields import key_values
+from pixelbench.store.json_values import is_table
 from pixelbench.store.record import SCHEMA, Record
 from pixelbench.store.spec import RunSpec
 
@@ -60,7 +61,7 @@ def write_record(folder: Path, record: Record) -> None:
         raise ValueError(f"not a record: {fault}")
     *lines, end = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).split("\n")
     lines[-1] += ","
-    write_text(folder / "record.json", "\n".join([*lines, f' "{_DIGEST}": "{_digest(document)}"', end]) + "\n")
+    write_text(folder / "record.json", "\n".join([*lines, f' "{_DIGEST}": "{canonical_digest(document)}"', end]) + "\n")
 
 
 def to_document(record: Record) -> dict[str, Any]:
@@ -115,6 +116,12 @@ def state_of(folder: Path) -> tuple[str | None, str | None]:
     return record.digest, record.status
 
 
+def canonical_digest(document: dict[str, Any]) -> str:
+    """SHA-256 of a document as canonical JSON: sorted keys, no white space, UTF-8."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
@@ -157,7 +164,7 @@ def _int(text: str) -> int:
 
 def _sound(path: Path, document: Any) -> str:
     """The digest of a record of a known schema, which is right where it has one."""
-    if not isinstance(document, dict):
+    if not is_table(document):
         raise RecordError(f"{path} is damaged (not an object); {_FIX}.")
     schema = document.get("schema")
     if type(schema) is not int or schema < 1:
@@ -167,18 +174,12 @@ def _sound(path: Path, document: Any) -> str:
         raise RecordError(newer, newer=True)
     stated = document.pop(_DIGEST, None)
     try:
-        digest = _digest(document)
+        digest = canonical_digest(document)
     except (ValueError, RecursionError) as error:  # half of a surrogate pair
         raise RecordError(f"{path} is damaged ({_shortened(ascii(str(error)))}); {_FIX}.") from error
     if schema == SCHEMA and stated != digest:
         raise RecordError(f"{path} is damaged or was edited (its digest is not that of its contents); {_FIX}.")
     return digest
-
-
-def _digest(document: dict[str, Any]) -> str:
-    """SHA-256 of the fields as canonical JSON: sorted keys, no white space, UTF-8."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _validated(blob: bytes) -> Record | str:

@@ -14,6 +14,7 @@ from pixelbench.statistics import clustered_standard_error
 from pixelbench.store.artifacts import NAMES, NATS, FileSummary, read_nats
 from pixelbench.store.cache import StoreCache
 from pixelbench.store.integrity import examine
+from pixelbench.store.proofs import PROOF, Proof, differs_from
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import RecordError
 from pixelbench.units import bits_per_dim
@@ -27,8 +28,10 @@ class StoredRun:
     record: Record
     doubts: tuple[str, ...] = ()
     """Why it is not ranked, compared or judged: a reason each. Empty where it adds up."""
-    damaged: Mapping[str, str] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict[str, str])
     """File name → why that file is not used."""
+    proof: Proof | None = None
+    """Test images that were really coded, where that was done, is whole and of this run."""
 
     def artifact(self, name: str) -> Path | None:
         """One of its files, where it is there and whole."""
@@ -74,6 +77,7 @@ class Scan(dict[str, StoredRun]):
             summaries = self.cache.summaries(run.folder, names)
             found = examine(run.record, summaries)
             self[key] = replace(run, doubts=found.doubts, damaged=found.damaged)
+            self._take_proof(key, summaries.get(PROOF))
             if run.record.trained and not run.record.leaky and (values := _values(summaries[NATS])):
                 nats.setdefault((run.record.task.digest, values), []).append(key)
         for keys_of_one in nats.values():
@@ -81,6 +85,17 @@ class Scan(dict[str, StoredRun]):
         for key in chosen:
             self.problems += _problems(self[key])
             self[key] = replace(self[key], record=_with_unit_error(self[key]))
+
+    def _take_proof(self, key: str, summary: FileSummary | None) -> None:
+        """A run's proof, unless it says something else of the images than the nats that the run left."""
+        run = self[key]
+        if summary is None or summary.proof is None or PROOF in run.damaged:
+            return
+        nats = run.nats()
+        if nats is not None and (said := differs_from(summary.proof, nats[0])):
+            self[key] = replace(run, damaged={**run.damaged, PROOF: said})
+        elif not run.doubts:
+            self[key] = replace(run, proof=summary.proof)
 
     def _doubt_copies(self, keys: list[str]) -> None:
         """Two trainings from different seeds never give the same bits: all but one of such runs are copies, and nobody knows which."""

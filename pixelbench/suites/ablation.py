@@ -53,7 +53,7 @@ def on_task(suite: Suite, ablation: Ablation, name: str | None = None) -> tuple[
         suite,
         tasks=(replace(like, name=name),),
         variants=tuple(replace(variant, tasks=None, on=_moved(variant, like.name, name)) for variant in variants),
-        ablation=replace(ablation, task=name),
+        ablation=replace(ablation, task=name, words={one.name: ablation.words[one.name] for one in variants if one.name in ablation.words}),
         claims=tuple(claim for claim in suite.claims if claim.task == name),
     )
     errors = find_errors(alone)

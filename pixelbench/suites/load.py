@@ -22,12 +22,21 @@ settings = { gates = false }   # also recipe, evaluation, budget.cpu, tasks = ["
 on.digits.settings.maps = 32   # on this task alone; also recipe, evaluation, budget.cpu, assumed, deviations
 assumed = ["…"]                # of this variant; also deviations: texts, a sentence each, for `show --resolved`
 verdict_seeds = 10             # of this variant; also keep_weights
+[[variant]]
+name = "mine"
+family = "nets/mine.py:make"   # a function or class that makes an nn.Module, in a file beside this one, or "package.module:make"
+settings = { maps = 32 }       # what it is called with, beside channels, height, width and levels where it takes them
+module = { head = "categorical", input = "unit" }   # how the module is read, as in `pixelbench check`; left out, it is found out
 [axes]
 layers = [3, 4]                # a product over the variants that have the setting and do not fix it themselves
 [ablation]                     # where the suite is one, for `ablate`
+title = "Gates"                # of its section in reports, with the suite's name where left out
 question = "Are the gates worth their weights?"
 baseline = "gated-pixelcnn"    # one of the variants; the others are it with one thing changed
 task = "digits"                # one of the tasks, the one to begin with
+words = { gated-pixelcnn = "with gates", gated-no-gates = "ReLU" }  # what the variants are; may be left out
+setting = "gates"              # what they change; may be left out, and then it is the one setting in which they differ
+place = 1                      # of its section in reports; left out, behind those that have one
 [[claim]]                      # a number to hold a variant against, as published figures are
 task = "digits"
 variant = "gated-no-gates"
@@ -51,6 +60,8 @@ from typing import Any
 
 from pixelbench.errors import UserError, nearest, shortened, unknown
 from pixelbench.models.families import FAMILIES
+from pixelbench.models.foreign.order import read_order
+from pixelbench.models.foreign.source import from_file, names_source
 from pixelbench.suites import parsing
 from pixelbench.suites.claims import WrittenFloat, fill_in_printed
 from pixelbench.suites.resolve import expand_axes
@@ -166,7 +177,7 @@ def _read_extended(path: Path) -> dict[str, Any]:
         if kept is not None:
             _check_kept(path, part, kept, [table.get("name") for table in _tables(base, part.removesuffix("s"))])
             reduced = _KEPT[part](reduced, kept)
-    return _merged(_without_settings_lost(base, reduced), values)
+    return _merged(_without_words_lost(_without_settings_lost(base, reduced)), values)
 
 
 def _check_kept(path: Path, part: str, kept: Any, known: list[Any]) -> None:
@@ -191,10 +202,19 @@ def _without_settings_lost(base: dict[str, Any], reduced: dict[str, Any]) -> dic
     return _without_settings(reduced | {"task": [_without_settings(task, lost) for task in _tables(reduced, "task")]}, lost)
 
 
+def _without_words_lost(suite: dict[str, Any]) -> dict[str, Any]:
+    """The suite whose ablation has no words for variants that were left out."""
+    ablation = suite.get("ablation")
+    if not isinstance(ablation, dict) or not isinstance(ablation.get("words"), dict):
+        return suite
+    stay = {variant.get("name") for variant in _tables(suite, "variant")}
+    return suite | {"ablation": ablation | {"words": {name: said for name, said in ablation["words"].items() if name in stay}}}
+
+
 def _settings_of(suite: dict[str, Any]) -> set[str]:
     """The names of all settings that the families of its variants have."""
     families = {family for variant in _tables(suite, "variant") if isinstance(family := variant.get("family"), str)}
-    return {setting.name for family in families & set(FAMILIES) for setting in fields(FAMILIES[family].settings)}
+    return {setting.name for family in families if family in FAMILIES for setting in fields(FAMILIES[family].settings)}
 
 
 def _without_settings(table: dict[str, Any], names: set[str]) -> dict[str, Any]:
@@ -245,7 +265,35 @@ def _read(path: Path) -> dict[str, Any]:
     ]
     if errors:
         raise UserError(_summary(path, errors))
+    variants = _tables(values, "variant")
+    _check_files([family for one in variants if isinstance(family := one.get("family"), str) and names_source(family)], path)
+    for variant in variants:
+        _of_others(variant, path)
     return values
+
+
+def _check_files(families: list[str], path: Path) -> None:
+    """Raise UserError where two files have one name: runs know a file by that."""
+    found: dict[str, Path] = {}
+    for family in families:
+        file = Path(path.parent, family.rpartition(":")[0]).resolve()
+        if found.setdefault(file.name, file) != file:
+            raise UserError(f"{path}: two files are called '{file.name}', and runs know a file by its name; rename one.")
+
+
+def _of_others(variant: dict[str, Any], path: Path) -> None:
+    """Take what a variant says of a module of somebody's: the file beside the suite, and `module`, which becomes one of its settings.
+
+    Raises:
+        UserError: another file of the same name is known already, or the file of an order cannot be read.
+    """
+    family, module = variant.get("family"), variant.get("module")
+    if isinstance(family, str) and names_source(family):
+        variant["family"] = from_file(family, path.parent)
+    if isinstance(module, dict) and isinstance(variant.setdefault("settings", {}), dict):
+        if isinstance(order := module.get("order"), str):
+            module["order"] = read_order(path.parent / order, "module.order")
+        variant["settings"] |= {"module": variant.pop("module")}
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -110,7 +110,8 @@ def _expectation(entry: Any, kind: type) -> str:
         near = nearest(given, re.findall("'(.*?)'", expected))
         return f"expected {expected}, got '{given}'" + (f"; did you mean '{near}'?" if near else "")
     if error == "unexpected_keyword_argument":
-        near = nearest(str(entry["loc"][-1]), _names(kind))
+        given = str(entry["loc"][-1])
+        near = nearest(given, _names(kind) - {given})  # which may be the name of another table's setting
         return "there is no such setting" + (f"; did you mean '{near}'?" if near else "")
     if error in ("missing", "missing_argument"):
         return "is missing"

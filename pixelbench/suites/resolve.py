@@ -10,6 +10,7 @@ from pixelbench.data import Task, get_task, task_names
 from pixelbench.errors import UserError
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.models.families import FAMILIES, Family
+from pixelbench.models.foreign.family import ModuleSettings
 from pixelbench.models.settings.common import Settings
 from pixelbench.suites.overrides import overrides_of, setting_names
 from pixelbench.suites.parsing import parse
@@ -108,6 +109,10 @@ def _incompatibility(family: Family, settings: Settings, task: Task) -> str | No
     incompatibility = family.incompatibility(settings, *task.shape, task.levels)
     if incompatibility:
         return incompatibility
+    if isinstance(settings, ModuleSettings) and settings.reading.head == "log_prob":
+        return "module.head = 'log_prob' gives whole images' likelihood alone, so nothing can be certified or drawn; use `pixelbench eval`"
+    if isinstance(settings, ModuleSettings) and settings.weights is not None:
+        return "weights that are trained already are given to `pixelbench eval --weights`, not to a suite"
     condition, classes = (settings.as_dict().get(name) for name in ("condition", "classes"))
     if condition in (None, "none"):
         return None

@@ -27,7 +27,7 @@ class Budget:
     The record holds what was used.
     """
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    __pydantic_config__ = _STRICT
 
     updates: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Budget:
 class SuiteTask:
     """A task of the suite and what is different for it. `assumed` and `deviations` hold for every trained variant, see `SuiteVariant`."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    __pydantic_config__ = _STRICT
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class SuiteTask:
 class OnTask:
     """The differences of a variant on one task. `assumed` and `deviations` are added to the variant's own."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    __pydantic_config__ = _STRICT
 
     settings: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -87,7 +87,7 @@ class SuiteVariant:
     them to the suite.
     """
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    __pydantic_config__ = _STRICT
 
     name: str
     family: str
@@ -118,11 +118,19 @@ class SuiteVariant:
 class Ablation:
     """One design choice of a suite: in words, of which variant the others are changes, and on which task to begin."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    __pydantic_config__ = _STRICT
 
     question: str
     baseline: str
     task: str
+    setting: str | None = None
+    """What the variants change; None: the one setting in which they differ from the baseline, if there is one."""
+    title: str = ""
+    """Of its section in reports; the suite's name if empty."""
+    words: dict[str, str] = field(default_factory=dict)
+    """Variant → what it is, in plain words, the baseline among them; where there are none, `3 layers` or `gates = false`."""
+    place: int | None = None
+    """Among the sections of a report, the lowest first; those without one come last."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ class Claim:
     value as the file has it, so that 3.10 has two decimals; `load_suite` fills it in.
     """
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    __pydantic_config__ = _STRICT
 
     task: str
     variant: str
@@ -160,7 +168,7 @@ class Suite:
     record; None is the usual rule, by their size. Neither is part of what a run is.
     """
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    __pydantic_config__ = _STRICT
 
     name: str
     default_budget: str

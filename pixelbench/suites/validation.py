@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from pixelbench.errors import shortened, unknown
-from pixelbench.models.families import FAMILIES
+from pixelbench.errors import UserError, shortened, unknown
+from pixelbench.models.families import FAMILIES, get_family
 from pixelbench.suites.claims import claim_errors
 from pixelbench.suites.overrides import setting_names
 from pixelbench.suites.resolve import axes_of, pairs, resolve, task_or_error
@@ -36,8 +36,10 @@ def _unknown_names(suite: Suite) -> Iterator[str]:
     yield from (f"task.{shortened(name)}: {said}" for name in own_tasks if isinstance(said := task_or_error(name), str))
     for variant in suite.variants:
         at = f"variant.{shortened(variant.name)}"
-        if variant.family not in FAMILIES:
-            yield f"{at}.family: {unknown('model', variant.family, FAMILIES)}"
+        try:
+            get_family(variant.family)
+        except UserError as error:
+            yield f"{at}.family: {error}"
         elsewhere = variant.tasks or own_tasks
         yield from (f"{at}.tasks: {unknown('task of this suite', name, own_tasks)}" for name in elsewhere if name not in own_tasks)
         yield from (f"{at}.on: {unknown('task of this variant', name, elsewhere)}" for name in variant.on if name not in elsewhere)
@@ -97,6 +99,9 @@ def _ablation_errors(suite: Suite) -> list[str]:
     found = [] if requested.baseline in variants else [f"ablation.baseline: {unknown('variant', requested.baseline, variants)}"]
     if requested.task not in tasks:
         return [*found, f"ablation.task: {unknown('task of this suite', requested.task, tasks)}"]
+    found += [f"ablation.words: {unknown('variant', name, variants)}" for name in requested.words if name not in variants]
+    if requested.setting is not None and requested.setting not in (known := _all_setting_names(suite)):
+        found.append(f"ablation.setting: {unknown('setting', requested.setting, known)}")
     there = {variant.name for task, variant in pairs(suite) if task.name == requested.task}
     if requested.baseline in variants and (requested.baseline not in there or len(there) < 2):
         found.append(f"ablation.task: on '{requested.task}' there must be '{requested.baseline}' and a variant beside it")

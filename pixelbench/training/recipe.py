@@ -30,7 +30,7 @@ MOST_UPDATES, MOST_BATCH = 10**9, 10**7
 class Recipe:
     """Settings of one training."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     optimiser: Literal["adamw", "adam", "rmsprop", "adagrad"] = "adamw"
     learning_rate: float = 1e-3

@@ -96,15 +96,15 @@ def test_an_undeclared_leak_is_1(pixelbench: Pixelbench, made: list[str], tmp_pa
 
 
 def test_a_copy_is_an_ablation_too(pixelbench: Pixelbench, made: list[str], tmp_path: Path) -> None:
-    text = pixelbench("show", "gates", "--toml")[1].replace('name = "gated-no-gates"', 'name = "relu"')
+    text = pixelbench("show", "gates", "--toml")[1].replace("gated-no-gates", "relu")
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     assert pixelbench("ablate", "mine.toml", "--device", "cpu")[0] == 0
     assert made == ["digits/gated-pixelcnn seed 0", "digits/relu seed 0"]
     (tmp_path / "mine.toml").write_text(text.replace("gates = false", "gates = false, kernel = 5"), encoding="utf-8")
     code, out, _ = pixelbench("ablate", "mine.toml", "--device", "cpu")
     assert code == 0
-    assert "relu" in out  # in the tables, since two things differ
-    assert "What is tanh times sigmoid worth" not in out
+    assert "What is tanh times sigmoid worth" in out
+    assert "(ReLU; kernel 5 instead of 3, gates False instead of True)" in " ".join(out.split())
 
 
 def test_missing_images_are_wrong_use(pixelbench: Pixelbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,3 +159,22 @@ def test_help_of_ablate_shows_examples(pixelbench: Pixelbench) -> None:
     code, out, err = pixelbench("ablate", "--help")
     assert (code, err, out.count("Example: pixelbench ablate")) == (0, "", 2)
     assert "ablate" in pixelbench("--help")[1]
+
+
+def test_an_ablation_of_ones_own_has_its_section_in_every_report_of_its_suite(pixelbench: Pixelbench, made: list[str]) -> None:
+    Path("ema.toml").write_text(
+        'name = "ema"\nextends = "quick"\ntasks = ["digits"]\nvariants = ["gated-pixelcnn"]\n'
+        '[ablation]\nquestion = "What does an average of the weights bring?"\nbaseline = "gated-pixelcnn"\ntask = "digits"\n'
+        'words = { gated-no-ema = "no average" }\n'
+        '[[variant]]\nname = "gated-no-ema"\nfamily = "gated-pixelcnn"\nrecipe = { ema = 0.0 }\n',
+        encoding="utf-8",
+    )
+    code, out, err = pixelbench("ablate", "./ema.toml", "--seeds", "0", "--device", "cpu")
+    assert code == 0, err
+    assert made == ["digits/gated-pixelcnn seed 0", "digits/gated-no-ema seed 0"]
+    assert "What does an average of the weights bring?" in out
+    assert "no average" in out
+    assert "### Ablation: ema" in Path("runs/report.md").read_text(encoding="utf-8")
+    shown = only_json(pixelbench("report", "--suite", "./ema.toml", "--json")[1])
+    assert [(one["name"], one["baseline"]) for one in shown["ablations"]] == [("ema", "gated-pixelcnn")]
+    assert only_json(pixelbench("report", "--json")[1])["ablations"] == []

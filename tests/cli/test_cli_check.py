@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from pixelbench.cli.commands.check import parse_size
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign import checking
 from pixelbench.experiments.foreign import own_process as foreign
 from pixelbench.experiments.foreign.checking import Answer, CheckRequest, answers
+from pixelbench.experiments.foreign.parsing import parse_size
 from tests.cli.cli_stores import Pixelbench, loaded_after, only_json
 
 MODEL = '''
@@ -109,8 +109,30 @@ def fair():
 
 def broken():
     raise ValueError("no weights here")
+
+
+class Drawn(nn.Module):
+    """Green and blue are as red, nearly; `together` draws all three from one pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, images):
+        red = images[:, :1].double()
+        return torch.cat([red * 0, (2 * red - 1) * self.weight, (2 * images[:, 1:2].double() - 1) * self.weight], 1)
+
+    def sample(self, n):
+        images = torch.zeros(n, 3, 1, 1)
+        for colour in range(3):
+            images[:, colour] = torch.bernoulli(self(images)[:, colour].sigmoid())
+        return images
+
+    def together(self, n):
+        return torch.bernoulli(self(torch.zeros(n, 3, 1, 1)).sigmoid())
 '''
 SMALL = ("--shape", "1,3,4", "--levels", "4")
+TINY = ("--shape", "3,1,1", "--levels", "2", "--output", "b c h w")
 FAMILY = ("--set", "layers=1", "--set", "maps=2", "--set", "head_maps=2", *SMALL)
 
 
@@ -271,6 +293,11 @@ def test_the_same_command_gives_the_same_certificate(pixelbench: Pixelbench) -> 
         ("Net", ("--plot", "map.pdf"), "--plot 'map.pdf' must be a .png or .svg file in a folder that exists."),
         ("Net", ("--plot", "nowhere/map.png"), "--plot 'nowhere/map.png' must be"),
         ("Net", ("--sums-to-one", "--shape", "1,2,3"), "Net has no log_prob(images)"),
+        ("Drawn", (*TINY, "--sampler", "smple"), "Drawn has no smple. It has: sample."),
+        ("Drawn", (*TINY, "--sampler", "sample", "--sums-to-one"), "--sums-to-one has no meaning beside --sampler"),
+        ("Drawn", (*TINY, "--sampler", "sample", "--strict"), "--strict has no meaning beside --sampler"),
+        ("Drawn", (*TINY, "--sampler", "sample", "--order", "any"), "--order has no meaning beside --sampler"),
+        ("Drawn", (*TINY, "--method", "nll"), "--method names what scores images for --sums-to-one or --sampler"),
         ("fair", ("--sums-to-one", "--mode", "both"), "--mode has no meaning beside --sums-to-one"),
         ("fair", ("--sums-to-one", "--after-step"), "--after-step has no meaning beside --sums-to-one"),
         ("fair", ("--sums-to-one", "--shape", "3,8,7"), "are more than 65,536 images; enumerate a smaller shape"),
@@ -341,6 +368,22 @@ def test_sums_to_one(check: Pixelbench) -> None:
     assert (found["schema"], found["verdict"], found["total"]) == (1, "not normalised", pytest.approx(64))
 
 
+def test_a_sampler_that_draws_from_its_own_probabilities_and_one_that_does_not(check: Pixelbench) -> None:
+    code, out, err = check("Drawn", *TINY, "--sampler", "sample")
+    assert code == 0
+    assert "model.py:Drawn: 20,000 draws of sample on 3x1x1 images of 2 levels are as frequent as the module's own" in out
+    assert "Drawing images of 3x1x1 …\n" in err
+    code, out, _ = check("Drawn", *TINY, "--sampler", "together", "--json")
+    found = only_json(out)
+    assert (code, found["verdict"], found["faults"]) == (1, "differs", ["colours-sampled-together"])
+
+
+def test_a_sampler_of_what_depends_on_nothing_is_undecided(pixelbench: Pixelbench) -> None:
+    code, out, _ = pixelbench("check", "uniform", "--sampler", "sample")
+    assert code == 2
+    assert out.startswith("uniform: Undecided. 20,000 draws of sample")
+
+
 def test_a_family_sums_to_one_and_a_leaky_one_does_not(pixelbench: Pixelbench) -> None:
     small = ("--sums-to-one", "--set", "layers=1", "--set", "maps=2", "--set", "head_maps=2")
     code, out, _ = pixelbench("check", "pixelcnn", *small, "--json")
@@ -395,7 +438,7 @@ def test_a_terminal_without_the_characters(
     monkeypatch.setattr(sys, "stdout", stream)
     (tmp_path / "módel.py").write_text(MODEL, encoding="utf-8")
     assert pixelbench("check", "módel.py:Net", *SMALL, *arguments)[0] == 0
-    text = stream.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+    text = stream.buffer.getvalue().decode("ascii")
     if arguments:
         assert only_json(text)["target"] == "módel.py:Net"
     else:

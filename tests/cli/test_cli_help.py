@@ -9,7 +9,7 @@ from pixelbench.errors import UserError
 from pixelbench.store.spec import RunSpec
 from tests.cli.cli_stores import Pixelbench, loaded_after, store_run
 
-COMMANDS = ("run", "ablate", "fetch", "compare", "check", "plan", "report", "list", "show", "status", "doctor", "sample")
+COMMANDS = ("run", "ablate", "fetch", "compare", "check", "audit", "plan", "report", "list", "show", "status", "doctor", "sample")
 HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "skimage", "sklearn", "PIL")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pixelbench.data import Split, Task, TaskData, get_task, relabel, task_names
+from pixelbench.data import Split, Task, TaskData, get_task, named_task, relabel, task_names
 from pixelbench.data.task import data_digest
 from pixelbench.errors import UserError
 
@@ -181,6 +181,20 @@ def test_a_split_of_another_form_is_refused(images: np.ndarray, clusters: np.nda
 def test_unknown_task_gets_the_nearest_name() -> None:
     with pytest.raises(UserError, match=r"Unknown task 'photo'[.] Did you mean 'photos'"):
         get_task("photo")
+
+
+def test_what_papers_say_of_the_images_is_the_tasks_own() -> None:
+    facts = {name: (task.binarisation, task.published_split, task.published_images) for name in task_names() if (task := get_task(name))}
+    binarised = {name: fact[0] for name, fact in facts.items() if fact[0]}
+    assert binarised == {"mnist-fixed": "fixed", "mnist-dynamic": "dynamic", "mnist-threshold": "threshold"}
+    assert {name for name, fact in facts.items() if fact[1] != "test"} == {"imagenet32", "imagenet64"}
+    assert (facts["imagenet32"][2], facts["mnist"][2], facts["cifar10"][2], facts["cifar10-16"][2]) == (49_999, 10_000, 10_000, None)
+    assert all(task.levels == 2 for task in map(get_task, binarised))
+
+
+def test_names_of_records_are_looked_up_without_looking_at_folders() -> None:
+    assert named_task("digits") is get_task("digits")
+    assert named_task("folder-birds") is None
 
 
 def test_loading_needs_neither_torch_nor_the_packages_around_the_files() -> None:

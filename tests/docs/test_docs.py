@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import pixelbench
 from pixelbench.cli.main import app, main
 from pixelbench.cli.reference import page
+from pixelbench.suites.load import suite_names
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -100,3 +101,8 @@ def test_every_public_name_is_there() -> None:
     for name in pixelbench.__all__:
         assert getattr(pixelbench, name) is not None
     assert set(pixelbench.__all__) == set(pixelbench._HOME)
+
+
+def test_the_guide_names_the_suites_that_ship() -> None:
+    table = (ROOT / "docs" / "suites.md").read_text().split("## Suites that ship")[1].split("## ")[0]
+    assert set(re.findall(r"`([a-z0-9-]+)`", table.replace("`pixelbench list ablations`", ""))) == set(suite_names())

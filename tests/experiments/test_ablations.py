@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pixelbench.analysis.axes import AXES, Axis
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
 from pixelbench.experiments.plan import Plan, make_plan
 from pixelbench.suites.ablation import load_ablation, on_task, tasks_of
+from pixelbench.suites.design_choice import DesignChoice, shipped_choices
 from pixelbench.suites.load import ablation_names, load_suite, suite_names, suite_text
 from pixelbench.suites.resolve import pairs, resolve
 
 #: The ablations that change one setting of one family; the decoders belong to another family than their baseline.
-ONE_SETTING = [axis for axis in AXES if axis.name != "vae-decoder"]
+ONE_SETTING = [choice for choice in shipped_choices() if not choice.across_families]
 
 
 def keys(plan: Plan) -> dict[str, str]:
@@ -23,7 +23,6 @@ def keys(plan: Plan) -> dict[str, str]:
 
 
 def test_every_ablation_ships_and_is_no_main_suite() -> None:
-    assert set(ablation_names()) == {axis.name for axis in AXES}
     assert not {*ablation_names(), "ablation-base"} & set(suite_names())
     for name in ablation_names():
         suite, requested = load_ablation(name)
@@ -31,25 +30,29 @@ def test_every_ablation_ships_and_is_no_main_suite() -> None:
         assert requested.question.endswith("?")
         assert requested.task in tasks_of(suite)
         assert {"smoke", "cpu", "short"} <= set(suite.budgets)
+        assert requested.title, name
 
 
-def test_a_suite_and_the_report_ask_the_same_question() -> None:
-    for axis in AXES:
-        assert load_ablation(axis.name)[1].question == axis.question
+def test_the_setting_of_each_that_ships_is_the_one_that_it_names() -> None:
+    for choice in shipped_choices():
+        ablation = load_ablation(choice.name)[1]
+        assert (choice.setting, choice.title, choice.question) == (ablation.setting, ablation.title, ablation.question)
+    assert [choice.name for choice in shipped_choices() if choice.open] == ["depth"]
+    assert [choice.name for choice in shipped_choices() if choice.across_families] == ["vae-decoder"]
 
 
-@pytest.mark.parametrize("axis", ONE_SETTING, ids=lambda axis: axis.name)
-def test_variants_differ_from_the_baseline_in_one_setting_on_every_task_and_budget(axis: Axis) -> None:
-    suite, requested = load_ablation(axis.name)
+@pytest.mark.parametrize("choice", ONE_SETTING, ids=lambda choice: choice.name)
+def test_variants_differ_from_the_baseline_in_one_setting_on_every_task_and_budget(choice: DesignChoice) -> None:
+    suite, requested = load_ablation(choice.name)
     for task in (task for task in suite.tasks if task.name in tasks_of(suite)):
         for budget in suite.budgets:
             made = {v.name: resolve(suite, task, v, budget, []) for t, v in pairs(suite) if t is task}
             found = {variant: asdict(resolved) for variant, resolved in made.items() if resolved}
             baseline = found.pop(requested.baseline)
-            first = baseline["settings"].pop(axis.setting)
-            values = [resolved["settings"].pop(axis.setting) for resolved in found.values()]
-            if axis.setting != "layers":  # of which the baseline's are the task's own
-                assert (first, set(values)) == (axis.baseline, set(axis.values)), (task.name, budget)
+            first = baseline["settings"].pop(choice.setting)
+            values = [resolved["settings"].pop(choice.setting) for resolved in found.values()]
+            assert first in choice.baseline.values, (task.name, budget)
+            assert values == [option.values[0] for option in choice.variants], (task.name, budget)
             assert len({first, *values}) == 1 + len(values) > 1, (task.name, budget)
             assert all(resolved == baseline for resolved in found.values()), (task.name, budget)
 
@@ -172,6 +175,9 @@ def test_a_suite_without_the_table_is_no_ablation(tmp_path: Path) -> None:
         ('baseline = "gated-pixelcnn"', 'baseline = "gated-pixelcn"', "ablation.baseline: Unknown variant 'gated-pixelcn'. Did you mean"),
         ('task = "digits"', 'task = "digit"', "ablation.task: Unknown task of this suite 'digit'. Did you mean 'digits'?"),
         ('question = "', 'questions = "', "ablation.questions: there is no such setting; did you mean 'question'?"),
+        ('setting = "gates"', 'setting = "gate"', "ablation.setting: Unknown setting 'gate'. Did you mean 'gates'?"),
+        ('gated-no-gates = "ReLU"', 'gated-no-gate = "ReLU"', "ablation.words: Unknown variant 'gated-no-gate'. Did you mean"),
+        ('gated-no-gates = "ReLU"', "gated-no-gates = 1", "ablation.words.gated-no-gates: expected a text in quotes, got 1"),
         (
             "gates = false }",
             'gates = false }\ntasks = ["photos"]',

@@ -51,7 +51,7 @@ FAULTS: dict[str, tuple[str, str, str, Concerns]] = {
         lambda record: trained(record) and record["budget"]["updates"] > 1000,
     ),
     "another KL weight late in training": (
-        "models/pixelvae.py",
+        "models/latent_variable.py",
         "return min(1.0, self.update / self.settings.kl_warmup)",
         "return min(1.0 if self.update < 1000 else 0.99, self.update / self.settings.kl_warmup)",
         latent,
@@ -65,7 +65,7 @@ FAULTS: dict[str, tuple[str, str, str, Concerns]] = {
         scored,
     ),
     "importance weights averaged wrongly": (
-        "models/pixelvae.py",
+        "models/latent_variable.py",
         "return total - math.log(importance_samples)",
         "return total / importance_samples",
         latent,

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from pixelbench.errors import UserError
-from pixelbench.experiments.foreign.targets import Target, load_target, parse_settings, parse_shape
+from pixelbench.experiments.foreign.parsing import parse_settings, parse_shape
+from pixelbench.experiments.foreign.targets import Target, load_target
 from pixelbench.models.base import ConditionedModel
 
 SHAPE = (1, 4, 5)
@@ -240,7 +241,8 @@ def test_shapes() -> None:
     assert parse_shape("50") == (1, 1, 50)
     assert parse_shape("2,50") == (2, 1, 50)
     assert parse_shape(None) is None
-    for wrong in ("", "3,", "3,32,32,1", "3*32*32", "0,3,3", "-1,3,3", "0", "3,a,3", "1.5,2,3", "3,32,9999999", "9999999"):
+    assert "A video of shape 3,32,32,1" in refused(functools.partial(parse_shape, "3,32,32,1"))
+    for wrong in ("", "3,", "3*32*32", "0,3,3", "-1,3,3", "0", "3,a,3", "1.5,2,3", "3,32,9999999", "9999999"):
         said = refused(functools.partial(parse_shape, wrong))
         assert said == f"A shape is channels, height and width, for example 3,32,32; got '{wrong}'."
 

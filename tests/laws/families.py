@@ -32,6 +32,7 @@ NETWORKS: dict[str, Variant] = {
     "gated-dilated-skip": ("gated-pixelcnn", {"dilations": [2, 1], "skip": True}),
     "gated-mixture": ("gated-pixelcnn", {"head": "logistic-mixture"}),
     "pp": ("pixelcnn-pp", PP),
+    "pp-small": ("pixelcnn-pp", PP | {"middle_layers": 1, "nin_blocks": 1, "channel_sets": 3}),
     "snail": ("pixelsnail", SNAIL),
 }
 #: The rest of family x head x colour conditioning, and other settings: with the marker `grid`.
@@ -46,6 +47,9 @@ GRID: dict[str, Variant] = {
     "diagonal-skip": ("diagonal-bilstm", {"skip": True}),
     "diagonal-no-residual": ("diagonal-bilstm", {"residual": False}),
     "gated-one-hot": ("gated-pixelcnn", {"input_encoding": "one-hot"}),
+    "pp-nin": ("pixelcnn-pp", PP | {"nin_blocks": 3}),
+    "pp-sets": ("pixelcnn-pp", PP | {"channel_sets": 4}),
+    "pp-no-skip": ("pixelcnn-pp", PP | {"middle_layers": 2, "skip": False}),
     "pp-no-colour": ("pixelcnn-pp", PP | {"colour_conditioning": False}),
     "gated-normed": ("gated-pixelcnn", {"weight_norm": True, "skip": True}),
     "pixelcnn-normed": ("pixelcnn", {"weight_norm": True}),
@@ -67,6 +71,7 @@ CONDITIONED: dict[str, Variant] = {
     "map-first": ("gated-pixelcnn", {"condition": "map", "condition_size": 2, "condition_at": "first"}),
     "map-one-stack": ("gated-pixelcnn", {"condition": "map", "condition_size": 2, "stacks": "one"}),
     "pp-class": ("pixelcnn-pp", PP | {"condition": "class", "classes": 3}),
+    "pp-small-class": ("pixelcnn-pp", PP | {"condition": "class", "classes": 3, "nin_blocks": 1, "channel_sets": 3}),
 }
 LEAKY: dict[str, Variant] = {
     f"{family}-{first}": (family, {"first_layer": first}) for family in ("pixelcnn", "gated-pixelcnn") for first in ("residual", "mask-b")

@@ -10,10 +10,12 @@ from torch import Tensor
 from pixelbench.causality import check_causality
 from pixelbench.causality.check import measure
 from pixelbench.errors import UserError
+from pixelbench.key_fields import key_values
 from pixelbench.models.base import count_parameters
 from pixelbench.models.families import create_model, get_family, pixelcnn_pp
 from pixelbench.models.families.pixelcnn_pp import PixelCNNPP
-from pixelbench.models.layers.shifted import GatedBlock, Normed
+from pixelbench.models.layers.pointwise_blocks import Deepened
+from pixelbench.models.layers.shifted import GatedBlock, Normed, Pointwise, concat_elu
 from pixelbench.models.sampling import cached_log_probs
 
 Shape = tuple[int, int, int]
@@ -27,6 +29,10 @@ CASES: list[tuple[Shape, dict[str, Any]]] = [
     ((3, 2, 4), {"scales": 2, "head": "softmax", "colour_conditioning": False}),
     ((3, 2, 4), {"scales": 2, "head": "bernoulli"}),
     ((1, 4, 2), {"scales": 2, "head": "bernoulli"}),
+    ((3, 4, 2), {"scales": 1, "nin_blocks": 2}),
+    ((3, 4, 2), {"scales": 1, "channel_sets": 4}),
+    ((1, 8, 4), {"scales": 3, "middle_layers": 2, "nin_blocks": 1, "channel_sets": 3}),
+    ((3, 4, 8), {"scales": 2, "middle_layers": 1, "skip": False}),
 ]
 cases = pytest.mark.parametrize(
     ("shape", "settings"), CASES, ids=lambda value: "-".join(str(v) for v in (value.values() if isinstance(value, dict) else value))
@@ -98,15 +104,20 @@ def test_green_sees_red_at_its_own_pixel_only_with_colour_conditioning(condition
     assert dependence[green, red - 3 : red].all()  # the pixel to the left, in all colours
 
 
-def test_at_one_scale_it_sees_the_field_that_the_docstring_says():
-    """n blocks: own row 1 + 2n to the left; 3 + 2n rows above, from 2 + 2n to the left to 1 + 2n to the right."""
-    height, width, row, column = 9, 14, 8, 7
-    model, n = model_of((1, height, width), scales=1), 2
+#: The small networks of Table 2: their fields are 11 and 15 wide, and reach 5 and 7 pixels to the left.
+SMALL = [(middle, more) for middle in (0, 1) for more in ({}, {"nin_blocks": 3}, {"channel_sets": 4})]
+
+
+@pytest.mark.parametrize(("middle", "more"), SMALL)
+def test_at_one_scale_it_sees_the_field_that_the_docstring_says(middle: int, more: dict[str, Any]):
+    """n blocks: own row 1 + 2n to the left; 3 + 2n rows above, from 2 + 2n to the left to 1 + 2n to the right; 1x1 blocks widen nothing."""
+    height, width, row, column = 11, 18, 10, 9
+    model, n = model_of((1, height, width), scales=1, middle_layers=middle, **more), 2 + middle
     found = seen_from(model, row, column)
     expected = {(row, c) for c in range(column - 1 - 2 * n, column)}
     expected |= {(r, c) for r in range(row - 3 - 2 * n, row) for c in range(column - 2 - 2 * n, column + 2 + 2 * n)}
     assert found == {(r, c) for r, c in expected if r >= 0 and 0 <= c < width}
-    assert len(found) == 5 + 7 * 12
+    assert len(found) == (7 + 9 * 16 if middle else 5 + 7 * 12)
 
 
 def test_with_more_scales_it_sees_all_rows_above_but_of_an_odd_row_only_what_the_finest_scale_reaches():
@@ -255,3 +266,48 @@ def test_the_published_settings_have_the_weights_of_the_authors_network():
     assert model.output.maps == 100
     assert model.settings.dropout == 0.5
     assert count_parameters(model) == authors_weights(160) == 53_659_080
+
+
+def test_blocks_of_1x1_convolutions_stand_between_any_two_blocks_of_both_streams():
+    model = model_of((1, 4, 6), scales=1, middle_layers=1, nin_blocks=3)
+    found = {name: len(block.blocks) for name, block in model.named_modules() if isinstance(block, Deepened)}
+    assert found == {f"{stream}.{place}.0": 3 for stream in ("down", "down_right") for place in ("down.0", "middle")}
+
+
+def test_each_set_of_maps_reads_the_sets_before_it_and_no_later_one():
+    """A change in one set of the features behind a block reaches that set and the later ones."""
+    torch.manual_seed(0)
+    block = GatedBlock(7, 0, Pointwise, concat_elu, 0.0)
+    deepened = Deepened(block, 7, sets=3, blocks=0, dropout=0.0).double().eval()
+    sets = [torch.arange(7).tensor_split(3)[i].tolist() for i in range(3)]
+    assert sets == [[0, 1, 2], [3, 4], [5, 6]]
+    x = torch.randn(1, 7, 2, 3, dtype=torch.float64)
+    linked = deepened.twin(lambda layer: (lambda x, extra=None: x) if layer is block else layer)
+    before = linked(x, None)
+    for changed, first in enumerate(sets):
+        other = x.clone()
+        other[:, first] += 1.0
+        moved = (linked(other, None) - before).abs().amax((0, 2, 3)) > 0
+        assert [any(moved[maps]) for maps in sets] == [i >= changed for i in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"nin_blocks": -1}, "nin_blocks must be at least 0, got -1"),
+        ({"middle_layers": -1}, "middle_layers must be at least 0, got -1"),
+        ({"channel_sets": 0}, "channel_sets must be at least 1, got 0"),
+        ({"channel_sets": 7, "maps": 6}, "channel_sets must be at most maps, 6, so that each set has a map, got 7"),
+        ({"middle_layers": 10_001}, "middle_layers must be at most 10,000"),
+    ],
+)
+def test_small_networks_that_cannot_be_are_refused(settings: dict[str, Any], said: str):
+    with pytest.raises(UserError, match=said):
+        get_family("pixelcnn-pp").parse(settings)
+
+
+def test_settings_of_the_small_networks_change_no_stored_key():
+    """Nor the weights that a network without them starts from."""
+    settings = get_family("pixelcnn-pp").parse({"scales": 1})
+    assert not {"middle_layers", "nin_blocks", "channel_sets"} & set(key_values(settings))
+    assert {"nin_blocks", "channel_sets"} < set(key_values(get_family("pixelcnn-pp").parse({"nin_blocks": 3, "channel_sets": 4})))

@@ -11,7 +11,7 @@ from pixelbench.causality import check_causality
 from pixelbench.errors import UserError
 from pixelbench.key_fields import key_values
 from pixelbench.models.base import AutoregressiveModel
-from pixelbench.models.families import FAMILIES, create_model, pixelvae
+from pixelbench.models.families import FAMILIES, create_model, latent_variable
 from pixelbench.models.families.gated_pixelcnn import GatedPixelCNN, example_condition
 from pixelbench.models.families.pixelvae import PixelVAE
 from pixelbench.models.layers.latent import Gaussian, halvings
@@ -160,7 +160,7 @@ def test_a_streamed_bound_is_that_of_all_weights_in_bounded_batches(monkeypatch:
     assert max(batches) <= 256
     assert not streamed.requires_grad
     for largest in (2, 7):
-        monkeypatch.setattr(pixelvae, "largest_batch", lambda model, largest=largest: largest)
+        monkeypatch.setattr(latent_variable, "largest_batch", lambda model, largest=largest: largest)
         batches.clear()
         in_parts = model.log_prob(images, generator=seeded(), importance_samples=40)
         torch.testing.assert_close(in_parts, weights[:40].logsumexp(0) - math.log(40), rtol=1e-12, atol=0)
@@ -239,7 +239,7 @@ def test_a_resumed_training_is_the_uninterrupted_one():
     assert second.update == 2
     list(second.run())
     assert second.curve == points
-    assert second.model.train().kl_weight == 5 / 8  # type: ignore[union-attr]
+    assert second.model.train().kl_weight == 5 / 8
 
 
 def test_a_latent_that_tells_nothing_is_seen():
@@ -316,6 +316,7 @@ def test_completions_hold_what_is_known_and_are_the_same_from_both_samplers():
 def test_latents_of_a_partial_image_follow_their_posterior():
     """z for the three first rows of an image: mean and spread of p(z | these rows) by quadrature."""
     model = tiny(latent=1)
+    assert isinstance(model.decoder, GatedPixelCNN)
     with torch.no_grad():  # so that z tells
         model.decoder.head.out.weight.mul_(3)
     image = model.sample(1, condition=torch.tensor([[1.5]]), generator=seeded())

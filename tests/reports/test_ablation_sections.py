@@ -9,20 +9,20 @@ import pytest
 
 from pixelbench.analysis import format as words
 from pixelbench.analysis.ablations import TaskAblation
-from pixelbench.analysis.axes import AXES
 from pixelbench.analysis.paired import compare_cells, paired_difference
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import LatentUse
+from pixelbench.suites.design_choice import DesignChoice, shipped_choices
 from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds
 
 VAE = {"latent": 16, "hierarchy": 1, "decoder": "without-upsampling"}
 USED = LatentUse(4.2, (4.2,), 3, 16)
 SAMPLES = {"importance_samples": 8}
-PLAIN = [axis for axis in AXES if axis.values and axis.name != "vae-decoder"]
+PLAIN = [choice for choice in shipped_choices() if not (choice.open or choice.across_families)]
 
 
 def ablations(store: Path, name: str) -> list[TaskAblation]:
-    return [ablation for ablation in build_report(store).ablations if ablation.axis.name == name]
+    return [ablation for ablation in build_report(store).ablations if ablation.choice.name == name]
 
 
 def only(store: Path, name: str) -> TaskAblation:
@@ -36,16 +36,18 @@ def add_vae(store: Path, decoder: str, bits: float, **options: Any) -> None:
     add_run(store, f"vae-{decoder}", bits, family="pixelvae", settings=settings, evaluation=evaluation, **{"latent": USED, **options})
 
 
-@pytest.mark.parametrize("axis", PLAIN, ids=[axis.name for axis in PLAIN])
-def test_an_axis_is_found_by_its_setting_whatever_the_variants_are_called(axis: Any, tmp_path: Path) -> None:
-    add_run(tmp_path, "any name", 1.0, settings={axis.setting: axis.baseline})
-    for index, value in enumerate(reversed(axis.values)):
-        add_run(tmp_path, f"other {index}", 1.1, settings={axis.setting: value})
-    found = only(tmp_path, axis.name)
-    last = len(axis.values) - 1
-    assert found.labels == ("any name", *(f"other {last - index}" for index in range(len(axis.values))))
-    assert [entry.value for entry in found.rows] == [axis.words[value] for value in (axis.baseline, *axis.values)]
-    assert {ablation.axis.name for ablation in build_report(tmp_path).ablations} == {axis.name}
+@pytest.mark.parametrize("choice", PLAIN, ids=[choice.name for choice in PLAIN])
+def test_an_ablation_is_found_by_its_setting_whatever_the_variants_are_called(choice: DesignChoice, tmp_path: Path) -> None:
+    setting = str(choice.setting)
+    add_run(tmp_path, "any name", 1.0, settings={setting: choice.baseline.values[0]})
+    for index, option in enumerate(reversed(choice.variants)):
+        add_run(tmp_path, f"other {index}", 1.1, settings={setting: option.values[0]})
+    found = only(tmp_path, choice.name)
+    last = len(choice.variants) - 1
+    assert found.labels == ("any name", *(f"other {last - index}" for index in range(len(choice.variants))))
+    assert [entry.value for entry in found.rows] == [option.words for option in choice.options]
+    assert all(option.words for option in choice.options)
+    assert {ablation.choice.name for ablation in build_report(tmp_path).ablations} == {choice.name}
 
 
 @pytest.mark.parametrize(
@@ -253,7 +255,7 @@ def test_ablations_are_plain_json(tmp_path: Path) -> None:
 def test_of_several_networks_called_like_their_family_the_shallowest_is_the_baseline_of_depth(tmp_path: Path) -> None:
     for layers in (5, 2, 3):
         add_run(tmp_path, "pixelcnn", 1.0 - layers / 100, settings={"layers": layers})
-    (found,) = [one for one in build_report(tmp_path).ablations if one.axis.name == "depth"]
+    (found,) = [one for one in build_report(tmp_path).ablations if one.choice.name == "depth"]
     assert [entry.value for entry in found.rows] == ["2 layers", "3 layers", "5 layers"]
 
 

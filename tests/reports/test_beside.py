@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from pixelbench.analysis import format as words
+from pixelbench.analysis.context import Context
 from pixelbench.analysis.tables import Row
 from pixelbench.published.comparison import Known
 from pixelbench.published.figure_files import load_figures
@@ -54,7 +55,7 @@ def test_every_renderer_has_figure_difference_and_verdict_of_one_source(tmp_path
     report = build_report(tmp_path)
     one = row_of(report).published
     assert one is not None
-    assert (one.printed, one.unit, one.verdict) == ("80.10", "nats/image", "incomplete")
+    assert (one.figure.printed, one.figure.unit, one.verdict_name) == ("80.10", "nats/image", "incomplete")
     assert one.difference == pytest.approx(7.43, abs=0.01)
     page = write_markdown(report).read_text(encoding="utf-8")
     assert "| 80.10 nats | +7.43 | incomplete | 1 |" in page
@@ -106,7 +107,7 @@ def test_what_is_suspicious_says_so_in_the_tables(tmp_path: Path) -> None:
 
 def test_bounds_and_what_is_from_memory_are_marked_everywhere(tmp_path: Path) -> None:
     add_digits(tmp_path)
-    report = build_report(tmp_path, known=known({"bound": True, "estimator": "elbo", "verified": False}))
+    report = build_report(tmp_path, context=Context(known({"bound": True, "estimator": "elbo", "verified": False})))
     assert words.published(row_of(report)) == "≤ 80.10 nats (from memory)"
     page = write_markdown(report).read_text(encoding="utf-8")
     assert "| ≤ 80.10 nats (from memory) | – | not comparable |" in page
@@ -118,7 +119,7 @@ def test_the_page_lists_every_figure_with_what_it_assumes_and_judges_no_reproduc
     own = {"assumed": ("The files are <not> named.", "Nor the *batch*.")}
     figures = known({"kind": "reproduction", "paper": "Somebody 2020", "printed": "81.0", "value": 81.0}, own)
     add_digits(tmp_path)
-    page = write_markdown(build_report(tmp_path, known=figures)).read_text(encoding="utf-8")
+    page = write_markdown(build_report(tmp_path, context=Context(figures))).read_text(encoding="utf-8")
     mine, other = page.split("### Beside published figures\n\n")[1].split("\n\n")[0].splitlines()
     assert mine.startswith("- ◔ **gated-pixelcnn** beside 80.10 nats/image (Gulrajani et al. 2017; Table 1). Incomplete: ")
     assert mine.endswith(r"Assumed: The files are &lt;not&gt; named. Nor the \*batch\*.")
@@ -128,7 +129,7 @@ def test_the_page_lists_every_figure_with_what_it_assumes_and_judges_no_reproduc
 
 def test_a_reproduction_alone_fills_no_column(tmp_path: Path) -> None:
     add_digits(tmp_path)
-    report = build_report(tmp_path, known=known({"kind": "reproduction"}))
+    report = build_report(tmp_path, context=Context(known({"kind": "reproduction"})))
     assert row_of(report).published is None
     assert "Shown beside, not judged." in write_markdown(report).read_text(encoding="utf-8")
 
@@ -141,7 +142,7 @@ def test_digests_of_one_name_and_budgets_keep_their_own_figures(tmp_path: Path) 
     report = build_report(tmp_path)
     found = {(table.task.partition(" ")[0], row.label): row.published for table in report.tables for row in table.rows}
     assert len(report.tables) == 2
-    measured = sorted((round(one.measured or 0, 1), one.verdict) for one in found.values() if one)
+    measured = sorted((round(one.measured or 0, 1), one.verdict_name) for one in found.values() if one)
     assert measured == [(0, "not comparable"), (81.5, "not comparable"), (87.5, "incomplete")]
     said = " ".join(one.sentence for one in found.values() if one)
     assert "updates 900 instead of 2500" in said

@@ -82,9 +82,9 @@ def test_the_squares_of_the_noise_of_images_and_of_seeds_add(a: Path, b: Path) -
     before, after = (1.0, 1.03, 0.98), (1.06, 1.01, 1.05)
     add_seeds(a, *before)
     add_seeds(b, *after, image_seed=8)  # other images are hard for the models of B
-    by_image = bits_per_dim(np.mean(nats_of(b), axis=0) - np.mean(nats_of(a), axis=0), (3, 16, 16))
-    low, high = clustered_interval(by_image, np.arange(60) // 5)
-    seeds = ttest_ind(after, before, equal_var=False).confidence_interval(0.95)  # type: ignore[attr-defined]
+    gap: np.ndarray = np.mean(nats_of(b), axis=0) - np.mean(nats_of(a), axis=0)
+    low, high = clustered_interval(bits_per_dim(gap, (3, 16, 16)), np.arange(60) // 5)
+    seeds = ttest_ind(after, before, equal_var=False).confidence_interval(0.95)
     halves = (high - low) / 2, (seeds.high - seeds.low) / 2
     assert min(halves) > 0.02
     assert only_change(a, b).noise == pytest.approx(math.hypot(*halves))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pixelbench.analysis.comparisons import comparisons_of
+from pixelbench.analysis.context import Context
 from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures
 from pixelbench.published.rows import Rows
 from pixelbench.reports.report import build_report
@@ -69,12 +70,25 @@ def test_a_claim_is_marked_as_the_file_s_in_every_report(tmp_path: Path) -> None
     suite = suite_of(tmp_path)
     add_seeds(tmp_path / "runs", suite, 1.9, 1.901, 1.899)
     known = Known.with_claims(suite, "tiny.toml")
-    report = build_report(tmp_path / "runs", known=known)
+    report = build_report(tmp_path / "runs", context=Context(known))
     (one,) = report.compared
-    assert (one.paper, one.where, one.verdict) == ("My thesis, Table 3 (claimed in tiny.toml)", "[[claim]] in tiny.toml", "reproduced")
-    assert one.context == ""
+    assert (one.figure.paper, one.figure.locator, one.verdict_name) == (
+        "My thesis, Table 3 (claimed in tiny.toml)",
+        "[[claim]] in tiny.toml",
+        "reproduced",
+    )
+    assert one.figure.context == ""
     assert report.tables[0].rows[0].published == one
     assert comparisons_of(report.cells) == ()  # without the file there is no claim
+
+
+def test_a_claim_about_a_class_conditional_variant_is_about_its_conditional_likelihood(tmp_path: Path) -> None:
+    text = TEXT + 'settings = { condition = "class", classes = 10 }\n' + CLAIM
+    suite = suite_of(tmp_path, text)
+    add_seeds(tmp_path / "runs", suite, 1.9, 1.901, 1.899)
+    assert only(tmp_path / "runs", suite)[0] == "reproduced"
+    assert [claim.conditional for claim in Known.with_claims(suite, "tiny.toml").claims] == [True]
+    assert [claim.conditional for claim in Known.with_claims(suite_of(tmp_path), "tiny.toml").claims] == [False]
 
 
 @pytest.mark.parametrize(

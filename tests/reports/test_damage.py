@@ -13,7 +13,7 @@ import pytest
 
 from pixelbench.analysis.changes import compare_stores
 from pixelbench.analysis.tables import Row
-from pixelbench.published.comparison import compare_with_published
+from pixelbench.published.frames import compare_with_published
 from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import Report, build_report

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from pixelbench.data import task_names
+from pixelbench.data import get_task, task_names
 from pixelbench.errors import UserError
 from pixelbench.published.figure_files import load_figures, reference_folder
 from pixelbench.published.figures import Figure, figures_about
+from pixelbench.published.rows import SUITES
 from pixelbench.suites.load import load_suite
+from pixelbench.suites.resolve import pairs
 
 HEADER = 'paper = "Author 2016"\nyear = 2016\narxiv = "1601.00001"\nsources = ["the paper"]\n'
 FIGURE = {
@@ -19,6 +21,7 @@ FIGURE = {
     "model": '"PixelCNN"',
     "dataset": '"MNIST"',
     "preprocessing": '"fixed binarisation"',
+    "binarisation": '"fixed"',
     "split": '"test"',
     "metric": '"nll_nats"',
     "unit": '"nats/image"',
@@ -145,18 +148,19 @@ def test_figures_with_a_task_can_be_judged_on_it() -> None:
     tasks["imagenet64"] = tasks["imagenet32"]
     about = [figure for figure in load_figures() if figure.task]
     assert {figure.task for figure in about} == set(tasks) <= set(task_names())
-    assert all((figure.unit, figure.split) == tasks[figure.task or ""] for figure in about)
+    of_tests = [figure for figure in about if not figure.on_validation]
+    assert all((figure.unit, figure.split) == tasks[figure.task or ""] for figure in of_tests)
+    assert {(figure.task, figure.unit) for figure in about if figure.on_validation} == {("cifar10", "bits/dim")}
     assert all(figure.band for figure in about)
 
 
-def test_figures_name_the_cells_of_the_suite_paper() -> None:
-    suite = load_suite("paper")
-    tasks = [task.name for task in suite.tasks]
-    cells = {(task, variant.name) for variant in suite.variants for task in variant.tasks or tasks}
+def test_figures_name_the_cells_of_the_suites_of_papers() -> None:
+    cells = {(task.name, variant.name) for suite in map(load_suite, SUITES) for task, variant in pairs(suite)}
     about = {(figure.task, figure.variant) for figure in load_figures() if figure.task}
-    baselines = {(task, name) for task in tasks for name in ("uniform", "histogram", "png", "webp")}
+    baselines = {(task, name) for task, _ in cells for name in ("uniform", "histogram", "png", "webp")}
     assert about <= cells
-    assert cells - about - baselines == {("cifar10", "pixelcnn-pp-softmax")}  # published as a curve alone
+    without = {("cifar10", f"pixelcnn-pp-{change}") for change in ("softmax", "no-skip", "no-dropout")}  # published as curves, or as bounds
+    assert cells - about - baselines == without
 
 
 def test_the_band_is_the_tolerance_and_half_of_the_last_digit(tmp_path: Path) -> None:
@@ -175,6 +179,21 @@ def test_bits_per_dim_of_binary_images_have_no_usual_tolerance(tmp_path: Path) -
     """0.02 bits/dim are 10.9 nats there."""
     write(tmp_path, {**FIGURE, "metric": '"bits_per_dim"', "unit": '"bits/dim"', "value": "0.15", "printed": '"0.150"'})
     assert load_figures(tmp_path)[0].band is None
+
+
+def test_a_file_from_before_these_fields_is_read_and_takes_the_images_for_its_tasks(tmp_path: Path) -> None:
+    old = {field: value for field, value in FIGURE.items() if field != "binarisation"}
+    write(tmp_path, {**old, "task": '"mnist-fixed"', "variant": '"pixelcnn"'}, {**old, "id": '"untold"'})
+    about, untold = load_figures(tmp_path)
+    assert (about.binarisation, about.conditional, about.band) == (None, False, pytest.approx(0.505))
+    assert untold.band is None, "nobody can say whether these are nats of binarised images"
+
+
+def test_how_images_were_binarised_is_what_the_paper_says_of_its_task() -> None:
+    for figure in load_figures():
+        task = None if figure.task is None or figure.kind != "paper" else get_task(figure.task)
+        if task is not None:
+            assert figure.binarisation == task.binarisation, figure.id
 
 
 def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
@@ -204,6 +223,12 @@ def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
         ({"estimator": '"iwae-0"'}, "figure 'a-figure': estimator: expected exact, elbo, iwae-K"),
         ({"kind": '"papr"'}, "figure 'a-figure': kind: expected paper, context or reproduction, got 'papr'; did you mean 'paper'?"),
         ({"split": '"tests"'}, "figure 'a-figure': split: expected train, validation, test or samples, got 'tests'; did you mean 'test'?"),
+        (
+            {"binarisation": '"fixd"'},
+            "figure 'a-figure': binarisation: expected fixed, dynamic, threshold or any, got 'fixd'; did you mean 'fixed'?",
+        ),
+        ({"binarisation": "true"}, "figure 'a-figure': binarisation: expected a text in quotes, got true."),
+        ({"conditional": '"class"'}, "figure 'a-figure': conditional: expected true or false, got \"class\"."),
         ({"tolerance": "0.0"}, "figure 'a-figure': tolerance: expected more than 0, got 0.0."),
         ({"assumed": '"a sentence"'}, "figure 'a-figure': assumed: expected a list of texts, got \"a sentence\"."),
         ({"task": '"mnist-fixed"'}, "figure 'a-figure': variant: is missing, although the figure has a task."),

@@ -155,7 +155,7 @@ def test_a_run_that_does_not_add_up_has_no_rank_and_takes_nothing_else_with_it(t
     assert row_of(report, "gated-pixelcnn").rank == 1
     assert only_table(report).rows[-1] == row
     assert [step.first for step in report.order] == ["gated-pixelcnn", "pixelcnn", "histogram"]
-    depth = next(one for one in report.ablations if one.axis.name == "depth")
+    depth = next(one for one in report.ablations if one.choice.name == "depth")
     assert depth.of("best-of-all").paired is None
     assert depth.sentences == ["best-of-all (9 layers) has no number: its run does not add up."]
     page, html = write_markdown(report).read_text(encoding="utf-8"), write_html(report).read_text(encoding="utf-8")

@@ -25,6 +25,7 @@ _CELLS = {
     "pp-class": ("zoo", "digits/pixelcnn-pp-class"),
     "snail": ("zoo", "photos/pixelsnail"),
     "vae": ("mnist", "mnist-fixed/pixelvae"),
+    "factorised-vae": ("paper", "mnist-fixed/vae"),
     "two-levels": ("zoo", "photos/pixelvae-two-levels"),
     "histogram": ("quick", "photos/histogram"),
     "uniform": ("quick", "digits/uniform"),

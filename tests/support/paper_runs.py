@@ -62,6 +62,7 @@ def figure(value: float = 81.30, **changes: Any) -> Figure:
         "model": "PixelCNN",
         "dataset": "MNIST",
         "preprocessing": "fixed binarisation (Larochelle files)",
+        "binarisation": "fixed",
         "split": "test",
         "metric": "nll_nats",
         "unit": "nats/image",

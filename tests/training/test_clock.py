@@ -42,7 +42,7 @@ class Clock:
             self.blobs.append(blob)
             self.now += saving
 
-        model.begin_update = begin_update  # type: ignore[method-assign]
+        model.begin_update = begin_update
         recipe = Recipe(batch=8, precision="fp32", ema=0.9)
         return Trainer(model, IMAGES[:12], IMAGES[12:], recipe, TrainingPlan(updates, 0, cap), save=save, **arguments)
 

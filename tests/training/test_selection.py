@@ -118,7 +118,7 @@ def test_who_is_cut_off_has_the_best_so_far(end: str):
     assert best is not None
     trainer = fresh(stop=lambda: end == "interrupted" and trainer.update > best)
     if end == "timeout":
-        trainer._ended_early = lambda elapsed: "timeout" if trainer.update > best else None  # type: ignore[method-assign]
+        trainer._ended_early = lambda elapsed: "timeout" if trainer.update > best else None
     finish(trainer)
     assert (trainer.status, trainer.update, trainer.selected_update) == (end, best + 1, best)
     assert same(weights(trainer), weights(whole))

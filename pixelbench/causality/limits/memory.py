@@ -44,9 +44,9 @@ def _of_the_group() -> Iterator[int]:
     """Control groups of version 2 and 1, as a container sees its own."""
     root = Path("/sys/fs/cgroup")
     for limit, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
-        bounds = [_number(root / name) for name in (limit, used)]
-        if None not in bounds:
-            yield bounds[0] - bounds[1]  # type: ignore[operator]
+        most, taken = _number(root / limit), _number(root / used)
+        if most is not None and taken is not None:
+            yield most - taken
 
 
 def _of_the_process() -> Iterator[int]:

@@ -7,7 +7,7 @@ So the conditionals, and not the output, are what must be causal and what shows 
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +37,7 @@ def parse_head(head: str | Callable | None) -> Head | None:
         return plain[head]
     path, _, function = head.rpartition(":")
     if path.endswith(".py"):
-        return _from_file(Path(path), function)
+        return function_in_file(Path(path), function, "--head", "(output, images, levels)")
     raise UserError(f"Unknown head '{head}'; give {NAMES}.")
 
 
@@ -117,6 +117,13 @@ class LogisticMixture:
         return torch.stack(parts, 2)
 
 
+def log_probabilities(parameters: Tensor, images: Tensor, levels: int) -> Tensor:
+    """What `LogisticMixture` gives, (B, 3 M, C, H, W), and integer images (B, C, H, W) → log p of each sub-pixel (B, C, H, W)."""
+    weights, means, scales = parameters.chunk(3, 1)
+    unit = 2 * images.to(parameters.dtype) / (levels - 1) - 1
+    return (weights + _log_probability(unit[:, None], means, scales, levels)).logsumexp(1)
+
+
 def _moved(means: Tensor, coefficients: Tensor, unit: Tensor) -> Tensor:
     """(B, 3, M, H, W): those of G by R, those of B by R and G."""
     red, green = unit[:, 0, None], unit[:, 1, None]
@@ -132,18 +139,26 @@ def _log_probability(value: Tensor, mean: Tensor, scale: Tensor, levels: int) ->
     return (upper - lower).clamp_min(_LEAST_PROBABILITY).log()
 
 
-def _from_file(path: Path, function: str) -> Head:
+def function_in_file(path: Path, name: str, option: str, takes: str) -> Callable:
+    """The function of that name in a Python file, which is executed.
+
+    Args:
+        option, takes: what an error says: `--head`, and the function's arguments.
+
+    Raises:
+        UserError: no such file or function, or it cannot be imported.
+    """
     if not path.is_file():
-        raise UserError(f"--head: there is no file '{path}'; give {NAMES}.")
-    spec = importlib.util.spec_from_file_location("pixelbench_head", path)
-    assert spec is not None
-    assert spec.loader is not None
+        raise UserError(f"{option}: there is no file '{path}'; give FILE:function, which takes {takes}.")
+    spec = importlib.util.spec_from_file_location("pixelbench_function", path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{option}: '{path}' is no Python file; give FILE:function, which takes {takes}.")
     module: Any = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UserError(f"--head: importing '{path}' failed: {first_line(error)}.") from error
-    found: Any = getattr(module, function, None)
+        raise UserError(f"{option}: importing '{path}' failed: {first_line(error)}.") from error
+    found: Any = getattr(module, name, None)
     if not callable(found):
-        raise UserError(f"--head: '{path}' has no function '{function}'; it takes (output, images, levels).")
-    return cast(Head, found)
+        raise UserError(f"{option}: '{path}' has no function '{name}'; it takes {takes}.")
+    return found

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from pixelbench.causality.doubts import HIDDEN_LEAK, NOTHING_TESTED
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.probing.effects import Reference
 from pixelbench.causality.probing.evidence import Evidence
@@ -16,8 +17,6 @@ _CUTS = 8
 #: Parameters that are filled one by one to name the one behind a hidden leak.
 _NAMED = 24
 
-NOTHING_TESTED = "nothing-tested"
-HIDDEN_LEAK = "hidden-by-zero"
 SHARED = (
     "One output serves all colours of a pixel: what is certified is that the module's parameters are causal. How the colours of a pixel "
     "are conditioned lies in the loss; --head logistic-mixture, or FILE:function, certifies that too."

@@ -1,5 +1,6 @@
 """`pixelbench ablate NAME`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ from pixelbench.cli.options import (
     FetchOption,
     JsonOption,
     LimitOption,
+    LogOption,
     MaxSecondsOption,
     MicroBatchOption,
     PrecisionOption,
@@ -61,6 +63,7 @@ def ablate(
     data: DataOption = None,
     fetch: FetchOption = True,
     fail_fast: FailFastOption = False,
+    log: LogOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -69,6 +72,7 @@ def ablate(
     Runs that the results folder has, of any suite, are not executed again. Exit codes as of `run`: a leak by design
     that is found is a success.
     """
+    from pixelbench.analysis.context import Context
     from pixelbench.cli.execution import Execution, execute
     from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.suites import plan_json, plan_suite, print_plan
@@ -103,17 +107,18 @@ def ablate(
         plan,
         chosen,
         lambda report, console: _print(report, suite.name, console),
-        Execution(workers, max_seconds, micro_batch, fail_fast),
+        Execution(workers, max_seconds, micro_batch, fail_fast, log),
         as_json=as_json,
         about=about,
+        context=Context.of_suite(suite, Path(name).name),
     )
 
 
 def _print(report: "Report", name: str, console: "Console") -> None:
-    """The ablation's section; the tables where it has none, as in a user's copy that changes something else, or with runs that failed."""
+    """The ablation's section; the tables where it has none, as where runs failed."""
     from pixelbench.reports.terminal import print_ablation, print_report
 
-    if any(ablation.axis.name == name for ablation in report.ablations):
+    if any(ablation.choice.name == name for ablation in report.ablations):
         print_ablation(report, name, console)
     else:
         print_report(report, console)

@@ -1,7 +1,6 @@
 """`pixelbench check TARGET`."""
 
 import contextlib
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ from pixelbench.cli.faults import DISK, fault_sentence, show_if_debugging
 from pixelbench.cli.options import DeviceOption, JsonOption
 from pixelbench.cli.output import FAILED, FINE, WRONG_USE, print_json, say, stderr, stdout
 from pixelbench.errors import UserError
-from pixelbench.experiments.foreign.checking import Answer, CheckRequest, answers
+from pixelbench.experiments.foreign.checking import Answer, CheckRequest, answers, refuse_meaningless
+from pixelbench.experiments.foreign.parsing import parse_size
 
 if TYPE_CHECKING:
     from pixelbench.causality.report import CausalityReport
@@ -27,6 +27,8 @@ Example: pixelbench check my_model.py:make_model --shape 3,8,7 --output "b (k c)
 
 Example: pixelbench check my_package.models:Net --shape 1,28,28 --levels 2 --mode both --after-step --json"""
 
+#: Verdicts on scores and draws that are no failure.
+_OF_FINDINGS = {"normalised": FINE, "agrees": FINE, "undecided": WRONG_USE}
 #: Lines of what a module printed that are shown.
 _PRINTED = 20
 
@@ -88,6 +90,14 @@ OrderOption = Annotated[
     str,
     typer.Option("--order", metavar="raster|any|FILE", help="Order of drawing in which it may be causal; a file lists places."),
 ]
+SamplerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sampler",
+        metavar="NAME",
+        help="Instead: does this method, or FILE:function of module and number, draw from the module's own probabilities? On a tiny shape.",
+    ),
+]
 PlotOption = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draws the dependence map as .png or .svg.")]
 
 
@@ -122,7 +132,10 @@ def check(
     sums_to_one: Annotated[
         bool, typer.Option("--sums-to-one", help="Instead: do the probabilities of all images of a tiny shape, by log_prob, sum to 1?")
     ] = False,
-    method: Annotated[str, typer.Option("--method", metavar="NAME", help="Of --sums-to-one: the method that scores images.")] = "log_prob",
+    sampler: SamplerOption = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="Of --sums-to-one and --sampler: the method that scores images.")
+    ] = "log_prob",
     memory: Annotated[
         str | None, typer.Option("--memory", metavar="SIZE", help="The most that TARGET's process may take, such as 4GiB or 500MiB.")
     ] = None,
@@ -143,18 +156,24 @@ def check(
     spell_out(as_json=as_json)
     try:
         given = {"shape": shape, "levels": levels, "input": input.value, "output": output, "select": select, "mode": mode.value}
-        given |= {"seconds": seconds, "after_step": after_step, "sums_to_one": sums_to_one, "seed": seed, "device": device}
+        given |= {
+            "seconds": seconds,
+            "after_step": after_step,
+            "sums_to_one": sums_to_one,
+            "sampler": sampler,
+            "seed": seed,
+            "device": device,
+        }
         given |= {"method": method, "input_layout": input_layout, "head": head, "images": images, "order": order}
         given |= {"allow_state": allow_state, "args": tuple(args or ()), "bases": tuple(bases or ())}
-        if sums_to_one:
-            beside = {"mode": mode is not Mode.eval, "after-step": after_step, "seconds": seconds, "strict": strict, "plot": plot}
-            beside |= {"order": order != "raster", "allow-state": allow_state, "arg": args, "bases": bases, "images": images}
-            _refuse_beside_sums({**beside, "output": output, "select": select, "input-layout": input_layout, "head": head})
-        elif method != "log_prob":
-            raise UserError("--method names what --sums-to-one scores with; give both.")
+        request = CheckRequest(target, tuple(settings or ()), memory=parse_size(memory), **given)
+        refuse_meaningless(request)
+        if sums_to_one or sampler is not None:
+            _refuse_beside(
+                "--sums-to-one" if sums_to_one else "--sampler", strict=strict, plot=plot, seconds=seconds if sums_to_one else None
+            )
         if plot is not None:
             _require_picture(plot)
-        request = CheckRequest(target, tuple(settings or ()), memory=parse_size(memory), **given)
         return _concluded(_collected(request, began), strict=strict, plot=plot, as_json=as_json)
     except UserError as error:
         if not as_json:
@@ -170,23 +189,6 @@ def check(
     else:
         sys.stderr.write(sentence + "\n")
     return WRONG_USE
-
-
-def parse_size(text: str | None) -> int | None:
-    """`4GiB`, `500 MB`, `2G` → bytes; None stays None.
-
-    Raises:
-        UserError: anything else.
-    """
-    if text is None:
-        return None
-    found = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([KMGT])(i?)B?\s*", text, re.IGNORECASE | re.ASCII)
-    size = float(found[1]) * (1024 if found[3] else 1000) ** (1 + "KMGT".index(found[2].upper())) if found else 0.0
-    if not 1 <= size < 2**60:
-        raise UserError(f"--memory is a size such as 4GiB or 500MiB; got '{text}'.")
-    if sys.platform != "linux":
-        raise UserError("--memory needs Linux, where a limit on a process's memory holds; leave it out here.")
-    return int(size)
 
 
 def _collected(request: CheckRequest, began: float) -> list[Answer]:
@@ -219,14 +221,14 @@ def _show_printed(text: str) -> None:
 
 def _concluded(found: list[Answer], *, strict: bool, plot: Path | None, as_json: bool) -> int:
     """Print the answers, draw the map and return the exit code."""
-    if "likelihood" in found[0]:
-        score = found[0]["likelihood"]
+    if "finding" in found[0]:
+        finding = found[0]["finding"]
         if as_json:
-            print_json(score["json"])
+            print_json(finding["json"])
         else:
-            sys.stdout.write(score["text"] + "\n")
-        return FINE if score["normalised"] else FAILED
-    from pixelbench.causality.certificates import open_doubts
+            sys.stdout.write(finding["text"] + "\n")
+        return _OF_FINDINGS.get(finding["json"]["verdict"], FAILED)
+    from pixelbench.causality.doubts import open_doubts
     from pixelbench.causality.report import CausalityReport
 
     reports = [CausalityReport.from_json(answer["report"]) for answer in found]
@@ -243,11 +245,11 @@ def _is_of_the_disk(error: Exception) -> bool:
     return isinstance(error, OSError) and (isinstance(error, BrokenPipeError) or error.errno in DISK)
 
 
-def _refuse_beside_sums(given: dict[str, Any]) -> None:
+def _refuse_beside(instead: str, **given: Any) -> None:
     """No option is ignored in silence."""
     for name, value in given.items():
         if value:
-            raise UserError(f"--{name} has no meaning beside --sums-to-one, which looks at log_prob alone; leave one of the two out.")
+            raise UserError(f"--{name} has no meaning beside {instead}; leave one of the two out.")
 
 
 @contextlib.contextmanager

@@ -10,10 +10,15 @@ from pixelbench.cli.output import NOTHING, print_json, say, stdout
 from pixelbench.errors import UserError, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pixelbench.reports.report import Report
 
-#: What `report` makes, by default all of it.
-FORMATS = ("terminal", "markdown", "html")
+#: What `report` makes by default, and what else it can.
+USUAL = ("terminal", "markdown", "html")
+FORMATS = (*USUAL, "latex", "csv", "parquet")
+#: The files of those that go into a folder.
+_FILES = {"markdown": "report.md", "html": "report.html", "latex": "report.tex", "csv": "report.csv", "parquet": "report.parquet"}
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +30,8 @@ def report(
     suite: SuiteFilter = None,
     results: ResultsOption = DEFAULT_RESULTS,
     form: Annotated[
-        str | None, typer.Option("--format", help="Only these: terminal, markdown, html, with commas between them.", metavar="FORMATS")
+        str | None,
+        typer.Option("--format", help="Only these, with commas: terminal, markdown, html, latex, csv, parquet.", metavar="FORMATS"),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="The folder for the pages, instead of the store.", metavar="DIR")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="Also writes the tidy table, one row a run.", metavar="FILE")] = None,
@@ -35,12 +41,12 @@ def report(
     forms = _formats(form, as_json and out is None)
     if out is not None:
         _check_folder(out, forms)
-    from pixelbench.cli.suites import keys_of_suite, known_figures
+    from pixelbench.cli.suites import context_of, keys_of_suite
     from pixelbench.reports.report import build_report
     from pixelbench.store.scan import require_store
 
     keys = None if suite is None else keys_of_suite(suite, results)
-    built = build_report(require_store(results), keys, known_figures(suite))
+    built = build_report(require_store(results), keys, context_of(suite))
     if as_json:
         print_json(built.as_dict())
     elif "terminal" in forms:
@@ -55,11 +61,7 @@ def report(
         )
         raise typer.Exit(NOTHING)
     _write_pages(built, forms, out)
-    if csv is not None:
-        from pixelbench.reports.csv import write_csv
-
-        write_csv(results, csv, keys)
-        say(f"Table: {csv}")
+    _write_tables(results, keys, csv, {form: (out or results) / _FILES[form] for form in forms if form in ("csv", "parquet")})
 
 
 def _write_pages(built: "Report", forms: tuple[str, ...], out: Path | None) -> None:
@@ -72,12 +74,28 @@ def _write_pages(built: "Report", forms: tuple[str, ...], out: Path | None) -> N
         from pixelbench.reports.html.document import write_html
 
         say(f"Page: {write_html(built, out and out / 'report.html', reproductions_of(built))}")
+    if "latex" in forms:
+        from pixelbench.reports.latex import write_latex
+
+        say(f"LaTeX: {write_latex(built, out and out / 'report.tex')}")
+
+
+def _write_tables(results: Path, keys: "Collection[str] | None", csv: Path | None, paths: dict[str, Path]) -> None:
+    """The tidy table, one row a run, as CSV and as Parquet."""
+    from pixelbench.reports.csv import write_csv, write_parquet
+
+    for path in filter(None, (csv, paths.get("csv"))):
+        write_csv(results, path, keys)
+        say(f"Table: {path}")
+    if "parquet" in paths:
+        write_parquet(results, paths["parquet"], keys)
+        say(f"Table: {paths['parquet']}")
 
 
 def _formats(text: str | None, only_json: bool) -> tuple[str, ...]:
     """`terminal,md` → ("terminal", "markdown"); by default all, or none where the JSON document is all that is asked for."""
     if text is None:
-        return () if only_json else FORMATS
+        return () if only_json else USUAL
     names = ["markdown" if name.strip() == "md" else name.strip() for name in text.split(",")]
     for name in names:
         if name not in FORMATS:
@@ -86,7 +104,7 @@ def _formats(text: str | None, only_json: bool) -> tuple[str, ...]:
 
 
 def _check_folder(out: Path, forms: tuple[str, ...]) -> None:
-    if not {"markdown", "html"} & set(forms):
+    if not set(_FILES) & set(forms):
         raise UserError("--out is where the pages go; leave out --format terminal.")
-    if out.suffix in (".md", ".html") or out.is_file():
+    if out.suffix in {Path(name).suffix for name in _FILES.values()} or out.is_file():
         raise UserError(f"--out names the folder that the pages go into, as report.md and report.html; '{out}' is a file's name.")

@@ -13,10 +13,12 @@ from pixelbench.cli.options import (
     FetchOption,
     JsonOption,
     LimitOption,
+    LogOption,
     MaxSecondsOption,
     MicroBatchOption,
     OnlyOption,
     PrecisionOption,
+    ProveOption,
     Rerun,
     RerunOption,
     ResultsOption,
@@ -46,11 +48,13 @@ def run(
     shard: ShardOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
+    prove: ProveOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
     fetch: FetchOption = True,
     allow_overlap: AllowOverlapOption = False,
     fail_fast: FailFastOption = False,
+    log: LogOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -62,7 +66,7 @@ def run(
     """
     from pixelbench.cli.execution import Execution, execute
     from pixelbench.cli.obtaining import with_images
-    from pixelbench.cli.suites import known_figures, plan_json, plan_suite, print_plan
+    from pixelbench.cli.suites import context_of, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report
 
@@ -87,6 +91,5 @@ def run(
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
-    known = known_figures(suite)
-    how = Execution(workers, max_seconds, micro_batch, fail_fast)
-    return execute(plan, chosen, print_report, how, as_json=as_json, known=known)
+    how = Execution(workers, max_seconds, micro_batch, fail_fast, log)
+    return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(suite), prove=prove)

@@ -157,6 +157,7 @@ CIFAR10 = Task(
     missing=lambda: missing_cifar10("cifar10"),
     obtain=obtain_cifar10,
     all_training="05e6e522c0f18fea91df1b8f10f2add6e2cf0e43db96b2985a813b8470474ca2",
+    published_images=TEST,
 )
 CIFAR10_GREY = replace(
     CIFAR10,
@@ -168,6 +169,7 @@ CIFAR10_GREY = replace(
     builder=build_grey,
     missing=lambda: missing_cifar10("cifar10-grey"),
     all_training="",
+    published_images=None,
 )
 CIFAR10_16 = replace(
     CIFAR10,
@@ -181,4 +183,5 @@ CIFAR10_16 = replace(
     builder=build_small,
     missing=lambda: missing_cifar10("cifar10-16"),
     all_training="",
+    published_images=None,
 )

@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -66,7 +66,8 @@ def imagenet_task(side: int) -> Task:
     """The small ImageNet of that side; never raises, since its folder may well not be there."""
     name = f"imagenet{side}"
     source = Source(name, data_folder() / name, name, side)
-    return _task(source, (3, side, side), read_manifest(source.where))
+    task = _task(source, (3, side, side), read_manifest(source.where))
+    return replace(task, published_split="validation", published_images=PIXELRNN_IMAGES)
 
 
 def prepared_task(name: str) -> Task | None:

@@ -104,6 +104,7 @@ MNIST = Task(
     missing=lambda: MNIST_FILES.missing("mnist"),
     obtain=MNIST_FILES.obtain,
     other_images=partial(_other_images, MNIST_FILES),
+    published_images=COUNTS["test"],
 )
 MNIST_DYNAMIC = replace(
     MNIST,
@@ -118,6 +119,7 @@ MNIST_DYNAMIC = replace(
     builder=build_dynamic,
     missing=lambda: MNIST_FILES.missing("mnist-dynamic"),
     redrawn=True,
+    binarisation="dynamic",
 )
 MNIST_THRESHOLD = replace(
     MNIST,
@@ -131,6 +133,7 @@ MNIST_THRESHOLD = replace(
     ),
     builder=build_thresholded,
     missing=lambda: MNIST_FILES.missing("mnist-threshold"),
+    binarisation="threshold",
 )
 FASHION_MNIST = replace(
     MNIST,

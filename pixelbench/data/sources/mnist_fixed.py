@@ -88,4 +88,6 @@ MNIST_FIXED = Task(
     ),
     builder=build_mnist_fixed,
     sizes=(50_000, 10_000, 10_000),
+    binarisation="fixed",
+    published_images=10_000,
 )

@@ -7,6 +7,7 @@ module, and what it or its own processes print goes where this process's standar
 import contextlib
 import ctypes
 import faulthandler
+import io
 import json
 import os
 import re
@@ -65,7 +66,8 @@ def main(descriptor: int) -> None:
     _die_with_parent(requested["parent"])
     faulthandler.enable()
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     pipe, request = _Pipe(descriptor), CheckRequest.from_json(requested["request"])
     sys.argv = [request.target.rpartition(":")[0] or request.target]
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -1,6 +1,5 @@
 """Options of a check as they are written on the command line → what `check_causality` takes: numbers, images, an order of drawing."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from pixelbench.errors import UserError, first_line
 from pixelbench.experiments.foreign.checking import CheckRequest
+from pixelbench.models.foreign.order import read_order
 
 #: As many images of a task or folder are read.
 _IMAGES = 32
@@ -22,7 +22,7 @@ def given_options(request: CheckRequest, shape: tuple[int, int, int], levels: in
     """
     options: dict[str, Any] = {"input": request.input, "output": request.output, "select": request.select, "seed": request.seed}
     options |= {"input_layout": request.input_layout, "head": request.head, "allow_state": request.allow_state}
-    options |= {"args": dict(map(_argument, request.args)), "order": _order(request.order)}
+    options |= {"args": dict(map(argument, request.args)), "order": _order(request.order)}
     if request.bases:
         options["bases"] = request.bases
     if request.images is not None:
@@ -30,7 +30,7 @@ def given_options(request: CheckRequest, shape: tuple[int, int, int], levels: in
     return options
 
 
-def _argument(text: str) -> tuple[str, float]:
+def argument(text: str) -> tuple[str, float]:
     name, equals, value = text.partition("=")
     try:
         if name.isidentifier() and equals:
@@ -41,18 +41,10 @@ def _argument(text: str) -> tuple[str, float]:
 
 
 def _order(text: str) -> str | list[int]:
-    """`raster`, `any`, or the raster places that a file lists, in the order of drawing: a JSON list or numbers between spaces."""
+    """`raster`, `any`, or the raster places that a file lists."""
     if text in ("raster", "any"):
         return text
-    path = Path(text)
-    if not path.is_file():
-        raise UserError(f"--order is raster, any, or a file that lists the raster places in the order of drawing; there is no '{text}'.")
-    try:
-        content = path.read_text(encoding="utf-8")
-        listed = json.loads(content) if content.lstrip().startswith("[") else content.replace(",", " ").split()
-        return [int(place) for place in listed]
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"--order '{text}' is no list of raster places: {first_line(error)}.") from error
+    return read_order(Path(text), "--order is raster, any, or a file")
 
 
 def _images(text: str, shape: tuple[int, int, int], levels: int) -> np.ndarray:
@@ -67,7 +59,10 @@ def _images(text: str, shape: tuple[int, int, int], levels: int) -> np.ndarray:
 def _of_task(name: str) -> tuple[list[np.ndarray], int]:
     from pixelbench.data.registry import get_task
 
-    task = get_task(name)
+    try:
+        task = get_task(name)
+    except UserError as error:
+        raise UserError(f"--images takes a folder of images or a task, and there is no such folder. {error}") from None
     images = task.load().train.images[:_IMAGES]
     return [np.asarray(image) for image in images], task.levels - 1
 

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -32,13 +33,17 @@ class OwnFaultError(Exception):
     """Our own code failed in the module's process; the message is the traceback."""
 
 
-def answers_from_own_process(request: CheckRequest, *, spent: float = 0.0) -> Iterator[Answer]:
+def answers_from_own_process(
+    request: CheckRequest, *, spent: float = 0.0, folder: Path | None = None, stopped: Callable[[], bool] = lambda: False
+) -> Iterator[Answer]:
     """The answers of `checking.answers`, from a process in which the module can neither end, hang nor print for this one.
 
     Once it cannot be checked, a last answer `printed` holds the end of what the module printed, if anything.
 
     Args:
         spent: seconds of the time asked for that are gone.
+        folder: the current folder of that process; this one's by default.
+        stopped: asked several times a second; once it is true nobody waits for an answer, and the process is ended.
 
     Raises:
         UserError: it cannot be checked, it ended its process, or it did not end within the time asked for and `GRACE`.
@@ -46,12 +51,12 @@ def answers_from_own_process(request: CheckRequest, *, spent: float = 0.0) -> It
     """
     limited = request.seconds is not None and request.seconds > 0
     ends = time.monotonic() - spent + (request.seconds + GRACE if limited and request.seconds is not None else math.inf)
-    child = _Child(request, spent)
+    child = _Child(request, spent, folder)
     doing = "it was loaded"
     try:
         with _signals_raise():
             child.start()
-            for answer in child.answers(ends):
+            for answer in child.answers(ends, stopped):
                 if "end" in answer:
                     child.wait(_ORDERLY)
                     return
@@ -74,8 +79,8 @@ def answers_from_own_process(request: CheckRequest, *, spent: float = 0.0) -> It
 class _Child:
     """The process, the pipe of its answers, and the pipe of all that is printed in it."""
 
-    def __init__(self, request: CheckRequest, spent: float) -> None:
-        self._request, self._spent = request, spent
+    def __init__(self, request: CheckRequest, spent: float, folder: Path | None) -> None:
+        self._request, self._spent, self._folder = request, spent, folder
         self.printed = b""
         self._process: subprocess.Popen[bytes] | None = None
         self._ended: int | None = None
@@ -84,11 +89,17 @@ class _Child:
     def start(self) -> None:
         """In a session of its own: Ctrl-C reaches this process alone, and all that the module starts can be ended together."""
         (answers, to_answers), (output, to_output) = os.pipe(), os.pipe()
-        command = [sys.executable, "-P", "-c", _START, str(to_answers), *(path or os.getcwd() for path in sys.path)]
+        command = [sys.executable, "-P", "-c", _START, str(to_answers), *map(os.path.abspath, sys.path)]
         requested = {"request": self._request.to_json(), "spent": self._spent, "parent": os.getpid()}
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=to_output, stderr=to_output, pass_fds=[to_answers], start_new_session=True
+                command,
+                cwd=self._folder,
+                stdin=subprocess.PIPE,
+                stdout=to_output,
+                stderr=to_output,
+                pass_fds=[to_answers],
+                start_new_session=True,
             )
         finally:
             os.close(to_answers)
@@ -100,12 +111,12 @@ class _Child:
         with contextlib.suppress(BrokenPipeError), self._process.stdin as stdin:
             stdin.write(json.dumps(requested).encode())
 
-    def answers(self, ends: float) -> Iterator[Answer]:
-        """Each as it arrives, until the process ends, closes the pipe, or the time `ends`."""
+    def answers(self, ends: float, stopped: Callable[[], bool]) -> Iterator[Answer]:
+        """Each as it arrives, until the process ends, closes the pipe, the time `ends`, or it is stopped."""
         pending, is_open = b"", True
         while is_open:
             left = ends - time.monotonic()
-            if left <= 0:
+            if left <= 0 or stopped():
                 return
             is_open = not self.has_ended()
             for name, data in self._arrived(min(left, _LOOK) if is_open else 0):

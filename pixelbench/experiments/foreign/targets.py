@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import importlib.util
 import inspect
-import json
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -17,9 +16,10 @@ from typing import Any
 from torch import nn
 
 from pixelbench.causality.module.origin import origin
-from pixelbench.causality.options import video_shape
 from pixelbench.errors import UserError, nearest, unknown
+from pixelbench.experiments.foreign.parsing import parse_settings
 from pixelbench.models.families import FAMILIES, create_model, get_family
+from pixelbench.models.foreign.source import names_source
 
 LEVELS = 256
 _FORMS = "path/to/file.py:name or package.module:name, where name is an nn.Module or a function without arguments that makes one"
@@ -50,9 +50,10 @@ def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, 
     Raises:
         UserError: it cannot be found, imported or built; the sentence says why.
     """
+    is_family = not names_source(text) and text in FAMILIES
     if levels is None:
-        levels = (FAMILIES[text].levels if text in FAMILIES else None) or LEVELS
-    if text in FAMILIES:
+        levels = (FAMILIES[text].levels if is_family else None) or LEVELS
+    if is_family:
         channels, height, width = shape or (3, *get_family(text).small)
         model = create_model(text, channels=channels, height=height, width=width, levels=levels, **parse_settings(settings))
         return Target(model.certifiable(), model.certified_as(text), (channels, height, width), levels)
@@ -65,43 +66,6 @@ def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, 
         raise UserError(f"Say which images '{text}' takes with --shape C,H,W, for example --shape 3,8,7: small ones take seconds.")
     module = _built(_attribute(_imported(where), where, name), text)
     return Target(module, text, shape, levels)
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """`["layers=4", "head=softmax"]` → values as JSON has them, or text.
-
-    Raises:
-        UserError: one has no name or no `=`.
-    """
-    parsed: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not (name and equals):
-            raise UserError(f"--set takes name=value, for example --set layers=4; got '{setting}'.")
-        try:
-            parsed[name] = json.loads(value)
-        except ValueError:
-            parsed[name] = value
-    return parsed
-
-
-def parse_shape(text: str | None) -> tuple[int, int, int] | None:
-    """`3,32,32` and `3x32x32` → (3, 32, 32); of a sequence `100` or `2,100` → (1, 1, 100), (2, 1, 100); None stays None.
-
-    Raises:
-        UserError: anything else.
-    """
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.replace("x", ",").split(",")]
-    sizes = all(part.isdecimal() and 0 < int(part) < 10**6 for part in parts)
-    if sizes and len(parts) == 4:
-        raise video_shape(list(map(int, parts)))
-    if not 1 <= len(parts) <= 3 or not sizes:
-        raise UserError(f"A shape is channels, height and width, for example 3,32,32; got '{text}'.")
-    given = list(map(int, parts))
-    channels, height = (given[0] if len(given) > 1 else 1), (given[1] if len(given) == 3 else 1)
-    return channels, height, given[-1]
 
 
 def _no_target(text: str) -> UserError:
@@ -117,11 +81,12 @@ def _imported(where: str) -> ModuleType:
     if where.endswith(".py") or "/" in where:
         if not path.is_file():
             raise UserError(f"There is no file '{where}'; give TARGET as {_FORMS}.")
-        _put_on_path(path.resolve().parent)
-        with _in_one_sentence(f"Importing '{where}'"):
+        put_on_path(Path.cwd())
+        put_on_path(path.resolve().parent)  # in front
+        with in_one_sentence(f"Importing '{where}'"):
             return _from_file(path.resolve())
-    _put_on_path(Path.cwd())
-    with _in_one_sentence(f"Importing '{where}'"):
+    put_on_path(Path.cwd())
+    with in_one_sentence(f"Importing '{where}'"):
         return importlib.import_module(where)
 
 
@@ -177,7 +142,7 @@ def _built(value: Any, text: str) -> nn.Module:
             f"'{text}' needs arguments ({', '.join(needed)}); bind them in a function and give that, such as "
             f"`def make_model(): return {name}({call})`."
         )
-    with _in_one_sentence(f"Calling '{text}'"):
+    with in_one_sentence(f"Calling '{text}'"):
         module = value()
     if not isinstance(module, nn.Module):
         raise UserError(f"'{text}' made a {type(module).__name__}, not an nn.Module.")
@@ -192,14 +157,14 @@ def _arguments(value: Any) -> list[str]:
     return [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
-def _put_on_path(folder: Path) -> None:
+def put_on_path(folder: Path) -> None:
     """Put a file's folder on the path, since its imports lie beside it. It stays there: a factory may import when it is called."""
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
 
 @contextlib.contextmanager
-def _in_one_sentence(action: str) -> Iterator[None]:
+def in_one_sentence(action: str) -> Iterator[None]:
     """Whatever foreign code throws, exits of the interpreter too, becomes one sentence with the line of the user's that it comes from."""
     try:
         yield

@@ -6,6 +6,7 @@ code, settings and shape, never on seed or data, so it is kept and shared by all
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import numpy as np
 
 from pixelbench.causality import CausalityReport, check_causality
 from pixelbench.causality.probing.positions import TRAINED_POSITIONS, by_importance
+from pixelbench.errors import UserError
 from pixelbench.experiments.code_digest import certificate_digest
 from pixelbench.experiments.provenance import versions
 from pixelbench.files.atomic import write_json
@@ -26,13 +28,15 @@ from pixelbench.training.seeding import derive
 
 #: More levels only widen what enters the first layer and what leaves the head; so few can all be tried at each sub-pixel.
 _MOST_LEVELS = 17
+#: For the map of somebody else's network at its own size; what was not reached is not claimed.
+_SECONDS = 300.0
 #: `stages.build`: the model of a run, with changes of settings or levels.
 Build = Callable[..., AutoregressiveModel]
 
 
 def narrow(spec: RunSpec) -> dict[str, Any]:
     """The changes that make the narrow copy: fewer levels, and of the settings that the family names at most as much as it says."""
-    levels = min(spec.task["levels"], _MOST_LEVELS)
+    levels = get_family(spec.family).fewer_levels(spec.task["levels"], _MOST_LEVELS)
     channels, height, width = (spec.task[name] for name in ("channels", "height", "width"))
     return {"levels": levels, **get_family(spec.family).narrowed(spec.settings, channels, height, width, levels)}
 
@@ -50,12 +54,26 @@ def certify(spec: RunSpec, build: Build, cache: Path | None) -> CausalityReport:
     if found is not None:
         return found
     model = build(dataclasses.replace(spec, seed=0), **narrow(spec))  # the same for all seeds
-    target = model.certified_as(f"{spec.family}, narrow copy")
-    report = check_causality(model.certifiable(), model.shape, levels=model.levels, target=target)
+    report = _complete_map(model, f"{spec.family}, narrow copy", others=not get_family(spec.family).is_own)
     if stored is not None:
         with contextlib.suppress(OSError):  # a store that cannot be written only costs time later
             write_json(stored, report.to_json())
     return report
+
+
+def _complete_map(model: AutoregressiveModel, name: str, *, others: bool) -> CausalityReport:
+    """Of somebody else's network, which is not narrowed, within a time limit; and after a step where fresh weights let nothing through."""
+    target = model.certified_as(name)
+    check = functools.partial(check_causality, model.certifiable(), model.shape, levels=model.levels, target=target)
+    if not others:
+        return check()
+    report = check(seconds=_SECONDS)
+    if report.verdict != "undecided":
+        return report
+    try:
+        return check(seconds=_SECONDS, after_step=True)
+    except UserError:  # no gradient arrives either
+        return report
 
 
 def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityReport:

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -256,8 +256,8 @@ class RunInProgress:
         self.cost |= {"train_seconds": trainer.seconds, "updates": trainer.update, "images_seen": trainer.update * batch}
         self.found["selected_update"] = trainer.selected_update
         self.artifacts[CURVE] = _curve_csv(trainer.curve).encode()
-        if trainer.status != "done":
-            raise StoppedError(cast(Status, trainer.status), self._reason() if trainer.status == "interrupted" else None)
+        if trainer.status not in ("done", "running"):
+            raise StoppedError(trainer.status, self._reason() if trainer.status == "interrupted" else None)
         return trainer.evaluated
 
     def _trainer(self, model: AutoregressiveModel, data: TaskData) -> Trainer:

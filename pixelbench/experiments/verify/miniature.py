@@ -56,7 +56,7 @@ def miniature(spec: RunSpec) -> RunSpec:
     channels, height, width = _shape(spec)
     settings = narrow(spec)
     slow = settings.get("hierarchy") == 2 or settings.get("scales", 1) > 1
-    levels = min(spec.task["levels"], _LEVELS if slow else 256)
+    levels = get_family(spec.family).fewer_levels(spec.task["levels"], _LEVELS if slow else 256)
     task = {**spec.task, "channels": channels, "height": height, "width": width, "levels": levels}
     if settings.get("kl_warmup"):
         settings["kl_warmup"] = _KL_WARMUP
@@ -88,7 +88,7 @@ def narrow(spec: RunSpec) -> dict[str, Any]:
     """The run's settings with few maps and layers; of a family from another package, what that says of a narrow copy."""
     channels, settings, family = spec.task["channels"], dict(spec.settings), get_family(spec.family)
     if not family.is_own:
-        return settings | family.narrowed(settings, channels, *family.small, spec.task["levels"])
+        return settings | family.narrowed(settings, channels, *_small(spec), spec.task["levels"])
     most = _MOST | {"maps": 4 + channels, "head_maps": 6 + channels}  # no multiple of three: colours of different widths
     if "dilations" in settings:
         most["layers"] = max(2, len(settings["dilations"]))  # they are taken in turn
@@ -185,8 +185,12 @@ def _shape(spec: RunSpec) -> tuple[int, int, int]:
         height, width = 8, 4  # with four times less, two rows are left: of one, the maps from above would be constant
     family = get_family(spec.family)
     if not family.is_own or family.incompatibility(family.parse(settings), channels, height, width, spec.task["levels"]):
-        height, width = family.small
+        height, width = _small(spec)
     return channels, height, width
+
+
+def _small(spec: RunSpec) -> tuple[int, int]:
+    return get_family(spec.family).small_for(spec.settings, spec.task["height"], spec.task["width"])
 
 
 def _pressed(spec: RunSpec) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Our own families by name: settings with defaults, paper, where the network is. No torch, so planning and listing are instant."""
 
+from pixelbench.models.foreign.family import module_family
 from pixelbench.models.registry import FAMILIES, Family, Published, create_model, get_family, register_family
 from pixelbench.models.settings.baselines import HistogramSettings, NoSettings
 from pixelbench.models.settings.gated import GatedPixelCNNSettings
@@ -7,10 +8,12 @@ from pixelbench.models.settings.lstm import DiagonalBiLSTMSettings, RowLSTMSetti
 from pixelbench.models.settings.pixelcnn import PixelCNNSettings, PlainPixelCNNSettings
 from pixelbench.models.settings.pixelcnn_pp import PixelCNNPPSettings
 from pixelbench.models.settings.pixelsnail import PixelSNAILSettings
-from pixelbench.models.settings.pixelvae import PixelVAESettings
+from pixelbench.models.settings.pixelvae import PixelVAESettings, VAESettings
 from pixelbench.models.settings.predecessors import FVSBNSettings, MADESettings, MixtureOfBernoullisSettings, NADESettings
 
 __all__ = ["FAMILIES", "Family", "Published", "create_model", "get_family", "register_family"]
+
+FAMILIES.add_source(module_family)
 
 #: Maps of a narrow copy: four a colour, so that each colour group is more than one map wide.
 _MAPS = (8, 4)
@@ -181,6 +184,16 @@ register_family(
     latent=True,
     narrow={"maps": _MAPS, "head_maps": _MAPS, "encoder_maps": 8, "condition_maps": 8, "latent_maps": 4, "latent": 4, "components": 2},
 )(PixelVAESettings)
+
+register_family(
+    "vae",
+    build="pixelbench.models.families.vae:VAE",
+    title="VAE: latents and a decoder without autoregressive layers",
+    paper="Kingma and Welling 2014; Gulrajani et al. 2017, table 1",
+    small=(9, 8),
+    latent=True,
+    narrow={"maps": _MAPS, "encoder_maps": 8, "latent": 4, "components": 2},
+)(VAESettings)
 
 register_family(
     "pixelcnn-pp",

@@ -43,7 +43,7 @@ class NADE(SequenceModel):
         initialise(self.out, self.bias, fan_in=settings.hidden)
 
     def logits(self, bits: Tensor) -> Tensor:
-        return _Cumulative.apply(bits, self.weight, self.hidden_bias, self.out) + self.bias  # type: ignore[operator]
+        return _Cumulative.apply(bits, self.weight, self.hidden_bias, self.out) + self.bias
 
     def steps(self, batch: int) -> "NADESteps":
         return NADESteps(self, batch)

@@ -17,10 +17,19 @@ couples the colours of a pixel (section 2.2); the network sees whole earlier pix
 | colour conditioning off | the form of the head that gives each colour outputs of its own |
 | averaged weights for evaluation | a matter of the recipe |
 
-`skip = false` takes the short-cuts out (section 3.4: "fails to train"), `head = "softmax"` is the other ablation there. The small networks
-of Table 2 have no down-sampling, `scales = 1`. With n = 2 * `layers` blocks such a network sees 1 + 2n pixels to the left, and 3 + 2n rows
-above from 2 + 2n columns to the left to 1 + 2n to the right: `layers = 1` is 12 columns wide. Which layers gave the paper's fields of 11x5
-and 15x8 is not said; its variants with inserted 1x1 blocks ("NIN") and an autoregressive channel are not here.
+`skip = false` takes the short-cuts out (section 3.4: "fails to train"), `dropout = 0` and `head = "softmax"` are the other ablations there;
+a continuous mixture on dequantised images, of a later version of the paper, is not here: such a network reads draws and not images, so that
+it has no conditionals of an image.
+
+The small networks of Table 2 (section 3.3) have no down-sampling, `scales = 1`. With n = 2 * `layers` + `middle_layers` blocks such a
+network sees 1 + 2n pixels to the left, and 3 + 2n rows above from 2 + 2n columns to the left to 1 + 2n to the right.
+
+| unsaid of the small networks | here |
+| --- | --- |
+| layers behind the fields of 11x5 and 15x8 | 2 and 3 blocks, by the 5 and 7 pixels to the left; above, these see 12x7 and 16x9 |
+| short-cuts | as in the whole network: from the first block's input to the last block |
+| "3 NIN blocks between every other layer" | `nin_blocks = 3`, between any two blocks, each of which is two layers |
+| "skip connections between sets of channels via 1x1 convolution gated ResNet block": sets, where | `channel_sets`, after every block |
 """
 
 import functools
@@ -34,6 +43,7 @@ from torch import Tensor, nn
 from pixelbench.models.base import AutoregressiveModel, ConditionedModel, InputEncoding
 from pixelbench.models.heads import make_output, outside_autocast
 from pixelbench.models.layers.condition import ConditionInput
+from pixelbench.models.layers.pointwise_blocks import Deepened
 from pixelbench.models.layers.shifted import (
     Expand2d,
     GatedBlock,
@@ -103,7 +113,7 @@ def conditioned(condition: Tensor | None) -> Callable[[nn.Module, int], Any]:
     return lambda layer, scale: functools.partial(layer, condition=condition) if isinstance(layer, GatedBlock) else layer
 
 
-#: Which block of a stream: on the way `down` or `up`, at which scale, which one there.
+#: Which block of a stream: on the way `down` or `up`, or in the `middle`, at which scale, which one there.
 Place = tuple[str, int, int]
 
 
@@ -117,29 +127,45 @@ class Stream(nn.Module):
         def layer(inputs: int, outputs: int, scale: float) -> Normed:
             return ShiftedConv2d(inputs, outputs, kernel, right=right, scale=scale)
 
-        def blocks(number: int, extra: int) -> nn.ModuleList:
-            return nn.ModuleList(GatedBlock(maps, extra, layer, concat_elu, s.dropout, s.classes) for _ in range(number))
+        def block(extra: int, nin_blocks: int) -> nn.Module:
+            gated = GatedBlock(maps, extra, layer, concat_elu, s.dropout, s.classes)
+            if s.channel_sets == 1 and not nin_blocks:
+                return gated
+            return Deepened(gated, maps, sets=s.channel_sets, blocks=nin_blocks, dropout=s.dropout, condition=s.classes)
+
+        def blocks(number: int, extra: int, *, to_the_end: bool = False) -> nn.ModuleList:
+            """`to_the_end`: nothing comes after the last of them, so that no 1x1 blocks do."""
+            return nn.ModuleList(block(extra, s.nin_blocks * (not to_the_end or i < number - 1)) for i in range(number))
 
         extra, changes = maps if right else 0, range(s.scales - 1)
         self.down = nn.ModuleList(blocks(s.layers, extra) for _ in range(s.scales))
         self.shrink = nn.ModuleList(ShiftedConv2d(maps, maps, kernel, right=right, stride=2) for _ in changes)
         self.expand = nn.ModuleList(Expand2d(maps, right=right) for _ in changes)
-        self.up = nn.ModuleList(blocks(s.layers + (scale < s.scales - 1), extra + maps * s.skip) for scale in range(s.scales))
+        self.up = nn.ModuleList(
+            blocks(s.layers + (scale < s.scales - 1), extra + maps * s.skip, to_the_end=scale == 0) for scale in range(s.scales)
+        )
+        self.middle = blocks(s.middle_layers, extra)
 
     def parts(self, part_of: Callable[[nn.Module, int], Any]) -> "Parts":
         """The blocks and changes of resolution, or their incremental twins: `part_of` gets each and the scale of its finer side."""
-        down, up = (
-            [[part_of(block, scale) for block in cast("nn.ModuleList", at)] for scale, at in enumerate(way)] for way in (self.down, self.up)
-        )
+
+        def twins(layers: nn.Module, scale: int) -> list[Any]:
+            return [_twin(block, lambda inner: part_of(inner, scale)) for block in cast("nn.ModuleList", layers)]
+
+        down, up = ([twins(at, scale) for scale, at in enumerate(way)] for way in (self.down, self.up))
         shrink, expand = ([part_of(layer, scale) for scale, layer in enumerate(layers)] for layers in (self.shrink, self.expand))
-        return Parts(down, shrink, expand, up, self.skip)
+        return Parts(down, shrink, twins(self.middle, len(down) - 1), expand, up, self.skip)
+
+
+def _twin(block: nn.Module, part_of: Callable[[nn.Module], Any]) -> Any:
+    return block.twin(part_of) if isinstance(block, Deepened) else part_of(block)
 
 
 class Parts:
     """A stream as functions of features, from finest to coarsest: whole images, rows or pixels."""
 
-    def __init__(self, down: list[list[Any]], shrink: list[Any], expand: list[Any], up: list[list[Any]], skip: bool):
-        self.down, self.shrink, self.expand, self.up, self.skip = down, shrink, expand, up, skip
+    def __init__(self, down: list[list[Any]], shrink: list[Any], middle: list[Any], expand: list[Any], up: list[list[Any]], skip: bool):
+        self.down, self.shrink, self.middle, self.expand, self.up, self.skip = down, shrink, middle, expand, up, skip
 
     def last(self, scale: int) -> Place:
         """The last block at that scale; of no use beyond the coarsest."""
@@ -171,6 +197,9 @@ class Parts:
                 x = self.shrink[scale](x)  # also where the result is not new: its incremental twin keeps its input
                 kept.extend([x] if scale < fresh - 1 else [])
         x = kept.pop() if coarse is None else coarse
+        for i, block in enumerate(self.middle if fresh == scales else []):
+            place = ("middle", scales - 1, i)
+            found[place] = x = block(x, other(place))
         for scale in reversed(range(fresh)):
             if scale < scales - 1:
                 x = self.expand[scale](x)

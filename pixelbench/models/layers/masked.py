@@ -28,7 +28,7 @@ def masked_product(x: Tensor, weight: Tensor, outputs: Tensor, inputs: Tensor) -
     Returns:
         (B, O). It has first derivatives only.
     """
-    return _MaskedProduct.apply(x, weight, outputs, inputs)  # type: ignore[return-value]
+    return _MaskedProduct.apply(x, weight, outputs, inputs)
 
 
 class _MaskedProduct(torch.autograd.Function):

@@ -54,7 +54,7 @@ def scan(inputs: Tensor, weights: Tensor, state: Tensor, first_hidden: Tensor, f
     Returns:
         (D, h, slots, B), in the precision of the initial states. It has first derivatives only.
     """
-    return _Scan.apply(inputs, weights, state, first_hidden, first_cell, walk)  # type: ignore[return-value]
+    return _Scan.apply(inputs, weights, state, first_hidden, first_cell, walk)
 
 
 class _Scan(torch.autograd.Function):

@@ -87,7 +87,7 @@ class SequenceModel(AutoregressiveModel):
         self.bias.data.copy_(ones.logit())
 
     def certifiable(self) -> nn.Module:
-        return self if self.raster else InOwnOrder(self)
+        return self if self.raster else InOwnOrder(self, self.places)
 
     def certified_as(self, name: str) -> str:
         return name if self.raster else f"{name}, its sub-pixels laid out in its own order"
@@ -119,30 +119,35 @@ class InOwnOrder(nn.Module):
     `check_causality` sees raster order then, and what it says of offsets and contexts is about that layout.
     """
 
-    def __init__(self, model: SequenceModel):
+    places: Tensor
+
+    def __init__(self, model: AutoregressiveModel, places: Tensor):
         super().__init__()
         self.model, self.shape, self.levels = model, model.shape, model.levels
+        self.register_buffer("places", places, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """As the model's, laid out."""
-        return self._laid_out(self.model(self._as_they_are(images))[:, 0])[:, None]
+        return self._laid_out(self.model(self._as_they_are(images)))
 
     def conditionals(self, images: Tensor) -> Tensor:
         """As the model's, laid out."""
-        found = self.model.conditionals(self._as_they_are(images))
-        return torch.stack([self._laid_out(level) for level in found.unbind(1)], 1)
+        return self._laid_out(self.model.conditionals(self._as_they_are(images)))
 
     def log_prob(self, images: Tensor) -> Tensor:
         """As the model's: (B,)."""
         return self.model.log_prob(self._as_they_are(images))
 
     def _laid_out(self, values: Tensor) -> Tensor:
+        """(B, K, C, H, W) of the images as they are → what comes first at the upper left."""
         _, height, width = self.shape
-        in_order = values.permute(0, 2, 3, 1).flatten(1)[:, self.model.places]
-        return in_order.unflatten(1, (height, width, -1)).permute(0, 3, 1, 2)
+        in_order = values.permute(0, 1, 3, 4, 2).flatten(2)[:, :, self.places]
+        return in_order.unflatten(2, (height, width, -1)).permute(0, 1, 4, 2, 3)
 
     def _as_they_are(self, images: Tensor) -> Tensor:
-        return self.model.as_images(images.permute(0, 2, 3, 1).flatten(1))
+        channels, height, width = self.shape
+        in_order = images.permute(0, 2, 3, 1).flatten(1)[:, self.places.argsort()]
+        return in_order.unflatten(1, (height, width, channels)).permute(0, 3, 1, 2)
 
 
 def _places(settings: BinarySettings, size: int) -> np.ndarray:

@@ -154,7 +154,8 @@ class IncrementalPixels:
             return PixelExpand(layer, self.cursor, scale)
         if isinstance(layer, Pointwise):
             return PixelPointwise(layer)
-        assert isinstance(layer, ShiftedConv2d)
+        if not isinstance(layer, ShiftedConv2d):
+            raise TypeError(f"{type(layer).__name__} has no incremental mode")
         conv = PixelConv(layer, self.batch, self.width >> scale, self.cursor, scale)
         self.convs[scale].append(conv)
         return conv

@@ -17,7 +17,7 @@ MOST_WIDE = 1 << 16
 class Settings:
     """The base of all settings: strict types, no unknown names."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
 
     @property
     def whole_batch(self) -> str | None:

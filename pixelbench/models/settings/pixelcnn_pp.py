@@ -1,8 +1,10 @@
 """Settings of PixelCNN++."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
+from pixelbench.key_fields import added_later
 from pixelbench.models.settings.common import HeadName, NetworkSettings, check_least
 
 
@@ -14,6 +16,10 @@ class PixelCNNPPSettings(NetworkSettings):
     are the short-cuts from the way down to the way up.
 
     `condition = "class"` adds a bias of each of so many `classes` to every block (Salimans et al. 2017, section 3.2).
+
+    Of the small networks (section 3.3): `middle_layers`, so many more blocks between the way down and the way up, for a number of blocks
+    that is odd; `nin_blocks`, so many blocks of 1x1 convolutions between any two others; `channel_sets`, so many sets of maps after each
+    block, of which each reads the sets before it through a block of 1x1 convolutions.
     """
 
     layers: int = 2
@@ -24,10 +30,18 @@ class PixelCNNPPSettings(NetworkSettings):
     head: HeadName = "logistic-mixture"
     condition: Literal["none", "class"] = "none"
     classes: int = 0
+    middle_layers: int = added_later(0)
+    nin_blocks: int = added_later(0)
+    channel_sets: int = added_later(1)
+
+    most: ClassVar[Mapping[str, int]] = {**NetworkSettings.most, "middle_layers": 10_000, "nin_blocks": 10_000}
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_least(self, 1, "layers", "maps", "scales")
+        check_least(self, 1, "layers", "maps", "scales", "channel_sets")
+        check_least(self, 0, "middle_layers", "nin_blocks")
+        if self.channel_sets > self.maps:
+            raise ValueError(f"channel_sets must be at most maps, {self.maps}, so that each set has a map, got {self.channel_sets}")
         if self.scales > 8:
             raise ValueError(f"scales must be at most 8, got {self.scales}")
         check_dropout(self.dropout)

@@ -41,8 +41,8 @@ class Forest:
 
 
 @dataclass(frozen=True)
-class AxisSection:
-    """All ablations of one axis."""
+class ChoiceSection:
+    """All ablations of one design choice."""
 
     anchor: str
     title: str
@@ -63,7 +63,7 @@ def forest_of(
         leaking: labels of the variants that are not causal.
     """
     caption = columns.caption(ablation.table)
-    grid = grid_of(f"{ablation.axis.title} on {ablation.task}: {caption}", ablation.table, columns.columns_of_ablation(ablation), anchors)
+    grid = grid_of(f"{ablation.choice.title} on {ablation.task}: {caption}", ablation.table, columns.columns_of_ablation(ablation), anchors)
     whiskers, axis = _whiskers(ablation)
     shown = [(label, label in leaking, samples[label]) for label in ablation.labels if label in samples]
     different = {picture.name for label in ablation.labels if (picture := maps.get(label))}

@@ -38,18 +38,14 @@ def write_html(report: Report, out: Path | None = None, reproductions: Mapping[s
 def html_of(report: Report, reproductions: Mapping[str, Reproduction]) -> str:
     """The page. Whatever a record says appears as text: everything is escaped, and the page may run no script but its own."""
     page: Page = page_of(report, reproductions)
-    template = _environment().get_template("report.html.j2")
+    return rendered("report.html.j2", page=page, report=report, how_to_read=how_to_read(report), provenance=provenance_rows(report))
+
+
+def rendered(template: str, **values: object) -> str:
+    """A template with the page's own style and script in it, and the hashes by which its security policy knows these."""
     style, script = _inside(_STYLE), _inside(_SCRIPT)
-    return template.render(
-        page=page,
-        report=report,
-        how_to_read=how_to_read(report),
-        provenance=provenance_rows(report),
-        style=style,
-        script=script,
-        style_digest=_digest(style),
-        script_digest=_digest(script),
-    )
+    own = {"style": style, "script": script, "style_digest": _digest(style), "script_digest": _digest(script)}
+    return _environment().get_template(template).render(**values, **own)
 
 
 @cache

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pixelbench.analysis import format as words
-from pixelbench.analysis.comparisons import Compared
+from pixelbench.published.comparison import FigureComparison
 from pixelbench.reports.html.scales import Scale, axis_around
 
 
@@ -12,7 +12,7 @@ from pixelbench.reports.html.scales import Scale, axis_around
 class Dots:
     """One line of the plot; places in per cent of its width. `band`, `measured` and `interval` are None where there are none."""
 
-    compared: Compared
+    compared: FigureComparison
     published: float
     band: tuple[float, float] | None
     measured: float | None
@@ -22,12 +22,13 @@ class Dots:
     def alt(self) -> str:
         """The line in words."""
         one = self.compared
-        said = f"published {'at most ' if one.bound else ''}{one.printed}"
-        if one.band is not None:
-            said += f", tolerance ± {one.band:.3g}"
+        at_most, where = "at most " if one.figure.bound else "", " on validation images" if one.figure.on_validation else ""
+        said = f"published {at_most}{one.figure.printed}{where}"
+        if one.figure.band is not None:
+            said += f", tolerance ± {one.figure.band:.3g}"
         if one.measured is None:
             return f"{said}, nothing measured"
-        said += f", measured {'at most ' if one.measured_bound else ''}{words.in_unit(one.measured, one.unit)}"
+        said += f", measured {'at most ' if one.measured_bound else ''}{words.in_unit(one.measured, one.figure.unit)}"
         return said if one.interval is None else f"{said}, 90 % interval {one.interval[0]:.3f} to {one.interval[1]:.3f}"
 
 
@@ -41,32 +42,32 @@ class Panel:
     dots: tuple[Dots, ...]
 
 
-def panels_of(compared: tuple[Compared, ...]) -> list[Panel]:
+def panels_of(compared: tuple[FigureComparison, ...]) -> list[Panel]:
     """By task and unit; within a panel the lowest published value first, figures of one variant together."""
-    groups: dict[tuple[str, str], list[Compared]] = {}
+    groups: dict[tuple[str, str], list[FigureComparison]] = {}
     for one in compared:
-        groups.setdefault((one.task, one.unit), []).append(one)
+        groups.setdefault((one.task, one.figure.unit), []).append(one)
     return [_panel(task, unit, members) for (task, unit), members in sorted(groups.items())]
 
 
-def _panel(task: str, unit: str, members: list[Compared]) -> Panel:
+def _panel(task: str, unit: str, members: list[FigureComparison]) -> Panel:
     axis = axis_around([value for one in members for value in _extent(one)])
     return Panel(task, unit, tuple(axis.marks()), tuple(_dots(one, axis) for one in sorted(members, key=_place(members))))
 
 
-def _place(members: list[Compared]) -> Callable[[Compared], tuple[float, str, bool, str]]:
-    best = {label: min(one.published for one in members if one.label == label) for label in {one.label for one in members}}
-    return lambda one: (best[one.label], one.label, bool(one.context), one.figure)
+def _place(members: list[FigureComparison]) -> Callable[[FigureComparison], tuple[float, str, bool, str]]:
+    best = {label: min(one.figure.value for one in members if one.label == label) for label in {one.label for one in members}}
+    return lambda one: (best[one.label], one.label, bool(one.figure.context), one.figure.id)
 
 
-def _extent(one: Compared) -> list[float]:
-    values = [one.published, *(one.interval or ())]
-    if one.band is not None:
-        values += [one.published - one.band, one.published + one.band]
+def _extent(one: FigureComparison) -> list[float]:
+    values = [one.figure.value, *(one.interval or ())]
+    if one.figure.band is not None:
+        values += [one.figure.value - one.figure.band, one.figure.value + one.figure.band]
     return values if one.measured is None else [*values, one.measured]
 
 
-def _dots(one: Compared, axis: Scale) -> Dots:
-    band = None if one.band is None else (axis.at(one.published - one.band), axis.at(one.published + one.band))
+def _dots(one: FigureComparison, axis: Scale) -> Dots:
+    band = None if one.figure.band is None else (axis.at(one.figure.value - one.figure.band), axis.at(one.figure.value + one.figure.band))
     interval = None if one.interval is None else (axis.at(one.interval[0]), axis.at(one.interval[1]))
-    return Dots(one, axis.at(one.published), band, None if one.measured is None else axis.at(one.measured), interval)
+    return Dots(one, axis.at(one.figure.value), band, None if one.measured is None else axis.at(one.measured), interval)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pixelbench.analysis.comparisons import Compared
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.causality.render.picture import map_png
+from pixelbench.published.comparison import FigureComparison
 from pixelbench.reports import columns, escape
-from pixelbench.reports.html.ablations import AxisSection, forest_of
+from pixelbench.reports.html.ablations import ChoiceSection, forest_of
 from pixelbench.reports.html.curves import CurveChart, draw_lines
 from pixelbench.reports.html.dotplot import Panel, panels_of
 from pixelbench.reports.html.pictures import Picture, Pictures
@@ -42,7 +42,7 @@ class Page:
     counts: tuple[tuple[str, str, str], ...]
     panels: tuple[Panel, ...]
     tasks: tuple[TaskSection, ...]
-    axes: tuple[AxisSection, ...]
+    choices: tuple[ChoiceSection, ...]
     failures: tuple[Run, ...]
     pictures: list[tuple[str, str, int, int]]
 
@@ -58,7 +58,7 @@ class _Shown:
 
 def page_of(report: Report, reproductions: Mapping[str, Reproduction]) -> Page:
     """The parts for a report; `reproductions` as in `write_html`."""
-    pictures, tasks, axes, shown = Pictures(), [], {}, {}
+    pictures, tasks, choices, shown = Pictures(), [], {}, {}
     for index, table in enumerate(report.tables):
         cells = {cell.label: cell for cell in report.cells if cell.task == table.task}
         shown[table.task] = _shown(index, table, cells, pictures)
@@ -67,10 +67,13 @@ def page_of(report: Report, reproductions: Mapping[str, Reproduction]) -> Page:
     for one in report.ablations:
         about = shown[one.task]
         maps = {label: picture for label, (_, picture) in about.groups.items() if picture}
-        axes.setdefault(one.axis.name, (one.axis, []))[1].append(
+        choices.setdefault(one.choice.name, (one.choice, []))[1].append(
             forest_of(one, about.anchors, samples[one.task], maps, about.leaking),
         )
-    sections = [AxisSection(f"ablation-{name}", axis.title, axis.question, tuple(forests)) for name, (axis, forests) in axes.items()]
+    sections = [
+        ChoiceSection(f"ablation-{escape.file_name(name)}", choice.title, choice.question, tuple(forests))
+        for name, (choice, forests) in choices.items()
+    ]
     failures = tuple(run for cell in report.cells for run in cell.runs if run.record.error)
     return Page(_counts(report), tuple(panels_of(report.compared)), tuple(tasks), tuple(sections), failures, pictures.held)
 
@@ -119,7 +122,7 @@ def _task(
     finished = all(row.status == "done" for row in table.rows)
     chosen = [column for column in columns.columns_of(table) if not (finished and column is columns.STATUS)]
     grid = grid_of(f"Results on {table.task}, {caption}", table, chosen, shown.anchors)
-    compared: dict[str, list[Compared]] = {}
+    compared: dict[str, list[FigureComparison]] = {}
     for one in report.compared_of(table.task):
         compared.setdefault(one.label, []).append(one)
     lessons = report.lessons_of(table.task)

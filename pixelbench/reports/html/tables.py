@@ -24,9 +24,10 @@ _EXACT: dict[str, Callable[[Row], float | None]] = {
     columns.SCORE.title: lambda row: row.bits_per_dim,
     columns.NATS.title: lambda row: row.nats_per_image,
     columns.SEQUENTIAL.title: lambda row: row.sequential_bits_per_dim,
+    columns.PROVED.title: lambda row: None if row.proof is None else row.proof.coded.coded_bytes / row.proof.n_images,
     columns.SECONDS.title: lambda row: row.seconds,
     columns.BEHIND.title: lambda row: None if row.behind is None else row.behind.mean,
-    columns.PUBLISHED.title: lambda row: None if row.published is None else row.published.published,
+    columns.PUBLISHED.title: lambda row: None if row.published is None else row.published.figure.value,
     columns.DIFFERENCE.title: lambda row: None if row.published is None else row.published.difference,
 }
 #: What says nothing of a model that leaks, so that it never comes first.
@@ -112,8 +113,8 @@ def _field(column: Column, row: Row, anchors: dict[str, str]) -> Field:
 def _parts(column: Column, row: Row) -> tuple[str, str]:
     """The text of a cell, and the small text below it."""
     text, note = split(column.cell(row)) if column.right or column in (columns.CAUSAL, columns.VERDICT) else (column.cell(row), "")
-    if column is columns.LATENTS:
-        text, _, note = text.partition(", ")
+    if column in (columns.LATENTS, columns.PROVED):
+        text, _, note = column.cell(row).partition(", ")
     if column is columns.PUBLISHED and row.published is not None:
         text, _, unit = text.rpartition(" ")
         note = "; ".join(part for part in (unit, note) if part)
@@ -141,7 +142,7 @@ def _mark(column: Column, row: Row) -> str:
     if column is columns.CAUSAL and row.causal == "leaky":
         return "leak"
     if column is columns.VERDICT and row.published is not None:
-        return f"verdict {row.published.verdict.replace(' ', '-')}"
+        return f"verdict {row.published.verdict_name.replace(' ', '-')}"
     if column is columns.STATUS and row.status != "done":
         return "alarm"
     return ""

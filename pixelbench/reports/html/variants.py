@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pixelbench.analysis import format as words
-from pixelbench.analysis.comparisons import Compared
 from pixelbench.analysis.tables import Row
+from pixelbench.published.comparison import FigureComparison
 from pixelbench.published.rows import WHOLE_BUDGET
 from pixelbench.reports.html.curves import CurveChart, draw_lines
 from pixelbench.reports.html.pictures import Picture, Pictures
@@ -52,7 +52,7 @@ class VariantSection:
 
     anchor: str
     row: Row
-    compared: tuple[Compared, ...]
+    compared: tuple[FigureComparison, ...]
     samples: Picture | None
     curve: CurveChart | None
     map: Picture | None
@@ -74,7 +74,7 @@ def variant_of(
     anchor: str,
     cell: Cell,
     row: Row,
-    compared: Iterable[Compared],
+    compared: Iterable[FigureComparison],
     group: tuple[MapGroup, Picture | None] | None,
     pictures: Pictures,
     reproductions: Mapping[str, Reproduction],

@@ -1,0 +1,1 @@
+"""Does a module's own sampling function draw from its own probabilities?"""

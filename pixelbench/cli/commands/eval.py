@@ -1,0 +1,250 @@
+"""`pixelbench eval TARGET|RUN`."""
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pixelbench.cli.commands.check import (
+    ArgOption,
+    Input,
+    InputLayoutOption,
+    OutputOption,
+    SelectOption,
+    SetOption,
+)
+from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, DeviceOption, JsonOption, ResultsOption
+from pixelbench.cli.output import FAILED, FINE, print_json, say, stdout
+from pixelbench.errors import UserError
+
+if TYPE_CHECKING:
+    from pixelbench.experiments.evaluating.evaluate import ModelEvaluation
+    from pixelbench.models.base import AutoregressiveModel
+    from pixelbench.suites.schema import Claim
+
+_EXAMPLES = """Example: pixelbench eval my_net.py:make --task mnist-fixed --weights best.safetensors --head bernoulli
+
+Example: pixelbench eval my_net.py:make --task mnist-fixed --weights best.pt --claim 81.2 --unit nats --source "my paper, Table 2"
+
+Example: pixelbench eval mnist-fixed/fvsbn --results results"""
+
+_UNITS = {"nats": "nats/image", "nats/image": "nats/image", "bits": "bits/dim", "bits/dim": "bits/dim"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="eval", epilog=_EXAMPLES)(evaluate)
+
+
+def evaluate(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET|RUN",
+            help="path/file.py:name or package.module:name, a family, or a stored run (key or task/variant).",
+        ),
+    ],
+    task: Annotated[
+        str | None, typer.Option("--task", "-t", metavar="TASK", help="Whose test images are scored; a run has its own.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", "-w", metavar="FILE", help="A state dict: .safetensors, or what torch.save wrote.")
+    ] = None,
+    settings: SetOption = None,
+    head: Annotated[
+        str | None,
+        typer.Option("--head", metavar="HEAD", help="categorical, bernoulli, logistic-mixture[:M], distribution or log_prob."),
+    ] = None,
+    input: Annotated[
+        Input, typer.Option("--input", help="Floats in [0, 1] (unit) or [-1, 1] (symmetric), integers, or what fits (auto).")
+    ] = Input.auto,
+    output: OutputOption = None,
+    select: SelectOption = None,
+    input_layout: InputLayoutOption = None,
+    args: ArgOption = None,
+    order: Annotated[
+        Path | None, typer.Option("--order", metavar="FILE", help="Lists the raster places in the order of drawing, where it is another.")
+    ] = None,
+    condition: Annotated[
+        str | None, typer.Option("--condition", metavar="ARGUMENT", help="The argument of the call that takes the images' classes.")
+    ] = None,
+    claim: Annotated[str | None, typer.Option("--claim", metavar="NUMBER", help="What is claimed for it, as printed: 81.20.")] = None,
+    unit: Annotated[str, typer.Option("--unit", metavar="nats|bits", help="Of the claim: nats an image, or bits/dim.")] = "bits",
+    source: Annotated[str, typer.Option("--source", metavar="TEXT", help="Where the claim stands.")] = "the claim",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="At most N test images; no result, but quick.")] = None,
+    samples: Annotated[int, typer.Option("--samples", min=0, max=1024, metavar="N", help="Images that are drawn; 0 draws none.")] = 16,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1.0, metavar="S", help="Of the certificate, which says how much it checked.")
+    ] = 60.0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="PNG", help="The picture of real images beside samples.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
+    store: Annotated[bool, typer.Option("--store", help="Keeps it in the results folder, marked as trained elsewhere.")] = False,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of what is kept; by default the factory's.")] = None,
+    device: DeviceOption = "cpu",
+    results: ResultsOption = DEFAULT_RESULTS,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a model that is trained already: its test likelihood, causality, samples, and where it stands."""
+    from pixelbench.data.folder import use_data_folder
+    from pixelbench.experiments.devices import resolve_device
+
+    use_data_folder(data)
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise UserError(f"--out '{out}' must be a file in a folder that exists.")
+    requested = _claim(claim, unit, source)
+    chosen = resolve_device(device)
+    reading: dict[str, Any] = {"head": head, "input": input.value, "output": output, "select": select, "input_layout": input_layout}
+    reading |= {"args": args, "order": order, "condition": condition}
+    found = _found(target, task, weights, settings or [], reading, results)
+    if store and not found.keepable:
+        raise UserError("--store keeps modules of your own with --weights; what PixelBench trains is kept by `pixelbench run`.")
+    evaluation = _evaluated(found, chosen, limit, samples, seconds, seed, results, requested, announce=not as_json)
+    if out is not None and evaluation.picture is not None:
+        from pixelbench.files.atomic import write_bytes
+
+        write_bytes(out, evaluation.picture)
+    if store:
+        _keep(found, evaluation, name, results)
+    if as_json:
+        print_json(evaluation.to_json())
+    else:
+        stdout().print(evaluation.summary(), markup=False)
+    raise typer.Exit(FAILED if evaluation.leaky else FINE)
+
+
+class _Found:
+    """A model, the task that it is scored on, and what it is called."""
+
+    def __init__(self, model: "AutoregressiveModel", task: str, name: str, settings: dict[str, Any], weights: str | None):
+        self.model, self.task, self.name, self.settings, self.weights = model, task, name, settings, weights
+
+    @property
+    def keepable(self) -> bool:
+        """Whether it is a module of somebody's whose weights are known."""
+        return ":" in self.name and self.weights is not None
+
+
+def _found(target: str, task: str | None, weights: Path | None, settings: list[str], reading: dict[str, Any], results: Path) -> _Found:
+    from pixelbench.models.families import FAMILIES
+    from pixelbench.models.foreign.source import names_source
+
+    if names_source(target) or target in FAMILIES:
+        return _target(target, task, weights, settings, reading)
+    if task is not None or weights is not None or settings or any(value not in (None, "auto") for value in reading.values()):
+        raise UserError(f"'{target}' names no module or family, and a stored run has its own task, weights and settings.")
+    return _run(target, results)
+
+
+def _target(target: str, task: str | None, weights: Path | None, settings: list[str], reading: dict[str, Any]) -> _Found:
+    import torch
+
+    from pixelbench.data import get_task
+    from pixelbench.experiments.evaluating.weights import load_weights
+    from pixelbench.experiments.foreign.parsing import parse_settings
+    from pixelbench.experiments.foreign.wrapped import OthersModel
+    from pixelbench.models.families import create_model, get_family
+    from pixelbench.models.foreign.source import from_file, names_source
+
+    if task is None:
+        raise UserError("Say which images are scored with --task, for example --task mnist-fixed; `pixelbench list tasks` names them.")
+    about = get_task(task)
+    given = parse_settings(settings)
+    if names_source(target):
+        target = from_file(target, Path())
+        given |= _module_settings(reading, about.classes)
+    elif any(value not in (None, "auto") for value in reading.values()):
+        raise UserError(f"'{target}' is a family of PixelBench, which knows how it is read; leave --head, --input and the like out.")
+    torch.manual_seed(0)
+    channels, height, width = about.shape
+    model = create_model(target, channels=channels, height=height, width=width, levels=about.levels, **given)
+    digest = None
+    if weights is not None:
+        digest = load_weights(model.module if isinstance(model, OthersModel) else model, weights)
+    elif get_family(target).kind == "network":
+        say(f"No --weights: {target} is scored as it is made, untrained unless it loads its own weights.")
+    return _Found(model, task, target, given, digest)
+
+
+def _module_settings(reading: dict[str, Any], classes: int) -> dict[str, Any]:
+    """The options as settings of a module."""
+    from pixelbench.experiments.foreign.given import argument
+    from pixelbench.models.foreign.order import read_order
+
+    module = {name: reading[name] for name in ("head", "output", "select", "input_layout", "condition") if reading[name] is not None}
+    if reading["input"] != "auto":
+        module["input"] = reading["input"]
+    if reading["args"]:
+        module["args"] = dict(map(argument, reading["args"]))
+    if reading["order"] is not None:
+        module["order"] = read_order(reading["order"], "--order")
+    if reading["condition"] is None:
+        return {"module": module}
+    if not classes:
+        raise UserError("--condition needs images with classes, and those of this task have none.")
+    return {"module": module, "condition": "class", "classes": classes}
+
+
+def _run(name: str, results: Path) -> _Found:
+    from pixelbench.cli.commands.sample import find_run
+    from pixelbench.experiments.stored import load_run
+
+    run = find_run(results, name)
+    model = load_run(run.stored)
+    return _Found(model, run.task, f"{run.variant} (run {run.key})", run.record.variant.settings, None)
+
+
+def _keep(found: _Found, evaluation: "ModelEvaluation", name: str | None, results: Path) -> None:
+    from pixelbench.experiments.evaluating.keep import keep
+    from pixelbench.files.writable import ensure_writable
+
+    ensure_writable(results, 1 << 20)
+    called = name or found.name.rpartition(":")[2]
+    say(f"Kept: {keep(evaluation, found.model, found.name, found.settings, called, results)}")
+
+
+def _evaluated(
+    found: _Found,
+    device: str,
+    limit: int | None,
+    samples: int,
+    seconds: float,
+    seed: int,
+    results: Path,
+    claim: "Claim | None",
+    *,
+    announce: bool,
+) -> "ModelEvaluation":
+    from pixelbench.experiments.evaluating.evaluate import evaluate_model
+
+    return evaluate_model(
+        found.model.to(device),
+        found.task,
+        name=found.name,
+        settings=found.settings,
+        limit=limit,
+        samples=samples,
+        check_seconds=seconds,
+        seed=seed,
+        results=results,
+        claim=claim,
+        weights=found.weights,
+        progress=(lambda doing: say(f"{doing} …")) if announce else (lambda doing: None),
+    )
+
+
+def _claim(value: str | None, unit: str, source: str) -> "Claim | None":
+    from pixelbench.suites.schema import Claim
+
+    if unit not in _UNITS:
+        raise UserError(f"--unit must be nats or bits; got '{unit}'.")
+    if value is None:
+        return None
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite() or number < 0 or abs(number.adjusted()) > 9:
+        raise UserError(f"--claim takes a number as a paper prints it, for example 81.20; got '{value}'.")
+    return Claim(task="", variant="", value=float(number), unit=_UNITS[unit], source=source, printed=f"{number:f}")  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Evaluation of a model that is there already: nothing is trained."""

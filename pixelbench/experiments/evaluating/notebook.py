@@ -1,0 +1,205 @@
+"""Training, evaluation and sampling by a call each, for scripts and notebooks; the commands do the same and keep it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from pixelbench.data import TaskData, get_task
+from pixelbench.data.folder import use_data_folder
+from pixelbench.errors import UserError, unknown
+from pixelbench.experiments import stages
+from pixelbench.experiments.evaluating.evaluate import CHECK_SECONDS, ModelEvaluation, Progress, evaluate_model
+from pixelbench.experiments.foreign.wrapped import module_model
+from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.families import create_model
+from pixelbench.models.foreign.family import ModuleSettings
+from pixelbench.models.sampling import Method
+from pixelbench.training.loop import Trainer, TrainingPlan
+from pixelbench.training.recipe import Recipe
+
+
+def load_task(name: str, data: Path | str | None = None) -> TaskData:
+    """The images of a task: `train`, `validation` and `test`, each with `images` (N, C, H, W) integers.
+
+    Args:
+        name: of `pixelbench list tasks`, or `folder:PATH`.
+        data: the folder of data sets; `PIXELBENCH_DATA`, or the user's cache, by default.
+
+    Raises:
+        UserError: no such task, or its images are not there; the message says how to get them.
+    """
+    use_data_folder(None if data is None else Path(data))
+    return get_task(name).load()
+
+
+def wrap(
+    module: nn.Module,
+    task: str,
+    *,
+    head: str | None = None,
+    input: str = "auto",
+    output: str | None = None,
+    select: str | None = None,
+    input_layout: str | None = None,
+    args: Mapping[str, float] | None = None,
+    order: Sequence[int] | None = None,
+    condition: str | None = None,
+) -> AutoregressiveModel:
+    """A module as a model of a task's images; an `AutoregressiveModel` comes back as it is.
+
+    Args:
+        module: takes a batch of images and gives something for each sub-pixel. Its parameters are the model's: training moves them.
+        task: its name.
+        head: `categorical`, `bernoulli`, `logistic-mixture[:M]`, `distribution` or `log_prob`; found out where only one fits.
+        input: `unit`: floats in [0, 1]; `symmetric`: in [-1, 1]; `int`: integers; `auto`: what fits.
+        output, input_layout: einops patterns, see `check_causality`.
+        select: which part of a tuple or dict is the output.
+        args: further arguments of the call, a number each.
+        order: raster places in the order of drawing.
+        condition: the argument of the call that takes the images' classes.
+
+    Raises:
+        UserError: it fails, or its output cannot be read.
+    """
+    if isinstance(module, AutoregressiveModel):
+        return module
+    chosen = get_task(task)
+    reading = {"head": head, "output": output, "select": select, "input_layout": input_layout, "condition": condition}
+    given: dict[str, Any] = {name: value for name, value in reading.items() if value is not None}
+    given |= {"input": input} if input != "auto" else {}
+    given |= {"args": dict(args)} if args else {}
+    given |= {"order": [int(place) for place in order]} if order is not None else {}
+    try:
+        settings = ModuleSettings(given) if condition is None else ModuleSettings(given, "class", chosen.classes)
+        settings.check_fit(*chosen.shape, chosen.levels)
+    except ValueError as error:
+        raise UserError(f"{type(module).__name__}: {error}.") from error
+    return module_model(module, *chosen.shape, chosen.levels, settings)
+
+
+def train(
+    model: nn.Module | str,
+    task: str,
+    *,
+    recipe: Mapping[str, Any] | Recipe | None = None,
+    updates: int = 1000,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress = lambda doing: None,
+    **reading: Any,
+) -> AutoregressiveModel:
+    """Train a module, a model or a family of that name on a task's training images, as a suite does; returns the model to evaluate.
+
+    Args:
+        model: a module (see `wrap` for `reading`), a model, or the name of a family with its `settings`.
+        task: its name.
+        recipe: fields of a suite's recipe, such as `learning_rate`.
+        updates: how many.
+        seed: of weights that are made here, and of the order of images.
+        progress: takes a sentence for each point of the curve.
+
+    Raises:
+        UserError: an argument cannot be, or training diverged.
+    """
+    chosen = get_task(task)
+    if isinstance(model, str):
+        stages.seed_everything(seed, "weights")
+        channels, height, width = chosen.shape
+        made = create_model(model, channels=channels, height=height, width=width, levels=chosen.levels, **(settings or {}))
+    else:
+        made = wrap(model, task, **reading)
+    trainer = _trainer(made, chosen.load(), _recipe(recipe), updates, seed, redrawn=chosen.redrawn)
+    for point in trainer.run():
+        said = "" if point.validation_bits_per_dim is None else f", {point.validation_bits_per_dim:.3f} on validation images"
+        progress(f"{point.update} of {updates} updates, {point.train_bits_per_dim:.3f} bits/dim on training images{said}")
+    if trainer.status != "done":
+        raise UserError(f"Training ended as {trainer.status} after {trainer.update} updates; a smaller learning_rate may help.")
+    return trainer.evaluated.eval()
+
+
+def evaluate(
+    model: nn.Module,
+    task: str,
+    *,
+    name: str | None = None,
+    limit: int | None = None,
+    samples: int = stages.SHOWN,
+    check_seconds: float | None = CHECK_SECONDS,
+    seed: int = 0,
+    results: Path | str | None = None,
+    progress: Progress = lambda doing: None,
+    **reading: Any,
+) -> ModelEvaluation:
+    """Score a model or module on a task's test images, certify it, and draw from it.
+
+    Args:
+        model: a module (see `wrap` for `reading`: `head`, `input`, `output`, `order`, `condition`, …) or a model.
+        task: its name.
+        name: what it is called; its class by default.
+        limit: at most so many test images; a number of fewer is no result.
+        samples: images that are drawn, by whole forwards where it has no incremental mode; 0 draws none.
+        check_seconds: of the certificate; None: until it is complete.
+        seed: of what is drawn.
+        results: a store whose cells on the same images it is put beside.
+        progress: takes a sentence about what is done now.
+
+    Returns:
+        An evaluation with `bits_per_dim`, `nats_per_image`, `certificate`, `samples`, …; `summary()` says it in words.
+
+    Raises:
+        UserError: the images are not there, or the module cannot be read.
+    """
+    wrapped = wrap(model, task, **reading)
+    return evaluate_model(
+        wrapped,
+        task,
+        name=name or type(model).__name__,
+        limit=limit,
+        samples=samples,
+        check_seconds=check_seconds,
+        seed=seed,
+        results=None if results is None else Path(results),
+        progress=progress,
+    )
+
+
+def samples(
+    model: nn.Module, task: str, n: int = 16, *, seed: int = 0, temperature: float = 1.0, method: Method = "auto", **reading: Any
+) -> np.ndarray:
+    """Draw images (n, C, H, W), integers, from a model or module (see `wrap` for `reading`); of classes in turn where it has them.
+
+    Raises:
+        UserError: the module cannot be read.
+    """
+    wrapped = wrap(model, task, **reading)
+    chance = torch.Generator().manual_seed(seed)
+    condition = stages.classes_in_turn(wrapped, n)
+    return wrapped.sample(n, condition=condition, generator=chance, temperature=temperature, method=method).cpu().numpy()
+
+
+def _recipe(given: Mapping[str, Any] | Recipe | None) -> Recipe:
+    if isinstance(given, Recipe):
+        return given
+    known = [one.name for one in fields(Recipe)]
+    for name in given or {}:
+        if name not in known:
+            raise unknown("field of a recipe", name, known)
+    try:
+        recipe = Recipe(**(given or {}))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"recipe: {error}.") from error
+    return recipe if recipe.precision != "auto" else Recipe(**{**vars(recipe), "precision": "fp32"})
+
+
+def _trainer(model: AutoregressiveModel, data: TaskData, recipe: Recipe, updates: int, seed: int, *, redrawn: bool) -> Trainer:
+    if updates < 1:
+        raise UserError(f"updates must be at least 1, got {updates}.")
+    train_condition, validation_condition = (stages.condition_of(model, split) for split in (data.train, data.validation))
+    both = None if train_condition is None or validation_condition is None else (train_condition, validation_condition)
+    train_images, validation_images = torch.from_numpy(data.train.images), torch.from_numpy(data.validation.images)
+    return Trainer(model, train_images, validation_images, recipe, TrainingPlan(updates, seed), redrawn=redrawn, conditions=both)

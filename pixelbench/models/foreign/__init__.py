@@ -1,0 +1,1 @@
+"""Modules that others wrote, as families: found and described by reading their source, without executing it."""

@@ -1,0 +1,167 @@
+"""Networks as people write them, none of which knows PixelBench; each has a factory that a suite names."""
+
+from types import SimpleNamespace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class MaskedConv(nn.Conv2d):
+    """`own`: whether the current pixel is seen."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, *, own: bool):
+        super().__init__(inputs, outputs, size, padding=size // 2)
+        mask = torch.ones(size, size)
+        mask[size // 2, size // 2 + own :] = 0
+        mask[size // 2 + 1 :] = 0
+        self.register_buffer("mask", mask)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight * self.get_buffer("mask"), self.bias)
+
+
+class PixelNet(nn.Module):
+    """Floats in [0, 1] → logits (B, outputs, H, W); `channels` of a pixel are seen in later pixels only."""
+
+    def __init__(self, channels: int, outputs: int, maps: int = 8, own: bool = False):
+        super().__init__()
+        self.first = MaskedConv(channels, maps, 5, own=own)
+        self.second = MaskedConv(maps, maps, 3, own=True)
+        self.head = nn.Conv2d(maps, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.relu(self.first(x))
+        return self.head(F.relu(h + self.second(h)))
+
+
+def make(levels, maps=8):
+    return PixelNet(1, levels, maps)
+
+
+def make_leaking(levels, maps=8):
+    return PixelNet(1, levels, maps, own=True)
+
+
+def make_colours(channels, levels):
+    return PixelNet(channels, channels * levels)
+
+
+class Distributed(PixelNet):
+    """Returns a distribution."""
+
+    def forward(self, x: Tensor) -> torch.distributions.Distribution:
+        return torch.distributions.Categorical(logits=super().forward(x).movedim(1, -1)[:, None])
+
+
+def make_distribution(levels):
+    return Distributed(1, levels)
+
+
+class Hugging(PixelNet):
+    """Returns an object with `logits` and `loss`, and takes arguments with defaults."""
+
+    def forward(self, pixel_values, return_dict=True):
+        return SimpleNamespace(logits=super().forward(pixel_values), loss=None)
+
+
+def make_hugging(levels):
+    return Hugging(1, levels)
+
+
+class ReversedMADE(nn.Module):
+    """Flat vectors (B, D) → one logit each; drawn from the last place to the first."""
+
+    def __init__(self, size: int, hidden: int = 24):
+        super().__init__()
+        place = torch.arange(size)
+        unit = torch.arange(hidden) % (size - 1) + 1  # a unit sees the places from its own on
+        self.first, self.last = nn.Linear(size, hidden), nn.Linear(hidden, size)
+        self.register_buffer("seen", (place[None] >= unit[:, None]).float())
+        self.register_buffer("shown", (unit[None] > place[:, None]).float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = torch.relu(F.linear(x, self.first.weight * self.seen, self.first.bias))
+        return F.linear(h, self.last.weight * self.shown, self.last.bias)
+
+
+def make_made(height, width):
+    return ReversedMADE(height * width)
+
+
+class Decoder(nn.Module):
+    """Tokens (B, T) → logits (B, T, vocabulary) of the same tokens: a start token stands before them."""
+
+    def __init__(self, length: int, vocabulary: int, width: int = 16):
+        super().__init__()
+        self.tokens, self.places = nn.Embedding(vocabulary + 1, width), nn.Parameter(torch.randn(length, width) * 0.1)
+        self.block = nn.TransformerEncoderLayer(width, 2, 2 * width, dropout=0.0, batch_first=True)
+        self.head = nn.Linear(width, vocabulary)
+        self.start = vocabulary
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        before = F.pad(tokens[:, :-1], (1, 0), value=self.start)
+        hidden = self.tokens(before) + self.places
+        mask = nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], dtype=hidden.dtype)
+        return self.head(self.block(hidden, src_mask=mask, is_causal=True))
+
+
+def make_decoder(height, width, levels):
+    return Decoder(height * width, levels)
+
+
+def make_mixture(channels, components=2):
+    return PixelNet(channels, components * (1 + 2 * channels + channels * (channels - 1) // 2))
+
+
+class Classed(PixelNet):
+    """Conditional on the class."""
+
+    def __init__(self, levels: int, classes: int, maps: int = 8):
+        super().__init__(1, levels, maps)
+        self.shift = nn.Embedding(classes, maps)
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        h = F.relu(self.first(x) + self.shift(labels)[:, :, None, None])
+        return self.head(F.relu(h + self.second(h)))
+
+
+def make_classed(levels, classes):
+    return Classed(levels, classes)
+
+
+class OnlyLikelihood(nn.Module):
+    """A module that gives the logarithm of an image's probability, and nothing else."""
+
+    def __init__(self, levels: int):
+        super().__init__()
+        self.net, self.levels = PixelNet(1, levels), levels
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        logits = self.net(x).log_softmax(1)
+        values = (x * (self.levels - 1)).round().long()
+        return logits.gather(1, values)[:, 0].sum((1, 2))
+
+
+def make_likelihood(levels):
+    return OnlyLikelihood(levels)
+
+
+def make_nothing(levels):
+    return "no module"
+
+
+def make_needy(levels, depth):
+    return PixelNet(1, levels, depth)
+
+
+class Powerless(PixelNet):
+    """A head of zeros: fresh weights see nothing."""
+
+    def __init__(self, levels: int):
+        super().__init__(1, levels)
+        nn.init.zeros_(self.head.weight)
+
+
+def make_powerless(levels):
+    return Powerless(levels)
