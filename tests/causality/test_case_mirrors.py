@@ -95,7 +95,7 @@ def test_a_statistic_of_the_rows_above_is_allowed_and_the_same_of_the_image_is_n
 
 
 def test_a_few_saturating_layers_show_what_sixty_hide() -> None:
-    few = nn.Sequential(*no_power.deep_tanh()[:6], nn.Conv2d(4, 4, 1))
+    few = nn.Sequential(*list(no_power.deep_tanh().children())[:6], nn.Conv2d(4, 4, 1))
     assert (checked(few).verdict, checked(few).faults[0]) == ("leaky", "sees-itself")
     shielded = nn.Sequential(no_power.Raster(1, 4), nn.Tanh(), no_power.Raster(4, 4, 1, own=True))
     assert checked(shielded).verdict == "causal"
@@ -172,7 +172,7 @@ def test_a_snake_that_is_unrolled_on_one_side_only_has_no_order() -> None:
 class Own(large.Colours):
     def __init__(self) -> None:
         super().__init__(3)
-        self.mask[1, 1] = 1
+        self.get_buffer("mask")[1, 1] = 1
 
 
 def test_a_leak_of_a_large_image_is_found_in_the_time_there_is() -> None:

