@@ -8,7 +8,7 @@ import math
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -36,7 +36,7 @@ _Amount = Annotated[float, Field(ge=0)]
 class CodedImages:
     """Images coded once."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     coded_bytes: _Count
     """Of the images alone, without header and labels."""
@@ -57,7 +57,7 @@ class CodedImages:
 class Proof:
     """Coded test images of a run, the first `n_images`."""
 
-    __pydantic_config__ = _RULES  # type: ignore[misc]
+    __pydantic_config__ = _RULES
 
     run_key: str
     weights: _Sha256
@@ -102,9 +102,10 @@ def parse_proof(blob: bytes) -> Proof:
     Raises:
         ValueError: damaged, edited, or of a newer version.
     """
-    document: Any = json.loads(blob)
-    if not isinstance(document, dict):
+    found: Any = json.loads(blob)
+    if not isinstance(found, dict):
         raise ValueError("not an object")
+    document = cast(dict[str, Any], found)
     if document.pop(_DIGEST, None) != canonical_digest(document):
         raise ValueError("its digest is not that of its contents")
     return _adapter().validate_python(document)

@@ -39,8 +39,8 @@ class Parameters(nn.Module):
 
 
 def checked(module: Any, shape: tuple[int, ...] = SHAPE, **options: Any) -> CausalityReport:
-    options = {"levels": 4} | options
-    return check_causality(module, shape, **options)
+    given: dict[str, Any] = {"levels": 4} | options
+    return check_causality(module, shape, **given)
 
 
 def normal(y: Tensor) -> td.Distribution:
@@ -90,7 +90,7 @@ def test_the_transform_of_a_distribution_may_be_where_the_leak_is() -> None:
 
 
 class OwnTransform(td.Transform):
-    domain = codomain = constraints.real
+    domain, codomain = constraints.real, constraints.real
 
 
 def joint_normal(y: Tensor) -> td.Distribution:

@@ -57,7 +57,8 @@ def test_listed_rows_are_the_splits(tmp_path: Path) -> None:
 
 def test_an_archive_gives_splits_and_labels(tmp_path: Path) -> None:
     parts = {"train": codes(8, 4), "validation": codes(4, 4), "test": codes(4, 4)}
-    np.savez(tmp_path / "a.npz", **parts, **{f"{name}_labels": np.arange(len(part)) % 3 for name, part in parts.items()})
+    arrays: dict[str, Any] = {**parts, **{f"{name}_labels": np.arange(len(part)) % 3 for name, part in parts.items()}}
+    np.savez(tmp_path / "a.npz", **arrays)
     task = get_task(f"array:{tmp_path / 'a.npz'}")
     assert (task.sizes, task.classes, task.levels) == ((8, 4, 4), 3, 4)
 

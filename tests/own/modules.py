@@ -1,5 +1,8 @@
 """Networks as people write them, none of which knows PixelBench; each has a factory that a suite names."""
 
+# people leave types out
+# pyright: basic, reportIncompatibleMethodOverride=false, reportOperatorIssue=false, reportArgumentType=false
+
 from types import SimpleNamespace
 
 import torch

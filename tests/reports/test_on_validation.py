@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from pixelbench.analysis.comparisons import comparisons_of
-from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures, compare_with_published
+from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures
 from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import Figure, figures_about
+from pixelbench.published.frames import compare_with_published
 from pixelbench.published.rows import SUITES, Rows
 from pixelbench.published.verdicts import Verdict
 from pixelbench.reports.html.document import write_html

@@ -58,7 +58,7 @@ class AuditEntry(CheckRequest):
         note: a remark to show, such as a commit.
     """
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    __pydantic_config__ = _STRICT
 
     name: str
     source: str | None = None
@@ -93,7 +93,7 @@ class AuditFile:
 class _Written:
     """The top level of the file."""
 
-    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    __pydantic_config__ = _STRICT
 
     title: str = ""
     defaults: dict[str, Any] = field(default_factory=dict)
