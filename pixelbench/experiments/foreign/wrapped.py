@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter, laid_out
+from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter, laid_out, part_at
 from pixelbench.causality.module.heads import Head, LogisticMixture, parameters_a_pixel
 from pixelbench.causality.module.sandbox import random_states
 from pixelbench.errors import UserError
@@ -196,7 +196,7 @@ def _head(name: str | None, adapter: ModuleAdapter, returned: Any, levels: int) 
     """
     channels = adapter.shape[0]
     kinds = adapter.arrange(returned, 1).shape[1]
-    distribution = _distribution(returned)
+    distribution = _distribution(part_at(returned, adapter.select))
     if name == "distribution" and distribution is None:
         raise UserError(f"module.head = 'distribution' needs a torch.distributions object, and the module returned {_kind(returned)}.")
     if distribution is not None and name in (None, "distribution"):
