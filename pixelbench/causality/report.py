@@ -258,6 +258,8 @@ class CausalityReport:
         if self.leaky and self.order not in (None, "raster") and not self.batch_coupling:
             own = f"Not causal in raster order, but in an order of its own ({self.order}); do not sample it in raster order"
             return f"{own}: {self.counter_example}."
+        if self.leaky and not (self.leaks or self.batch_coupling):
+            return f"Not causal in the order that was given, though in raster order: {self.counter_example}."
         if self.leaky:
             return f"Not causal: {self.counter_example}."
         if self.stateful and self.state_coupling is not None:

@@ -312,3 +312,14 @@ def test_one_output_for_all_colours_must_see_none_of_its_pixel() -> None:
     leaky = checked(lambda x, w: causal(x, w)[:, :, 0] + x[:, None, 0].to(w.dtype), output="b k h w")
     assert leaky.verdict == "leaky"
     assert {(leak.input_colour, leak.output_colour) for leak in leaky.leaks} == {(0, 0)}
+
+
+def test_integers_that_give_integers_send_floats_in() -> None:
+    """A sum of the pixels on the left: of integers it is one, of floats it is an output."""
+
+    def sums(images: Tensor) -> Tensor:
+        return (images.cumsum(3) - images)[:, None].expand(-1, 3, -1, -1, -1)
+
+    assert find_adapter(sums, (1, 2, 4), 4, device=torch.device("cpu"), dtype=torch.float64).input == "unit"
+    with pytest.raises(UserError, match="output is int64"):
+        find_adapter(sums, (1, 2, 4), 4, input="int", device=torch.device("cpu"), dtype=torch.float64)

@@ -284,6 +284,16 @@ def test_a_permutation_is_causal_in_an_order_of_its_own(order: list[int], name: 
     assert checked(Permuted(order), order=order[::-1]).verdict == "leaky"
 
 
+def test_raster_order_is_no_other_one_that_is_given() -> None:
+    """Whoever draws in the order of the list would condition on what is not drawn yet."""
+    raster = list(range(20))
+    columns = [row * 4 + column for column in range(4) for row in range(5)]
+    report = checked(Permuted(raster), order=columns)
+    assert (report.verdict, report.order, report.leaks) == ("leaky", "raster", ())
+    assert report.summary().startswith("Not causal in the order that was given, though in raster order: input (")
+    assert checked(Permuted(raster), order=raster).verdict == "causal"
+
+
 def test_what_no_order_saves_is_a_leak_in_any() -> None:
     module = Permuted(RANDOM, extra=(RANDOM[0], RANDOM[-1]))
     assert checked(module, order="any").verdict == "leaky"

@@ -294,6 +294,7 @@ def test_the_same_command_gives_the_same_certificate(pixelbench: Pixelbench) -> 
         ("Net", ("--plot", "map.pdf"), "--plot 'map.pdf' must be a .png or .svg file in a folder that exists."),
         ("Net", ("--plot", "nowhere/map.png"), "--plot 'nowhere/map.png' must be"),
         ("Net", ("--sums-to-one", "--shape", "1,2,3"), "Net has no log_prob(images)"),
+        ("Net", ("--images", "digts"), "--images takes a folder of images or a task, and there is no such folder. Unknown task 'digts'."),
         ("Drawn", (*TINY, "--sampler", "smple"), "Drawn has no smple. It has: sample."),
         ("Drawn", (*TINY, "--sampler", "sample", "--sums-to-one"), "--sums-to-one has no meaning beside --sampler"),
         ("Drawn", (*TINY, "--sampler", "sample", "--strict"), "--strict has no meaning beside --sampler"),

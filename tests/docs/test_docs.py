@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 import pixelbench
@@ -91,6 +92,27 @@ def test_the_module_of_the_certificates_page_is_what_it_says(
         codes.append(ended.value.code)
     assert codes == [0, 1]
     assert "No leak found" in capsys.readouterr().out
+
+
+def test_the_audit_of_the_page_is_as_it_expects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_model.py").write_text(blocks(ROOT / "docs" / "causality.md")[0].replace("256", "4"))
+    (tmp_path / "audit.toml").write_text(blocks(ROOT / "docs" / "audit.md")[0])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["audit", "audit.toml"])
+    assert ended.value.code == 0
+
+
+def test_the_workflow_of_the_page_is_one_that_github_reads() -> None:
+    """It installs CPU wheels, runs pytest and the audit, in this order, each step with something to do."""
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "audit.md").read_text(), re.M | re.S)
+    workflow = yaml.safe_load(text)
+    assert set(workflow) == {"name", True, "jobs"}  # `on` is YAML for true
+    (job,) = workflow["jobs"].values()
+    assert all(("run" in step) != ("uses" in step) for step in job["steps"])
+    runs = "\n".join(step["run"] for step in job["steps"] if "run" in step)
+    positions = [runs.index(part) for part in ("whl/cpu", "pip install pixelbench", "pytest\n", "pixelbench audit audit.toml")]
+    assert positions == sorted(positions)
 
 
 def test_types_are_for_users_too() -> None:

@@ -38,18 +38,20 @@ def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "
     found, listed, cycle = (None, None, None) if coupled else find_order(evidence.dependence, evidence.shape, evidence.positions)
     fits = bool(leaks) and not coupled and _allowed(order, found, evidence)
     nearest = min(leaks, key=nearness, default=None)
+    example = nearest.example if nearest else None
+    elsewhere = None if leaks or coupled or evidence.shared else _against(order, evidence)
     return CausalityReport(
         target=target,
         shape=evidence.shape,
         mode=evidence.mode,
         after_step=evidence.after_step,
-        leaky=(bool(leaks) and not fits and not evidence.misread) or coupled,
+        leaky=(bool(leaks) and not fits and not evidence.misread) or coupled or elsewhere is not None,
         complete=evidence.complete,
         positions_probed=len(evidence.positions),
         positions_total=len(evidence.effects),
         leaks=tuple(leaks[:_LEAKS]),
         leak_kinds=len(leaks),
-        example=nearest.example if nearest else None,
+        example=example or elsewhere,
         coupling=_somewhere(evidence.coupling, evidence),
         missing=tuple(missing_of(offsets, context, _MISSING)),
         missing_kinds=missing_kinds,
@@ -123,12 +125,22 @@ def _somewhere(coupling: tuple[float, int] | None, evidence: Evidence) -> Exampl
 
 def _allowed(order: str | Sequence[int], found: str | None, evidence: Evidence) -> bool:
     """The module is causal in the order that the caller accepts."""
+    return order == "any" and found is not None if isinstance(order, str) else _against(order, evidence) is None
+
+
+def _against(order: str | Sequence[int], evidence: Evidence) -> Example | None:
+    """The strongest change by an input that is not drawn before the output in the order listed; None where there is none, or no list."""
     if isinstance(order, str):
-        return order == "any" and found is not None
+        return None
     rank = np.empty(len(evidence.effects), dtype=np.int64)
     rank[np.asarray(order)] = np.arange(len(rank))
-    moved = evidence.effects > evidence.method.tolerance
-    return not bool((moved & (rank[evidence.positions][None, :] >= rank[:, None])).any())
+    later = rank[evidence.positions][None, :] >= rank[:, None]
+    effects = np.where(later & (evidence.effects > evidence.method.tolerance), evidence.effects, 0.0)
+    if not effects.any():
+        return None
+    output, column = np.unravel_index(int(effects.argmax()), effects.shape)
+    places = (place_at(int(place), evidence.shape) for place in (evidence.positions[column], output))
+    return Example(*places, float(effects[output, column]))
 
 
 def _conditioning(offsets: Offsets) -> dict[int, tuple[int, ...]]:

@@ -162,19 +162,14 @@ def _chosen(trial: _Trial, names: Sequence[str], entering: str) -> ModuleAdapter
     if not running:
         raise _nothing_runs(tried, laid_out(images, entering)) from next(iter(tried.values()))
     known = _known(_TRIAL, shape)
-    adapters, faults = [], []
-    for name, raw in running.items():
-        try:
-            path = str(trial.select) if trial.select is not None else only_part(raw)
-            result = selected(raw, path)
-            found = trial.layout or infer_layout(result.shape, known, shared=trial.shared)
-            check_layout(found, result.shape, known)
-        except UserError as error:  # integers that come out where integers enter, for instance: floats may give floats
-            faults.append(error)
-            continue
+    floating = {name: raw for name, raw in running.items() if not isinstance(raw, Tensor) or raw.is_floating_point()}
+    adapters = []
+    for name, raw in (floating or running).items():  # what gives integers where integers enter may give floats where floats do
+        path = str(trial.select) if trial.select is not None else only_part(raw)
+        result = selected(raw, path)
+        found = trial.layout or infer_layout(result.shape, known, shared=trial.shared)
+        check_layout(found, result.shape, known)
         adapters.append(ModuleAdapter(name, found.pattern, path, shape, trial.levels, trial.dtype, found, entering))
-    if not adapters:
-        raise faults[0]
     return adapters[0] if len(adapters) == 1 else max(adapters, key=lambda adapter: _answers(trial.call, adapter, images[0]))
 
 

@@ -35,6 +35,7 @@ from pixelbench.errors import UserError, nearest, shortened, unknown
 from pixelbench.experiments.foreign.checking import CheckRequest, refuse_meaningless
 from pixelbench.experiments.foreign.parsing import parse_shape, parse_size
 from pixelbench.models.families import FAMILIES
+from pixelbench.models.foreign.source import names_source
 from pixelbench.suites import parsing
 from pixelbench.suites.toml_file import files_beside, is_file, read_toml
 
@@ -123,6 +124,11 @@ def load_audit(path: Path) -> AuditFile:
     return AuditFile(path, written.title or path.stem, tuple(found))
 
 
+def is_family(target: str) -> bool:
+    """Whether it is the name of a family, and not of a module in a file or package."""
+    return not names_source(target) and target in FAMILIES
+
+
 def _entry(table: dict[str, Any], index: int, defaults: dict[str, Any], path: Path, errors: list[str]) -> AuditEntry | None:
     """An entry with the defaults below it; None after adding what is wrong with it."""
     where = f"entry.{parsing.item_name(table, index)}"
@@ -166,7 +172,7 @@ def _wrong_names(table: dict[str, Any]) -> list[str]:
     errors += [f".{key}: is missing" for key in ("name", "target") if key not in table]
     if isinstance(name, str) and not _NAME.fullmatch(name):
         errors.append(f".name: expected at most 80 letters, digits and . _ + -, got {parsing.written(name)}")
-    if isinstance(target, str) and target not in FAMILIES and not all(target.rpartition(":")):
+    if isinstance(target, str) and not is_family(target) and not all(target.rpartition(":")):
         errors.append(f".target: {unknown('model', target, FAMILIES)} A module is given as file.py:name or package.module:name")
     return errors
 
@@ -174,9 +180,9 @@ def _wrong_names(table: dict[str, Any]) -> list[str]:
 def _impossible(entry: AuditEntry) -> list[str]:
     """What no check can do, which is known before anything is loaded."""
     errors = []
-    if entry.target not in FAMILIES and entry.settings:
+    if not is_family(entry.target) and entry.settings:
         errors.append(".settings: are for families; bind those of a module in a function without arguments")
-    if entry.target not in FAMILIES and entry.shape is None and not (entry.sums_to_one or entry.sampler):
+    if not is_family(entry.target) and entry.shape is None and not (entry.sums_to_one or entry.sampler):
         errors.append(".shape: is missing; small images take seconds, such as [3, 8, 7]")
     if entry.gaps is not None and entry.gaps < 0:
         errors.append(f".gaps: must be at least 0, got {entry.gaps}")

@@ -15,8 +15,7 @@ from pixelbench.analysis.audits import MISSING, UNCHECKED, Audited, differences,
 from pixelbench.causality.report import CausalityReport
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign import own_process
-from pixelbench.experiments.foreign.audit_file import AuditEntry, AuditFile
-from pixelbench.models.families import FAMILIES
+from pixelbench.experiments.foreign.audit_file import AuditEntry, AuditFile, is_family
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def _located(file: AuditFile, entry: AuditEntry, sources: Path) -> _Found | str:
     folder = beside if entry.source is None else (sources / entry.source).resolve()
     if not folder.is_dir():
         return f"There is no folder '{entry.source}' in '{sources}'; put the source there, or say where it is with --sources DIR."
-    if entry.target in FAMILIES:
+    if is_family(entry.target):
         return _Found(None, entry.target)
     where, _, name = entry.target.rpartition(":")
     there = f" or in '{entry.source}'" if entry.source else ""

@@ -178,8 +178,8 @@ class LikelihoodModel(OthersModel):
 
     def log_prob(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         entering = laid_out(encode(images.long(), self.entering, self.levels, self.dtype), self.laid_out)
-        scorer: Any = self.module
-        found = scorer.log_prob(entering, *(() if condition is None else (condition,)))
+        module: Any = self.module
+        found = module.log_prob(entering, *(() if condition is None else (condition,)))
         if not isinstance(found, Tensor) or found.shape[:1] != images.shape[:1]:
             raise UserError(f"log_prob must give a number for each of {len(images)} images, got {_kind(found)}.")
         return found.flatten(1).sum(1, dtype=torch.float64) if found.dim() > 1 else found.double()
