@@ -139,8 +139,8 @@ def _against(order: str | Sequence[int], evidence: Evidence) -> Example | None:
     if not effects.any():
         return None
     output, column = np.unravel_index(int(effects.argmax()), effects.shape)
-    places = (place_at(int(place), evidence.shape) for place in (evidence.positions[column], output))
-    return Example(*places, float(effects[output, column]))
+    changed, moved = place_at(int(evidence.positions[column]), evidence.shape), place_at(int(output), evidence.shape)
+    return Example(changed, moved, float(effects[output, column]))
 
 
 def _conditioning(offsets: Offsets) -> dict[int, tuple[int, ...]]:
