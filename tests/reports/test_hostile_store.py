@@ -12,7 +12,7 @@ from rich.console import Console
 from pixelbench.analysis.changes import compare_stores
 from pixelbench.reports import escape
 from pixelbench.reports.changes_text import to_markdown
-from pixelbench.reports.csv import write_csv
+from pixelbench.reports.export.csv import write_csv
 from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
@@ -130,7 +130,7 @@ def test_csv_leaves_numbers_and_plain_text(tmp_path: Path) -> None:
     ],
 )
 def test_formulas(text: str, shown: str) -> None:
-    from pixelbench.reports.csv import _shown
+    from pixelbench.reports.export.csv import _shown
 
     assert _shown(text) == shown
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelbench.reports.latex import latex, latex_table, write_latex
+from pixelbench.reports.export.latex import latex, latex_table, write_latex
 from pixelbench.reports.report import build_report
 from tests.support.record_factory import add_digits
 

@@ -75,14 +75,14 @@ def _write_pages(built: "Report", forms: tuple[str, ...], out: Path | None) -> N
 
         say(f"Page: {write_html(built, out and out / 'report.html', reproductions_of(built))}")
     if "latex" in forms:
-        from pixelbench.reports.latex import write_latex
+        from pixelbench.reports.export.latex import write_latex
 
         say(f"LaTeX: {write_latex(built, out and out / 'report.tex')}")
 
 
 def _write_tables(results: Path, keys: "Collection[str] | None", csv: Path | None, paths: dict[str, Path]) -> None:
     """The tidy table, one row a run, as CSV and as Parquet."""
-    from pixelbench.reports.csv import write_csv, write_parquet
+    from pixelbench.reports.export.csv import write_csv, write_parquet
 
     for path in filter(None, (csv, paths.get("csv"))):
         write_csv(results, path, keys)

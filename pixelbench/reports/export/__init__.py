@@ -1,0 +1,1 @@
+"""Tables for other programs: LaTeX for a paper, CSV and Parquet for whatever reads tables."""
