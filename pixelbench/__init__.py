@@ -6,6 +6,8 @@ The public names are loaded when first used, so that `import pixelbench` does no
 import importlib
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from pixelbench.causality import check_causality as check_causality
     from pixelbench.data import Split as Split

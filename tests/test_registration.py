@@ -211,8 +211,8 @@ def task(**changes: object) -> Task:
         ({"levels": 1}, ValueError, "2 to 65,536 levels"),
         ({"levels": 65_537}, ValueError, "2 to 65,536 levels"),
         ({"height": 0}, ValueError, "positive sizes"),
-        ({"name": "folder:mine"}, ValueError, "stands for a folder of images"),
-        ({"name": "imagenet32"}, ValueError, "stands for a folder of images"),
+        ({"name": "folder:mine"}, ValueError, "stands for images of a user"),
+        ({"name": "imagenet32"}, ValueError, "stands for images of a user"),
         ({"name": "digits"}, UserError, "has registered a task 'digits' already"),
     ],
 )

@@ -10,10 +10,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Annotated, cast
 
 import typer
 
+from pixelbench import __version__
 from pixelbench.cli.commands import (
     ablate,
     audit,
@@ -38,6 +39,13 @@ from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE, ended_b
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.visible import visible
 
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        sys.stdout.write(f"pixelbench {__version__}\n")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="pixelbench",
     help="Is it really causal, and does it really reach that number? Trains, checks and compares autoregressive image models.",
@@ -47,6 +55,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def _app(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)] = False,
+) -> None: ...
+
+
 for command in (
     *(run, ablate, plan, report, compare, check, audit, eval, list, show, fetch, status, doctor),
     *(sample, compress, decompress, verify),

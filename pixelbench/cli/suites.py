@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,22 +21,24 @@ STATES = {state: state for state in ("stored", "missing", "stale", "failed", "mi
 _SIZES = ("train", "validation", "test", "decoded")
 
 
+@dataclass(frozen=True)
+class PlanOptions:
+    """What of a suite is asked for, as the options of `run`, `ablate` and `plan` say it; see `make_plan`."""
+
+    seeds: str | None
+    budget: str | None
+    rerun: Rerun
+    limit: int | None
+    device: str
+    precision: str
+    only: Sequence[str] | None = None
+    shard: str | None = None
+
+
 def plan_suite(
-    suite: "str | Suite",
-    results: Path,
-    *,
-    seeds: str | None,
-    budget: str | None,
-    rerun: Rerun,
-    limit: int | None,
-    device: str,
-    precision: str,
-    only: Sequence[str] | None = None,
-    shard: str | None = None,
-    ablation: str | None = None,
-    verify: bool = False,
+    suite: "str | Suite", results: Path, options: PlanOptions, *, ablation: str | None = None, verify: bool = False
 ) -> "tuple[Plan, str]":
-    """The plan that the options ask for, and the device that `device` names on this machine.
+    """The plan that the options ask for, and the device that their `device` names on this machine.
 
     `suite`: its name or path, or loaded; `ablation`: the name or path by which `ablate` was asked for it. `verify`: where the code has
     changed since runs were stored, find out now whether it computes the same, which needs torch and about a second a cell.
@@ -44,22 +47,21 @@ def plan_suite(
     from pixelbench.experiments.plan import make_plan
     from pixelbench.suites.load import load_suite
 
-    chosen, loaded = resolve_device(device), load_suite(suite) if isinstance(suite, str) else suite
-    numbers = parse_seeds(seeds)
+    chosen, loaded = resolve_device(options.device), load_suite(suite) if isinstance(suite, str) else suite
     command: Command = "run" if ablation is None else "ablate"
     name = ablation or (suite if isinstance(suite, str) else suite.name)
     plan_again = functools.partial(
         make_plan,
         loaded,
         results,
-        only=only or (),
-        seeds=numbers,
-        budget=budget,
-        rerun=rerun.value,
-        limit=limit,
+        only=options.only or (),
+        seeds=parse_seeds(options.seeds),
+        budget=options.budget,
+        rerun=options.rerun.value,
+        limit=options.limit,
         device=chosen,
-        precision=precision,
-        shard=parse_shard(shard),
+        precision=options.precision,
+        shard=parse_shard(options.shard),
         command=command,
         suite_name=Path(name).name,
     )

@@ -1,8 +1,7 @@
-"""A file is at its place whole or not at all, whoever else is at work in its folder."""
+"""One process at a time in a folder of data, and what the file system says in a sentence."""
 
 import errno
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from pixelbench.data.download.progress import DownloadStep, ReportStep
 from pixelbench.errors import UserError, first_line
-from pixelbench.files.disk import to_disk
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -59,18 +57,6 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise UserError(f"There is no room for '{path}' ({said(error)}); free some, or {other}.") from None
         raise UserError(f"'{path}' cannot be written ({said(error)}); fix its folder, or {other}.") from None
-
-
-def place(finished: Path, target: Path) -> None:
-    """Give a finished file its name in one step that survives a crash. Both lie in one folder.
-
-    Raises:
-        OSError: something is in the way.
-    """
-    to_disk(finished)
-    os.replace(finished, target)
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        to_disk(target.parent)
 
 
 def md5_of(path: Path) -> str:

@@ -33,14 +33,23 @@ def write_bytes(path: Path, data: bytes, *, before: Path | None = None) -> None:
         _write_new(temporary, data)
         if before is not None and path.exists():
             _keep_as(path, before)
-        os.replace(temporary, path)
-        to_disk(path.parent)  # the new name too: without it a power cut can bring the old one back
+        _rename(temporary, path)
     except OSError as error:
         _remove(temporary)
         raise CannotWrite(error.errno, error.strerror, str(path)) from error
     except BaseException:
         _remove(temporary)
         raise
+
+
+def put_in_place(finished: Path, target: Path) -> None:
+    """Give a file that somebody has written its name in one step that survives a crash. Both lie in one folder.
+
+    Raises:
+        OSError: something is in the way.
+    """
+    to_disk(finished)
+    _rename(finished, target)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -61,6 +70,12 @@ def sweep_temporaries(folder: Path) -> None:
     """Remove the temporary files that a killed process left in `folder` and below. Only whoever holds the run's lock may."""
     for path in folder.rglob(".*.tmp"):
         path.unlink(missing_ok=True)
+
+
+def _rename(finished: Path, target: Path) -> None:
+    os.replace(finished, target)
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        to_disk(target.parent)  # the new name too: without it a power cut can bring the old one back
 
 
 def _keep_as(path: Path, before: Path) -> None:

@@ -56,7 +56,7 @@ def columns_of_ablation(ablation: TaskAblation) -> list[Column]:
     """Likewise of an ablation's rows: what differs, and the difference that it makes."""
     value = Column("what differs", lambda row: ablation.of(row.label).value, right=False, weight=5)
     against = Column("difference (95 %)", lambda row: words.against(ablation.of(row.label).paired))
-    columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, PROVED, LATENTS, *statistics_of(ablation.table)]
+    columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, LATENTS, *statistics_of(ablation.table)]
     if all(entry.paired is None for entry in ablation.rows):
         columns.remove(against)
     if any(row.status != "done" for row in ablation.table.rows):

@@ -8,12 +8,13 @@ import math
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pixelbench.files.atomic import write_json
+from pixelbench.store.json_values import is_table
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import canonical_digest
 from pixelbench.units import nats_to_bits
@@ -102,10 +103,9 @@ def parse_proof(blob: bytes) -> Proof:
     Raises:
         ValueError: damaged, edited, or of a newer version.
     """
-    found: Any = json.loads(blob)
-    if not isinstance(found, dict):
+    document: Any = json.loads(blob)
+    if not is_table(document):
         raise ValueError("not an object")
-    document = cast(dict[str, Any], found)
     if document.pop(_DIGEST, None) != canonical_digest(document):
         raise ValueError("its digest is not that of its contents")
     return _adapter().validate_python(document)

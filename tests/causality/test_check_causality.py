@@ -182,7 +182,8 @@ def test_what_cannot_be_checked_is_said_in_a_sentence(module: nn.Module, message
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"shape": (1, 3, 4, 5)}, "shape must be"),
+        ({"shape": (1, 3, 4, 5, 6)}, "shape must be"),
+        ({"shape": (1, 3, 4, 5)}, "A video of shape 1,3,4,5"),
         ({"levels": 1}, "levels must be"),
         ({"mode": "test"}, "mode must be"),
         ({"seconds": 0}, "seconds must be"),

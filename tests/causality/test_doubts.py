@@ -95,9 +95,9 @@ def test_complex_numbers_are_widened_too() -> None:
 
 
 class Scaled(nn.Module):
-    def __init__(self, scale: Callable[[Tensor], Tensor], channels: int = 1) -> None:
+    def __init__(self, scale: Callable[[Tensor], Tensor], channels: int = 1, maps: int = 4) -> None:
         super().__init__()
-        self.scale, self.net = scale, nn.Sequential(Masked(channels, 8), nn.ReLU(), nn.Conv2d(8, 4, 1))
+        self.scale, self.net = scale, nn.Sequential(Masked(channels, 8), nn.ReLU(), nn.Conv2d(8, maps, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.net(self.scale(x))
@@ -384,6 +384,11 @@ def test_a_guess_of_how_images_enter_is_asked_about_and_a_stated_way_is_judged()
     assert checked(Flattened(), shape, **told, input_layout="b c h w").verdict == "leaky"
     assert checked(Flattened(masked=False), shape, **told).verdict == "leaky"
     assert checked(Flattened(), (1, 5, 12), levels=3).verdict == "causal"  # one colour: all ways are one
+
+
+def test_a_leak_that_random_images_hardly_show_is_not_put_down_to_a_layout() -> None:
+    report = checked(Scaled(STATISTICS["span"], 3, 24), (3, 6, 5), levels=8, input="unit", output="b (k c) h w")
+    assert (report.verdict, report.doubts) == ("leaky", ())
 
 
 # A flow.

@@ -193,11 +193,9 @@ def test_what_some_positions_miss_is_counted_by_pairs_and_placed() -> None:
     assert report.missing_kinds == 1  # (-1, +5), which no output can see
     assert report.pairs_missed_in_places == 3 * 4
     first = report.missed_in_places[0]
-    assert (first.offset, first.pairs, first.measured) == ((-1, 4), 4, 8)
-    assert first.outputs == ((1, 1), (2, 1), (3, 1), (4, 1))
-    said = (
-        "Missed at some positions only, 12 pairs of pixels: (-1, +4) by 4 of 8 outputs in column 1, (-1, +3) by 4 of 12 outputs in column 2"
-    )
+    assert (first.offset, first.pairs, first.measured) == ((-1, 2), 4, 16)
+    assert first.outputs == ((1, 3), (2, 3), (3, 3), (4, 3))
+    said = "Missed at some positions only, 12 pairs of pixels: (-1, +2) by 4 of 16 outputs in column 3, (-1, +3) by 4 of 12 outputs in col"
     assert said in report_text(report)
     assert CausalityReport.from_json(report.to_json()) == report
     scattered = report_on(minus(lambda r, c, o, i: (o[1:], i[1:]) in (((2, 3), (1, 1)), ((4, 1), (3, 4)))), shape)

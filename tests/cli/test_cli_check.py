@@ -73,7 +73,7 @@ class Cropped(nn.Module):
 
 class Many(Net):
     def forward(self, images):
-        return {"logits": super().forward(images), "aux": images}
+        return {"logits": super().forward(images), "aux": images.double()}
 
 
 class Colours(nn.Module):
@@ -284,8 +284,8 @@ def test_the_same_command_gives_the_same_certificate(pixelbench: Pixelbench) -> 
         ("Net", ("--output", "b k c h"), "it has no 'w'"),
         ("Net", ("--output", "b (k c) h"), "it has no 'w'"),
         ("Colours", ("--shape", "3,3,2"), '--output: "b (k c) h w" or "b (c k) h w" or "b k h w"'),
-        ("Net", ("--shape", "1,2,3,4"), "is checked as an image of its frames one below another"),
         ("Net", ("--shape", "1,2,3,4,5"), "A shape is channels, height and width"),
+        ("Net", ("--shape", "4,1,2,3"), "A video of shape 4,1,2,3, (T, C, H, W), is checked as an image of its frames"),
         ("Nett", (), "Did you mean 'model.py:Net'?"),
         ("Net", ("--set", "own=true"), "--set is for families"),
         ("Net", ("--seconds", "-1"), "seconds must be more than 0"),

@@ -1,9 +1,12 @@
 """Help answers at once and shows an example; looking things up and planning load no torch."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from pixelbench import __version__
 from pixelbench.cli.options import parse_seeds
 from pixelbench.errors import UserError
 from pixelbench.store.spec import RunSpec
@@ -47,3 +50,15 @@ def test_seeds() -> None:
     for wrong in ("", "-1", "1-", "2-1", "x", "1,,2", str(2**63)):
         with pytest.raises(UserError, match="whole numbers"):
             parse_seeds(wrong)
+
+
+def test_the_version_is_said_by_the_package_the_option_and_the_module(pixelbench: Pixelbench, tmp_path: Path) -> None:
+    assert pixelbench("--version") == (0, f"pixelbench {__version__}\n", "")
+    program = [sys.executable, "-m", "pixelbench"]
+    done = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout == f"pixelbench {__version__}\n"
+    wrong = subprocess.run([*program, "shwo"], capture_output=True, text=True, cwd=tmp_path)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith("No such command 'shwo'.")
+    citation = Path(__file__).parents[2] / "CITATION.cff"
+    assert f"\nversion: {__version__}\n" in citation.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pixelbench.cli.options import Rerun
-from pixelbench.cli.suites import keys_of_suite, plan_suite
+from pixelbench.cli.suites import PlanOptions, keys_of_suite, plan_suite
 from pixelbench.experiments.plan import make_plan
 from pixelbench.store.record import Request
 from pixelbench.suites.load import load_suite
@@ -43,8 +43,8 @@ def test_seeds_that_the_store_has_are_a_suites_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("ablation", "command"), [(None, "run"), ("somewhere/else/ours.toml", "ablate")])
 def test_a_suites_file_is_known_by_its_name_and_no_record_gets_its_place(tmp_path: Path, ablation: str | None, command: str) -> None:
-    requested = {"seeds": "1", "budget": None, "rerun": Rerun.missing, "limit": 4, "device": "cpu", "precision": "auto"}
-    plan, device = plan_suite(write_suite(tmp_path), tmp_path / "runs", ablation=ablation, **requested)
+    requested = PlanOptions("1", None, Rerun.missing, limit=4, device="cpu", precision="auto")
+    plan, device = plan_suite(write_suite(tmp_path), tmp_path / "runs", requested, ablation=ablation)
     name = "tiny.toml" if ablation is None else "ours.toml"
     assert device == "cpu"
     assert {cell.request for cell in plan.cells} == {Request(command, name, "digits", "cpu", 4)}  # type: ignore[arg-type]

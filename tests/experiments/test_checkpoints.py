@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pixelbench.experiments.run.execute import RunInProgress, execute
+from pixelbench.experiments.run.execute import execute
+from pixelbench.experiments.run.resume import Resumption
 from pixelbench.store.record_file import read_record
 from pixelbench.training import checkpoint
 from tests.support.fingerprints import made_up_fingerprint
@@ -79,11 +80,11 @@ def test_a_checkpoint_of_another_fingerprint_is_refused_and_that_is_said(
     ],
 )
 def test_a_run_accepts_its_own_checkpoints_alone(tmp_path: Path, identity: str, accepted: bool):
-    run = RunInProgress(SPEC, tmp_path, "cpu", None, None, None, None, 0, lambda: False, lambda event: None)
+    run = Resumption(tmp_path, SPEC.key, lambda text: None, lambda update: None)
     run.behaviour = MINE
-    assert run._accepts(identity) is accepted
+    assert run.accepts(identity) is accepted
     run.behaviour = None  # nobody knows what this code computes
-    assert run._accepts(identity) is False
+    assert run.accepts(identity) is False
 
 
 def test_a_run_accepts_what_its_own_trainer_writes(cut_off: Path):

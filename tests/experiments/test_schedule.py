@@ -19,7 +19,8 @@ from pixelbench.errors import UserError
 from pixelbench.experiments.plan import Plan, make_plan
 from pixelbench.experiments.run.outcome import Outcome
 from pixelbench.experiments.schedule import scheduler as schedule
-from pixelbench.experiments.schedule.job import Job
+from pixelbench.experiments.schedule.job import Job, Resources
+from pixelbench.experiments.schedule.loop import longest_first
 from pixelbench.experiments.schedule.scheduler import run_plan
 from pixelbench.files.locks import RunLock
 from pixelbench.store.record import Request, RunError
@@ -179,7 +180,7 @@ def test_longest_first(tmp_path: Path) -> None:
     cells = list(make_plan(suite, tmp_path, seeds=[1]).cells)
     uniform, network = cells
     slow, quick = replace(network, seconds=9.0), replace(uniform, seconds=1.0)
-    assert sorted([uniform, quick, slow, network], key=schedule._longest_first) == [network, slow, quick, uniform]
+    assert sorted([uniform, quick, slow, network], key=longest_first) == [network, slow, quick, uniform]
 
 
 def test_a_record_that_appeared_meanwhile_is_not_made_again(tmp_path: Path) -> None:
@@ -228,7 +229,7 @@ def test_a_micro_batch_that_does_not_fit_is_refused_before_anything_is_made(tmp_
 
 def test_a_job_is_the_same_after_its_way_to_a_worker(tmp_path: Path) -> None:
     cell = tiny_plan(tmp_path, [1]).cells[0]
-    job = Job(cell.spec, tmp_path, cell.folder, "cpu", 3, 1.5, 4, "ab", cell.request, cell.most_weights)
+    job = Job(cell.spec, tmp_path, cell.folder, Resources("cpu", 3, 1.5, 4), "ab", cell.request, cell.most_weights)
     assert Job.from_json(json.loads(json.dumps(job.to_json()))) == job
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pixelbench.experiments.run import execute as module
 from pixelbench.experiments.run.execute import execute
-from pixelbench.experiments.schedule.job import Job, write_failure
+from pixelbench.experiments.schedule.job import Job, Resources, write_failure
 from pixelbench.store.artifacts import NAMES
 from pixelbench.store.record import Record, Request, RunError
 from pixelbench.store.record_file import read_record
@@ -106,7 +106,7 @@ def test_a_record_of_a_death_stands_beside_no_file_of_an_earlier_attempt(tmp_pat
     execute(SPEC, tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
     request = Request("run", "quick", "digits", "smoke")
-    write_failure(Job(SPEC, tmp_path, tmp_path, "cpu", 1, None, None, None, request, 0), RunError("WorkerDied", "x"), 1.0)
+    write_failure(Job(SPEC, tmp_path, tmp_path, Resources("cpu", 1), None, request, 0), RunError("WorkerDied", "x"), 1.0)
     assert {*files(tmp_path)} == {"record.json", "notes.txt"}
     record = read_record(tmp_path)
     assert (record.status, record.request, record.artifacts) == ("failed", request, {})

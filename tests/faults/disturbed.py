@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pixelbench.experiments.schedule.job import EXECUTOR, Job, perform
+from pixelbench.experiments.schedule.job import EXECUTOR, Job, Resources, perform
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import run_folder, state_of
 from pixelbench.training import loop
@@ -34,7 +34,7 @@ def folder_in(store: Path) -> Path:
 def job_in(store: Path, most_weights: int = 1 << 20, *, again: bool = False) -> Job:
     """The run, as a plan asks for it; `again`: although it may have ended."""
     seen = state_of(folder_in(store))[0] if again else None
-    return Job(SPEC, store, folder_in(store), "cpu", 1, None, None, seen, Request("run", "quick", "digits", "smoke"), most_weights)
+    return Job(SPEC, store, folder_in(store), Resources("cpu", 1), seen, Request("run", "quick", "digits", "smoke"), most_weights)
 
 
 def make(store: Path, stop: Callable[[], bool | str] = lambda: False, **named: Any) -> list[dict[str, Any]]:

@@ -63,8 +63,8 @@ def diagnose_leaks(
     names = [*([] if allowed else _leaking(found, leaks)), *(named_gaps(gaps) if order in (None, "raster") or not leaks else ())]
     if evidence.shared:  # how the colours of a pixel depend on one another lies outside the module
         names = [name for name in names if name not in ("colour-blind", "partial-colour-conditioning")]
-    if leaks:  # a leak can reach far, and draw the bounding box around nothing
-        names = [name for name in names if name != "gap-in-context"]
+    if leaks:  # a leak can reach far, and draw the bounding box around nothing; what sees itself is no constant
+        names = [name for name in names if name not in ("gap-in-context", "nothing-seen")]
     names = [_row_end(name, found) for name in names]
     if not leaks and not names and positions.regular:
         names = ["row-end-missing-widely" if positions.at_the_row_end else "gap-by-position"]
@@ -139,7 +139,7 @@ def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, obje
 
 
 def _in_places(positions: Positions) -> dict[str, object]:
-    return {"pairs_in_places": sum(one.pairs for one in positions.missed), "where": positions.where}
+    return {"pairs_in_places": positions.pairs, "where": positions.where}
 
 
 def _example(example: Example, channels: int) -> str:

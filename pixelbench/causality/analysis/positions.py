@@ -13,6 +13,10 @@ from pixelbench.causality.report import MissedInPlaces
 _LEAST_PAIRS = 3
 
 
+#: Offsets that a report lists, and places of each.
+_LISTED, _PLACES = 200, 64
+
+
 @dataclass(frozen=True)
 class Positions:
     """The earlier pixels of which no colour is seen by any, where the same offset is seen elsewhere."""
@@ -20,47 +24,66 @@ class Positions:
     evidence: Evidence
 
     @cached_property
-    def missed(self) -> list[MissedInPlaces]:
-        """One for each offset, the most pairs first."""
-        _, height, width = self.evidence.shape
+    def missed(self) -> tuple[MissedInPlaces, ...]:
+        """One for each offset, the most pairs first, at most 200."""
+        width = self.evidence.shape[2]
         found = []
-        for key in np.flatnonzero(self._pairs[0] - self._pairs[1]):
-            offset = int(key) // (2 * width - 1) - height + 1, int(key) % (2 * width - 1) - width + 1
-            outputs = np.sort(self._outputs[self._keys == key])
-            places = tuple(zip((outputs // width).tolist(), (outputs % width).tolist(), strict=True))
-            found.append(MissedInPlaces(offset, len(places), int(self._pairs[0][key]), places))
-        return sorted(found, key=lambda one: (-one.pairs, [-abs(step) for step in one.offset], one.offset))
+        for offset, outputs, measured in self._offsets[:_LISTED]:
+            places = zip((outputs[:_PLACES] // width).tolist(), (outputs[:_PLACES] % width).tolist(), strict=True)
+            found.append(MissedInPlaces(offset, len(outputs), measured, tuple(places)))
+        return tuple(found)
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of pixels they are."""
+        return len(self._missing[0])
 
     @property
     def at_the_row_end(self) -> bool:
         """All of it is the last pixel of the row above."""
         width = self.evidence.shape[2]
-        return all(one.offset[0] == -1 and all(column + one.offset[1] == width - 1 for _, column in one.outputs) for one in self.missed)
+        return all(offset[0] == -1 and bool((outputs % width + offset[1] == width - 1).all()) for offset, outputs, _ in self._offsets)
 
     @property
     def regular(self) -> bool:
         """At every offset whole rows, or whole columns, of outputs miss it, so that it is no dead unit; of a complete map only."""
-        if not self.evidence.complete or sum(one.pairs for one in self.missed) < _LEAST_PAIRS:
+        if not self.evidence.complete or self.pairs < _LEAST_PAIRS:
             return False
-        return all(self._whole(one) for one in self.missed) and any(one.pairs > 1 for one in self.missed)
+        return all(self._whole(*one) for one in self._offsets) and any(len(outputs) > 1 for _, outputs, _ in self._offsets)
 
     @property
     def where(self) -> str:
         """`inputs in the last column`: what the pairs have in common, or the first of them."""
+        if not self.pairs:
+            return ""
         _, height, width = self.evidence.shape
-        outputs = np.array([place for one in self.missed for place in one.outputs]).reshape(-1, 2)
-        inputs = outputs + np.array([one.offset for one in self.missed for _ in one.outputs]).reshape(-1, 2)
-        for name, places in (("inputs", inputs), ("outputs", outputs)):
+        keys, outputs = self._missing
+        output = np.stack([outputs // width, outputs % width], 1)
+        source = output + np.stack([keys // (2 * width - 1) - height + 1, keys % (2 * width - 1) - width + 1], 1)
+        for name, places in (("inputs", source), ("outputs", output)):
             for axis, size, line in ((0, height, "row"), (1, width, "column")):
                 for which, place in (("first", 0), ("last", size - 1)):
-                    if len(places) and (places[:, axis] == place).all():
+                    if (places[:, axis] == place).all():
                         return f"{name} in the {which} {line}"
-        return f"output ({outputs[0][0]}, {outputs[0][1]}) for instance" if len(outputs) else ""
+        return f"by output ({output[0][0]}, {output[0][1]}) for instance"
 
-    def _whole(self, one: MissedInPlaces) -> bool:
+    def _whole(self, offset: tuple[int, int], outputs: np.ndarray, measured: int) -> bool:
         _, height, width = self.evidence.shape
-        rows, columns = ({place[axis] for place in one.outputs} for axis in (0, 1))
-        return one.pairs in (len(columns) * (height - abs(one.offset[0])), len(rows) * (width - abs(one.offset[1])))
+        rows, columns = len(np.unique(outputs // width)), len(np.unique(outputs % width))
+        return len(outputs) in (columns * (height - abs(offset[0])), rows * (width - abs(offset[1])))
+
+    @cached_property
+    def _offsets(self) -> list[tuple[tuple[int, int], np.ndarray, int]]:
+        """Offset, the outputs that miss it in raster order, and how many were measured there; the most pairs first, then the nearest."""
+        _, height, width = self.evidence.shape
+        keys, outputs = self._missing
+        rank = np.lexsort((outputs, keys))
+        kinds, first = np.unique(keys[rank], return_index=True)
+        found = []
+        for key, some in zip(kinds.tolist(), np.split(outputs[rank], first[1:]), strict=False):
+            offset = key // (2 * width - 1) - height + 1, key % (2 * width - 1) - width + 1
+            found.append((offset, some, int(self._pairs[0][key])))
+        return sorted(found, key=lambda one: (-len(one[1]), abs(one[0][0]) + abs(one[0][1]), one[0]))
 
     @cached_property
     def _seen(self) -> tuple[np.ndarray, np.ndarray]:
@@ -94,11 +117,3 @@ class Positions:
             kinds.append(keys[gone])
             outputs.append(np.nonzero(gone)[1])
         return np.concatenate(kinds), np.concatenate(outputs)
-
-    @property
-    def _keys(self) -> np.ndarray:
-        return self._missing[0]
-
-    @property
-    def _outputs(self) -> np.ndarray:
-        return self._missing[1]

@@ -1,6 +1,5 @@
 """From the measured changes to the report: which are leaks, of which kinds, how far the module sees, what is wrong and how to fix it."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -16,7 +15,6 @@ from pixelbench.causality.report import CausalityReport, Example, Leak, Place
 
 _LEAKS = 200
 _MISSING = 1000
-_PLACES = 64
 
 
 def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "raster", allow_state: bool = False) -> CausalityReport:
@@ -77,8 +75,8 @@ def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "
         doubts=tuple(doubt for doubt in evidence.doubts if not (fits and doubt.name == MISREAD)),
         notes=evidence.notes,
         shared_output=evidence.shared,
-        missed_in_places=tuple(dataclasses.replace(one, outputs=one.outputs[:_PLACES]) for one in positions.missed[:_LEAKS]),
-        pairs_missed_in_places=sum(one.pairs for one in positions.missed),
+        missed_in_places=positions.missed,
+        pairs_missed_in_places=positions.pairs,
     )
 
 

@@ -223,15 +223,24 @@ def encode(images: Tensor, convention: str, levels: int, dtype: torch.dtype) -> 
     return unit if convention == "unit" else 2 * unit - 1
 
 
+def part_at(raw: Any, path: str | None) -> Any:
+    """What a module returned, or the part of it that the path names.
+
+    Raises:
+        UserError: there is no such part.
+    """
+    for name in path.split(".") if path is not None else ():
+        raw = _entry(raw, name)
+    return raw
+
+
 def selected(raw: Any, path: str | None) -> Tensor:
     """The part of what a module returned that `path` names: `0`, `logits`, `0.logits`.
 
     Raises:
         UserError: there is no such part, or it is no tensor of floats; the message says what is there.
     """
-    part = raw
-    for name in path.split(".") if path is not None else ():
-        part = _entry(part, name)
+    part = part_at(raw, path)
     if isinstance(part, torch.distributions.Distribution):
         return parameters_of(part)
     if isinstance(part, Tensor):

@@ -19,10 +19,17 @@ def doubt_on_layout(subject: Subject, probes: Probes, evidence: Evidence) -> Dia
     outputs, columns = np.nonzero(evidence.leaking)
     if not len(outputs) or evidence.coupling:
         return None
-    chosen = np.union1d(_spread(np.unique(columns)), _spread(np.arange(len(evidence.positions))))
-    for reading in subject.other_readings():
-        bases = (_moved(subject, reading, probes, evidence.positions[chosen], evidence.method.tolerance) for _ in range(_BASES))
-        if all(sees and not leaks for sees, leaks in bases):
+    chosen = evidence.positions[np.union1d(_spread(np.unique(columns)), _spread(np.arange(len(evidence.positions))))]
+    changes = [_change(probes, chosen) for _ in range(_BASES)]
+
+    def moved(reading: ModuleAdapter) -> list[tuple[bool, bool]]:
+        return [_moved(subject, reading, change, chosen, evidence.method.tolerance) for change in changes]
+
+    readings = subject.other_readings()
+    if not readings or not all(leaks for _, leaks in moved(subject.adapter)):  # what these images do not show tells no readings apart
+        return None
+    for reading in readings:
+        if all(sees and not leaks for sees, leaks in moved(reading)):
             channels = evidence.shape[0]
             own = bool((outputs // channels == evidence.positions[columns] // channels).all())
             return Diagnosis(MISREAD, _sentence(subject.adapter, reading, own=own))
@@ -33,10 +40,17 @@ def _spread(columns: np.ndarray) -> np.ndarray:
     return columns[np.unique(np.linspace(0, len(columns) - 1, min(_INPUTS, len(columns))).astype(int))]
 
 
-def _moved(subject: Subject, reading: ModuleAdapter, probes: Probes, inputs: np.ndarray, tolerance: float) -> tuple[bool, bool]:
-    """Whether anything moves that may, and anything that may not."""
+def _change(probes: Probes, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A random image as often as there are inputs, and each with one of them changed."""
     bases = np.repeat(probes.random_images(1), len(inputs), 0)
-    before, after = (subject.read_as(images, reading) for images in (bases, probes.changed(bases, inputs)))
+    return bases, probes.changed(bases, inputs)
+
+
+def _moved(
+    subject: Subject, reading: ModuleAdapter, change: tuple[np.ndarray, np.ndarray], inputs: np.ndarray, tolerance: float
+) -> tuple[bool, bool]:
+    """Whether anything moves that may, and anything that may not."""
+    before, after = (subject.read_as(images, reading) for images in change)
     moved = relative_change(before, after) > tolerance
     forbidden = np.arange(moved.shape[1])[None] <= inputs[:, None]
     return bool((moved & ~forbidden).any()), bool((moved & forbidden).any())

@@ -75,7 +75,7 @@ def ablate(
     from pixelbench.analysis.context import Context
     from pixelbench.cli.execution import Execution, execute
     from pixelbench.cli.obtaining import with_images
-    from pixelbench.cli.suites import plan_json, plan_suite, print_plan
+    from pixelbench.cli.suites import PlanOptions, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.suites.ablation import load_ablation, on_task
 
@@ -84,19 +84,9 @@ def ablate(
     suite, note = on_task(whole, requested, task)
     if note:
         say(note)
+    options = PlanOptions(seeds, budget, rerun, limit, device, precision)
     plan, chosen = with_images(
-        lambda: plan_suite(
-            suite,
-            results,
-            seeds=seeds,
-            budget=budget,
-            rerun=rerun,
-            limit=limit,
-            device=device,
-            precision=precision,
-            ablation=name,
-            verify=not dry_run,
-        ),
+        lambda: plan_suite(suite, results, options, ablation=name, verify=not dry_run),
         fetch=fetch and not dry_run,
     )
     if dry_run:

@@ -44,13 +44,12 @@ def plan(
 
     The cost is estimated by stored runs on the same kind of device, and said to be unknown where there are none.
     """
-    from pixelbench.cli.suites import plan_json, plan_suite, print_plan
+    from pixelbench.cli.suites import PlanOptions, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
 
     use_data_folder(data)
-    made, _ = plan_suite(
-        suite, results, only=only, seeds=seeds, budget=budget, rerun=rerun, limit=limit, device=device, precision=precision, shard=shard
-    )
+    options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
+    made, _ = plan_suite(suite, results, options)
     if as_json:
         print_json(plan_json(made))
     else:

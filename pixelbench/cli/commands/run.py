@@ -66,25 +66,14 @@ def run(
     """
     from pixelbench.cli.execution import Execution, execute
     from pixelbench.cli.obtaining import with_images
-    from pixelbench.cli.suites import context_of, plan_json, plan_suite, print_plan
+    from pixelbench.cli.suites import PlanOptions, context_of, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report
 
     use_data_folder(data)
+    options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
     plan, chosen = with_images(
-        lambda: plan_suite(
-            suite,
-            results,
-            only=only,
-            seeds=seeds,
-            budget=budget,
-            rerun=rerun,
-            limit=limit,
-            device=device,
-            precision=precision,
-            shard=shard,
-            verify=not dry_run,
-        ),
+        lambda: plan_suite(suite, results, options, verify=not dry_run),
         fetch=fetch and not dry_run,
         allow_overlap=allow_overlap,
     )

@@ -8,8 +8,9 @@ from pathlib import Path
 from pixelbench.data.download.progress import ReportStep
 from pixelbench.data.download.remote import Remote
 from pixelbench.data.download.transfer import Part, TransferError, transfer
-from pixelbench.data.whole import alone, md5_of, place, writing
+from pixelbench.data.whole import alone, md5_of, writing
 from pixelbench.errors import UserError
+from pixelbench.files.atomic import put_in_place
 
 #: The environment variable that names a folder on a web server which holds the files of all tasks under their names.
 MIRROR = "PIXELBENCH_MIRROR"
@@ -50,7 +51,7 @@ def download(remote: Remote, target: Path, report: ReportStep, *, verify: Verify
         if not target.is_file() or fault(target):
             _bring(remote, part, report, fault)
             with writing(target):
-                place(part.path, target)
+                put_in_place(part.path, target)
         with writing(target):
             part.delete()
 

@@ -7,8 +7,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from pixelbench.data.whole import alone, place, said, writing
+from pixelbench.data.whole import alone, said, writing
 from pixelbench.errors import UserError
+from pixelbench.files.atomic import put_in_place
 
 BLOCK = 1 << 20
 #: What reading a damaged archive raises.
@@ -95,7 +96,7 @@ def _write(blocks: Iterable[bytes], target: Path, md5: str | None, archive: Path
                     file.write(block)
             if md5 is not None and digest.hexdigest() != md5:
                 raise UserError(f"'{target.name}' in '{archive}' is damaged: its MD5 is {digest.hexdigest()}, not {md5}; {_AGAIN}")
-            place(temporary, target)
+            put_in_place(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter, laid_out
+from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter, laid_out, part_at
 from pixelbench.causality.module.heads import Head, LogisticMixture, parameters_a_pixel
 from pixelbench.causality.module.sandbox import random_states
 from pixelbench.errors import UserError
@@ -178,8 +178,8 @@ class LikelihoodModel(OthersModel):
 
     def log_prob(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         entering = laid_out(encode(images.long(), self.entering, self.levels, self.dtype), self.laid_out)
-        scorer: Any = self.module
-        found = scorer.log_prob(entering, *(() if condition is None else (condition,)))
+        module: Any = self.module
+        found = module.log_prob(entering, *(() if condition is None else (condition,)))
         if not isinstance(found, Tensor) or found.shape[:1] != images.shape[:1]:
             raise UserError(f"log_prob must give a number for each of {len(images)} images, got {_kind(found)}.")
         return found.flatten(1).sum(1, dtype=torch.float64) if found.dim() > 1 else found.double()
@@ -196,7 +196,7 @@ def _head(name: str | None, adapter: ModuleAdapter, returned: Any, levels: int) 
     """
     channels = adapter.shape[0]
     kinds = adapter.arrange(returned, 1).shape[1]
-    distribution = _distribution(returned)
+    distribution = _distribution(part_at(returned, adapter.select))
     if name == "distribution" and distribution is None:
         raise UserError(f"module.head = 'distribution' needs a torch.distributions object, and the module returned {_kind(returned)}.")
     if distribution is not None and name in (None, "distribution"):

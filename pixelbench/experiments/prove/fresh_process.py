@@ -51,29 +51,30 @@ def decode_afresh(blob: bytes, folder: Path, progress: Progress) -> FreshlyDecod
 
 def main(file: str, folder: str, out: str) -> None:
     """The other process: writes the images to `out`, and a line of JSON for each sign of progress and for the end."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a module of somebody's prints is no answer
     told = 0.0
+
+    def tell(line: dict[str, Any]) -> None:
+        answers.write(json.dumps(line) + "\n")
+        answers.flush()
 
     def progress(done: int, total: int) -> None:
         nonlocal told
         if time.monotonic() - told >= _SECONDS:
             told = time.monotonic()
-            _tell({"done": done, "total": total})
+            tell({"done": done, "total": total})
 
     try:
         run = StoredRun(Path(folder), read_record(Path(folder)))
         began = time.monotonic()
         decoded = decode_container(read_container(Path(file)), run, progress)
     except UserError as error:
-        _tell({"error": str(error)})
+        tell({"error": str(error)})
         return
     seconds = time.monotonic() - began
     np.savez(out, images=decoded.images)
-    _tell({"right": decoded.right, "seconds": seconds})
-
-
-def _tell(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    tell({"right": decoded.right, "seconds": seconds})
 
 
 def _answer(arguments: list[str], log: Path, progress: Progress) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +24,20 @@ from pixelbench.evaluation.quality import check_statistics
 from pixelbench.experiments import stages
 from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.rehearsal import rehearse
-from pixelbench.experiments.run.attempts import Attempts, forget_attempts
 from pixelbench.experiments.run.certify import artifact_of, certify, certify_trained
-from pixelbench.experiments.run.checkpoints import Checkpoints
-from pixelbench.experiments.run.failure import ENVIRONMENT_ERRORS, death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
+from pixelbench.experiments.run.failure import death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
 from pixelbench.experiments.run.memory import PeakMemory
+from pixelbench.experiments.run.resume import Resumption, write_twice
 from pixelbench.experiments.verify.present_code import present_behaviour
 from pixelbench.files.atomic import write_bytes
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
 from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, remove_others
-from pixelbench.store.behaviour import differences
 from pixelbench.store.record import Causality, Cost, Likelihood, Record, Request, RunError, Status, request_fields
 from pixelbench.store.record_file import certificates_folder, read_record, write_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.accumulation import micro_batches
-from pixelbench.training.checkpoint import CheckpointError, DamagedCheckpoint, module_tensors, pack
+from pixelbench.training.checkpoint import module_tensors, pack
 from pixelbench.training.loop import CurvePoint, Trainer
 from pixelbench.training.recipe import Recipe
 from pixelbench.units import bits_per_dim, bits_to_nats
@@ -88,7 +87,7 @@ def execute(
     Raises:
         OSError: the store cannot be written; nothing says that the run has failed, and its last checkpoint stays.
     """
-    run = RunInProgress(spec, folder, device, max_seconds, micro_batch, store, request, most_weights, stop, emit)
+    run = RunInProgress(spec, folder, RunOptions(device, max_seconds, micro_batch, store, request, most_weights), stop, emit)
     status: Status
     try:
         run.go()
@@ -103,6 +102,18 @@ def execute(
     return status
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is executed, and what is kept of it; see `execute`."""
+
+    device: str = "cpu"
+    max_seconds: float | None = None
+    micro_batch: int | None = None
+    store: Path | None = None
+    request: Request | None = None
+    most_weights: int = 1 << 20
+
+
 class RunInProgress:
     """The stages in order, and what the record will say of them.
 
@@ -115,45 +126,37 @@ class RunInProgress:
         self,
         spec: RunSpec,
         folder: Path,
-        device: str,
-        max_seconds: float | None,
-        micro_batch: int | None,
-        store: Path | None,
-        request: Request | None,
-        most_weights: int,
-        stop: Callable[[], bool | str],
-        emit: Emit,
+        options: RunOptions,
+        stop: Callable[[], bool | str] = lambda: False,
+        emit: Emit = lambda event: None,
     ):
-        self.spec, self.folder, self.device, self.max_seconds, self.stop, self._emit = spec, folder, device, max_seconds, stop, emit
-        self.store, self.request, self.most_weights, self.micro_batch = store, request, most_weights, micro_batch
+        self.spec, self.folder, self.options, self.stop, self._emit = spec, folder, options, stop, emit
         self.work = folder / "work"
-        self.checkpoints = Checkpoints(self.work)
-        self.saved, self._unsaved = 0, False
+        self.resumption = Resumption(folder, spec.key, self._note, lambda update: emit({"event": "saved", "update": update}))
         self.artifacts: dict[str, bytes] = {}
         self.large_weights: bytes | None = None
         self.family = get_family(spec.family)
         precision = spec.recipe.get("precision", "fp32")
-        cut = len(micro_batches(spec.recipe["batch"], micro_batch)) > 1 if spec.recipe else False
+        cut = len(micro_batches(spec.recipe["batch"], options.micro_batch)) > 1 if spec.recipe else False
         self.provenance = collect_provenance(
             self.family,
-            device=device,
+            device=options.device,
             precision=precision,
             threads=torch.get_num_threads(),
-            micro_batch=micro_batch if cut else None,
+            micro_batch=options.micro_batch if cut else None,
         )
-        self.began, self.memory = time.monotonic(), PeakMemory(device)
+        self.began, self.memory = time.monotonic(), PeakMemory(options.device)
         self.cost: dict[str, Any] = {}
         self.found: dict[str, Any] = {}
-        self.behaviour: dict[str, Any] | None = None
 
     def go(self) -> None:
         """All stages; raises `StoppedError` where the run ends early."""
-        self._forget_ended_attempt()
+        self.resumption.forget_ended_attempt()
         self.task = get_task(self.spec.task["name"]).with_split(self.spec.split)
         if self.task.digest != self.spec.task["digest"]:
             raise UserError(f"Task '{self.task.name}' has another digest than the run asks for; plan the suite again.")
-        self.behaviour = present_behaviour(self.spec, self.store)
-        if self.behaviour is None and not self.family.is_own:  # else all of it has been done in miniature already
+        self.resumption.behaviour = present_behaviour(self.spec, self.options.store)
+        if self.resumption.behaviour is None and not self.family.is_own:  # else all of it has been done in miniature already
             rehearse(self.spec)
         data = self.task.in_units(stages.limited(self.task.load(), self.spec))
         self._check_recipe(data)
@@ -167,7 +170,7 @@ class RunInProgress:
         if not self.spec.recipe:
             return
         recipe, settings = Recipe(**self.spec.recipe), self.family.parse(self.spec.settings)
-        counts = {"validation_images": len(data.validation), "micro_batch": self.micro_batch}
+        counts = {"validation_images": len(data.validation), "micro_batch": self.options.micro_batch}
         if incompatibility := recipe.incompatibility(**counts, whole_batch=settings.whole_batch):
             raise UserError(f"{self.spec.label}: {incompatibility}.")
 
@@ -179,31 +182,30 @@ class RunInProgress:
         if status == "interrupted" and self._stored_status() == "done":
             return
         for name, content in self.artifacts.items():
-            self._twice(lambda name=name, content=content: write_bytes(self.folder / name, content))
+            write_twice(lambda name=name, content=content: write_bytes(self.folder / name, content), self._note)
         if (weights := self.large_weights) is not None:
-            self._twice(lambda: write_bytes(self.work / WEIGHTS, weights))
+            write_twice(lambda: write_bytes(self.work / WEIGHTS, weights), self._note)
         record = Record(
             **request_fields(self.spec),
             **self.found,
             status=status,
             cost=Cost(seconds=time.monotonic() - self.began, peak_memory_bytes=self.memory.bytes(), **self.cost),
             provenance=self.provenance,
-            request=self.request,
-            behaviour=self.behaviour,
+            request=self.options.request,
+            behaviour=self.resumption.behaviour,
             artifacts={name: hashlib.sha256(content).hexdigest() for name, content in self.artifacts.items()},
             error=error,
         )
-        self._twice(lambda: write_record(self.folder, record))
+        write_twice(lambda: write_record(self.folder, record), self._note)
         remove_others(self.folder, self.artifacts)
         if WEIGHTS in self.artifacts:
             (self.work / WEIGHTS).unlink(missing_ok=True)
         if status == "done":
-            self.checkpoints.forget()
-            forget_attempts(self.folder)
+            self.resumption.forget()
 
     def out_of_memory(self, fault: Exception) -> tuple[Status, RunError]:
         """Status and error of an attempt that was given no more memory."""
-        return death(self.folder, out_of_memory(fault, self.memory.bytes()), self.saved)
+        return death(self.folder, out_of_memory(fault, self.memory.bytes()), self.resumption.saved)
 
     def _encode(self, data: TaskData) -> None:
         """A lossless codec: the length of one file with all test images, per image."""
@@ -223,11 +225,11 @@ class RunInProgress:
     def _model(self, data: TaskData) -> None:
         self._stage("check")
         with _beating():
-            certificate = certify(self.spec, stages.build, None if self.store is None else certificates_folder(self.store))
+            certificate = certify(self.spec, stages.build, None if self.options.store is None else certificates_folder(self.options.store))
         self.found["causality"] = _causality(certificate, None)
         self.artifacts[CERTIFICATE] = artifact_of(certificate)
         check_statistics(data.test.images[: stages.SHOWN], self.spec.task["levels"])
-        model = stages.build(self.spec).to(self.device)
+        model = stages.build(self.spec).to(self.options.device)
         self.cost["parameters"] = count_parameters(model)
         model = self._train(model, data)
         self._keep_weights(model)
@@ -236,7 +238,7 @@ class RunInProgress:
     def _keep_weights(self, model: AutoregressiveModel) -> None:
         """The weights that are evaluated (the average, where there is one): beside the record where they are small, else in `work`."""
         packed = pack(module_tensors("model", model), {"run_key": self.spec.key})
-        if len(packed) <= self.most_weights:
+        if len(packed) <= self.options.most_weights:
             self.artifacts[WEIGHTS] = packed
         else:
             self.large_weights = packed
@@ -266,66 +268,15 @@ class RunInProgress:
             data,
             self.spec,
             redrawn=self.task.redrawn,
-            max_seconds=self.max_seconds,
-            micro_batch=self.micro_batch,
-            identity=json.dumps([self.spec.key, self.behaviour], sort_keys=True),
-            accepts=self._accepts,
-            save=lambda blob: self._save(trainer, blob),
+            max_seconds=self.options.max_seconds,
+            micro_batch=self.options.micro_batch,
+            identity=self.resumption.identity,
+            accepts=self.resumption.accepts,
+            save=lambda blob: self.resumption.save(trainer, blob),
             stop=lambda: bool(self.stop()),
         )
-        self._resume(trainer)
+        self.resumption.take_up(trainer)
         return trainer
-
-    def _resume(self, trainer: Trainer) -> None:
-        """Go on from the newest checkpoint that is whole and of this run."""
-        refused: list[str] = []
-        how = "starting again"
-        for path, found in self.checkpoints.stored():
-            try:
-                if isinstance(found, str):
-                    raise DamagedCheckpoint(found)
-                trainer.restore(found)
-            except DamagedCheckpoint as fault:  # raised before anything was restored
-                refused.append(f"damaged checkpoint {path.name} ({fault}), set aside as {self.checkpoints.put_away(path)}")
-            except CheckpointError as fault:
-                refused.append(str(fault))
-            else:
-                how = f"going on from update {trainer.update}"
-                break
-        if refused:
-            self._event({"event": "note", "text": f"{how}: {'; '.join(dict.fromkeys(refused))}"})
-
-    def _save(self, trainer: Trainer, blob: bytes) -> None:
-        """Store a checkpoint. One on the way that cannot be written is a note and tried again when the next is due; the last one must."""
-        if trainer.status != "running":
-            self._twice(lambda: self.checkpoints.save(blob))
-        else:
-            try:
-                self.checkpoints.save(blob)
-            except OSError as fault:
-                if not self._unsaved:
-                    said = f"checkpoint {self.checkpoints.newest.name} cannot be written ({fault.strerror}); training goes on without"
-                    self._event({"event": "note", "text": said})
-                self._unsaved = True
-                return
-        self.saved, self._unsaved = trainer.update, False
-        self._emit({"event": "saved", "update": trainer.update})
-
-    def _twice(self, write: Callable[[], None]) -> None:
-        """Write a file that must be there, with a second try: some errors of a disk or a network do not come again."""
-        try:
-            write()
-        except OSError as fault:
-            name = Path(fault.filename).name if isinstance(fault.filename, str) else "a file"
-            self._event({"event": "note", "text": f"{name} cannot be written ({fault.strerror or fault}); trying once more"})
-            write()
-
-    def _accepts(self, identity: str) -> bool:
-        """Whether a checkpoint is of this run, by code that computes the same."""
-        with contextlib.suppress(ValueError, TypeError):
-            key, behaviour = json.loads(identity)
-            return key == self.spec.key and self.behaviour is not None and not differences(self.behaviour, behaviour)
-        return False
 
     def _evaluate(self, model: AutoregressiveModel, data: TaskData, certificate: CausalityReport) -> None:
         self._stage("evaluate")
@@ -349,18 +300,6 @@ class RunInProgress:
         self.artifacts[SAMPLES] = stages.picture(samples, model, data.test, leaky=leaky)
         self.cost["evaluate_seconds"] = time.monotonic() - began
 
-    def _forget_ended_attempt(self) -> None:
-        """A run that is asked for again after its end starts again at 0; one that was cut off, interrupted, timed out or died goes on.
-
-        So does one that started again and was cut off before it had a record of its own.
-        """
-        with contextlib.suppress(FileNotFoundError, UserError):
-            record, attempts = read_record(self.folder), Attempts.of(self.folder)
-            died = record.error is not None and record.error.type in ENVIRONMENT_ERRORS
-            if record.status in ("done", "failed", "diverged") and not died and attempts.after != record.digest:
-                self.checkpoints.forget()
-                self._twice(lambda: Attempts(after=record.digest).keep(self.folder))
-
     def _stored_status(self) -> str | None:
         """How the attempt before ended; None where none did, or its record is damaged (its checkpoint may well be sound)."""
         with contextlib.suppress(FileNotFoundError, UserError):
@@ -377,6 +316,9 @@ class RunInProgress:
         """Why the run was stopped, where that was said."""
         why = self.stop()
         return RunError("Stopped", f"Stopped by {why}; {goes_on(self.folder)}.") if isinstance(why, str) else None
+
+    def _note(self, text: str) -> None:
+        self._event({"event": "note", "text": text})
 
     def _event(self, event: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):  # a line less in the log; what must be written is said where it is written

@@ -25,17 +25,25 @@ EXECUTOR = "pixelbench.experiments.run.execute:execute"
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What a run is executed with, the same for all runs of a plan."""
+
+    device: str
+    threads: int
+    max_seconds: float | None = None
+    """Cap on its training."""
+    micro_batch: int | None = None
+    """Images of a batch that are trained on at once at most; None is all."""
+
+
+@dataclass(frozen=True)
 class Job:
     """A run to execute."""
 
     spec: RunSpec
     store: Path
     folder: Path
-    device: str
-    threads: int
-    max_seconds: float | None
-    micro_batch: int | None
-    """Images of a batch that are trained on at once at most; None is all."""
+    resources: Resources
     seen: str | None
     """The digest of the record that the plan found in `folder`, if any."""
     request: Request
@@ -45,14 +53,15 @@ class Job:
 
     def to_json(self) -> dict[str, Any]:
         """As it is sent to a worker."""
-        plain = {"spec": self.spec.to_json(), "store": str(self.store), "folder": str(self.folder), "request": vars(self.request)}
-        return {**vars(self), **plain}
+        plain = {"spec": self.spec.to_json(), "store": str(self.store), "folder": str(self.folder)}
+        return {**vars(self), **plain, "request": vars(self.request), "resources": vars(self.resources)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Job":
         """The inverse of `to_json`."""
-        spec, request = RunSpec.from_json(values["spec"]), Request(**values["request"])
-        return cls(**{**values, "spec": spec, "request": request, "store": Path(values["store"]), "folder": Path(values["folder"])})
+        parts = {"spec": RunSpec.from_json(values["spec"]), "request": Request(**values["request"])}
+        paths = {name: Path(values[name]) for name in ("store", "folder")}
+        return cls(**{**values, **parts, **paths, "resources": Resources(**values["resources"])})
 
 
 def perform(job: Job, executor: str, *, stop: Callable[[], bool | str], emit: Emit, begin: Callable[[], None] = lambda: None) -> None:
@@ -111,7 +120,9 @@ def write_death(job: Job, error: RunError, seconds: float, update: int) -> Statu
 
 
 def _write(job: Job, status: Status, error: RunError, seconds: float) -> None:
-    record = ended_record(job.spec, status, error, request=job.request, device=job.device, threads=job.threads, seconds=seconds)
+    record = ended_record(
+        job.spec, status, error, request=job.request, device=job.resources.device, threads=job.resources.threads, seconds=seconds
+    )
     write_record(job.folder, record)
     remove_others(job.folder, record.artifacts)
 
@@ -124,8 +135,9 @@ def _execute(job: Job, executor: str, stop: Callable[[], bool | str], emit: Emit
     except Exception as fault:  # a broken torch throws anything, OSError too
         return _failed(job, fault, began, CANNOT_START)
     try:
-        given = {name: getattr(job, name) for name in ("device", "max_seconds", "micro_batch", "request", "most_weights")}
-        return execute(job.spec, job.folder, **given, store=job.store, stop=stop, emit=emit)
+        given = {name: value for name, value in vars(job.resources).items() if name != "threads"}  # they are the process's
+        kept = {"store": job.store, "request": job.request, "most_weights": job.most_weights}
+        return execute(job.spec, job.folder, **given, **kept, stop=stop, emit=emit)
     except Exception as fault:
         if isinstance(fault, OSError) and not is_out_of_memory(fault):
             raise  # by its contract: the store cannot be written
