@@ -107,7 +107,7 @@ shap = [1, 6, 5]
         ('target = ":one"', "entry.one.target: Unknown model"),
         ("", "entry.one.target: is missing"),
         ('target = "m.py:one"', "entry.one.shape: is missing; small images take seconds"),
-        ('target = "m.py:one"\nshape = [1, 2, 3, 4]', "entry.one.shape: A shape is channels, height and width"),
+        ('target = "m.py:one"\nshape = [1, 2, 3, 4, 5]', "entry.one.shape: A shape is channels, height and width"),
         ('target = "m.py:one"\nshape = ["a"]', "entry.one.shape: expected a text in quotes"),
         ('target = "m.py:one"\nshape = [3]\nsettings = { layers = 4 }', "entry.one.settings: are for families"),
         ('target = "m.py:one"\nshape = [3]\nsettings = "layers=4"', "entry.one.settings: expected a table such as { layers = 4 }"),
