@@ -102,7 +102,7 @@ def test_one_changed_cluster_is_noticed(task: Task) -> None:
 
 
 def test_mismatch_names_the_package_that_differs(task: Task) -> None:
-    other = dataclasses.replace(task, digest="0" * 64, pinned_with=(("pillow", "1.2.3"), ("no-such-package", "4.5")))
+    other = dataclasses.replace(task, builder=task.load, digest="0" * 64, pinned_with=(("pillow", "1.2.3"), ("no-such-package", "4.5")))
     with pytest.raises(UserError, match=r"is installed and 1\.2\.3 was pinned.*pip install pillow==1\.2\.3") as caught:
         other.load()
     assert "no-such-package (none) is installed" in str(caught.value)
@@ -110,7 +110,7 @@ def test_mismatch_names_the_package_that_differs(task: Task) -> None:
 
 def test_mismatch_without_another_version_asks_for_a_reinstall(task: Task) -> None:
     with pytest.raises(UserError, match="reinstall"):
-        dataclasses.replace(task, digest="0" * 64, pinned_with=()).load()
+        dataclasses.replace(task, builder=task.load, digest="0" * 64, pinned_with=()).load()
 
 
 def test_a_caller_may_change_what_it_loaded(task: Task) -> None:
