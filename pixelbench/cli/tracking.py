@@ -8,6 +8,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -135,7 +136,7 @@ def _tensorboard(store: Path) -> Callable[[str], Tracked]:
 
 
 def _wandb(store: Path) -> Callable[[str], Tracked]:
-    import wandb
+    wandb: Any = import_module("wandb")
 
     class Run:
         def __init__(self, name: str) -> None:
@@ -156,7 +157,7 @@ def _wandb(store: Path) -> Callable[[str], Tracked]:
 
 
 def _mlflow(store: Path) -> Callable[[str], Tracked]:
-    import mlflow
+    mlflow: Any = import_module("mlflow")
 
     client = mlflow.MlflowClient()
     found = client.get_experiment_by_name("pixelbench")
