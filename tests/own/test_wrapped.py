@@ -84,6 +84,33 @@ def test_what_is_drawn_is_what_is_scored(name: str) -> None:
     assert int(drawn.max()) < model.levels
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_mixture_in_the_order_of_pixelcnn_pp_is_that_mixture(channels: int) -> None:
+    """Against its definition, a component at a time: Salimans et al. 2017, section 2.2, equations 2 and 3, in the order of its code."""
+    settings = {"module": {"head": "logistic-mixture"}}
+    torch.manual_seed(0)
+    model = create_model("modules.py:make_mixture", channels=channels, height=3, width=2, levels=8, **settings)
+    model = model.double().eval()
+    images, components = images_for(model), 2
+    x = 2 * images.double() / 7 - 1
+    raw = model.module(images.double() / 7).detach()
+    weights, rest = raw[:, :components].log_softmax(1), raw[:, components:].unflatten(1, (channels, -1))
+    total = []
+    for k in range(components):
+        logp = weights[:, k]
+        for c in range(channels):
+            mean, scale = rest[:, c, k], rest[:, c, components + k].clamp(min=-7).exp()
+            if c > 0:
+                coefficients = rest[:, :, 2 * components + k].tanh()  # of G by R, of B by R, of B by G
+                mean = mean + (coefficients[:, 0] * x[:, 0] if c == 1 else coefficients[:, 1] * x[:, 0] + coefficients[:, 2] * x[:, 1])
+            upper, lower = ((x[:, c] + 1 / 7 - mean) / scale).sigmoid(), ((x[:, c] - 1 / 7 - mean) / scale).sigmoid()
+            upper, lower = upper.where(images[:, c] < 7, 1.0), lower.where(images[:, c] > 0, 0.0)
+            logp = logp + (upper - lower).log()
+        total.append(logp)
+    expected = torch.stack(total).logsumexp(0).sum((1, 2))
+    assert torch.allclose(model.log_prob(images).detach(), expected, atol=1e-9)
+
+
 def test_a_leak_stays_one() -> None:
     torch.manual_seed(0)
     model = create_model("modules.py:make_leaking", channels=1, height=5, width=4, levels=4)

@@ -1,5 +1,6 @@
 """`pixelbench eval TARGET|RUN`."""
 
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -114,11 +115,15 @@ def evaluate(
     raise typer.Exit(FAILED if evaluation.leaky else FINE)
 
 
+@dataclass(frozen=True)
 class _Found:
     """A model, the task that it is scored on, and what it is called."""
 
-    def __init__(self, model: "AutoregressiveModel", task: str, name: str, settings: dict[str, Any], weights: str | None):
-        self.model, self.task, self.name, self.settings, self.weights = model, task, name, settings, weights
+    model: "AutoregressiveModel"
+    task: str
+    name: str
+    settings: dict[str, Any]
+    weights: str | None
 
     @property
     def keepable(self) -> bool:

@@ -174,9 +174,9 @@ def evaluate_model(
     began = time.monotonic()
     chosen = get_task(task)
     if (*chosen.shape, chosen.levels) != (*model.shape, model.levels):
-        own, wanted = (f"{'x'.join(map(str, shape))} images of {levels} levels" for shape, levels in _sizes(model, chosen))
+        own, wanted = (f"{'x'.join(map(str, one.shape))} images of {one.levels} levels" for one in (model, chosen))
         raise UserError(f"{name} is for {own}, and task {task} has {wanted}.")
-    spec = _spec(chosen, name, settings or {}, limit, max(samples, 1), seed)
+    spec = protocol(chosen, name, settings, limit=limit, samples=max(samples, 1), seed=seed)
     data = chosen.in_units(_only_test(stages.limited(chosen.load(), spec)))
     model.eval()
     progress(f"Certifying {name}")
@@ -213,15 +213,13 @@ def _certified(model: AutoregressiveModel, name: str, seconds: float | None, see
     return check_causality(model.certifiable(), model.shape, levels=model.levels, seconds=seconds, seed=seed, target=target)
 
 
-def _sizes(model: AutoregressiveModel, task: Task) -> tuple[tuple[tuple[int, ...], int], ...]:
-    return (model.shape, model.levels), (task.shape, task.levels)
-
-
-def _spec(task: Task, name: str, settings: dict[str, Any], limit: int | None, samples: int, seed: int) -> RunSpec:
-    """What the stages ask of a run."""
+def protocol(
+    task: Task, name: str, settings: dict[str, Any] | None = None, *, limit: int | None = None, samples: int = 1, seed: int = 0
+) -> RunSpec:
+    """What the stages ask of a run, of one that nothing is trained in."""
     facts = {key: getattr(task, key) for key in ("name", "digest", "preprocessing", "channels", "height", "width", "levels")}
     evaluation = Evaluation(test_images=limit, validation_images=limit, samples=samples).as_dict()
-    return RunSpec(facts, name, name, 1, settings, {}, "none", 0, evaluation, seed)
+    return RunSpec(facts, name, name, 1, settings or {}, {}, "none", 0, evaluation, seed)
 
 
 def _only_test(data: TaskData) -> TaskData:

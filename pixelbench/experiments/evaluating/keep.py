@@ -2,24 +2,22 @@
 
 import dataclasses
 import hashlib
-import io
 import re
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.evaluating.evaluate import ModelEvaluation
 from pixelbench.experiments.provenance import collect_provenance
-from pixelbench.experiments.run.certify import artifact_of
+from pixelbench.experiments.run.certify import artifact_of, causality_of
 from pixelbench.files.atomic import write_bytes
 from pixelbench.files.locks import RunLock
 from pixelbench.files.writable import cannot_write
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import get_family
 from pixelbench.store.artifacts import CERTIFICATE, NATS, SAMPLES, WEIGHTS, remove_others
-from pixelbench.store.record import GIVEN, Causality, Cost, Record, request_fields
+from pixelbench.store.record import GIVEN, Cost, Record, request_fields
 from pixelbench.store.record_file import run_folder, write_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.checkpoint import module_tensors, pack
@@ -57,9 +55,7 @@ def keep(evaluation: ModelEvaluation, model: AutoregressiveModel, family: str, s
 
 
 def _artifacts(evaluation: ModelEvaluation, model: AutoregressiveModel, spec: RunSpec) -> dict[str, bytes]:
-    nats = io.BytesIO()
-    np.savez(nats, nats=evaluation.likelihood.nats.astype(np.float32), clusters=evaluation.likelihood.clusters)
-    found = {NATS: nats.getvalue(), WEIGHTS: pack(module_tensors("model", model), {"run_key": spec.key})}
+    found = {NATS: evaluation.likelihood.packed(), WEIGHTS: pack(module_tensors("model", model), {"run_key": spec.key})}
     if evaluation.certificate is not None:
         found[CERTIFICATE] = artifact_of(evaluation.certificate)
     if evaluation.picture is not None:
@@ -79,15 +75,7 @@ def _record(evaluation: ModelEvaluation, spec: RunSpec, artifacts: dict[str, byt
         provenance=collect_provenance(get_family(spec.family), device="cpu", precision="fp32", threads=torch.get_num_threads()),
         likelihood=likelihood,
         sequential=sequential,
-        causality=Causality(
-            status=report.status,
-            largest_leak=report.largest_leak,
-            tolerance=report.method.tolerance,
-            counter_example=report.counter_example,
-            faults=report.faults,
-            probes=report.method.probes,
-            trained_positions=report.positions_probed,
-        ),
+        causality=causality_of(report, report),
         samples=samples.to_record(),
         diagnoses=evaluation.diagnoses,
         artifacts={name: hashlib.sha256(content).hexdigest() for name, content in artifacts.items()},

@@ -1,7 +1,7 @@
 """Training, evaluation and sampling by a call each, for scripts and notebooks; the commands do the same and keep it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,12 @@ from pixelbench.data import TaskData, get_task
 from pixelbench.data.folder import use_data_folder
 from pixelbench.errors import UserError, unknown
 from pixelbench.experiments import stages
-from pixelbench.experiments.evaluating.evaluate import CHECK_SECONDS, ModelEvaluation, Progress, evaluate_model
+from pixelbench.experiments.evaluating.evaluate import CHECK_SECONDS, ModelEvaluation, Progress, evaluate_model, protocol
 from pixelbench.experiments.foreign.wrapped import module_model
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.foreign.family import ModuleSettings
 from pixelbench.models.sampling import Method
-from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 
 
@@ -113,7 +112,10 @@ def train(
         made = create_model(model, channels=channels, height=height, width=width, levels=chosen.levels, **(settings or {}))
     else:
         made = wrap(model, task, **reading)
-    trainer = _trainer(made, chosen.load(), _recipe(recipe), updates, seed, redrawn=chosen.redrawn)
+    if updates < 1:
+        raise UserError(f"updates must be at least 1, got {updates}.")
+    spec = replace(protocol(chosen, type(made).__name__, seed=seed), recipe=_recipe(recipe).as_dict(), updates=updates)
+    trainer = stages.trainer(made, chosen.load(), spec, redrawn=chosen.redrawn)
     for point in trainer.run():
         said = "" if point.validation_bits_per_dim is None else f", {point.validation_bits_per_dim:.3f} on validation images"
         progress(f"{point.update} of {updates} updates, {point.train_bits_per_dim:.3f} bits/dim on training images{said}")
@@ -194,12 +196,3 @@ def _recipe(given: Mapping[str, Any] | Recipe | None) -> Recipe:
     except (ValueError, TypeError) as error:
         raise UserError(f"recipe: {error}.") from error
     return recipe if recipe.precision != "auto" else Recipe(**{**vars(recipe), "precision": "fp32"})
-
-
-def _trainer(model: AutoregressiveModel, data: TaskData, recipe: Recipe, updates: int, seed: int, *, redrawn: bool) -> Trainer:
-    if updates < 1:
-        raise UserError(f"updates must be at least 1, got {updates}.")
-    train_condition, validation_condition = (stages.condition_of(model, split) for split in (data.train, data.validation))
-    both = None if train_condition is None or validation_condition is None else (train_condition, validation_condition)
-    train_images, validation_images = torch.from_numpy(data.train.images), torch.from_numpy(data.validation.images)
-    return Trainer(model, train_images, validation_images, recipe, TrainingPlan(updates, seed), redrawn=redrawn, conditions=both)

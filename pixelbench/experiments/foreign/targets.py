@@ -84,19 +84,19 @@ def _imported(where: str) -> ModuleType:
         put_on_path(Path.cwd())
         put_on_path(path.resolve().parent)  # in front
         with in_one_sentence(f"Importing '{where}'"):
-            return _from_file(path.resolve())
+            return import_file(path.resolve(), _IMPORTED_AS)
     put_on_path(Path.cwd())
     with in_one_sentence(f"Importing '{where}'"):
         return importlib.import_module(where)
 
 
-def _from_file(path: Path) -> ModuleType:
-    """Imported under a name of its own, so that `model.py` is not taken for another module called model."""
-    loader = SourceFileLoader(_IMPORTED_AS, str(path))
-    spec = importlib.util.spec_from_loader(_IMPORTED_AS, loader)
+def import_file(path: Path, name: str) -> ModuleType:
+    """Import a file under a name of its own, so that `model.py` is not taken for another module called model."""
+    loader = SourceFileLoader(name, str(path))
+    spec = importlib.util.spec_from_loader(name, loader)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[_IMPORTED_AS] = module  # dataclasses look their module up while they are made
+    sys.modules[name] = module  # dataclasses look their module up while they are made
     loader.exec_module(module)
     return module
 

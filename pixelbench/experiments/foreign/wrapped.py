@@ -4,30 +4,29 @@ How images enter and how the output is read is said by `module = { … }` of a s
 same code. It is sampled by whole forwards: what a module that knows nothing of PixelBench computes for one more pixel cannot be told.
 """
 
-import sys
-from collections.abc import Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter, laid_out, part_at
-from pixelbench.causality.module.heads import Head, LogisticMixture, parameters_a_pixel
+from pixelbench.causality.module.heads import parameters_a_pixel
 from pixelbench.causality.module.sandbox import random_states
 from pixelbench.errors import UserError
-from pixelbench.experiments.foreign.targets import in_one_sentence, put_on_path
+from pixelbench.experiments.foreign.targets import import_file, in_one_sentence, put_on_path
 from pixelbench.models import heads
 from pixelbench.models.base import AutoregressiveModel, ConditionedModel
 from pixelbench.models.foreign.family import ModuleSettings, Reading
 from pixelbench.models.foreign.source import SHAPE, Source, find_source
 from pixelbench.models.heads import Output
-from pixelbench.models.layers.sequence import InOwnOrder
+from pixelbench.models.layers.sequence import InOwnOrder, in_turn
 
 _MIXTURE = "logistic-mixture"
 
@@ -97,20 +96,17 @@ class ModuleModel(OthersModel):
         places = range(channels * height * width) if reading.order is None else reading.order
         self.register_buffer("places", torch.tensor(list(places)), persistent=False)
         self.adapter = self._find_adapter(reading)
-        self.output, self._convert = _head(reading.head, self.adapter, self._trial(), levels)
+        self.output, self._convert = _head(reading.head, self.adapter, self._returned(), levels)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """Integer images (B, C, H, W) → what the head reads, (B, K, C, H, W)."""
-        entering = laid_out(encode(images.long(), self.adapter.input, self.levels, self.dtype), self.adapter.entering)
-        output = self.adapter.arrange(self._called(entering, condition), len(images))
-        return output if self._convert is None else self._convert(output, images, self.levels)
+        output = self.adapter.arrange(self._called(self._entering(images), condition), len(images))
+        return output if self._convert is None else self._convert(output)
 
     def order(self) -> Sequence[tuple[int, int, int]]:
         if self.raster:
             return super().order()
-        pixels, colours = np.divmod(self.places.cpu().numpy(), self.channels)
-        rows, columns = np.divmod(pixels, self.width)
-        return tuple(zip(rows.tolist(), columns.tolist(), colours.tolist(), strict=True))
+        return in_turn(self.places, self.channels, self.width)
 
     def certifiable(self) -> nn.Module:
         if self.conditional:
@@ -126,16 +122,27 @@ class ModuleModel(OthersModel):
         return super().bound(condition)
 
     def _find_adapter(self, reading: Reading) -> ModuleAdapter:
-        """In eval mode, without a trace in the random states."""
-        was_training = self.module.training
-        self.module.eval()
         asked: dict[str, Any] = {"input": reading.input, "output": reading.output, "select": reading.select}
         asked |= {"input_layout": reading.input_layout, "shared": (reading.head or "").startswith(_MIXTURE)}
         try:
-            with torch.no_grad(), random_states(torch.device("cpu"), 0):
+            with self._trial():
                 return find_adapter(self._tried, self.shape, self.levels, **asked, device=self.device, dtype=self.dtype)
         except UserError as error:
             raise UserError(f"{self.settings.factory}: {error}") from error
+
+    def _returned(self) -> Any:
+        """What the module returns for an image of zeros."""
+        with self._trial():
+            return self._tried(self._entering(torch.zeros(1, *self.shape, dtype=torch.long, device=self.device)))
+
+    @contextlib.contextmanager
+    def _trial(self) -> Iterator[None]:
+        """In eval mode, without gradients, and without a trace in the random states."""
+        was_training = self.module.training
+        self.module.eval()
+        try:
+            with torch.no_grad(), random_states(torch.device("cpu"), 0):
+                yield
         finally:
             self.module.train(was_training)
 
@@ -143,16 +150,8 @@ class ModuleModel(OthersModel):
         condition = torch.zeros(len(entering), dtype=torch.long, device=entering.device) if self.conditional else None
         return self._called(entering, condition)
 
-    def _trial(self) -> Any:
-        """What the module returns for an image of zeros."""
-        images = torch.zeros(1, *self.shape, dtype=torch.long, device=self.device)
-        entering = laid_out(encode(images, self.adapter.input, self.levels, self.dtype), self.adapter.entering)
-        with torch.no_grad(), random_states(torch.device("cpu"), 0):
-            was_training = self.module.training
-            self.module.eval()
-            returned = self._tried(entering)
-            self.module.train(was_training)
-        return returned
+    def _entering(self, images: Tensor) -> Tensor:
+        return laid_out(encode(images.long(), self.adapter.input, self.levels, self.dtype), self.adapter.entering)
 
     def _called(self, entering: Tensor, condition: Tensor | None) -> Any:
         reading = self.settings.reading
@@ -188,7 +187,7 @@ class LikelihoodModel(OthersModel):
         raise UserError(f"{type(self.module).__name__} gives the likelihood of whole images alone, no conditionals.")
 
 
-def _head(name: str | None, adapter: ModuleAdapter, returned: Any, levels: int) -> tuple[Output, Head | None]:
+def _head(name: str | None, adapter: ModuleAdapter, returned: Any, levels: int) -> tuple[Output, Callable[[Tensor], Tensor] | None]:
     """The head of that name, or the only one that fits; and what turns the module's output into what it reads.
 
     Raises:
@@ -210,9 +209,22 @@ def _head(name: str | None, adapter: ModuleAdapter, returned: Any, levels: int) 
         if kinds != 1 or levels != 2:
             raise UserError(f"module.head = 'bernoulli' needs one logit for each sub-pixel of 2 levels; got {kinds} and {levels} levels.")
         return heads.Bernoulli(channels, levels), None
-    mixture = LogisticMixture(int(name.partition(":")[2]) if ":" in name else None)
-    components = mixture.components or kinds // parameters_a_pixel(1, channels)
-    return heads.LogisticMixture(channels, levels, max(components, 1)), mixture
+    components = int(name.partition(":")[2]) if ":" in name else kinds // parameters_a_pixel(1, channels)
+    if channels not in (1, 3) or kinds != parameters_a_pixel(components, channels) or not components:
+        each = f"a multiple of {parameters_a_pixel(1, channels)} parameters a pixel of 1 or 3 channels"
+        raise UserError(f"module.head = '{name}' needs {each}; the output has {kinds} a pixel of {channels}.")
+    return heads.CoupledLogisticMixture(channels, levels, components), functools.partial(_as_ours, components=components)
+
+
+def _as_ours(output: Tensor, components: int) -> Tensor:
+    """Mixture parameters in the order of PixelCNN++'s code, the same for all colours of a pixel, (B, K, C, H, W) → in ours, (B, K, H, W).
+
+    There each colour has its means, its log scales and its coefficients in turn; here all means come first, then all scales.
+    """
+    raw = output[:, :, 0]
+    each = raw[:, components:].unflatten(1, (output.shape[2], -1, components))  # (B, C, means, scales and coefficients, M, H, W)
+    parts = [each[:, :, 0], each[:, :, 1], *([each[:, :, 2]] if each.shape[2] > 2 else [])]
+    return torch.cat([raw[:, :components], *(part.flatten(1, 2) for part in parts)], 1)
 
 
 def _fitting(kinds: int, levels: int, channels: int, *, shared: bool) -> str:
@@ -261,12 +273,5 @@ def _imported(source: Source) -> ModuleType:
 
 @cache
 def _from_file(path: Path, changed: int) -> ModuleType:
-    """Under a name of its own, so that `model.py` is not taken for another module called model."""
-    name = f"pixelbench_module_{path.stem}"
-    spec = spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up while they are made
-    spec.loader.exec_module(module)
-    return module
+    """Once for each state of the file."""
+    return import_file(path, f"pixelbench_module_{path.stem}")

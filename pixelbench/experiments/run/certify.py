@@ -23,6 +23,7 @@ from pixelbench.experiments.provenance import versions
 from pixelbench.files.atomic import write_json
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import get_family
+from pixelbench.store.record import Causality
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.seeding import derive
 
@@ -84,6 +85,23 @@ def certify_trained(model: AutoregressiveModel, spec: RunSpec) -> CausalityRepor
     positions = np.union1d(telling, others[: TRAINED_POSITIONS - len(telling)])
     target = model.certified_as(f"{spec.family}, trained")
     return check_causality(model.certifiable(), model.shape, levels=model.levels, positions=positions, seed=spec.seed, target=target)
+
+
+def causality_of(certificate: CausalityReport, trained: CausalityReport | None) -> Causality:
+    """The record's field `causality`: the narrow copy's complete map, and the trained model where it was probed.
+
+    A leak of either counts; without one, the map that is complete speaks.
+    """
+    leak = trained if trained is not None and trained.leaky and not certificate.leaky else certificate
+    return Causality(
+        status=leak.status,
+        largest_leak=leak.largest_leak,
+        tolerance=leak.method.tolerance,
+        counter_example=leak.counter_example,
+        faults=leak.faults,
+        probes=leak.method.probes,
+        trained_positions=None if trained is None else trained.positions_probed,
+    )
 
 
 def artifact_of(report: CausalityReport) -> bytes:

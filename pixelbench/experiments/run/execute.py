@@ -24,7 +24,7 @@ from pixelbench.evaluation.quality import check_statistics
 from pixelbench.experiments import stages
 from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.rehearsal import rehearse
-from pixelbench.experiments.run.certify import artifact_of, certify, certify_trained
+from pixelbench.experiments.run.certify import artifact_of, causality_of, certify, certify_trained
 from pixelbench.experiments.run.failure import death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
 from pixelbench.experiments.run.memory import PeakMemory
 from pixelbench.experiments.run.resume import Resumption, write_twice
@@ -33,7 +33,7 @@ from pixelbench.files.atomic import write_bytes
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
 from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, remove_others
-from pixelbench.store.record import Causality, Cost, Likelihood, Record, Request, RunError, Status, request_fields
+from pixelbench.store.record import Cost, Likelihood, Record, Request, RunError, Status, request_fields
 from pixelbench.store.record_file import certificates_folder, read_record, write_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.accumulation import micro_batches
@@ -226,7 +226,7 @@ class RunInProgress:
         self._stage("check")
         with _beating():
             certificate = certify(self.spec, stages.build, None if self.options.store is None else certificates_folder(self.options.store))
-        self.found["causality"] = _causality(certificate, None)
+        self.found["causality"] = causality_of(certificate, None)
         self.artifacts[CERTIFICATE] = artifact_of(certificate)
         check_statistics(data.test.images[: stages.SHOWN], self.spec.task["levels"])
         model = stages.build(self.spec).to(self.options.device)
@@ -284,12 +284,10 @@ class RunInProgress:
         with _beating():
             trained = certify_trained(model, self.spec)
         evidence = trained if trained.leaky and not certificate.leaky else certificate
-        self.found["causality"] = _causality(certificate, trained)
+        self.found["causality"] = causality_of(certificate, trained)
         leaky = certificate.leaky or trained.leaky
         scores = stages.evaluate(model, data, self.spec, leaky=leaky)
-        nats = io.BytesIO()
-        np.savez(nats, nats=scores.test.nats.astype(np.float32), clusters=scores.test.clusters)
-        self.artifacts[NATS] = nats.getvalue()
+        self.artifacts[NATS] = scores.test.packed()
         self.found["likelihood"], self.found["sequential"] = scores.to_record()
         self.found["latent"] = stages.latent_use(model, data)
         self._stage("sample")
@@ -344,20 +342,3 @@ def _curve_csv(curve: list[CurvePoint]) -> str:
     writer.writeheader()
     writer.writerows({name: "" if value is None else value for name, value in dataclasses.asdict(p).items()} for p in curve)
     return text.getvalue()
-
-
-def _causality(certificate: CausalityReport, trained: CausalityReport | None) -> Causality:
-    """The record's field `causality`: the narrow copy's complete map, and the trained model where it was probed.
-
-    A leak of either counts; without one, the map that is complete speaks.
-    """
-    leak = trained if trained is not None and trained.leaky and not certificate.leaky else certificate
-    return Causality(
-        status=leak.status,
-        largest_leak=leak.largest_leak,
-        tolerance=leak.method.tolerance,
-        counter_example=leak.counter_example,
-        faults=leak.faults,
-        probes=leak.method.probes,
-        trained_positions=None if trained is None else trained.positions_probed,
-    )

@@ -78,8 +78,7 @@ class SequenceModel(AutoregressiveModel):
         return next(tensor.dtype for tensor in (*self.parameters(), *self.buffers()) if tensor.is_floating_point())
 
     def order(self) -> tuple[tuple[int, int, int], ...]:
-        pixels, colours = np.divmod(self.places.cpu().numpy(), self.channels)
-        return tuple(zip(*(part.tolist() for part in (*np.divmod(pixels, self.width), colours)), strict=True))
+        return in_turn(self.places, self.channels, self.width)
 
     def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
         """Start the biases from the marginals of the first training batch."""
@@ -148,6 +147,12 @@ class InOwnOrder(nn.Module):
         channels, height, width = self.shape
         in_order = images.permute(0, 2, 3, 1).flatten(1)[:, self.places.argsort()]
         return in_order.unflatten(1, (height, width, channels)).permute(0, 3, 1, 2)
+
+
+def in_turn(places: Tensor, channels: int, width: int) -> tuple[tuple[int, int, int], ...]:
+    """(row, column, colour) of raster places (D,), in their order."""
+    pixels, colours = np.divmod(places.cpu().numpy(), channels)
+    return tuple(zip(*(part.tolist() for part in (*np.divmod(pixels, width), colours)), strict=True))
 
 
 def _places(settings: BinarySettings, size: int) -> np.ndarray:
