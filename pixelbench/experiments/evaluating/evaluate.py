@@ -180,7 +180,7 @@ def evaluate_model(
     data = chosen.in_units(_only_test(stages.limited(chosen.load(), spec)))
     model.eval()
     progress(f"Certifying {name}")
-    certificate = None if isinstance(model, LikelihoodModel) else _certified(model, name, check_seconds, seed)
+    certificate = None if isinstance(model, LikelihoodModel) else certified(model, name, check_seconds, seed)
     leaky = certificate is not None and certificate.leaky
     progress(f"Scoring {len(data.test):,} test images")
     scores = stages.evaluate(model, data, spec, leaky=leaky)
@@ -208,7 +208,8 @@ def evaluate_model(
     )
 
 
-def _certified(model: AutoregressiveModel, name: str, seconds: float | None, seed: int) -> CausalityReport:
+def certified(model: AutoregressiveModel, name: str, seconds: float | None, seed: int) -> CausalityReport:
+    """The certificate of a model as it stands; of one conditional on the class, for a class."""
     target = model.certified_as(name)
     return check_causality(model.certifiable(), model.shape, levels=model.levels, seconds=seconds, seed=seed, target=target)
 
