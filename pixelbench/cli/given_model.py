@@ -45,6 +45,7 @@ class ReadingOptions:
     args: list[str] | None = None
     order: Path | None = None
     condition: str | None = None
+    sampler: str | None = None
 
     @property
     def given(self) -> bool:
@@ -60,7 +61,7 @@ class ReadingOptions:
         from pixelbench.experiments.foreign.given import argument
         from pixelbench.models.foreign.order import read_order
 
-        names = ("head", "output", "select", "input_layout", "condition")
+        names = ("head", "output", "select", "input_layout", "condition", "sampler")
         module: dict[str, Any] = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if self.input is not Input.auto:
             module["input"] = self.input.value

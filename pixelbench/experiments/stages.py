@@ -1,8 +1,8 @@
 """The stages of one run, each a function of model and images: build, score, sample, and find what is wrong."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pixelbench.causality import CausalityReport
 from pixelbench.data import Split, TaskData
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, first_line
 from pixelbench.evaluation.diagnosis import diagnose_samples
 from pixelbench.evaluation.grids import grid_png
 from pixelbench.evaluation.likelihood import SplitLikelihood, score, sequential_nats, summarise
@@ -25,6 +25,9 @@ from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import generator, seed_everything
+
+if TYPE_CHECKING:
+    from pixelbench.experiments.foreign.own_sampler import OwnSampler
 
 #: How many images each block of the sample picture shows.
 SHOWN = 16
@@ -139,7 +142,10 @@ def latent_use(model: AutoregressiveModel, data: TaskData) -> record.LatentUse |
 
 @dataclass(frozen=True)
 class DrawnSamples:
-    """Drawn images, what is measured on them and on real ones, and how much of them the initial canvas decided."""
+    """Drawn images, what is measured on them and on real ones, and how much of them the initial canvas decided.
+
+    `sampler`: what is known of the sampling method that a module has itself; None where it was not asked for.
+    """
 
     images: np.ndarray
     from_random_canvas: np.ndarray
@@ -147,6 +153,7 @@ class DrawnSamples:
     statistics: dict[str, float | None]
     real: dict[str, float | None]
     canvas_agreement: float
+    sampler: str | None = None
 
     def to_record(self) -> record.Samples:
         """The record's field `samples`."""
@@ -156,14 +163,18 @@ class DrawnSamples:
             statistics=self.statistics,
             real=self.real,
             canvas_agreement=self.canvas_agreement,
+            sampler=self.sampler,
         )
 
 
-def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, leaky: bool) -> DrawnSamples:
+def draw(
+    model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, leaky: bool, own: "OwnSampler | None" = None
+) -> DrawnSamples:
     """Samples for the statistics, and the canvas test: same generator, canvas of zeros against a random one, any difference is a leak.
 
     The cached sampler never looks at its canvas, so the canvas test takes the naive one: a single image where the model is causal, all
-    of them where it leaks and can be sampled no other way. A causal model without the incremental mode is sampled naively too.
+    of them where it leaks and can be sampled no other way. A causal model without the incremental mode is sampled naively too, but for one
+    whose `own` sampling method was found right.
     """
     n = spec.evaluation["sequential_images"] if leaky else spec.evaluation["samples"]
     tried = n if leaky else 1
@@ -176,15 +187,30 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
 
     blank, noisy = drawn(tried, "naive"), drawn(tried, "naive", noise)
     method: Method = "naive" if leaky or not model.incremental else "cached"
-    images = blank if leaky else drawn(n, method)
+    by_itself, own = (None, own) if own is None or leaky or not own.right else _own_draws(model, n, spec, own)
+    images = by_itself if by_itself is not None else blank if leaky else drawn(n, method)
     return DrawnSamples(
         images,
         noisy,
-        method,
+        method if by_itself is None else "own",
         sample_statistics(images, model.levels),
         sample_statistics(test_images, model.levels),
         float((blank == noisy).mean()),
+        None if own is None else own.said(used=by_itself is not None),
     )
+
+
+def _own_draws(model: AutoregressiveModel, n: int, spec: RunSpec, own: "OwnSampler") -> "tuple[np.ndarray | None, OwnSampler]":
+    """Images of a module's own method, or None where it fails at this size, and what is known of it then."""
+    from pixelbench.experiments.foreign.own_sampler import own_draws
+    from pixelbench.experiments.foreign.wrapped import OthersModel
+
+    assert isinstance(model, OthersModel)
+    try:
+        drawn = own_draws(model, n, classes_in_turn(model, n), generator(spec.seed, "samples"))
+    except Exception as error:  # whatever somebody's module does, its run is not lost
+        return None, replace(own, verdict="differs", sentence=f"it failed on images of the real size: {first_line(error)}.")
+    return drawn.numpy(), own
 
 
 def picture(samples: DrawnSamples, model: AutoregressiveModel, test: Split, *, leaky: bool) -> bytes:

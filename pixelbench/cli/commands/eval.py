@@ -62,6 +62,9 @@ def evaluate(
     args: ArgOption = None,
     order: OrderFileOption = None,
     condition: ConditionOption = None,
+    sampler: Annotated[
+        str | None, typer.Option("--sampler", metavar="NAME", help="The module's method that draws images: tested first, used if right.")
+    ] = None,
     claim: Annotated[str | None, typer.Option("--claim", metavar="NUMBER", help="What is claimed for it, as printed: 81.20.")] = None,
     unit: Annotated[str, typer.Option("--unit", metavar="nats|bits", help="Of the claim: nats an image, or bits/dim.")] = "bits",
     source: Annotated[str, typer.Option("--source", metavar="TEXT", help="Where the claim stands.")] = "the claim",
@@ -88,7 +91,7 @@ def evaluate(
         raise UserError(f"--out '{out}' must be a file in a folder that exists.")
     requested = _claim(claim, unit, source)
     chosen = resolve_device(device)
-    reading = ReadingOptions(head, input, output, select, input_layout, args, order, condition)
+    reading = ReadingOptions(head, input, output, select, input_layout, args, order, condition, sampler)
     found = _found(target, task, weights, settings, reading, results)
     if store and not found.keepable:
         raise UserError("--store keeps modules of your own with --weights; what PixelBench trains is kept by `pixelbench run`.")

@@ -15,6 +15,7 @@ from pixelbench.evaluation.likelihood import SplitLikelihood
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.experiments import stages
 from pixelbench.experiments.evaluating.beside import Claimed, Neighbour, beside, judge_claim
+from pixelbench.experiments.foreign.own_sampler import check_own_sampler
 from pixelbench.experiments.foreign.wrapped import LikelihoodModel
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.store.record import Diagnosis
@@ -113,6 +114,7 @@ class ModelEvaluation:
             said = f"{honest.bits_per_dim:.4f} bits/dim, {honest.nats_per_image:.2f} nats/image on {honest.n_images} images"
             lines.append(f"Predicted in sequence, as its samples are drawn, it needs {said}: the number above means nothing.")
         lines += [f"{diagnosis.sentence}." for diagnosis in self.diagnoses]
+        lines += [self.samples.sampler] if self.samples is not None and self.samples.sampler is not None else []
         lines += [self._place()] if self.neighbours and not self.leaky else []
         return lines + ([] if self.claim is None else [self.claim.sentence])
 
@@ -187,7 +189,7 @@ def evaluate_model(
     drawn, picture, diagnoses = None, None, ()
     if samples and certificate is not None:
         progress(f"Drawing {samples} images")
-        drawn = stages.draw(model, data.test.images, spec, leaky=leaky)
+        drawn = stages.draw(model, data.test.images, spec, leaky=leaky, own=check_own_sampler(model))
         picture = stages.picture(drawn, model, data.test, leaky=leaky)
         diagnoses = stages.find_faults(certificate, scores, drawn)
     whole = chosen.sizes is None or len(data.test) == chosen.sizes[2]

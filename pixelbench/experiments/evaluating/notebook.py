@@ -48,6 +48,7 @@ def wrap(
     args: Mapping[str, float] | None = None,
     order: Sequence[int] | None = None,
     condition: str | None = None,
+    sampler: str | None = None,
 ) -> AutoregressiveModel:
     """A module as a model of a task's images; an `AutoregressiveModel` comes back as it is.
 
@@ -61,6 +62,7 @@ def wrap(
         args: further arguments of the call, a number each.
         order: raster places in the order of drawing.
         condition: the argument of the call that takes the images' classes.
+        sampler: the module's method that draws images: tested on tiny ones against the module's probabilities, and used where it is right.
 
     Raises:
         UserError: it fails, or its output cannot be read.
@@ -68,7 +70,7 @@ def wrap(
     if isinstance(module, AutoregressiveModel):
         return module
     chosen = get_task(task)
-    reading = {"head": head, "output": output, "select": select, "input_layout": input_layout, "condition": condition}
+    reading = {"head": head, "output": output, "select": select, "input_layout": input_layout, "condition": condition, "sampler": sampler}
     given: dict[str, Any] = {name: value for name, value in reading.items() if value is not None}
     given |= {"input": input} if input != "auto" else {}
     given |= {"args": dict(args)} if args else {}

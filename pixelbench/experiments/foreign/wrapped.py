@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter, laid_out, part_at
 from pixelbench.causality.module.heads import parameters_a_pixel
 from pixelbench.causality.module.sandbox import random_states
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, nearest
 from pixelbench.experiments.foreign.targets import import_file, in_one_sentence, put_on_path
 from pixelbench.models import heads
 from pixelbench.models.base import AutoregressiveModel, ConditionedModel
@@ -46,6 +46,8 @@ def wrapped(channels: int, height: int, width: int, levels: int, settings: Modul
     if not isinstance(module, nn.Module):
         raise UserError(f"'{name}' made a {type(module).__name__}, not an nn.Module.")
     if isinstance(module, AutoregressiveModel):
+        if needless := sorted(set(settings.module) - {"small"}):
+            raise UserError(f"'{name}' makes an AutoregressiveModel, which knows how it is read; leave module.{needless[0]} out.")
         if (*module.shape, module.levels) != (channels, height, width, levels):
             raise UserError(f"'{name}' made a model for images of {module.shape} with {module.levels} levels, not for those asked for.")
         return module
@@ -70,6 +72,8 @@ class OthersModel(AutoregressiveModel):
     def __init__(self, module: nn.Module, channels: int, height: int, width: int, levels: int, settings: ModuleSettings):
         super().__init__(channels, height, width, levels, settings)
         self.module = module
+        self.conditional = settings.condition == "class"
+        _require_sampler(module, settings.reading.sampler)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -91,7 +95,6 @@ class ModuleModel(OthersModel):
     def __init__(self, module: nn.Module, channels: int, height: int, width: int, levels: int, settings: ModuleSettings):
         super().__init__(module, channels, height, width, levels, settings)
         reading = settings.reading
-        self.conditional = settings.condition == "class"
         self.raster = reading.order is None
         places = range(channels * height * width) if reading.order is None else reading.order
         self.register_buffer("places", torch.tensor(list(places)), persistent=False)
@@ -185,6 +188,14 @@ class LikelihoodModel(OthersModel):
 
     def conditionals(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         raise UserError(f"{type(self.module).__name__} gives the likelihood of whole images alone, no conditionals.")
+
+
+def _require_sampler(module: nn.Module, name: str | None) -> None:
+    if name is None or callable(getattr(module, name, None)):
+        return
+    near = nearest(name, [one for one in dir(module) if not one.startswith("_") and one not in dir(nn.Module)])
+    hint = f" Did you mean '{near}'?" if near else ""
+    raise UserError(f"{type(module).__name__} has no method '{name}', as module.sampler says.{hint}")
 
 
 def _head(name: str | None, adapter: ModuleAdapter, returned: Any, levels: int) -> tuple[Output, Callable[[Tensor], Tensor] | None]:

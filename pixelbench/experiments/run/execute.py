@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -41,6 +41,9 @@ from pixelbench.training.checkpoint import module_tensors, pack
 from pixelbench.training.loop import CurvePoint, Trainer
 from pixelbench.training.recipe import Recipe
 from pixelbench.units import bits_per_dim, bits_to_nats
+
+if TYPE_CHECKING:
+    from pixelbench.experiments.foreign.own_sampler import OwnSampler
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -231,9 +234,22 @@ class RunInProgress:
         check_statistics(data.test.images[: stages.SHOWN], self.spec.task["levels"])
         model = stages.build(self.spec).to(self.options.device)
         self.cost["parameters"] = count_parameters(model)
+        self.own_sampler = self._own_sampler(model)
         model = self._train(model, data)
         self._keep_weights(model)
         self._evaluate(model, data, certificate)
+
+    def _own_sampler(self, model: AutoregressiveModel) -> "OwnSampler | None":
+        """What the sampling method is worth that a module of somebody's has itself, where it is asked for."""
+        if self.family.is_own:
+            return None
+        from pixelbench.experiments.foreign.own_sampler import check_own_sampler
+
+        with _beating():
+            found = check_own_sampler(model)
+        if found is not None and not found.right:
+            self._note(found.said(used=False))
+        return found
 
     def _keep_weights(self, model: AutoregressiveModel) -> None:
         """The weights that are evaluated (the average, where there is one): beside the record where they are small, else in `work`."""
@@ -291,7 +307,7 @@ class RunInProgress:
         self.found["likelihood"], self.found["sequential"] = scores.to_record()
         self.found["latent"] = stages.latent_use(model, data)
         self._stage("sample")
-        samples = stages.draw(model, data.test.images, self.spec, leaky=leaky)
+        samples = stages.draw(model, data.test.images, self.spec, leaky=leaky, own=self.own_sampler)
         self.found["samples"] = samples.to_record()
         if self.family.kind == "network":  # a baseline's samples are noise by design
             self.found["diagnoses"] = stages.find_faults(evidence, scores, samples)
