@@ -148,11 +148,11 @@ class DrawnSamples:
     """
 
     images: np.ndarray
-    from_random_canvas: np.ndarray
+    from_random_canvas: np.ndarray | None
     method: str
     statistics: dict[str, float | None]
     real: dict[str, float | None]
-    canvas_agreement: float
+    canvas_agreement: float | None
     sampler: str | None = None
 
     def to_record(self) -> record.Samples:
@@ -169,13 +169,15 @@ class DrawnSamples:
 
 def draw(
     model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, leaky: bool, own: "OwnSampler | None" = None
-) -> DrawnSamples:
+) -> DrawnSamples | None:
     """Samples for the statistics, and the canvas test: same generator, canvas of zeros against a random one, any difference is a leak.
 
     The cached sampler never looks at its canvas, so the canvas test takes the naive one: a single image where the model is causal, all
     of them where it leaks and can be sampled no other way. A causal model without the incremental mode is sampled naively too, but for one
-    whose `own` sampling method was found right.
+    whose `own` sampling method was found right. None of a model without conditionals, unless its own method draws.
     """
+    if not model.factorised:
+        return _drawn_by_itself(model, test_images, spec, own)
     n = spec.evaluation["sequential_images"] if leaky else spec.evaluation["samples"]
     tried = n if leaky else 1
     kind = getattr(torch, integers_for(model.levels))
@@ -200,6 +202,17 @@ def draw(
     )
 
 
+def _drawn_by_itself(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, own: "OwnSampler | None") -> DrawnSamples | None:
+    """Of a model that nothing but its own method draws from; there is no canvas."""
+    if own is None or not own.usable(model):
+        return None
+    images, own = _own_draws(model, spec.evaluation["samples"], spec, own)
+    if images is None:
+        return None
+    measured = sample_statistics(images, model.levels), sample_statistics(test_images, model.levels)
+    return DrawnSamples(images, None, "own", *measured, None, own.said(used=True))
+
+
 def _own_draws(model: AutoregressiveModel, n: int, spec: RunSpec, own: "OwnSampler") -> "tuple[np.ndarray | None, OwnSampler]":
     """Images of a module's own method, or None where it fails at this size, and what is known of it then."""
     from pixelbench.experiments.foreign.own_sampler import own_draws
@@ -220,22 +233,22 @@ def picture(samples: DrawnSamples, model: AutoregressiveModel, test: Split, *, l
     real = test.images[:shown] if classes is None else test.by_label().images[:shown]
     columns, said = (None, "") if classes is None else (min(classes, shown), f", a column a class from 0 to {min(classes, shown) - 1}")
     blocks = [("real test images", real), (f"samples{', canvas of zeros' if leaky else ''}{said}", samples.images[:shown])]
-    if leaky:
+    if leaky and samples.from_random_canvas is not None:
         blocks.append((f"samples, random canvas{said}", samples.from_random_canvas[:shown]))
     return grid_png(blocks, model.levels, columns)
 
 
-def find_faults(evidence: CausalityReport, scores: Scores, samples: DrawnSamples) -> tuple[record.Diagnosis, ...]:
+def find_faults(evidence: CausalityReport | None, scores: Scores, samples: DrawnSamples) -> tuple[record.Diagnosis, ...]:
     """The diagnoses by name, from what was measured: symptoms in the samples, causes in the dependence map that shows them.
 
     Args:
-        evidence: the narrow copy's certificate, or where only the trained model leaks, that one's.
+        evidence: the narrow copy's certificate, or where only the trained model leaks, that one's; None where there is no map.
     """
-    later = [(colour, seen) for colour, seen in evidence.colour_conditioning.items() if colour > 0]
+    later = [] if evidence is None else [(colour, seen) for colour, seen in evidence.colour_conditioning.items() if colour > 0]
     found = diagnose_samples(
         samples.statistics,
         samples.real,
-        sees_itself=evidence.sees_itself,
+        sees_itself=None if evidence is None else evidence.sees_itself,
         sees_same_pixel_colours=any(other < colour for colour, seen in later for other in seen) if later else None,
         canvas_agreement=samples.canvas_agreement,
         teacher_bits=scores.test.bits_per_dim,

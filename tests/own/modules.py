@@ -150,6 +150,47 @@ def make_likelihood(levels):
     return OnlyLikelihood(levels)
 
 
+class Fixed(OnlyLikelihood):
+    """For images of one size."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return super().log_prob(x.reshape(len(x), 1, 5, 4))
+
+
+def make_likelihood_at_5x4(levels):
+    return Fixed(levels)
+
+
+class Unnormalised(OnlyLikelihood):
+    """Gives every image twice its probability."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return super().log_prob(x) + 0.7
+
+
+def make_unnormalised(levels):
+    return Unnormalised(levels)
+
+
+class DrawingLikelihood(OnlyLikelihood):
+    """Draws by itself as well."""
+
+    def __init__(self, levels, height, width):
+        super().__init__(levels)
+        self.size = height, width
+
+    def sample(self, n):
+        x = torch.zeros(n, 1, *self.size)
+        for i in range(self.size[0]):
+            for j in range(self.size[1]):
+                x[:, 0, i, j] = torch.multinomial(self.net(x)[:, :, i, j].softmax(1), 1)[:, 0] / (self.levels - 1)
+        return x
+
+
+def make_drawing_likelihood(levels, height, width):
+    return DrawingLikelihood(levels, height, width)
+
+
 def make_nothing(levels):
     return "no module"
 

@@ -43,7 +43,7 @@ def test_a_right_one_is_told_from_those_with_faults() -> None:
     assert (at_once.verdict, high.verdict) == ("differs", "differs")
     assert "do not follow the module's own probabilities" in at_once.sentence
     assert "sample gives levels from 1 to 2" in high.sentence
-    assert at_once.said(used=False).startswith("Not drawn by the module's own sample (differs), but by whole forwards")
+    assert at_once.said(used=False).startswith("Not drawn by the module's own sample (differs): ")
 
 
 def test_what_cannot_be_counted_is_unchecked_and_not_right() -> None:
@@ -104,7 +104,8 @@ def test_an_evaluation_says_so() -> None:
     settings = {"module": {"sampler": "sample", "head": "categorical"}}
     model = create_model("modules.py:make_drawing", channels=1, height=8, width=8, levels=17, **settings)
     summary = evaluate_model(model, "digits", name="mine", limit=4, samples=2, check_seconds=2.0).summary()
-    assert "Drawn by the module's own sample (checked): 20,000 draws of sample on 1x2x3 images of 2 levels" in summary
+    assert "Drawn by the module's own sample (checked): " in summary
+    assert "draws of sample on 1x2x3 images of 2 levels are as frequent" in summary
 
 
 @pytest.mark.parametrize(("name", "said"), [("sampel", "Did you mean 'sample'?"), ("nets.py:draw", "the name of a method")])

@@ -14,7 +14,8 @@ from pixelbench.data.folder import use_data_folder
 from pixelbench.errors import UserError, unknown
 from pixelbench.experiments import stages
 from pixelbench.experiments.evaluating.evaluate import CHECK_SECONDS, ModelEvaluation, Progress, evaluate_model, protocol
-from pixelbench.experiments.foreign.wrapped import module_model
+from pixelbench.experiments.foreign.own_sampler import check_own_sampler, own_draws
+from pixelbench.experiments.foreign.wrapped import OthersModel, module_model
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.foreign.family import ModuleSettings
@@ -183,6 +184,9 @@ def samples(
     wrapped = wrap(model, task, **reading)
     chance = torch.Generator().manual_seed(seed)
     condition = stages.classes_in_turn(wrapped, n)
+    own = check_own_sampler(wrapped) if temperature == 1 and method == "auto" else None
+    if own is not None and own.usable(wrapped) and isinstance(wrapped, OthersModel):
+        return own_draws(wrapped, n, condition, chance).numpy()
     return wrapped.sample(n, condition=condition, generator=chance, temperature=temperature, method=method).cpu().numpy()
 
 

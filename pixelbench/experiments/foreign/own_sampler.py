@@ -46,12 +46,16 @@ class OwnSampler:
         """Whether it draws from the module's own probabilities, as far as can be told."""
         return self.verdict == "agrees"
 
+    def usable(self, model: AutoregressiveModel) -> bool:
+        """Whether its images are taken: where it is right, and where nothing else could draw any, unless it was found wrong."""
+        return self.right or (not model.factorised and self.verdict != "differs")
+
     def said(self, *, used: bool) -> str:
         """For people who see its images, or those that were drawn instead."""
         known = {"agrees": "checked", "undecided": "checked, undecided"}.get(self.verdict, self.verdict)
         if used:
             return f"Drawn by the module's own {self.name} ({known}): {self.sentence}"
-        return f"Not drawn by the module's own {self.name} ({known}), but by whole forwards: {self.sentence}"
+        return f"Not drawn by the module's own {self.name} ({known}): {self.sentence}"
 
 
 def check_own_sampler(model: AutoregressiveModel, seconds: float = _SECONDS) -> OwnSampler | None:

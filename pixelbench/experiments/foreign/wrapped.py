@@ -6,6 +6,7 @@ same code. It is sampled by whole forwards: what a module that knows nothing of 
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
@@ -60,7 +61,7 @@ def module_model(module: nn.Module, channels: int, height: int, width: int, leve
     Raises:
         UserError: it fails, or its output cannot be read.
     """
-    kind = LikelihoodModel if settings.reading.head == "log_prob" else ModuleModel
+    kind = LikelihoodModel if settings.likelihood_alone else ModuleModel
     return kind(module, channels, height, width, levels, settings)
 
 
@@ -168,7 +169,9 @@ class ModuleModel(OthersModel):
 
 
 class LikelihoodModel(OthersModel):
-    """A module that gives log p of whole images by `log_prob(images)`, and nothing else: scored, and neither certified nor drawn from."""
+    """A module that gives log p of whole images by `log_prob(images)`: trained and scored by it, and drawn from by its own method alone."""
+
+    factorised = False
 
     def __init__(self, module: nn.Module, channels: int, height: int, width: int, levels: int, settings: ModuleSettings):
         super().__init__(module, channels, height, width, levels, settings)
@@ -185,6 +188,9 @@ class LikelihoodModel(OthersModel):
         if not isinstance(found, Tensor) or found.shape[:1] != images.shape[:1]:
             raise UserError(f"log_prob must give a number for each of {len(images)} images, got {_kind(found)}.")
         return found.flatten(1).sum(1, dtype=torch.float64) if found.dim() > 1 else found.double()
+
+    def loss(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        return -self.log_prob(images, condition).mean() / math.prod(self.shape)
 
     def conditionals(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         raise UserError(f"{type(self.module).__name__} gives the likelihood of whole images alone, no conditionals.")

@@ -25,7 +25,6 @@ from pixelbench.errors import UserError
 from pixelbench.experiments import stages
 from pixelbench.experiments.evaluating.evaluate import CHECK_SECONDS, certified, protocol
 from pixelbench.experiments.evaluating.given import GivenModel
-from pixelbench.experiments.foreign.wrapped import LikelihoodModel
 from pixelbench.experiments.prove.decoding import torch_threads
 from pixelbench.experiments.prove.fresh_process import decode_afresh
 from pixelbench.experiments.prove.sources import GivenSource, RunSource, Source
@@ -58,7 +57,7 @@ def prove(run: StoredRun, n: int, progress: Progress = lambda what, done, total:
     if said := refusal(run):
         raise UserError(said)
     source = RunSource(run)
-    model, test = source.load(), _test_images(run, n)
+    model, test = _factorised(source.load(), source.name), _test_images(run, n)
     progress("scoring", 0, 1)
     leaky = run.record.leaky or model.leaks_by_design
     return _Coding(source, model, test, _scored(run, model, test), progress, leaky=leaky).proved()
@@ -77,9 +76,7 @@ def prove_given(
         raise UserError(said)
     if said := chosen.missing():
         raise UserError(said)
-    model = source.load()
-    if isinstance(model, LikelihoodModel):
-        raise UserError(f"{given.target} gives the likelihood of whole images alone, and coding takes that of each sub-pixel in turn.")
+    model = _factorised(source.load(), given.target)
     progress("certifying", 0, 1)
     certificate = certified(model, given.target, CHECK_SECONDS, seed=0)
     leaky = certificate.leaky or model.leaks_by_design
@@ -107,6 +104,12 @@ def _not_coded(name: str, family_name: str, settings: dict[str, Any]) -> str | N
     if settings.get("condition", "none") not in ("none", "class"):
         return f"{name} is conditional on more than a class, which a file would have to hold beside the images."
     return None
+
+
+def _factorised(model: AutoregressiveModel, name: str) -> AutoregressiveModel:
+    if not model.factorised:
+        raise UserError(f"{name} gives the likelihood of whole images alone, and coding takes that of each sub-pixel in turn.")
+    return model
 
 
 class _Coding:

@@ -92,6 +92,11 @@ class ModuleSettings(Settings):
         return _reading(self.module)
 
     @property
+    def likelihood_alone(self) -> bool:
+        """Whether the module gives the likelihood of whole images, and no conditionals."""
+        return self.reading.head == "log_prob"
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """What the factory is given beside the shape: its own parameters."""
         return {name: getattr(self, name) for name in self._parameters}
