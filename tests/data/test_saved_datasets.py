@@ -1,5 +1,6 @@
 """Folders of Hugging Face's `save_to_disk` as tasks."""
 
+import importlib
 import sys
 import warnings
 from collections.abc import Mapping
@@ -31,11 +32,10 @@ def pictures(count: int, colour: bool = False, seed: int = 0) -> list[np.ndarray
 def save(folder: Path, **splits: Mapping[str, Any]) -> Path:
     """A table where the only split is called `whole`."""
     with warnings.catch_warnings(action="ignore"):
-        from datasets import Dataset, DatasetDict, disable_progress_bars  # pyright: ignore[reportMissingImports]
-
-        disable_progress_bars()
-        tables = {name: Dataset.from_dict(dict(columns)) for name, columns in splits.items()}
-        (tables["whole"] if "whole" in tables else DatasetDict(tables)).save_to_disk(str(folder / "saved"))
+        datasets: Any = importlib.import_module("datasets")
+        datasets.disable_progress_bars()
+        tables = {name: datasets.Dataset.from_dict(dict(columns)) for name, columns in splits.items()}
+        (tables["whole"] if "whole" in tables else datasets.DatasetDict(tables)).save_to_disk(str(folder / "saved"))
     return folder / "saved"
 
 

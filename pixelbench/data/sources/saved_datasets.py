@@ -3,6 +3,7 @@
 Such a folder holds Arrow tables and JSON; nothing in it is executed, and nothing is fetched.
 """
 
+import importlib
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,7 @@ def saved_arrays(folder: Path) -> dict[str, np.ndarray]:
 def _loaded(folder: Path) -> Any:
     try:
         with warnings.catch_warnings(action="ignore"):
-            import datasets  # pyright: ignore[reportMissingImports]
+            datasets: Any = importlib.import_module("datasets")
     except ImportError as error:
         said = f"'{folder}' is a folder of Hugging Face's `datasets`, which is not installed"
         raise UserError(f'{said}; install it with `pip install "pixelbench[huggingface]"`.') from error

@@ -4,15 +4,17 @@ from pixelbench.causality.likelihood import LikelihoodReport, check_log_prob
 from pixelbench.errors import UserError, first_line
 from pixelbench.experiments.foreign.tiny import AsModule, tiny_models
 from pixelbench.experiments.foreign.wrapped import LikelihoodModel
+from pixelbench.models.base import AutoregressiveModel
 from pixelbench.store.record import Causality
 
 
-def certify_likelihood(model: LikelihoodModel, name: str) -> LikelihoodReport:
+def certify_likelihood(model: AutoregressiveModel, name: str) -> LikelihoodReport:
     """Score all images of a tiny shape by the same code.
 
     Raises:
         UserError: their probabilities do not sum to one, or no tiny images can be scored, so that nothing says that they do.
     """
+    assert isinstance(model, LikelihoodModel)
     fault = "no image is small enough for all of them to be scored"
     for tiny in tiny_models(model):
         try:

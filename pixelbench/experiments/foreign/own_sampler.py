@@ -110,7 +110,7 @@ class _Drawn(AsModule):
         return _called(self.model, n, self.classes(n), 0)
 
 
-def _read(model: OthersModel) -> dict[str, str]:
+def _read(model: OthersModel) -> dict[str, Any]:
     """How `check_sampler` finds the probabilities."""
     if isinstance(model, LikelihoodModel):
         return {"method": "log_prob", "input": "int"}
