@@ -22,7 +22,8 @@ from pixelbench.causality.module.heads import parameters_a_pixel
 from pixelbench.causality.module.parts import part_at
 from pixelbench.causality.module.sandbox import random_states
 from pixelbench.errors import UserError, nearest
-from pixelbench.experiments.foreign.targets import import_file, in_one_sentence, put_on_path
+from pixelbench.experiments.foreign.targets import in_one_sentence, put_on_path
+from pixelbench.importing import import_file
 from pixelbench.models import heads
 from pixelbench.models.base import AutoregressiveModel, ConditionedModel
 from pixelbench.models.foreign.family import ModuleSettings, Reading
