@@ -1,7 +1,7 @@
 """Tasks made of an array of integers in a file: `array:PATH`, for codes of a VQ-VAE, masks, sprites, or any other discrete images.
 
 The file is a `.npy`, a `.npz` (one array, or `train`, `validation` and `test`, and `labels` where there are classes), a `.pt` with a
-tensor, or a folder that `datasets.save_to_disk` of Hugging Face wrote. What it cannot say stands in a TOML file beside it,
+tensor, or a folder that `save_to_disk` of the package `datasets` wrote. What it cannot say stands in a TOML file beside it,
 `codes.npy.toml`: `levels`, `split` (three shares) with `seed`, or `train`, `validation` and `test` as lists of rows. Records call it
 `array-codes`; where such files lie is said by the environment, which workers inherit.
 """

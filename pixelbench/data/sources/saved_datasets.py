@@ -1,4 +1,4 @@
-"""A folder that `datasets.save_to_disk` of Hugging Face wrote → arrays by name: images or codes, and labels where there are any.
+"""A folder that `save_to_disk` of the package `datasets` wrote → arrays by name: images or codes, and labels where there are any.
 
 Such a folder holds Arrow tables and JSON; nothing in it is executed, and nothing is fetched.
 """
@@ -54,7 +54,7 @@ def _loaded(folder: Path) -> Any:
         with warnings.catch_warnings(action="ignore"):
             datasets: Any = importlib.import_module("datasets")
     except ImportError as error:
-        said = f"'{folder}' is a folder of Hugging Face's `datasets`, which is not installed"
+        said = f"'{folder}' is a folder of saved `datasets`, a package that is not installed"
         raise UserError(f'{said}; install it with `pip install "pixelbench[huggingface]"`.') from error
     try:
         with warnings.catch_warnings(action="ignore"):
