@@ -68,6 +68,7 @@ from pixelbench.suites.resolve import expand_axes
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.toml_file import files_beside, is_file, read_text, read_toml
 from pixelbench.suites.validation import axis_errors, find_errors, size_errors, unknown_names
+from pixelbench.target import split_target
 from pixelbench.training.recipe import Recipe
 
 _SHIPPED = Path(__file__).parent / "shipped"
@@ -276,7 +277,7 @@ def _check_files(families: list[str], path: Path) -> None:
     """Raise UserError where two files have one name: runs know a file by that."""
     found: dict[str, Path] = {}
     for family in families:
-        file = Path(path.parent, family.rpartition(":")[0]).resolve()
+        file = Path(path.parent, split_target(family)[0]).resolve()
         if found.setdefault(file.name, file) != file:
             raise UserError(f"{path}: two files are called '{file.name}', and runs know a file by its name; rename one.")
 

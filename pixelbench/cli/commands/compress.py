@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pixelbench.cli.commands.sample import find_run
-from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument
 from pixelbench.cli.output import FAILED, FINE, print_json, print_table, say
 from pixelbench.errors import UserError
 from pixelbench.units import bits_per_dim, bits_to_nats
@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def compress(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The first digits of a run key, or task/variant; see `pixelbench status`.")],
+    run: RunArgument,
     n: Annotated[int, typer.Option("--n", "-n", min=1, max=1_000_000, help="How many test images, from the first on.")] = 100,
     out: Annotated[Path | None, typer.Option("--out", help="The file; by default named after the run.", metavar="FILE")] = None,
     store: Annotated[bool, typer.Option("--store", help="Keeps the result beside the record, for tables and pages.")] = False,

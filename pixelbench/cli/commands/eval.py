@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.commands.check import (
     ArgOption,
     Input,
@@ -18,6 +19,7 @@ from pixelbench.cli.commands.check import (
 from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, DeviceOption, JsonOption, ResultsOption
 from pixelbench.cli.output import FAILED, FINE, print_json, say, stdout
 from pixelbench.errors import UserError
+from pixelbench.target import split_target
 
 if TYPE_CHECKING:
     from pixelbench.experiments.evaluating.evaluate import ModelEvaluation
@@ -44,10 +46,14 @@ def evaluate(
         typer.Argument(
             metavar="TARGET|RUN",
             help="path/file.py:name or package.module:name, a family, or a stored run (key or task/variant).",
+            autocompletion=completing.targets,
         ),
     ],
     task: Annotated[
-        str | None, typer.Option("--task", "-t", metavar="TASK", help="Whose test images are scored; a run has its own.")
+        str | None,
+        typer.Option(
+            "--task", "-t", metavar="TASK", help="Whose test images are scored; a run has its own.", autocompletion=completing.tasks
+        ),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", "-w", metavar="FILE", help="A state dict: .safetensors, or what torch.save wrote.")
@@ -205,7 +211,7 @@ def _keep(found: _Found, evaluation: "ModelEvaluation", name: str | None, result
     from pixelbench.files.writable import ensure_writable
 
     ensure_writable(results, 1 << 20)
-    called = name or found.name.rpartition(":")[2]
+    called = name or split_target(found.name)[1]
     say(f"Kept: {keep(evaluation, found.model, found.name, found.settings, called, results)}")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.options import DataOption, JsonOption
 from pixelbench.cli.output import print_json, print_table, say, stdout
 from pixelbench.errors import NothingMatched, UserError, nearest, unknown
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="suites, ablations, tasks, models, statistics or figures.")],
+    kind: Annotated[str, typer.Argument(help="suites, ablations, tasks, models, statistics or figures.", autocompletion=completing.kinds)],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Only figures of this data set, or task: CIFAR-10, mnist-fixed.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only figures of this model, as its paper calls it, or variant.")] = None,
     source: Annotated[str | None, typer.Option("--kind", help="Only figures that are: paper, context or reproduction.")] = None,

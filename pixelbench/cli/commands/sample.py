@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument
 from pixelbench.cli.output import print_json, say
 from pixelbench.errors import UserError, unknown
 
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sample(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The first digits of a run key, or task/variant; see `pixelbench status`.")],
+    run: RunArgument,
     n: Annotated[int, typer.Option("--n", "-n", min=1, max=1024, help="How many images; with --class all, of each class.")] = 16,
     chosen: Annotated[
         str | None, typer.Option("--class", help="The class to draw, such as 3, or all: a row each; else in turn.", metavar="CLASS")

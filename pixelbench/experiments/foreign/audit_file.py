@@ -38,6 +38,7 @@ from pixelbench.models.families import FAMILIES
 from pixelbench.models.foreign.source import names_source
 from pixelbench.suites import parsing
 from pixelbench.suites.toml_file import files_beside, is_file, read_toml
+from pixelbench.target import split_target
 
 #: Seconds of an entry, where neither it nor the defaults say.
 SECONDS = 60.0
@@ -172,7 +173,7 @@ def _wrong_names(table: dict[str, Any]) -> list[str]:
     errors += [f".{key}: is missing" for key in ("name", "target") if key not in table]
     if isinstance(name, str) and not _NAME.fullmatch(name):
         errors.append(f".name: expected at most 80 letters, digits and . _ + -, got {parsing.written(name)}")
-    if isinstance(target, str) and not is_family(target) and not all(target.rpartition(":")):
+    if isinstance(target, str) and not is_family(target) and not all(split_target(target)):
         errors.append(f".target: {unknown('model', target, FAMILIES)} A module is given as file.py:name or package.module:name")
     return errors
 

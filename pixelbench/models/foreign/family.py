@@ -15,6 +15,7 @@ from pixelbench.errors import UserError, nearest
 from pixelbench.models.foreign.source import REQUIRED, Source, find_source, names_source
 from pixelbench.models.registry import Family
 from pixelbench.models.settings.common import Settings
+from pixelbench.target import with_one_colon
 
 Input = Literal["auto", "unit", "symmetric", "int"]
 HEADS = ("categorical", "bernoulli", "logistic-mixture", "distribution", "log_prob")
@@ -138,7 +139,7 @@ def module_family(name: str) -> ModuleFamily | None:
     Raises:
         UserError: there is no such file, or no such factory in it.
     """
-    return _family(name, find_source(name)) if names_source(name) else None
+    return _family(with_one_colon(name), find_source(name)) if names_source(name) else None
 
 
 @lru_cache(maxsize=64)
