@@ -38,8 +38,6 @@ def list_names(
 
     --json has every detail.
     """
-    from pixelbench.data.folder import use_data_folder
-
     kinds: dict[str, tuple[Callable[[], list[Entry]], Callable[[list[Entry]], None]]] = {
         "suites": (_suites, _print_suites),
         "ablations": (_ablations, _print_ablations),
@@ -52,7 +50,10 @@ def list_names(
         raise unknown("list", kind, kinds)
     if kind != "figures" and not dataset is model is source is None:
         raise UserError(f"--dataset, --model and --kind choose among figures; `pixelbench list {kind}` has none, so leave them out.")
-    use_data_folder(data)
+    if data is not None:
+        from pixelbench.data.folder import use_data_folder  # with all of tasks and numpy, which a list of models needs nothing of
+
+        use_data_folder(data)
     entries_of, show = kinds[kind]
     entries = entries_of()
     print_json(entries) if as_json else show(entries)

@@ -25,7 +25,7 @@ from pixelbench.cli.output import print_json
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: pixelbench plan --suite quick --only 'photos/gated-*'")(plan)
+    app.command(epilog="Example: pixelbench plan quick --only 'photos/gated-*'")(plan)
 
 
 def plan(

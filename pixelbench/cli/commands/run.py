@@ -34,7 +34,7 @@ from pixelbench.cli.output import FINE, print_json
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: pixelbench run --suite quick --only 'digits/*' --results my-runs")(run)
+    app.command(epilog="Example: pixelbench run quick --only 'digits/*' --results my-runs")(run)
 
 
 def run(
