@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.commands.sample import find_run
 from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument
 from pixelbench.cli.output import FAILED, FINE, print_json, print_table, say
+from pixelbench.cli.stored_runs import advising, find_run
 from pixelbench.errors import UserError
 from pixelbench.units import bits_per_dim, bits_to_nats
 
@@ -54,7 +54,7 @@ def compress(
         raise UserError(f"Run {found.key} does not add up, so that no proof of it is kept: {'; '.join(found.doubts)}.")
     from pixelbench.experiments.prove.proving import prove
 
-    with steady(f"{found.task}/{found.variant}") as show:
+    with advising(found, results), steady(f"{found.task}/{found.variant}") as show:
         proved = prove(found.stored, n, show)
     proof = proved.proof
     if proof.coded.difference is None:

@@ -198,11 +198,12 @@ def _module_settings(reading: dict[str, Any], classes: int) -> dict[str, Any]:
 
 
 def _run(name: str, results: Path) -> _Found:
-    from pixelbench.cli.commands.sample import find_run
+    from pixelbench.cli.stored_runs import advising, find_run
     from pixelbench.experiments.stored import load_run
 
     run = find_run(results, name)
-    model = load_run(run.stored)
+    with advising(run, results):
+        model = load_run(run.stored)
     return _Found(model, run.task, f"{run.variant} (run {run.key})", run.record.variant.settings, None)
 
 

@@ -14,7 +14,8 @@ from pixelbench.coding.container import Container, FileFault, Header, images_dig
 from pixelbench.coding.images import Progress, decode, decode_labels, ready
 from pixelbench.coding.prediction import Method
 from pixelbench.errors import UserError
-from pixelbench.experiments.stored import load_run, weights_path
+from pixelbench.experiments.stored import load_run
+from pixelbench.store.artifacts import weights_path
 from pixelbench.store.scan import StoredRun, require_store, scan
 
 
