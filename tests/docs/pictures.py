@@ -34,7 +34,7 @@ def lesson(task: str, variants: Sequence[tuple[str, str]], results: Path) -> byt
     frame = pb.load_results(results)
     blocks: list[tuple[list[str], Image.Image]] = []
     for caption, variant in variants:
-        runs = frame[(frame.task == task) & (frame.variant == variant) & (frame.budget == "quick")].sort_values("seed")
+        runs = frame.loc[(frame.task == task) & (frame.variant == variant) & (frame.budget == "quick")].sort_values(by="seed")
         real, drawn = _blocks(results / task / variant / runs.run_key.iloc[0] / "samples.png")
         blocks = blocks or [(["real test images"], real)]
         claim = f"{runs.bits_per_dim.mean():.3f} bits/dim{', not causal' if (runs.causal == 'leaky').any() else ''}"
