@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pixelbench.cli.output import FAILED, FINE, WRONG_USE, ended_by, print_json, say, stdout
 from pixelbench.cli.proving import prove_runs
@@ -28,12 +28,14 @@ Show = Callable[["Report", "Console"], None]
 class Execution:
     """How runs are executed, whatever they are; see `run_plan`."""
 
-    workers: int | None
+    workers: "int | Literal['auto'] | None"
     max_seconds: float | None
     micro_batch: int | None
     fail_fast: bool
     log: "Tool | None" = None
     """A tracking tool that curves and final numbers go to as well."""
+    compile: "Literal['auto', 'off', 'on']" = "off"
+    sample_batch: int | None = None
 
 
 def execute(
@@ -89,7 +91,7 @@ def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
             show(event)
             log(event)
 
-        return run_plan(plan, device=device, on_event=on_event, **options)
+        return run_plan(plan, device=device, on_event=on_event, note=say, **options)
 
 
 def _report(

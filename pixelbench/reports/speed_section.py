@@ -40,7 +40,7 @@ def speed_html(store: Path) -> Markup:
     )
     body = Markup("").join(_line(row_of(record)) for record in newest(records))
     table = Markup(
-        '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table id="speed-table" class="results" data-sortable>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table id="speed-table" class="results">'
         '<caption class="unseen">{0}</caption>\n<thead><tr>{1}</tr></thead>\n<tbody>\n{2}</tbody></table></div>\n'
     ).format("Measurements of speed", head, body)
     faults = Markup("").join(Markup("<p>Not used: {}</p>\n").format(visible(problem)) for problem in problems)

@@ -6,6 +6,8 @@ from pixelbench.cli.options import (
     DEFAULT_RESULTS,
     AllowOverlapOption,
     BudgetOption,
+    Compile,
+    CompileOption,
     DataOption,
     DeviceOption,
     DryRunOption,
@@ -22,10 +24,13 @@ from pixelbench.cli.options import (
     Rerun,
     RerunOption,
     ResultsOption,
+    SampleBatchOption,
     SeedsOption,
     ShardOption,
     SuiteOption,
     WorkersOption,
+    parse_sample_batch,
+    parse_workers,
 )
 from pixelbench.cli.output import FINE, print_json
 
@@ -45,6 +50,8 @@ def run(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: WorkersOption = None,
+    compile: CompileOption = Compile.off,
+    sample_batch: SampleBatchOption = None,
     shard: ShardOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
@@ -71,6 +78,15 @@ def run(
     from pixelbench.reports.terminal import print_report
 
     use_data_folder(data)
+    how = Execution(
+        parse_workers(workers),
+        max_seconds,
+        micro_batch,
+        fail_fast,
+        log,
+        compile=compile.value,
+        sample_batch=parse_sample_batch(sample_batch),
+    )
     options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
     plan, chosen = with_images(
         lambda: plan_suite(suite, results, options, verify=not dry_run),
@@ -80,5 +96,4 @@ def run(
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
-    how = Execution(workers, max_seconds, micro_batch, fail_fast, log)
     return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(suite), prove=prove)

@@ -88,12 +88,13 @@ def of_suite(
     """
     found: dict[str, Named] = {}
     for spec in specs_of(suite, only=only, budget=budget, device=device, precision=precision):
-        named = Named(f"{spec.task['name']}/{spec.variant}", _subject(spec, batch))
+        named = Named(f"{spec.task['name']}/{spec.variant}", subject_of(spec, batch))
         found.setdefault(json.dumps(vars(named.subject), sort_keys=True), named)
     return list(found.values())
 
 
-def _subject(spec: RunSpec, batch: int | None) -> Subject:
+def subject_of(spec: RunSpec, batch: int | None = None) -> Subject:
+    """What a run trains; `batch`: instead of its own."""
     recipe = spec.recipe if batch is None or not spec.recipe else _with_batch(Recipe(**spec.recipe), batch).as_dict()
     channels, height, width, levels = (spec.task[name] for name in ("channels", "height", "width", "levels"))
     return Subject(
