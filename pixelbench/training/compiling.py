@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pixelbench.errors import first_line
 from pixelbench.models.base import AutoregressiveModel
 
 Loss = Callable[..., Tensor]
@@ -89,7 +90,10 @@ def measure_compiled(
         if _MOST_GAIN * updates * eager[0] < _LEAST_COMPILATION:
             return Measured(False, f"{updates:,} updates take about {updates * eager[0]:.0f} s, too short for a compilation")
         loss = compile_loss(trial)
-        compilation = seconds(loss)
+        try:
+            compilation = seconds(loss)
+        except Exception as error:  # whatever a compiler says to a network, it can be trained as it is
+            return Measured(False, f"the compilation failed ({type(error).__name__}: {first_line(error)[:200]})")
         compiled, began = [seconds(loss)], clock()
         while len(compiled) < _LEAST or clock() - began < _SECONDS:
             eager.append(seconds(trial.loss))

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, unknown
 from pixelbench.models.families import get_family
 from pixelbench.store.bench_records import Subject
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.schema import Suite
-from pixelbench.suites.specs import resolve_precision, specs_of
+from pixelbench.suites.specs import PRECISIONS, resolve_precision, specs_of
 from pixelbench.training.recipe import Recipe
 
 #: Of a family for which nothing is said: binarised MNIST's shape.
@@ -50,6 +50,8 @@ def of_family(
     Raises:
         UserError: no such family or setting, settings that do not fit the images, a batch out of range.
     """
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS)
     family = get_family(name)
     recipe = Recipe() if batch is None else _with_batch(Recipe(), batch)
     recipe = replace(recipe, precision=resolve_precision(precision, recipe.precision, device))
