@@ -18,6 +18,11 @@ COMPARED: dict[Action, str] = {
     "sampling-best": "sampling, best batch",
 }
 _ROOF: tuple[Action, Action] = ("product", "convolution")
+_WORKING: tuple[Action, ...] = ("training", "scoring")
+_DRAWN: tuple[tuple[str, Action, Action], ...] = (
+    ("cached-1", "sampling", "forward"),
+    ("cached-best", "sampling-best", "forward-best"),
+)
 #: A change is spoken of from this factor on, as in airspeed velocity: what neighbours in caches and clocks do is of this size.
 FACTOR = 1.1
 #: How seldom the rounds of two equal measurements are to differ so much (Mann and Whitney's test, one side).
@@ -65,14 +70,14 @@ def figures_of(record: SpeedRecord) -> dict[str, Figure]:
     add("scoring", "scoring", "images/s", _images_a_second(record, "scoring"))
     add("latency", "one image drawn", "s", _seconds(record, "sampling"))
     add("throughput", f"drawn {best.images} at a time" if best else "", "images/s", _images_a_second(record, "sampling-best"))
-    for action in ("training", "scoring"):
+    for action in _WORKING:
         work = _work(record, action)
         add(f"{action}-work", f"useful work of {action}", "GFLOP/s", work)
         add(f"{action}-share", f"{action}, share of the roof", "", None if work is None else _of_neighbours(work, _roof(record)))
     add("product", "roof: matrix product", "GFLOP/s", _work(record, "product"))
     add("convolution", "roof: convolution", "GFLOP/s", _work(record, "convolution"))
     if record.cached:
-        for key, drawn, forward in (("cached-1", "sampling", "forward"), ("cached-best", "sampling-best", "forward-best")):
+        for key, drawn, forward in _DRAWN:
             naive, cached = _seconds(record, forward), _seconds(record, drawn)
             if naive is not None and cached is not None:
                 ratio = _of_neighbours(naive * record.subject.dimensions, cached)

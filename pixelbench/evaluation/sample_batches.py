@@ -38,7 +38,7 @@ def bytes_an_image(model: AutoregressiveModel) -> int:
         return tensor
 
     images = torch.zeros(1, *model.shape, dtype=torch.uint8, device=model.device)
-    condition = _any_condition(model)
+    condition = some_condition(model, 1)
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices), saved_tensors_hooks(keep, lambda kept: kept):
         loss = model.loss(images) if condition is None else model.loss(images, condition)
@@ -84,6 +84,16 @@ def sample_in_batches(
     return torch.cat(parts)
 
 
+def some_condition(model: AutoregressiveModel, count: int) -> Tensor | None:
+    """What so many images can be conditioned on: classes in turn, or zeros; None for a model without a condition."""
+    if not model.conditional:
+        return None
+    if getattr(model.settings, "condition", "") == "class":
+        return torch.arange(count, device=model.device) % model.settings.classes
+    expected: Any = model.condition_input
+    return torch.zeros(count, *expected.expected, device=model.device)
+
+
 class _Rows(TorchFunctionMode):
     """Random numbers are drawn for n images, and the rows kept."""
 
@@ -99,12 +109,3 @@ class _Rows(TorchFunctionMode):
         if images != self.rows.stop - self.rows.start:
             raise NotImplementedError(f"a network that draws {images} numbers at first, not one an image, cannot be sampled in parts")
         return func(self.n, *rest, **kwargs)[self.rows]
-
-
-def _any_condition(model: AutoregressiveModel) -> Tensor | None:
-    """Of one image: class 0, or zeros."""
-    if not model.conditional:
-        return None
-    kind = torch.long if getattr(model.settings, "condition", "") == "class" else torch.float32
-    expected = () if kind is torch.long else model.condition_input.expected
-    return torch.zeros(1, *expected, dtype=kind, device=model.device)

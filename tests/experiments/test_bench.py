@@ -155,4 +155,4 @@ def test_a_subject_is_the_same_after_its_way_to_another_process():
 )
 def test_what_cannot_be_measured_is_one_sentence(options: dict[str, Any], said: str):
     with pytest.raises(UserError, match=said):
-        of_family("gated-pixelcnn", **{"settings": {}} | options)
+        of_family("gated-pixelcnn", **dict[str, Any](settings={}) | options)

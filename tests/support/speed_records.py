@@ -35,7 +35,7 @@ def speed_record(
         subject=SUBJECT,
         device="cpu (Some Processor)",
         threads=2,
-        timings=timings,  # type: ignore[arg-type]
+        timings=timings,
         memory={"start": 200 << 20, "training": 300 << 20, "all": 320 << 20},
         parameters=1234,
         cached=True,

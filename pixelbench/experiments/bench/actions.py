@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from pixelbench.evaluation.codecs import code_length_bits
+from pixelbench.evaluation.sample_batches import some_condition
 from pixelbench.levels import integers_for
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model, get_family
@@ -97,7 +98,6 @@ class Actions:
         if isinstance(model, LatentVariableModel):
             z = torch.zeros(count, *model.latents.shapes[0], device=self.device)
             model, condition = model.decoder, model.decoded(z).detach()
-        condition = None if condition is None else condition.to(self.device)
 
         @torch.inference_mode()
         def passed() -> Tensor:
@@ -106,12 +106,8 @@ class Actions:
         return passed
 
     def condition(self, count: int) -> Tensor | None:
-        """What so many images are conditioned on: classes in turn, or zeros; None for a model without."""
-        if self.model is None or not self.model.conditional:
-            return None
-        if getattr(self.model.settings, "condition", "") == "class":
-            return torch.arange(count) % self.model.settings.classes
-        return torch.zeros(count, *self.model.condition_input.expected)
+        """What so many images are conditioned on; None for a model without."""
+        return None if self.model is None else some_condition(self.model, count)
 
 
 def matrix_product(device: str, precision: str) -> Do:
@@ -124,7 +120,8 @@ def matrix_product(device: str, precision: str) -> Do:
 def convolution(device: str, precision: str) -> Do:
     """A convolution of many maps, as the networks' layers are."""
     images = torch.randn(_CONVOLVED[torch.device(device).type], _MAPS, _SIDE, _SIDE, device=device)
-    layer = torch.nn.Conv2d(_MAPS, _MAPS, 3, padding=1, device=device).to(_DTYPES[precision], memory_format=torch.channels_last)
+    layer: Any = torch.nn.Conv2d(_MAPS, _MAPS, 3, padding=1, device=device, dtype=_DTYPES[precision])
+    layer = layer.to(memory_format=torch.channels_last)
     images = images.to(_DTYPES[precision], memory_format=torch.channels_last)
     return torch.inference_mode()(lambda: layer(images))
 
