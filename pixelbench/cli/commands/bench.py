@@ -105,10 +105,9 @@ def _subjects(
     from pixelbench.experiments.bench.subjects import of_family, of_suite
     from pixelbench.experiments.foreign.parsing import parse_settings, parse_shape
     from pixelbench.models.families import FAMILIES
-    from pixelbench.models.foreign.source import names_source
     from pixelbench.suites.load import is_path, load_suite, suite_names
 
-    if target in FAMILIES or names_source(target):
+    if target in FAMILIES:
         if only or budget:
             raise UserError(f"'{target}' is a family; --only and --budget choose from a suite.")
         given = {"settings": parse_settings(settings or []), "shape": parse_shape(shape), "levels": levels}
