@@ -47,7 +47,7 @@ def measure(named: Named, device: str, seconds: float, progress: Progress = lamb
     images = dict.fromkeys(doing, named.subject.batch)
     tried: list[tuple[int, float]] = []
     began = time.monotonic()
-    if actions.model is not None:
+    if actions.model is not None and actions.model.factorised:
         tried = _add_sampling(actions, doing, images, seconds, progress)
     doing |= {"product": matrix_product(device, named.subject.precision), "convolution": convolution(device, named.subject.precision)}
     work |= {name: flop_of(doing[name]) for name in ("product", "convolution")}

@@ -2,13 +2,11 @@
 
 import contextlib
 import importlib
-import importlib.util
 import inspect
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +16,7 @@ from torch import nn
 from pixelbench.causality.module.origin import origin
 from pixelbench.errors import UserError, nearest, unknown
 from pixelbench.experiments.foreign.parsing import parse_settings
+from pixelbench.importing import import_file, split_target, with_one_colon
 from pixelbench.models.families import FAMILIES, create_model, get_family
 from pixelbench.models.foreign.source import names_source
 
@@ -57,8 +56,9 @@ def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, 
         channels, height, width = shape or (3, *get_family(text).small)
         model = create_model(text, channels=channels, height=height, width=width, levels=levels, **parse_settings(settings))
         return Target(model.certifiable(), model.certified_as(text), (channels, height, width), levels)
-    where, colon, name = text.rpartition(":")
-    if not colon:
+    text = with_one_colon(text)
+    where, name = split_target(text)
+    if not where:
         raise _no_target(text)
     if settings:
         raise UserError(f"--set is for families; bind the settings of '{text}' in a function without arguments instead.")
@@ -88,17 +88,6 @@ def _imported(where: str) -> ModuleType:
     put_on_path(Path.cwd())
     with in_one_sentence(f"Importing '{where}'"):
         return importlib.import_module(where)
-
-
-def import_file(path: Path, name: str) -> ModuleType:
-    """Import a file under a name of its own, so that `model.py` is not taken for another module called model."""
-    loader = SourceFileLoader(name, str(path))
-    spec = importlib.util.spec_from_loader(name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up while they are made
-    loader.exec_module(module)
-    return module
 
 
 def _attribute(module: ModuleType, where: str, name: str) -> Any:
@@ -136,7 +125,7 @@ def _built(value: Any, text: str) -> nn.Module:
         raise UserError(f"'{text}' is a {type(value).__name__}; give an nn.Module, or a function without arguments that makes one.")
     needed = _arguments(value)
     if needed:
-        name = text.rpartition(":")[2]
+        name = split_target(text)[1]
         call = ", ".join(f"{argument}=…" for argument in needed)
         raise UserError(
             f"'{text}' needs arguments ({', '.join(needed)}); bind them in a function and give that, such as "

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError, nearest
+from pixelbench.importing import with_one_colon
 from pixelbench.models.foreign.source import REQUIRED, Source, find_source, names_source
 from pixelbench.models.registry import Family
 from pixelbench.models.settings.common import Settings
@@ -40,6 +41,8 @@ class Reading:
     """Raster places `(row * W + column) * C + channel` in the order of drawing; raster order by default."""
     small: tuple[int, int] | None = None
     """Height and width of the miniature on which everything is tried before training."""
+    sampler: str | None = None
+    """The module's method that draws images; whole forwards by default."""
 
     def __post_init__(self) -> None:
         name, _, components = (self.head or HEADS[0]).partition(":")
@@ -48,6 +51,8 @@ class Reading:
             near = nearest(name, HEADS)
             hint = f"; did you mean '{near}'?" if near else ""
             raise ValueError(f"head must be one of {', '.join(HEADS)} or logistic-mixture:M, of M components, got '{self.head}'{hint}")
+        if self.sampler is not None and not self.sampler.isidentifier():
+            raise ValueError(f"sampler is the name of a method of the module, such as sample, got '{self.sampler}'")
         if self.order is not None and sorted(self.order) != list(range(len(self.order))):
             raise ValueError(f"order must hold each raster place from 0 on once, and these {len(self.order)} do not")
 
@@ -86,6 +91,11 @@ class ModuleSettings(Settings):
             ValueError: a name that there is not, or a value of the wrong kind.
         """
         return _reading(self.module)
+
+    @property
+    def likelihood_alone(self) -> bool:
+        """Whether the module gives the likelihood of whole images, and no conditionals."""
+        return self.reading.head == "log_prob"
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -138,7 +148,7 @@ def module_family(name: str) -> ModuleFamily | None:
     Raises:
         UserError: there is no such file, or no such factory in it.
     """
-    return _family(name, find_source(name)) if names_source(name) else None
+    return _family(with_one_colon(name), find_source(name)) if names_source(name) else None
 
 
 @lru_cache(maxsize=64)
