@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -33,12 +33,14 @@ Show = Callable[["Report", "Console"], None]
 class Execution:
     """How runs are executed, whatever they are; see `run_plan`."""
 
-    workers: int | None
+    workers: "int | Literal['auto'] | None"
     max_seconds: float | None
     micro_batch: int | None
     fail_fast: bool
     log: "Tool | None" = None
     """A tracking tool that curves and final numbers go to as well."""
+    compile: "Literal['auto', 'off', 'on']" = "off"
+    sample_batch: int | None = None
 
 
 def execute(
@@ -135,7 +137,7 @@ def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
             show(event)
             log(event)
 
-        return run_plan(plan, device=device, on_event=on_event, **options)
+        return run_plan(plan, device=device, on_event=on_event, note=say, **options)
 
 
 def _report(

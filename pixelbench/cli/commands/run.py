@@ -6,6 +6,8 @@ from pixelbench.cli.options import (
     DEFAULT_RESULTS,
     AllowOverlapOption,
     BudgetOption,
+    Compile,
+    CompileOption,
     DataOption,
     DeviceOption,
     DryRunOption,
@@ -22,11 +24,14 @@ from pixelbench.cli.options import (
     Rerun,
     RerunOption,
     ResultsOption,
+    SampleBatchOption,
     SeedsOption,
     ShardOption,
     SuiteArgument,
     SuiteOption,
     WorkersOption,
+    parse_sample_batch,
+    parse_workers,
     suite_named,
 )
 from pixelbench.cli.output import FINE, print_json
@@ -48,6 +53,8 @@ def run(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: WorkersOption = None,
+    compile: CompileOption = Compile.off,
+    sample_batch: SampleBatchOption = None,
     shard: ShardOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
@@ -75,6 +82,15 @@ def run(
 
     named = suite_named(suite, suite_option, "run")
     use_data_folder(data)
+    how = Execution(
+        parse_workers(workers),
+        max_seconds,
+        micro_batch,
+        fail_fast,
+        log,
+        compile=compile.value,
+        sample_batch=parse_sample_batch(sample_batch),
+    )
     options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
     with document_at_ctrl_c(named, as_json=as_json):
         plan, chosen = with_images(
@@ -85,5 +101,4 @@ def run(
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
-    how = Execution(workers, max_seconds, micro_batch, fail_fast, log)
     return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(named), prove=prove)
