@@ -35,6 +35,7 @@ CAUSAL = Column("causal", words.causal, right=False)
 SEQUENTIAL = Column("sequential score", words.sequential, weight=4)
 PROVED = Column("proved", words.proved, weight=3)
 BEHIND = Column("behind the best (95 %)", lambda row: words.behind(row.behind), weight=7)
+BEHIND_NATS = Column("behind the best, nats (95 %)", lambda row: words.behind_nats(row), weight=7)
 UPDATES = Column("updates", lambda row: words.whole(row.updates), weight=8)
 PARAMETERS = Column("parameters", lambda row: words.whole(row.parameters), weight=6)
 SECONDS = Column("seconds", lambda row: words.seconds(row.seconds), weight=5)
@@ -44,11 +45,12 @@ STATUS = Column("status", lambda row: row.status, right=False)
 def columns_of(table: TaskTable) -> list[Column]:
     """The columns that say something of a task's rows.
 
-    Grey images have no colour coherence; nats per image are for images of two levels; without a leak there is no sequential score, without
-    a paper's figure no verdict.
+    Grey images have no colour coherence; nats per image are for images of two levels, whose bits/dim differ in the last digits alone;
+    without a leak there is no sequential score, without a paper's figure no verdict.
     """
     judged = [PUBLISHED, DIFFERENCE, VERDICT] if any(row.published for row in table.rows) else []
-    columns = [RANK, VARIANT, SCORE, NATS, *judged, SEEDS, BEHIND, CAUSAL, SEQUENTIAL, PROVED, LATENTS, *statistics_of(table)]
+    likelihood, behind, last = (NATS, BEHIND_NATS, [SCORE]) if table.binary else (SCORE, BEHIND, [])
+    columns = [RANK, VARIANT, likelihood, *judged, SEEDS, CAUSAL, behind, SEQUENTIAL, PROVED, LATENTS, *statistics_of(table), *last]
     return _speaking([*columns, UPDATES, PARAMETERS, SECONDS, STATUS], table)
 
 

@@ -186,6 +186,8 @@ class Provenance:
     deterministic: bool = True
     micro_batch: _Positive | None = None
     """Images of a batch that were trained on at once; None where it was all of them."""
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """Day on which the run ended, in UTC; None in records that were written before it was kept."""
 
 
 @dataclass(frozen=True)
