@@ -5,10 +5,11 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from pixelbench.cli.options import Rerun, parse_seeds, parse_shard
-from pixelbench.cli.output import print_table, say
+from pixelbench.cli.output import print_table, say, stdout
 
 if TYPE_CHECKING:
     from pixelbench.analysis.context import Context
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 #: How a plan calls the states that do not say it all by their name.
 STATES = {state: state for state in ("stored", "missing", "stale", "failed", "missing data")} | {"unverified": "code changed, not verified"}
+#: A terminal with fewer columns has no room for the keys of runs.
+_KEYS_FROM = 80
+#: There the other columns of a plan have so many characters, and a line of a name at least so many.
+_OTHER_COLUMNS, _SHORTEST_NAME = 40, 16
 _SIZES = ("train", "validation", "test", "decoded")
 
 
@@ -128,13 +133,23 @@ def print_plan(plan: "Plan") -> None:
         for cell in plan.cells
     ]
     titles = ("run", "task/variant", "seed", "updates", "state", "seconds")
-    print_table(titles, rows, right=("seed", "updates", "seconds"), whole=2)
+    if stdout().width < _KEYS_FROM:
+        names = max(_SHORTEST_NAME, stdout().width - _OTHER_COLUMNS)
+        print_table(titles[1:], [(_in_lines(row[1], names), *row[2:]) for row in rows], right=("seed", "updates", "seconds"), whole=0)
+        say(f"Left out below {_KEYS_FROM} columns: the run keys, which --json has.")
+    else:
+        print_table(titles, rows, right=("seed", "updates", "seconds"), whole=2)
     print_table(("task", "train", "validation", "test", "decoded", "images"), [_data_row(plan, task) for task in plan.tasks], right=_SIZES)
     for sentence in (*plan.problems, *plan.missing_data):
         say(sentence)
     if plan.to_run:
         say(_cost(plan))
     say(f"{len(plan.to_run)} of {len(plan.cells)} runs to execute.")
+
+
+def _in_lines(name: str, width: int) -> str:
+    """`task/variant` in lines that end behind a stroke or a hyphen."""
+    return "\n".join(wrap(name.replace("/", "/ "), width)).replace("/ ", "/")
 
 
 def _cost(plan: "Plan") -> str:

@@ -43,7 +43,16 @@ _LONGEST = 400
 _SPLITS = ("train", "validation", "test", "samples")
 
 _TYPES = {str: "a text in quotes", bool: "true or false", int: "a whole number", float: "a number", list: "a list of texts"}
-_HEADER: dict[str, type] = {"paper": str, "title": str, "authors": str, "venue": str, "year": int, "arxiv": str, "url": str, "sources": list}
+_HEADER: dict[str, type] = {
+    "paper": str,
+    "title": str,
+    "authors": str,
+    "venue": str,
+    "year": int,
+    "arxiv": str,
+    "url": str,
+    "sources": list,
+}
 #: What a figure takes over from its file, where the number is that paper's own.
 _OF_PAPER = ("title", "authors", "venue", "arxiv", "url")
 _TEXTS = "id kind paper arxiv model config_name dataset preprocessing split metric unit printed estimator locator config training_cost note"

@@ -9,6 +9,9 @@ from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.evaluation.quality import STATISTICS, Statistic
 
+#: The weight of a column that says nothing.
+SILENT = 9
+
 
 @dataclass(frozen=True)
 class Column:
@@ -94,8 +97,8 @@ def weight_of(column: Column, table: TaskTable) -> int:
     """A column's weight among those of a table: of images of two levels bits/dim says what nats say; a status column that says nothing but
     `done` goes before all others."""
     if column is STATUS and all(row.status == "done" for row in table.rows):
-        return 9
-    return 1 if column is SCORE and table.binary else column.weight
+        return SILENT
+    return 2 if column is SCORE and table.binary else column.weight
 
 
 def caption(table: TaskTable) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pixelbench.analysis import format as words
 from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.reports import columns
-from pixelbench.reports.html.anchors import anchor
+from pixelbench.reports.html.anchors import anchor, choice_anchor
 from pixelbench.reports.html.pictures import Crop, Picture
 from pixelbench.reports.html.scales import Scale, axis_around
 from pixelbench.reports.html.tables import Grid, grid_of
@@ -71,13 +71,15 @@ def forest_of(
         leaking: labels of the variants that are not causal.
     """
     caption = columns.caption(ablation.table)
-    grid = grid_of(f"{ablation.choice.title} on {ablation.task}: {caption}", ablation.table, columns.columns_of_ablation(ablation), anchors, crops)
+    grid = grid_of(
+        f"{ablation.choice.title} on {ablation.task}: {caption}", ablation.table, columns.columns_of_ablation(ablation), anchors, crops
+    )
     whiskers, axis = _whiskers(ablation)
     shown = [(label, label in leaking, samples[label]) for label in ablation.labels if label in samples]
     different = {picture.name for label in ablation.labels if (picture := maps.get(label))}
     drawn = {maps[label].name: (label, label in leaking, maps[label]) for label in reversed(ablation.labels) if label in maps}
     return Forest(
-        anchor=anchor("ablation", ablation.choice.name, ablation.task),
+        anchor=anchor(choice_anchor(ablation.choice.name), ablation.task),
         task=ablation.task,
         caption=caption,
         grid=grid,

@@ -16,8 +16,8 @@ DRAWINGS = """\
 - **published beside measured**: the ring is the published value, the bar behind it the tolerance within which a measurement counts as
   the same, the dot what was measured here; a line through the dot is a 90 % interval over seeds.
 - **forest plot**: the dot is the difference to the baseline, the line its 95 % interval, the upright line no difference.
-- **dependence map**: around the output's own pixel, in the black frame, the input sub-pixels that can change this output, over all pixels of
-  the image. Green: seen; dark: a blind spot, earlier and not seen; red with a cross: seen and may not be, a leak.
+- **dependence map**: around the output's own pixel, in the frame, the input sub-pixels that can change this output, over all pixels of the
+  image. Green: seen; dark: a blind spot, earlier and not seen; red with a cross: seen and may not be, a leak.
 - **counter-example**: one input that was changed and the earlier or same output that moved, by how much of the largest; one is a proof."""
 
 #: Where the documentation says more of a term, by the words that it begins with; of the others the glossary does.

@@ -13,6 +13,11 @@ def anchor(kind: str, *names: str) -> str:
     return "/".join([kind, *map(_part, names)])
 
 
+def choice_anchor(name: str) -> str:
+    """The section of a design choice: `ablation-colour-conditioning`."""
+    return f"ablation-{_part(name)}"
+
+
 def _part(name: str) -> str:
     shown = escape.file_name(name)[:_SHOWN]
     return shown if shown == name else f"{shown}-{hashlib.sha256(ascii(name).encode()).hexdigest()[:8]}"

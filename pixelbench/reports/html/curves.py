@@ -1,15 +1,13 @@
 """Learning curves as vector drawings that take the page's colours, in the unit of the task."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from pixelbench.analysis import format as words
 from pixelbench.reports.html.scales import Scale, axis_around
-from pixelbench.reports.plots import MOST_CURVES, curve_of
+from pixelbench.reports.plots import MOST_CURVES, curve_of, in_unit_of_task, settled, unit_of_task
 from pixelbench.store.artifacts import Curve
 from pixelbench.store.cells import Cell
-from pixelbench.units import bits_to_nats
 
 #: Of the drawing, in its own units.
 WIDTH, HEIGHT = 560, 240
@@ -17,8 +15,6 @@ WIDTH, HEIGHT = 560, 240
 _POINTS = 120
 #: More dots run into one another.
 _DOTS = 40
-#: The steep beginning of a curve, as a part of the updates, which would flatten the rest; it is cut off where it leaves the drawing.
-_FALL = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,11 +54,11 @@ def draw_lines(cells: list[Cell]) -> CurveChart | None:
     curves = [(cell, curve) for cell in cells if (curve := _curve_of(cell))]
     drawn = curves[:MOST_CURVES]
     longest = max((update for _, curve in drawn for update, *_ in curve), default=0)
-    settled = _settled([curve for cell, curve in drawn if not cell.leaky], longest) or _settled([curve for _, curve in drawn], longest)
-    if not settled:
+    values = settled([curve for cell, curve in drawn if not cell.leaky], longest) or settled([curve for _, curve in drawn], longest)
+    if not values:
         return None
-    unit = "nats/image" if cells[0].levels == 2 else "bits/dim"
-    across, upwards = Scale(0, longest or 1, WIDTH), axis_around(settled, HEIGHT, 0.06)
+    unit = unit_of_task(cells[0])
+    across, upwards = Scale(0, longest or 1, WIDTH), axis_around(values, HEIGHT, 0.06)
     lines = tuple(_line(cell, curve, index, across, upwards) for index, (cell, curve) in enumerate(drawn))
     said = "; ".join(f"{line.label}{f' ({line.note})' if line.note else ''} ends at {line.last} {unit}" for line in lines)
     marks = tuple((round(HEIGHT - place, 2), label) for place, label in upwards.marks())
@@ -70,21 +66,8 @@ def draw_lines(cells: list[Cell]) -> CurveChart | None:
     return CurveChart(unit, lines, tuple(across.marks(5)), marks, alt, len(curves) - len(drawn))
 
 
-def in_unit_of_task(cell: Cell, curve: Curve) -> Curve:
-    """A curve of bits/dim in what its task's likelihoods are given in: nats an image where images have two levels."""
-    if cell.levels != 2:
-        return curve
-    nats = bits_to_nats(math.prod(cell.shape))
-    return [(update, *(None if value is None else value * nats for value in pair)) for update, *pair in curve]  # type: ignore[misc]
-
-
 def _curve_of(cell: Cell) -> Curve:
     return in_unit_of_task(cell, next((curve for run in cell.runs if (curve := curve_of(run))), []))
-
-
-def _settled(curves: list[Curve], longest: int) -> list[float]:
-    """The values behind the steep beginning."""
-    return [value for curve in curves for update, *pair in curve for value in pair if value is not None and update >= _FALL * longest]
 
 
 def _line(cell: Cell, curve: Curve, index: int, across: Scale, upwards: Scale) -> CurveLine:

@@ -9,13 +9,15 @@ from pixelbench.analysis.ablations import AblationRow, TaskAblation
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.published.verdicts import DECIDED, SIGNS, Name
 from pixelbench.reports.html.again import Again, commands_of
-from pixelbench.reports.html.anchors import anchor
+from pixelbench.reports.html.anchors import anchor, choice_anchor
 from pixelbench.reports.html.dotplot import Panel, panel_of_one
 from pixelbench.reports.report import Report
 from pixelbench.store.cells import Cell
 
 #: Design choices that the first screen has room for, those that changed most.
 _MOST_CHOICES = 4
+#: Commits of unknown order that are named there.
+_MOST_COMMITS = 3
 
 
 @dataclass(frozen=True)
@@ -147,25 +149,27 @@ def _finding(ablation: TaskAblation, entry: AblationRow) -> Finding:
         difference = "not causal: no likelihood"
     else:
         difference = words.NONE if entry.paired is None else f"{entry.paired.difference.mean:+.3f} bits/dim"
-    return Finding(ablation.choice.title, anchor("ablation", ablation.choice.name), ablation.task, entry.value, difference)
+    return Finding(ablation.choice.title, choice_anchor(ablation.choice.name), ablation.task, entry.value, difference)
 
 
 def _origin(report: Report) -> str:
     """`83 runs of 43 variants on 4 tasks, executed from 2026-11-02 to 2026-11-29, at commits 0123456 to 89abcde`"""
     runs = [run for cell in report.cells for run in cell.runs]
-    said = [f"{_counted(len(runs), 'run')} of {_counted(len(report.cells), 'variant')} on {_counted(len(report.tables), 'task')}"]
     about = [run.record.provenance for run in runs]
-    dated = sorted((one.date, one.git_commit or "") for one in about if one.date)
-    commits = [commit[:7] for _, commit in dated if commit] or sorted({one.git_commit[:7] for one in about if one.git_commit})
-    if dated:
-        first, last = dated[0][0], dated[-1][0]
-        said.append(f"executed on {first}" if first == last else f"executed from {first} to {last}")
-    undated = len(runs) - len(dated)
-    said += [f"{undated:,} of them before days were kept"] if dated and undated else ["on days that their records do not keep"] if undated else []
-    different = list(dict.fromkeys(commits))
-    if different:
-        range_said = different[0] if len(different) == 1 else f"{different[0]} to {different[-1]}" if dated else ", ".join(different)
-        said.append(f"at commit{'' if len(different) == 1 else 's'} {range_said}")
+    dated = sorted((one.date, (one.git_commit or "")[:7]) for one in about if one.date)
+    said = [f"{_counted(len(runs), 'run')} of {_counted(len(report.cells), 'variant')} on {_counted(len(report.tables), 'task')}"]
+    if not dated:
+        said.append("executed on days that their records do not keep")
+    else:
+        ends = list(dict.fromkeys((dated[0][0], dated[-1][0])))
+        said.append(f"executed {'from ' if len(ends) > 1 else 'on '}{' to '.join(ends)}")
+        said += [f"{len(runs) - len(dated):,} of them before days were kept"] if len(dated) < len(runs) else []
+    ordered = list(dict.fromkeys(commit for _, commit in dated if commit))
+    others = sorted({one.git_commit[:7] for one in about if one.git_commit})
+    if ordered:
+        said.append(f"at commit{'' if len(ordered) == 1 else 's'} {' to '.join(dict.fromkeys((ordered[0], ordered[-1])))}")
+    elif others:
+        said.append(f"at {_counted(len(others), 'commit')}" if len(others) > _MOST_COMMITS else f"at commit {', '.join(others)}")
     return ", ".join(said)
 
 

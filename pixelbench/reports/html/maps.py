@@ -65,7 +65,10 @@ def legend_of(reports: list[CausalityReport]) -> tuple[tuple[str, str], ...]:
 def _panel(report: CausalityReport, out: int, into: int, x: float, y: float, size: tuple[int, int]) -> Panel:
     rows, channels = map_rows(report, out, into), report.shape[0]
     crosses = " ".join(
-        f"M{column + 0.25:g} {row + 0.25:g}l.5 .5m0 -.5l-.5 .5" for row, line in enumerate(rows) for column, one in enumerate(line) if one == "x"
+        f"M{column + 0.25:g} {row + 0.25:g}l.5 .5m0 -.5l-.5 .5"
+        for row, line in enumerate(rows)
+        for column, one in enumerate(line)
+        if one == "x"
     )
     return Panel(
         x=x,

@@ -8,7 +8,7 @@ from pixelbench.published.comparison import FigureComparison
 from pixelbench.reports import columns
 from pixelbench.reports.html.ablations import ChoiceSection, Forest, forest_of
 from pixelbench.reports.html.again import without_command
-from pixelbench.reports.html.anchors import anchor
+from pixelbench.reports.html.anchors import anchor, choice_anchor
 from pixelbench.reports.html.causality import TaskMarks, marks_of
 from pixelbench.reports.html.curves import CurveChart, draw_lines
 from pixelbench.reports.html.dotplot import Panel, panels_of
@@ -110,7 +110,8 @@ def _choices(report: Report, shown: Mapping[str, _Shown]) -> tuple[ChoiceSection
         forest = forest_of(one, about.anchors, about.samples, about.crops, maps, about.leaking)
         choices.setdefault(one.choice.name, (one.choice, []))[1].append(forest)
     return tuple(
-        ChoiceSection(anchor("ablation", name), choice.title, choice.question, tuple(forests)) for name, (choice, forests) in choices.items()
+        ChoiceSection(choice_anchor(name), choice.title, choice.question, tuple(forests))
+        for name, (choice, forests) in choices.items()
     )
 
 

@@ -33,14 +33,14 @@ function standalone(svg) {
     whole.removeAttribute("id");
     use.replaceWith(whole);
   });
-  copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+  copy.setAttribute("xmlns", svg.namespaceURI);
   for (const one of copy.querySelectorAll("[data-points]")) delete one.dataset.points;
   return copy;
 }
 
 // A table with a drawing in each row, as one drawing: names on the left, numbers behind them.
 function drawnTable(table) {
-  const all = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const all = document.createElementNS(table.querySelector("svg").namespaceURI, "svg");
   const paper = getComputedStyle(table.closest(".scroll") ?? table).backgroundColor, ink = getComputedStyle(table).color;
   const rows = [table.tHead.rows[0], ...table.tBodies[0].rows].filter((row) => row.querySelector("th") && !row.hidden);
   const [names, width, high] = [300, 900, 30];
