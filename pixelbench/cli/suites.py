@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: How a plan calls the states that do not say it all by their name.
 STATES = {state: state for state in ("stored", "missing", "stale", "failed", "missing data")} | {"unverified": "code changed, not verified"}
-#: A terminal with fewer columns has no room for the keys of runs.
+#: On a terminal with fewer columns the keys of runs stand below their names.
 _KEYS_FROM = 80
 #: There the other columns of a plan have so many characters, and a line of a name at least so many.
 _OTHER_COLUMNS, _SHORTEST_NAME = 40, 16
@@ -135,8 +135,8 @@ def print_plan(plan: "Plan") -> None:
     titles = ("run", "task/variant", "seed", "updates", "state", "seconds")
     if stdout().width < _KEYS_FROM:
         names = max(_SHORTEST_NAME, stdout().width - _OTHER_COLUMNS)
-        print_table(titles[1:], [(_in_lines(row[1], names), *row[2:]) for row in rows], right=("seed", "updates", "seconds"), whole=0)
-        say(f"Left out below {_KEYS_FROM} columns: the run keys, which --json has.")
+        named = [(f"{_in_lines(name, names)}\n{key}", *others) for key, name, *others in rows]
+        print_table(("task/variant, run", *titles[2:]), named, right=("seed", "updates", "seconds"))
     else:
         print_table(titles, rows, right=("seed", "updates", "seconds"), whole=2)
     print_table(("task", "train", "validation", "test", "decoded", "images"), [_data_row(plan, task) for task in plan.tasks], right=_SIZES)

@@ -81,7 +81,7 @@ def test_everything_has_a_name_and_headings_skip_no_level(open_page: Open, page_
 def test_nothing_is_cut_off_without_a_word(open_page: Open, page_file: Path, width: int) -> None:
     page = open_page(page_file, width=width)
     assert wrong(page, "cutOff") == []
-    page.evaluate("document.querySelector('main').style.width = '2000px'")
+    page.evaluate("document.querySelector('main').style.minWidth = '2000px'")
     assert "the page" in wrong(page, "cutOff")
 
 

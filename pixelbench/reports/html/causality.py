@@ -1,6 +1,6 @@
 """Which variants leak, and which show none: a mark for each, that leads to its certificate."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pixelbench.analysis.tables import Row, TaskTable
@@ -37,10 +37,10 @@ class TaskMarks:
     marks: tuple[Mark, ...]
 
 
-def marks_of(table: TaskTable, cells: Mapping[str, Cell], anchors: Mapping[str, str]) -> TaskMarks:
-    """The marks of a task's rows."""
+def marks_of(table: TaskTable, cells: Mapping[str, Cell], target: Callable[[str], str]) -> TaskMarks:
+    """The marks of a task's rows; `target`: label → id of its section."""
     ordered = sorted(table.rows, key=lambda row: list(SIGNS).index(row.causal))
-    return TaskMarks(table.task, tuple(_mark(row, cells[row.label], anchors[row.label]) for row in ordered))
+    return TaskMarks(table.task, tuple(_mark(row, cells[row.label], target(row.label)) for row in ordered))
 
 
 def _mark(row: Row, cell: Cell, target: str) -> Mark:

@@ -9,13 +9,15 @@ from pixelbench.analysis.ablations import AblationRow, TaskAblation
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.published.verdicts import DECIDED, SIGNS, Name
 from pixelbench.reports.html.again import Again, commands_of
-from pixelbench.reports.html.anchors import anchor, choice_anchor
+from pixelbench.reports.html.anchors import choice_anchor
 from pixelbench.reports.html.dotplot import Panel, panel_of_one
 from pixelbench.reports.report import Report
 from pixelbench.store.cells import Cell
 
 #: Design choices that the first screen has room for, those that changed most.
 _MOST_CHOICES = 4
+#: Names of leaking variants, likewise.
+_MOST_NAMES = 6
 #: Commits of unknown order that are named there.
 _MOST_COMMITS = 3
 
@@ -68,7 +70,7 @@ class Finding:
 class Headline:
     """What the first screen says. `decided` figures are those on which a verdict has fallen, `waiting` the others that can be compared,
     `from_memory` those decided ones that nobody has seen in their source. `best`: the decided one nearest to its figure. `leaking`: the
-    names of variants that leak, each with its tasks and the ids of its sections there."""
+    names of the first variants that leak, each with its tasks, and how many more do."""
 
     verdicts: tuple[VerdictCount, ...]
     decided: int
@@ -76,7 +78,8 @@ class Headline:
     waiting: tuple[VerdictCount, ...]
     best: Panel | None
     leaks: Leaks
-    leaking: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    leaking: tuple[tuple[str, tuple[str, ...]], ...]
+    more_leaking: int
     findings: tuple[Finding, ...]
     more_findings: int
     commands: tuple[Again, ...]
@@ -90,7 +93,7 @@ def headline_of(report: Report) -> Headline:
     decided = tuple(VerdictCount(name, SIGNS[name], counts[name]) for name in DECIDED)
     others = tuple(VerdictCount(name, SIGNS[name], counts[name]) for name in SIGNS if name not in DECIDED and counts[name])
     best = min(report.decided, key=_nearness, default=None)
-    findings = _findings(report.ablations)
+    findings, leaking = _findings(report.ablations), _leaking(report.cells)
     return Headline(
         verdicts=decided,
         decided=len(report.decided),
@@ -98,7 +101,8 @@ def headline_of(report: Report) -> Headline:
         waiting=others,
         best=None if best is None else panel_of_one(best),
         leaks=count_leaks(report.cells),
-        leaking=_leaking(report.cells),
+        leaking=leaking[:_MOST_NAMES],
+        more_leaking=max(0, len(leaking) - _MOST_NAMES),
         findings=findings[:_MOST_CHOICES],
         more_findings=max(0, len(findings) - _MOST_CHOICES),
         commands=commands_of(report),
@@ -114,11 +118,12 @@ def count_leaks(cells: Iterable[Cell]) -> Leaks:
     return Leaks(sum(leaking), len(leaking) - sum(leaking), len(known) - len(leaking) - unchecked, unchecked)
 
 
-def _leaking(cells: Iterable[Cell]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-    found: dict[str, list[tuple[str, str]]] = {}
+def _leaking(cells: Iterable[Cell]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The names of the variants that leak, each with its tasks."""
+    found: dict[str, list[str]] = {}
     for cell in cells:
         if cell.leaky:
-            found.setdefault(cell.label, []).append((cell.task, anchor("variant", cell.task, cell.label)))
+            found.setdefault(cell.label, []).append(cell.task)
     return tuple((label, tuple(where)) for label, where in found.items())
 
 

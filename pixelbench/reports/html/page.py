@@ -25,6 +25,8 @@ from pixelbench.suites.design_choice import DesignChoice
 
 #: Images that a row of a table shows.
 _IN_A_ROW = 4
+#: Variants of a task with a section of their own, those that stand first in its table: what nobody scrolls through costs everybody time.
+_MOST_SECTIONS = 400
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class _Shown:
     samples: dict[str, Picture]
     crops: dict[str, Crop]
     real: Crop | None
+    section: str
+
+    def target(self, label: str) -> str:
+        """The id of a variant's section; the task's where it has none."""
+        return self.anchors.get(label, self.section)
 
 
 def page_of(report: Report, reproductions: Mapping[str, Reproduction]) -> Page:
@@ -83,7 +90,7 @@ def page_of(report: Report, reproductions: Mapping[str, Reproduction]) -> Page:
         cells = {cell.label: cell for cell in report.cells if cell.task == table.task}
         shown[table.task] = _shown(table, cells, pictures)
         tasks.append(_task(report, table, cells, shown[table.task], reproductions))
-        marks.append(marks_of(table, cells, shown[table.task].anchors))
+        marks.append(marks_of(table, cells, shown[table.task].target))
     maps = [group.report for about in shown.values() for group, _ in about.groups.values()]
     return Page(
         headline=headline_of(report),
@@ -96,7 +103,7 @@ def page_of(report: Report, reproductions: Mapping[str, Reproduction]) -> Page:
         commands_unknown=without_command(report),
         failures=tuple(run for cell in report.cells for run in cell.runs if run.record.error),
         crops={(task, label): crop for task, about in shown.items() for label, crop in about.crops.items()},
-        targets={(task, label): target for task, about in shown.items() for label, target in about.anchors.items()},
+        targets={(table.task, row.label): shown[table.task].target(row.label) for table in report.tables for row in table.rows},
         pictures=pictures,
     )
 
@@ -110,8 +117,7 @@ def _choices(report: Report, shown: Mapping[str, _Shown]) -> tuple[ChoiceSection
         forest = forest_of(one, about.anchors, about.samples, about.crops, maps, about.leaking)
         choices.setdefault(one.choice.name, (one.choice, []))[1].append(forest)
     return tuple(
-        ChoiceSection(choice_anchor(name), choice.title, choice.question, tuple(forests))
-        for name, (choice, forests) in choices.items()
+        ChoiceSection(choice_anchor(name), choice.title, choice.question, tuple(forests)) for name, (choice, forests) in choices.items()
     )
 
 
@@ -138,9 +144,9 @@ def _plural(noun: str, count: int) -> str:
 
 
 def _shown(table: TaskTable, cells: dict[str, Cell], pictures: Pictures) -> _Shown:
-    anchors = {row.label: anchor("variant", table.task, row.label) for row in table.rows}
+    anchors = {row.label: anchor("variant", table.task, row.label) for row in table.rows[:_MOST_SECTIONS]}
     groups: dict[str, tuple[MapGroup, Picture]] = {}
-    for group in map_groups([cells[row.label] for row in table.rows]):
+    for group in map_groups([cells[label] for label in anchors]):
         groups.update(dict.fromkeys(group.labels, (group, add_map(group.report, pictures))))
     samples: dict[str, Picture] = {}
     crops: dict[str, Crop] = {}
@@ -155,7 +161,7 @@ def _shown(table: TaskTable, cells: dict[str, Cell], pictures: Pictures) -> _Sho
         real = row_of_images(picture, table.shape, blocks, 0, _IN_A_ROW, f"Real test images of {table.task}")
         reals += [real] if real else []
     leaking = {label for label, cell in cells.items() if cell.leaky}
-    return _Shown(anchors, groups, leaking, samples, crops, next(iter(reals), None))
+    return _Shown(anchors, groups, leaking, samples, crops, next(iter(reals), None), anchor("task", table.task))
 
 
 def _task(
@@ -198,5 +204,5 @@ def _variants(
             shown.samples.get(row.label),
             reproductions,
         )
-        for row in table.rows
+        for row in table.rows[:_MOST_SECTIONS]
     )

@@ -7,6 +7,9 @@ function enlarge(link) {
   whole.setAttribute("class", "picture");
   whole.removeAttribute("width");
   whole.removeAttribute("height");
+  whole.removeAttribute("aria-hidden");
+  whole.setAttribute("role", "img");
+  whole.setAttribute("aria-label", link.title);
   dialog.querySelector("div").replaceChildren(whole);
   const section = dialog.querySelector("a");
   section.href = link.getAttribute("href");

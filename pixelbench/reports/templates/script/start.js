@@ -9,12 +9,10 @@ followSections();
 openForPaper();
 document.addEventListener("toggle", (event) => unfold(event.target), true);
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a.thumb, a.here");
+  const link = event.target.closest?.("a.thumb");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  if (link.classList.contains("thumb")) {
-    event.preventDefault();
-    enlarge(link);
-  }
+  event.preventDefault();
+  enlarge(link);
 });
 addEventListener("hashchange", openTarget);
 if (location.hash) openTarget();
