@@ -15,7 +15,7 @@ _GAP, _TITLE, _MARGIN = 1.5, 2.2, 2.6
 #: Marks on an axis, at most about.
 _MARKS = 6
 #: A drawing has at least this width, in cells, so that its letters are no larger than the page's.
-_LEAST = 16.0
+_LEAST = 34.0
 
 
 @dataclass(frozen=True)
