@@ -41,7 +41,7 @@ class Drawings:
 
 @cache
 def _code() -> str:
-    """A digest of the modules that draw, and of matplotlib's version: other code draws anew."""
+    """A digest of the modules that draw, and of matplotlib's version: other code draws again."""
     digest = hashlib.sha256(version("matplotlib").encode())
     for module in (picture, map_text, plots):
         digest.update(Path(module.__file__ or "").read_bytes())

@@ -20,7 +20,7 @@ FILES = "report-files"
 
 MAPS = (
     "What an output sees around its own pixel, over all pixels of the image: every input sub-pixel of a narrow copy of the network was "
-    "changed, in float64. Green is seen, dark is a blind spot (earlier and not seen), and red, with a cross, may not be seen. A "
+    "changed, in float64. Green is seen, dark is a blind spot: earlier, and not seen. Red may not be seen. A "
     "counter-example is one changed input and one output, of the same or an earlier sub-pixel, that moved: one proves a leak, and no "
     "number of tries proves that there is none."
 )

@@ -45,7 +45,7 @@ def run_entry(cell: Cell) -> str:
     """The runs of a cell as a BibTeX entry: keys, seeds, images and commit say which."""
     record = cell.runs[0].record
     commits = sorted({run.record.provenance.git_commit[:12] for run in cell.runs if run.record.provenance.git_commit})
-    dates = sorted(date for run in cell.runs if (date := run.record.provenance.date))
+    dates: list[str] = sorted(date for run in cell.runs if (date := run.record.provenance.date))
     note = [
         f"run{'s' if len(cell.runs) > 1 else ''} {', '.join(run.key for run in cell.runs)}",
         f"seed{'s' if len(cell.runs) > 1 else ''} {', '.join(str(run.seed) for run in cell.runs)}",
