@@ -59,7 +59,7 @@ def run_entry(cell: Cell) -> str:
         "year": dates[-1][:4] if dates else "",
         "note": _text("; ".join(note)),
     }
-    return _entry("misc", f"pixelbench-{cell.runs[0].key}", fields)
+    return _entry("misc", f"pixelbench-{record.run_key}", fields)
 
 
 def entries(cell: Cell, figures: Iterable[Figure]) -> str:
