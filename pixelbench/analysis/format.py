@@ -118,6 +118,14 @@ def behind(difference: Difference | None) -> str:
     return f"{difference.mean:.3f} ({difference.low:.3f} to {difference.high:.3f}{_of_what(difference)})"
 
 
+def behind_nats(row: Row) -> str:
+    """As `behind`, in nats for a whole image."""
+    if row.behind is None or not row.bits_per_dim or row.nats_per_image is None:
+        return NONE
+    nats, one = row.nats_per_image / row.bits_per_dim, row.behind
+    return f"{one.mean * nats:.2f} ({one.low * nats:.2f} to {one.high * nats:.2f}{_of_what(one)})"
+
+
 def against(paired: PairedDifference | None) -> str:
     """As `behind` with signs, of two bounds with `, of bounds` behind, of a bound beside an exact value with `≤` before."""
     if paired is None:

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -37,6 +38,7 @@ def collect_provenance(family: Family, *, device: str, precision: str, threads: 
         precision=precision,
         micro_batch=micro_batch,
         deterministic=_is_deterministic(device),
+        date=datetime.now(UTC).date().isoformat(),
     )
 
 

@@ -9,6 +9,9 @@ from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.evaluation.quality import STATISTICS, Statistic
 
+#: The weight of a column that says nothing.
+SILENT = 9
+
 
 @dataclass(frozen=True)
 class Column:
@@ -35,6 +38,7 @@ CAUSAL = Column("causal", words.causal, right=False)
 SEQUENTIAL = Column("sequential score", words.sequential, weight=4)
 PROVED = Column("proved", words.proved, weight=3)
 BEHIND = Column("behind the best (95 %)", lambda row: words.behind(row.behind), weight=7)
+BEHIND_NATS = Column("behind the best, nats (95 %)", lambda row: words.behind_nats(row), weight=7)
 UPDATES = Column("updates", lambda row: words.whole(row.updates), weight=8)
 PARAMETERS = Column("parameters", lambda row: words.whole(row.parameters), weight=6)
 SECONDS = Column("seconds", lambda row: words.seconds(row.seconds), weight=5)
@@ -44,11 +48,12 @@ STATUS = Column("status", lambda row: row.status, right=False)
 def columns_of(table: TaskTable) -> list[Column]:
     """The columns that say something of a task's rows.
 
-    Grey images have no colour coherence; nats per image are for images of two levels; without a leak there is no sequential score, without
-    a paper's figure no verdict.
+    Grey images have no colour coherence; nats per image are for images of two levels, whose bits/dim differ in the last digits alone;
+    without a leak there is no sequential score, without a paper's figure no verdict.
     """
     judged = [PUBLISHED, DIFFERENCE, VERDICT] if any(row.published for row in table.rows) else []
-    columns = [RANK, VARIANT, SCORE, NATS, *judged, SEEDS, BEHIND, CAUSAL, SEQUENTIAL, PROVED, LATENTS, *statistics_of(table)]
+    likelihood, behind, last = (NATS, BEHIND_NATS, [SCORE]) if table.binary else (SCORE, BEHIND, [])
+    columns = [RANK, VARIANT, likelihood, *judged, SEEDS, CAUSAL, behind, SEQUENTIAL, PROVED, LATENTS, *statistics_of(table), *last]
     return _speaking([*columns, UPDATES, PARAMETERS, SECONDS, STATUS], table)
 
 
@@ -92,8 +97,8 @@ def weight_of(column: Column, table: TaskTable) -> int:
     """A column's weight among those of a table: of images of two levels bits/dim says what nats say; a status column that says nothing but
     `done` goes before all others."""
     if column is STATUS and all(row.status == "done" for row in table.rows):
-        return 9
-    return 1 if column is SCORE and table.binary else column.weight
+        return SILENT
+    return 2 if column is SCORE and table.binary else column.weight
 
 
 def caption(table: TaskTable) -> str:

@@ -6,9 +6,10 @@ from pixelbench.analysis import format as words
 from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.analysis.lessons import Lesson
 from pixelbench.analysis.tables import Row, TaskTable
-from pixelbench.files.atomic import write_bytes, write_text
+from pixelbench.files.atomic import write_changed, write_text
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.reports import columns, escape
+from pixelbench.reports.drawings import Drawings
 from pixelbench.reports.gallery import FILES, Gallery
 from pixelbench.reports.html.about import provenance_rows
 from pixelbench.reports.legend import explanations
@@ -90,7 +91,8 @@ def _cell(column: columns.Column, row: Row) -> str:
 
 def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     cells = sorted((cell for cell in report.cells if cell.task == table.task), key=_position(table))
-    gallery = Gallery(table.task, cells, beside)
+    drawings = Drawings(report.store)
+    gallery = Gallery(table.task, cells, beside, drawings)
     parts = [f"## {escape.text(table.task)}", f"{escape.text(columns.caption(table))}."]
     parts.append(f"Preprocessing: {escape.text(' '.join(table.preprocessing))} Digest `{escape.file_name(table.digest[:12])}`.")
     parts.append(result_table(table, columns.columns_of(table)))
@@ -103,10 +105,10 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     parts += _ablations(report.ablations_of(table.task), gallery)
     parts += _lessons(report.lessons_of(table.task), gallery)
     parts += [*gallery.other_grids(), *gallery.other_maps()]
-    curves = draw_curves(cells)
+    curves = draw_curves(cells, drawings.png)
     if curves:
         name = f"{FILES}/curves-{escape.file_name(table.task)}.png"
-        write_bytes(beside / name, curves)
+        write_changed(beside / name, curves)
         parts += [
             "### Learning curves",
             _which_curves(cells),
