@@ -30,6 +30,7 @@ from pixelbench.cli.commands import (
     report,
     run,
     sample,
+    sheet,
     show,
     status,
     verify,
@@ -65,7 +66,7 @@ def _app(
 
 for command in (
     *(run, ablate, plan, report, compare, check, audit, eval, list, show, fetch, status, doctor),
-    *(sample, compress, decompress, verify),
+    *(sample, sheet, compress, decompress, verify),
 ):
     command.register(app)
 

@@ -1,8 +1,8 @@
 """Features of a small classifier that `train_classifier` trained on a task's training labels: the pooled map before its last layer.
 
-The weights ship in `weights/`, float16 in safetensors, beside `classifiers.json`: which tasks each serves, its SHA-256, what its training was and
-what it reaches on test images. Arithmetic is float32 on the CPU. Features of one classifier mean nothing beside those of another, so whatever is
-measured in them bears the classifier's name and digest.
+The weights ship in `weights/`, float16 in safetensors, beside `classifiers.json`: which tasks each serves, its SHA-256, how it was trained
+and what it reaches on test images. Arithmetic is float32 on the CPU. Features of one classifier mean nothing beside those of another, so
+whatever is measured in them bears the classifier's name and digest.
 """
 
 import hashlib
@@ -96,9 +96,8 @@ def classifier_features(task_name: str, images: np.ndarray, levels: int) -> np.n
     if about is None:
         raise UserError(f"No classifier ships for task '{task_name}'; there are some for {', '.join(sorted(_served()))}.")
     if images.shape[1:] != (about.channels, about.side, about.side):
-        raise UserError(
-            f"The classifier '{about.name}' takes images of {about.channels}x{about.side}x{about.side}, not {'x'.join(map(str, images.shape[1:]))}."
-        )
+        taken, given = f"{about.channels}x{about.side}x{about.side}", "x".join(map(str, images.shape[1:]))
+        raise UserError(f"The classifier '{about.name}' takes images of {taken}, not {given}.")
     net = loaded(about.name)
     with torch.inference_mode():
         return torch.cat([net.features(scaled(torch.from_numpy(part), levels)) for part in _chunks(images)]).numpy()

@@ -1,8 +1,8 @@
 """`python -m pixelbench.evaluation.features.train_classifier TASK`: train a task's classifier, and pin its weights in `classifiers.json`.
 
-One thread, one seed, float32 on the CPU. The test images are used for nothing but the accuracy that is stated. MNIST's classifier serves the grey images
-and the binarised ones: of each batch half the images are drawn, each pixel 1 with its grey value as probability, as in `mnist-dynamic`; the published
-fixed binarisation has no labels of its own.
+One thread, one seed, float32 on the CPU. The test images are used for nothing but the accuracy that is stated. MNIST's classifier serves
+the grey images and the binarised ones: of each batch half the images are drawn, each pixel 1 with its grey value as probability, as in
+`mnist-dynamic`; the published fixed binarisation has no labels of its own.
 """
 
 import hashlib
@@ -29,7 +29,11 @@ ALSO_SERVES = {"mnist": ("mnist-fixed", "mnist-dynamic", "mnist-threshold")}
 ALSO_TRIED = {"mnist": ("mnist-dynamic", "mnist-threshold")}
 #: Tasks whose training images are half drawn, 1 with their grey value as probability.
 HALF_DRAWN = ("mnist",)
-BATCH, PEAK_RATE, WEIGHT_DECAY, SHIFT = 64, 0.004, 0.01, 2
+#: Tasks whose images may be mirrored; a digit may not.
+MIRRORED = ("fashion-mnist", "cifar10", "cifar10-16")
+BATCH, PEAK_RATE, WEIGHT_DECAY = 64, 0.004, 0.01
+#: An image is moved by up to this part of its side: not at all where it is 8 pixels wide and filled.
+REACH = 16
 #: Small enough to be run again in a minute or two.
 EPOCHS = {"digits": 40, "mnist": 2, "fashion-mnist": 4, "cifar10": 5, "cifar10-16": 8}
 
@@ -95,32 +99,37 @@ def rounded(net: Classifier) -> Classifier:
 
 
 def _batches(task: Task, split: Split, epochs: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of -1 … 1 (B, C, H, W), each moved by up to `SHIFT` pixels (fewer in small images), and their labels (B,)."""
+    """Batches of -1 … 1 (B, C, H, W), changed as the task allows, and their labels (B,)."""
     assert split.labels is not None, "a task with a classifier has labels"
     images, labels = torch.from_numpy(split.images), torch.from_numpy(split.labels)
-    reach = min(SHIFT, task.height // 8)
     for _ in range(epochs):
         order = torch.randperm(len(images))
         for first in range(0, len(images) - BATCH + 1, BATCH):
             chosen = order[first : first + BATCH]
-            yield _moved(_seen(task, images[chosen]), reach), labels[chosen]
+            values = scaled(images[chosen], task.levels)
+            values = _half_drawn(values) if task.name in HALF_DRAWN else values
+            values = _moved(values, task.height // REACH)
+            yield _half_mirrored(values) if task.name in MIRRORED else values, labels[chosen]
 
 
-def _seen(task: Task, images: Tensor) -> Tensor:
-    values = scaled(images, task.levels)
-    if task.name not in HALF_DRAWN:
-        return values
+def _half_drawn(values: Tensor) -> Tensor:
     half = len(values) // 2
-    drawn = 2 * torch.bernoulli((values[:half] + 1) / 2) - 1
-    return torch.cat([drawn, values[half:]])
+    return torch.cat([2 * torch.bernoulli((values[:half] + 1) / 2) - 1, values[half:]])
+
+
+def _half_mirrored(values: Tensor) -> Tensor:
+    half = len(values) // 2
+    return torch.cat([values[:half].flip(3), values[half:]])
 
 
 def _moved(values: Tensor, reach: int) -> Tensor:
-    """A batch moved as one in each direction by -reach … reach pixels; its lowest value comes in."""
-    right, down = (int(torch.randint(-reach, reach + 1, ())) for _ in range(2))
-    height, width = values.shape[2:]
-    padded = F.pad(values, (reach, reach, reach, reach), value=-1.0)
-    return padded[:, :, reach + down : reach + down + height, reach + right : reach + right + width]
+    """Each image (B, C, H, W) moved by -reach … reach pixels each way; the lowest value comes in."""
+    n, _, height, width = values.shape
+    padded = F.pad(values, (reach,) * 4, value=-1.0)
+    down, right = torch.randint(0, 2 * reach + 1, (2, n))
+    rows, columns = down[:, None] + torch.arange(height), right[:, None] + torch.arange(width)
+    moved = padded[torch.arange(n)[:, None, None], :, rows[:, :, None], columns[:, None, :]]  # (B, H, W, C)
+    return moved.permute(0, 3, 1, 2)
 
 
 def _tried(net: Classifier, name: str) -> float:
