@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import pickle
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -21,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
+from pixelbench.data.sources.vision import torchvision
 from pixelbench.errors import UserError, first_line
 from pixelbench.evaluation.features import AboutImages, FeatureSet
 
@@ -128,7 +130,7 @@ def _extracted(net: Callable[[Tensor], tuple[Tensor, ...]], layer: str, images: 
 def _as_bytes(images: np.ndarray, levels: int) -> np.ndarray:
     """0 … levels-1 → uint8 0 … 255 in three channels."""
     shown = np.round(images.astype(np.float64) * (255 / (levels - 1))).astype(np.uint8)
-    return np.ascontiguousarray(np.broadcast_to(shown, (len(shown), 3, *shown.shape[2:])))
+    return shown.repeat(3 // shown.shape[1], 1)
 
 
 def _network() -> tuple[Any, str]:
@@ -146,6 +148,7 @@ def _network() -> tuple[Any, str]:
 @cache
 def _loaded(path: Path, changed: int) -> tuple[Any, str]:
     try:
+        torchvision()  # torch-fidelity imports it, which without this fails where PyTorch has no GPU code
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except ImportError:
         raise UserError("Features of Inception need torch-fidelity; run `pip install 'pixelbench[fidelity]'`.") from None
@@ -165,6 +168,7 @@ def _tensors(path: Path, content: bytes) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_safetensors(content)
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of a pickle that torch did not write, which is refused anyway
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise UserError(f"'{path}' cannot be read as tensors: {first_line(error)}.") from None
