@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pixelbench.evaluation.diagnosis import SampleDiagnosis
 from pixelbench.evaluation.measures.registry import ERRORS, MEASURES, Control, Value, separates
 
-#: Below this part of the floor, and by more than the errors, samples are copies or repeat each other. Measured: real images 0.8 to 1.2 of it.
+#: Below this part of the floor, and by more than the errors, samples are copies or repeat each other. Real images: measured 0.8 to 1.2.
 _FAR_BELOW = 0.5
 #: Samples are noise where they keep at most this part of the way from independent pixels to real images.
 _HARDLY_BETTER = 0.1

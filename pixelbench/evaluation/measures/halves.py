@@ -11,8 +11,8 @@ import numpy as np
 
 from pixelbench.evaluation.measures.compared import NEIGHBOURS, Compared
 
-#: Halves that are drawn: a standard error is then known to a tenth of itself.
-HALVES = 50
+#: Halves that are drawn: a standard error is then known to a ninth of itself.
+HALVES = 40
 #: So few images cannot be halved.
 LEAST = 4 * (NEIGHBOURS + 1)
 
