@@ -26,6 +26,7 @@ from pixelbench.cli.commands import (
     eval,
     fetch,
     list,
+    measure,
     plan,
     report,
     run,
@@ -65,7 +66,7 @@ def _app(
 
 for command in (
     *(run, ablate, plan, report, compare, check, audit, eval, list, show, fetch, status, doctor),
-    *(sample, compress, decompress, verify),
+    *(sample, measure, compress, decompress, verify),
 ):
     command.register(app)
 
