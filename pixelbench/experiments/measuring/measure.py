@@ -60,7 +60,8 @@ class Measuring:
         real = [self._real_images(run, name, requested) for name in features]
         began = time.monotonic()
         images = draw_many(model, real[0].n, self.seed, method, self.progress)
-        return [self._measured(one, images, method, time.monotonic() - began) for one in real]
+        seconds = time.monotonic() - began
+        return [self._measured(one, images, method, seconds) for one in real]
 
     def _measured(self, real: RealImages, images: np.ndarray, method: Method, draw_seconds: float) -> Measurement:
         self.progress(f"measuring in {real.features.name}", len(images), len(images))
