@@ -160,13 +160,13 @@ def ratio(value: float | None) -> str:
     return NONE if value is None else f"{value:.2f}"
 
 
-def with_error(value: Value | None) -> str:
-    """`0.537 ± 0.054`: as many decimals as show two digits of the error, at most five."""
+def with_error(value: Value | None, most: int = 5) -> str:
+    """`0.537 ± 0.054`: as many decimals as show two digits of the error, at most `most`."""
     if value is None or value.value is None:
         return NONE
     if not value.error:
         return f"{value.value:.3f}"
-    decimals = min(5, max(0, 1 - math.floor(math.log10(value.error))))
+    decimals = min(most, max(0, 1 - math.floor(math.log10(value.error))))
     return f"{value.value:.{decimals}f} ± {value.error:.{decimals}f}"
 
 

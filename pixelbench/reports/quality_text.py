@@ -14,14 +14,16 @@ from pixelbench.reports import escape
 from pixelbench.reports.report import Report
 from pixelbench.visible import visible
 
-#: Of floor and controls, behind their names.
-_ROLES = {
-    "real images": "the floor",
-    "independent-pixels": "control: histogram",
-    "copies": "control: training images",
-    "repeated": "control: one image",
+#: Floor and controls, as the tables call them.
+_CALLED = {
+    "real images": "real images (floor)",
+    "independent-pixels": "independent pixels (control)",
+    "copies": "copies (control)",
+    "repeated": "repeated (control)",
 }
 _STATISTICS_WEIGHT = 7
+#: Of kernel distances, which are small, and of everything else.
+_DECIMALS, _FEWER_DECIMALS = 5, 3
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,10 @@ def quality_grid(table: QualityTable) -> QualityGrid:
         QualityColumn("bits/dim", tuple(_bits(row) for row in rows), weight=5),
     ]
     measured = [
-        QualityColumn(_title(name, table), tuple(words.with_error(row.values.get(name)) for row in rows), weight=_weight(name))
+        QualityColumn(_title(name, table), tuple(words.with_error(row.values.get(name), _most(name)) for row in rows), weight=_weight(name))
         for name in table.measures
     ]
-    named = QualityColumn("called", tuple(", ".join(one.name for one in row.failures) or words.NONE for row in rows), right=False, weight=1)
+    named = QualityColumn("called", tuple(_failures(row) for row in rows), right=False, weight=1)
     columns = [*first, *measured, *([named] if any(row.failures for row in rows) else [])]
     return QualityGrid(f"Sample quality in {table.features}", tuple(columns), tuple(map(_mark, rows)), tuple(sentences_of(table)))
 
@@ -108,7 +110,7 @@ def print_table(table: QualityTable, console: Console) -> None:
 def _built(grid: QualityGrid, shown: list[QualityColumn], task: str) -> Table:
     built = Table(title=Text(visible(f"{task}: {grid.title[0].lower()}{grid.title[1:]}"), style="bold"), title_justify="left")
     for column in shown:
-        built.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+        built.add_column(column.title.replace(" (", "\n("), justify="right" if column.right else "left", overflow="fold")
     kinds = [_kind(mark) for mark in grid.marks]
     for index, mark in enumerate(grid.marks):
         style = {"floor": "italic", "control": "dim", "leaking": "red"}.get(mark)
@@ -134,7 +136,11 @@ def _mark(row: QualityRow) -> str:
 
 
 def _label(row: QualityRow) -> str:
-    return row.label if row.run_key or row.label not in _ROLES else f"{row.label} ({_ROLES[row.label]})"
+    return row.label if row.run_key else _CALLED.get(row.label, row.label)
+
+
+def _failures(row: QualityRow) -> str:
+    return ", ".join(one.name.removesuffix("-samples") for one in row.failures) or words.NONE
 
 
 def _bits(row: QualityRow) -> str:
@@ -153,6 +159,10 @@ def _title(name: str, table: QualityTable) -> str:
     title = f"{measure.title}/{table.features}" if name == "kid" else measure.title
     title += f", {measure.unit}" if measure.unit == "dB" else ""
     return f"{title} (does not separate)" if name in table.blind else title
+
+
+def _most(name: str) -> int:
+    return _DECIMALS if name in MEASURES and MEASURES[name].unit == "distance" else _FEWER_DECIMALS
 
 
 def _weight(name: str) -> int:

@@ -209,15 +209,13 @@ def _drawn(
 
     from pixelbench.cli.progress import steady
 
-    condition = None if classes is None else torch.tensor(classes.of_images)
+    held = {"condition": None if classes is None else torch.tensor(classes.of_images), "given": given, "known": known}
     parts = []
     with steady("sample") as show:
         for begin in range(0, n, _MOST_SHOWN):
             some = slice(begin, min(n, begin + _MOST_SHOWN))
             show("drawing", begin, n)
-            of_these = {
-                name: None if one is None else one[some] for name, one in (("condition", condition), ("given", given), ("known", known))
-            }
+            of_these = {name: None if one is None else one[some] for name, one in held.items()}
             parts.append(model.sample(some.stop - some.start, **of_these, **how).numpy())
     return np.concatenate(parts)
 
