@@ -43,9 +43,7 @@ def random_conv_features(task: AboutImages) -> FeatureSet:
     weights = random_weights(channels)
     digest = hashlib.sha256(b"".join(one.numpy().astype("<f4").tobytes() for one in weights)).hexdigest()
     if _PINNED.get(channels, digest) != digest:
-        raise UserError(
-            f"The weights of random-conv for {channels} channels have another digest than is pinned; reinstall pixelbench."
-        )
+        raise UserError(f"The weights of random-conv for {channels} channels have another digest than is pinned; reinstall pixelbench.")
     return FeatureSet("random-conv", sum(_WIDTHS) * _PARTS**2, digest, responses)
 
 

@@ -15,6 +15,7 @@ from pixelbench.files.atomic import write_text
 from pixelbench.reports.html.about import how_to_read, provenance_rows
 from pixelbench.reports.html.page import Page, page_of
 from pixelbench.reports.html.variants import Reproduction
+from pixelbench.reports.quality_text import quality_grid
 from pixelbench.reports.report import Report
 from pixelbench.visible import visible
 
@@ -58,7 +59,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words)
+    environment.globals.update(words=words, quality_grid=quality_grid)
     environment.finalize = _shown
     return environment
 
