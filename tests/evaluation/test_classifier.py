@@ -75,7 +75,7 @@ def test_a_feature_does_not_depend_on_the_images_beside_it() -> None:
 def test_a_task_without_classifier_is_refused_in_a_sentence() -> None:
     assert has_classifier("digits")
     assert not has_classifier("photos")
-    with pytest.raises(UserError, match="No classifier ships for task 'photos'; there are some for .*digits"):
+    with pytest.raises(UserError, match=r"No classifier ships for task 'photos'; there are some for .*digits"):
         classifier_features("photos", np.zeros((1, 3, 16, 16), np.uint8), 16)
 
 
@@ -97,7 +97,7 @@ def test_a_flipped_bit_of_the_weights_is_found_by_their_digest(copied: Path, pla
     content = bytearray(path.read_bytes())
     content[{"first": 0, "middle": len(content) // 2, "last": -1}[place]] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match="is damaged: its SHA-256 is .* pinned is .*; reinstall pixelbench"):
+    with pytest.raises(UserError, match=r"is damaged: its SHA-256 is .* pinned is .*; reinstall pixelbench"):
         loaded("digits", copied)
 
 

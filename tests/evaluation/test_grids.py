@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFont
 
 from pixelbench.data import get_task
-from pixelbench.evaluation.grids import wrap, grid_png
+from pixelbench.evaluation.grids import grid_png, wrap
 
 pytestmark = pytest.mark.quick
 

@@ -29,8 +29,8 @@ def test_with_the_standard_features_on_the_same_images_the_difference_is_said_wi
     found = about(OURS)
     assert found.difference == pytest.approx(80.0 - 65.93)
     assert found.sentence == (
-        "FID 80.00 over 50,000 samples, 14.07 higher than Ostrovski et al. 2018's FID 65.93 of PixelCNN (gated), whose number of samples is not "
-        "known here."
+        "FID 80.00 over 50,000 samples, 14.07 higher than Ostrovski et al. 2018's FID 65.93 of PixelCNN (gated), whose number of samples "
+        "is not known here."
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
-from pixelbench.cli.output import print_json, say
+from pixelbench.cli.output import print_json, stdout
 from pixelbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def fidelity(
     weights: Annotated[
         Path | None, typer.Option("--weights", metavar="FILE", help="Inception's weights, which you have; else $PIXELBENCH_INCEPTION.")
     ] = None,
-    n: Annotated[
-        int, typer.Option("--n", "-n", min=10, max=100_000, help="Samples, and at most as many real images; papers: 50,000.")
-    ] = 1000,
+    n: Annotated[int, typer.Option("--n", "-n", min=10, max=100_000, help="Samples, and as many real images; papers: 50,000.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other samples.")] = 0,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
@@ -56,9 +54,8 @@ def fidelity(
         print_json({**about, "scores": [{**asdict(score), "published": [_plain(one) for one in beside]} for score, beside in told]})
         return
     for score, beside in told:
-        say(_sentence(found, score))
-        for one in beside:
-            say(f"  {one.sentence}")
+        for line in (_sentence(found, score), *(f"  {one.sentence}" for one in beside)):
+            stdout().print(line, soft_wrap=True, markup=False)
 
 
 def _scores(run: "Run", n: int, seed: int) -> "list[SampleScore]":
@@ -100,10 +97,8 @@ def _beside(run: "Run", score: "SampleScore") -> "list[SampleComparison]":
 def _sentence(run: "Run", score: "SampleScore") -> str:
     error = "" if score.error is None else f" ± {score.error:.2f}"
     real = "" if score.n_real is None else f" against {score.n_real:,} training images"
-    leaky = " (not causal)" if run.leaky else ""
-    return (
-        f"{run.task}/{run.variant}{leaky}: {score.name} {score.value:.2f}{error} over {score.n:,} samples{real}, features {score.features}."
-    )
+    name = f"{run.task}/{run.variant}{' (not causal)' if run.leaky else ''}"
+    return f"{name}: {score.name} {score.value:.2f}{error} over {score.n:,} samples{real}, features {score.features}."
 
 
 def _plain(one: "SampleComparison") -> dict[str, object]:
