@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from pixelbench.data import get_task
 from pixelbench.evaluation.features import inception
@@ -120,7 +120,7 @@ def test_samples_come_with_an_animation_of_the_same_images(pixelbench: Pixelbenc
     code, out, _ = pixelbench("sample", "digits/gated-pixelcnn", "-n", "4", "--out", "new.png", "--animate", "--json")
     assert (code, only_json(out)["animation"]) == (0, "new.webp")
     with Image.open("new.webp") as picture:
-        assert picture.n_frames > 2
+        assert len(list(ImageSequence.Iterator(picture))) > 2
     code, out, _ = pixelbench("sample", "digits/gated-pixelcnn", "-n", "4", "--out", "plain.png", "--json")
     assert (code, only_json(out)["animation"]) == (0, None)
     assert not Path("plain.webp").exists()

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from pixelbench.evaluation.animation import FRAMES, drawing_webp
-from pixelbench.evaluation.grids import PAPER, RULE
-from pixelbench.evaluation.sheets import DESCRIPTION, RUNS, Section, Strip, as_shares, sheet_png, texts_of
+from pixelbench.evaluation.sheets import DESCRIPTION, PAPER, RULE, RUNS, Section, Strip, as_shares, sheet_png, texts_of
 from pixelbench.models.sampling import raster
 
 pytestmark = pytest.mark.quick
@@ -67,9 +66,8 @@ def test_what_is_no_whole_picture_has_no_texts(tmp_path: Path, damage: str) -> N
 def frames(blob: bytes) -> list[np.ndarray]:
     with Image.open(io.BytesIO(blob)) as picture:
         shown = []
-        for number in range(picture.n_frames):
-            picture.seek(number)
-            shown.append(np.asarray(picture.convert("RGB")))
+        for frame in ImageSequence.Iterator(picture):
+            shown.append(np.asarray(frame.convert("RGB")))
         return shown
 
 

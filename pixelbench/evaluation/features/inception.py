@@ -12,7 +12,7 @@ import pickle
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def inception_features(task: AboutImages) -> FeatureSet:
         UserError: torch-fidelity is not installed, no weights are named, or they are not this network's.
     """
     net, digest = _network()
-    return FeatureSet(features_name(digest), DIMENSION, digest, partial(_extracted, net, _POOLED))
+    return FeatureSet(features_name(digest), DIMENSION, digest, lambda images, levels: _extracted(net, _POOLED, images, levels).numpy())
 
 
 def features_name(digest: str) -> str:
