@@ -25,12 +25,14 @@ from pixelbench.cli.commands import (
     doctor,
     eval,
     fetch,
+    fidelity,
     list,
     measure,
     plan,
     report,
     run,
     sample,
+    sheet,
     show,
     status,
     verify,
@@ -66,7 +68,7 @@ def _app(
 
 for command in (
     *(run, ablate, plan, report, compare, check, audit, eval, list, show, fetch, status, doctor),
-    *(sample, measure, compress, decompress, verify),
+    *(sample, sheet, measure, fidelity, compress, decompress, verify),
 ):
     command.register(app)
 

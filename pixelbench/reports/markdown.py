@@ -15,6 +15,7 @@ from pixelbench.reports.legend import explanations
 from pixelbench.reports.plots import MOST_CURVES, draw_curves
 from pixelbench.reports.quality_text import quality_markdown
 from pixelbench.reports.report import Report
+from pixelbench.reports.sheets import find_sheet, sheet_parts
 from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import CURVE
 from pixelbench.store.cells import Cell, Run
@@ -101,6 +102,8 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     if steps:
         parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]
     parts += _published(table, report.compared_of(table.task))
+    sheet = find_sheet(report.store, table.task, {run.key for cell in cells for run in cell.runs})
+    parts += sheet_parts(sheet, beside) if sheet else []
     parts += _ablations(report.ablations_of(table.task), gallery)
     parts += _lessons(report.lessons_of(table.task), gallery)
     parts += [*gallery.other_grids(), *gallery.other_maps()]

@@ -25,9 +25,9 @@ _EXAMPLES = """Example: pixelbench sample photos/gated-pixelcnn -n 16 --complete
 Example: pixelbench sample digits/gated-class -n 8 --class all
 
 Example: pixelbench sample digits/gated-pixelcnn -n 10000 --out samples.npz"""
-#: Images that one picture shows, and that are drawn at once.
-_MOST_SHOWN = 1024
-_ARRAYS = ".npz"
+#: Images that one picture shows, and that are drawn at once; and that an animation shows.
+_MOST_SHOWN, _MOST_ANIMATED = 1024, 64
+_ARRAYS, _ANIMATED = ".npz", ".webp"
 
 
 class SamplingMethod(StrEnum):
@@ -70,6 +70,9 @@ def sample(
     out: Annotated[
         Path | None, typer.Option("--out", help="A PNG, or an .npz of the values; else named after run and seed.", metavar="FILE")
     ] = None,
+    animate: Annotated[
+        bool, typer.Option("--animate", help="Also an animated WebP beside it that shows them being drawn, pixel after pixel.")
+    ] = False,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -90,12 +93,18 @@ def sample(
         raise UserError(f"A picture shows at most {_MOST_SHOWN:,} images; for {n:,} name an {_ARRAYS} with --out, or leave it out.")
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"--out '{path}' must be a file in a folder that exists.")
-    drawn = _draw(found, _classes(found, chosen, n), n, temperature, complete, method, seed, path)
+    classes = _classes(found, chosen, n)
+    animation = path.with_suffix(_ANIMATED) if animate else None
+    if animate and (count := n if classes is None else len(classes.of_images)) > _MOST_ANIMATED:
+        raise UserError(f"--animate shows at most {_MOST_ANIMATED} images, and these are {count:,}; ask for fewer with --n.")
+    if animation == path:
+        raise UserError(f"--out '{path}' is where the animation goes; name a PNG, or an {_ARRAYS}.")
+    drawn = _draw(found, classes, n, temperature, complete, method, seed, path, animation)
     if as_json:
         about = {"run_key": found.key, "task": found.task, "variant": found.variant, "class": chosen, "causal": not found.leaky}
-        print_json({**about, "n": drawn, "path": path})
+        print_json({**about, "n": drawn, "path": path, "animation": animation})
     else:
-        say(f"Samples: {path}")
+        say(f"Samples: {path}{f' and {animation}' if animation else ''}")
 
 
 def find_run(results: Path, name: str) -> "Run":
@@ -151,11 +160,14 @@ def _draw(
     method: SamplingMethod,
     seed: int,
     path: Path,
+    animation: Path | None,
 ) -> int:
-    """Write the picture, or the arrays; returns how many images were drawn."""
+    """Write the picture, or the arrays, and the animation; returns how many images were drawn."""
     import torch
 
+    from pixelbench.evaluation.animation import drawing_webp
     from pixelbench.evaluation.grids import grid_png
+    from pixelbench.evaluation.sheets import as_shares
     from pixelbench.files.atomic import write_bytes
 
     model = _model(run, method)
@@ -166,6 +178,10 @@ def _draw(
     how = {"generator": torch.Generator().manual_seed(seed), "temperature": temperature, "method": method.value}
     given, known = (None, None) if complete is None else _held(run, classes, n, complete)
     images = _drawn(model, n, classes, given, known, how)
+    if animation:
+        held = None if known is None else known.numpy()
+        shares = as_shares(images, run.record.task.levels)
+        write_bytes(animation, drawing_webp(shares, tuple(model.order()), held, None if classes is None else classes.columns))
     if path.suffix == _ARRAYS:
         write_bytes(path, _arrays(run, images, classes, known, seed, temperature))
         return n

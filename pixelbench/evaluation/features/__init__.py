@@ -114,3 +114,9 @@ register_features(
     build=f"{_HERE}.of_classifier:features_of_classifier",
     module=_HERE,
 )
+register_features(
+    "inception",
+    meaning="Inception V3 with the user's file of weights, through torch-fidelity",
+    build=f"{_HERE}.inception:inception_features",
+    module=_HERE,
+)

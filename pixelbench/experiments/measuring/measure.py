@@ -109,11 +109,11 @@ class Measuring:
         task, missing, reasons = get_task(run.record.task.name), [], []
         for name in features:
             try:
-                digest = feature_set(name, task).digest
+                found = feature_set(name, task)
             except UserError as error:
                 reasons.append(str(error))
                 continue
-            settings = (name, digest, self.n, self.seed, RULES)
+            settings = (found.name, found.digest, self.n, self.seed, RULES)
             known = next((one for one in run.measured if one.settings == settings), None)
             if rerun or known is None or not set(self.names) <= set(known.values):
                 missing.append(name)

@@ -16,6 +16,7 @@ from pixelbench.reports.html.variants import Reproduction, VariantSection, varia
 from pixelbench.reports.maps import MapGroup, map_groups
 from pixelbench.reports.plots import MOST_CURVES
 from pixelbench.reports.report import Report
+from pixelbench.reports.sheets import ALT, find_sheet
 from pixelbench.store.cells import Cell, Run
 
 
@@ -31,6 +32,7 @@ class TaskSection:
     leaks: int
     order: tuple[tuple[bool, str], ...]
     lessons: tuple[tuple[str, str], ...]
+    sheet: tuple[Picture, str] | None
     curves: CurveChart | None
     variants: tuple[VariantSection, ...]
 
@@ -137,6 +139,7 @@ def _task(
         leaks=len(shown.leaking),
         order=tuple((step.holds, step.sentence) for step in report.order_of(table.task)),
         lessons=tuple((lesson.title, " ".join(lesson.sentences)) for lesson in lessons),
+        sheet=_sheet(report, table.task, cells, pictures),
         curves=draw_lines([cells[label] for label in drawn]),
         variants=tuple(
             variant_of(
@@ -151,3 +154,10 @@ def _task(
             for row in table.rows
         ),
     )
+
+
+def _sheet(report: Report, task: str, cells: dict[str, Cell], pictures: Pictures) -> tuple[Picture, str] | None:
+    """The sheet and what it shows in words."""
+    found = find_sheet(report.store, task, {run.key for cell in cells.values() for run in cell.runs})
+    picture = None if found is None else pictures.add_file(found.path, ALT)
+    return None if found is None or picture is None else (picture, found.description)
