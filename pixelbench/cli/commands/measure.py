@@ -48,19 +48,19 @@ def measure(
     weights are named and left out.
     """
     from pixelbench.data.folder import use_data_folder
-    from pixelbench.experiments.measuring.measure import Measuring, measurable
+    from pixelbench.experiments.measuring.measure import Measuring, feature_names, measurable
     from pixelbench.files.writable import ensure_writable
     from pixelbench.store.scan import require_store, scan
 
     use_data_folder(data)
+    names, statistics = feature_names(features), measurable(statistic or [])
     found = scan(require_store(results)).examine()
     chosen = _chosen(found, runs or [])
     if not chosen:
         say(f"No finished runs in '{results}'; execute some with `pixelbench run --suite quick`.")
         return NOTHING
     ensure_writable(results, 1 << 20)
-    measuring = Measuring(measurable(statistic or []), n, seed)
-    names = list(dict.fromkeys(name.strip() for name in features.split(",")))
+    measuring = Measuring(statistics, n, seed)
     told = _measured(found, chosen, measuring, names, rerun)
     if as_json:
         print_json({"measured": told["measured"], "skipped": told["skipped"], "left_out": told["left_out"]})

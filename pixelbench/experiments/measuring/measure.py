@@ -22,6 +22,7 @@ from pixelbench.experiments.stored import load_run, weights_path
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import get_family
 from pixelbench.models.sampling import Method
+from pixelbench.store.artifacts import WEIGHTS
 from pixelbench.store.measurements import Measurement
 from pixelbench.store.scan import StoredRun
 
@@ -103,12 +104,10 @@ class Measuring:
         `rerun`: all that they have.
 
         Raises:
-            UserError: no such feature set, or no such task.
+            UserError: no such task.
         """
         task, missing, reasons = get_task(run.record.task.name), [], []
         for name in features:
-            if name not in FEATURES:
-                raise unknown("feature set", name, FEATURES)
             try:
                 found = feature_set(name, task)
             except UserError as error:
@@ -132,6 +131,19 @@ def measurable(names: Sequence[str]) -> list[str]:
         if name not in known:
             raise unknown("measure or statistic", name, known)
     return list(dict.fromkeys(names)) or known
+
+
+def feature_names(text: str) -> list[str]:
+    """`pixels,random-conv` → both names.
+
+    Raises:
+        UserError: one is none; the message names the nearest.
+    """
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in FEATURES:
+            raise unknown("feature set", name, FEATURES)
+    return names
 
 
 def refusal(run: StoredRun) -> str | None:
@@ -161,8 +173,8 @@ def method_of(run: StoredRun, model: AutoregressiveModel) -> Method:
 
 
 def _fitted_again(run: StoredRun) -> bool:
-    """Whether it is a baseline without stored weights, which is counted from the training images in a second."""
-    return get_family(run.record.variant.family).kind == "fitted" and not weights_path(run.folder).is_file()
+    """Whether it is a baseline whose weights nobody kept, which is counted from the training images in a second."""
+    return get_family(run.record.variant.family).kind == "fitted" and WEIGHTS not in run.record.artifacts and weights_digest(run) is None
 
 
 def _model(run: StoredRun) -> AutoregressiveModel:
