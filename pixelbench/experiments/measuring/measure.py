@@ -32,15 +32,13 @@ RULES = 1
 MOST_NAIVE = 250
 #: Families that are fitted again where no weights are kept. A mixture of Bernoullis is fitted too, and takes minutes.
 _COUNTED = ("histogram", "uniform")
-#: Matrices of so many samples by as many real images are held in memory, a dozen at a time.
-MOST = 5000
 
 
 @dataclass
 class Measuring:
     """The measuring of several runs with the same settings; real images are prepared once for all runs of a task.
 
-    `names`: measures and statistics. `n`: images a run, at most `MOST`. `seed`: of drawing and of real images.
+    `names`: measures and statistics. `n`: images a run. `seed`: of drawing and of real images.
     """
 
     names: Sequence[str]
