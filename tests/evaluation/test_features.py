@@ -82,6 +82,14 @@ def brightness_features(task: object) -> FeatureSet:
     return FeatureSet("brightness", 1, "0" * 64, lambda images, levels: images.mean((1, 2, 3))[:, None])
 
 
+def wrong_features(task: object) -> FeatureSet:
+    return FeatureSet("wrong", 2, "0" * 64, lambda images, levels: images.mean((1, 2, 3)) / 0 if levels else None)
+
+
+def raising_features(task: object) -> FeatureSet:
+    return FeatureSet("raising", 2, "0" * 64, lambda images, levels: {}["missing"])
+
+
 def failing_features(task: object) -> FeatureSet:
     raise RuntimeError("out of order")
 
@@ -92,5 +100,9 @@ def test_others_register_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     register_features("brightness", meaning="the mean", build=f"{__name__}:brightness_features", module="others")
     register_features("failing", meaning="none", build=f"{__name__}:failing_features", module="others")
     assert feature_set("brightness", about(1)).extract(noise(1), 16).shape == (5, 1)
+    for name, said in (("wrong", "must be 5 finite vectors of 2 numbers"), ("raising", "raised KeyError")):
+        register_features(name, meaning="none", build=f"{__name__}:{name}_features", module="others")
+        with pytest.raises(UserError, match=said), np.errstate(all="ignore"):
+            feature_set(name, about(1)).extract(noise(1), 16)
     with pytest.raises(UserError, match="RuntimeError: out of order"):
         feature_set("failing", about(1))

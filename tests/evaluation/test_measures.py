@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from pixelbench.errors import UserError
-from pixelbench.evaluation.measures import MEASURES, Value, register_measure, separates
+from pixelbench.evaluation.measures import MEASURES, Measure, Value, register_measure, separates
 from pixelbench.evaluation.measures.compared import NEIGHBOURS, Compared, ImageSet
 from pixelbench.evaluation.measures.distances import distances, nearest
 from pixelbench.evaluation.measures.halves import standard_errors
+from pixelbench.evaluation.measures.registry import value_of
 
 LEVELS = 16
 SIDE = 6
@@ -270,6 +271,13 @@ def test_kernel_distance_grows_with_brightness() -> None:
     distances_of = [value("kid", compared(images_of(80, 1, levels=8) + more, real)) for more in (0, 2, 5)]
     assert distances_of == sorted(distances_of)
     assert distances_of[2] > 0.05
+
+
+@pytest.mark.parametrize(("gives", "said"), [(float("nan"), "gave nan"), ("much", "raised ValueError")])
+def test_a_measure_of_somebody_that_gives_no_number_says_so(gives: Any, said: str) -> None:
+    measure = Measure("theirs", "t", "m", "s", lambda sets: gives, "lower")
+    with pytest.raises(UserError, match=said):
+        value_of(measure, compared(images_of(20, 1), images_of(20, 2)))
 
 
 def test_a_name_of_ours_is_taken() -> None:

@@ -19,6 +19,10 @@ _EXAMPLES = """Example: pixelbench measure results
 Example: pixelbench measure results digits/gated-pixelcnn --statistic kid --features pixels,random-conv -n 500"""
 
 
+#: Fewer cannot be halved for their errors; of more, a dozen matrices of so many squared are too much for most memories.
+_LEAST, _MOST = 24, 5000
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command(epilog=_EXAMPLES)(measure)
@@ -33,7 +37,9 @@ def measure(
         list[str] | None,
         typer.Option("--statistic", metavar="NAME", help="Only this measure or statistic, such as kid; may be given again. Else all."),
     ] = None,
-    n: Annotated[int, typer.Option("--n", "-n", min=24, max=5000, help="Images a run; fewer where a task has fewer real ones.")] = 1000,
+    n: Annotated[
+        int, typer.Option("--n", "-n", min=_LEAST, max=_MOST, help="Images a run; fewer where a task has fewer real ones.")
+    ] = 1000,
     features: Annotated[
         str, typer.Option("--features", metavar="NAMES", help="With commas: pixels, random-conv, classifier, or one that you registered.")
     ] = "random-conv",

@@ -40,15 +40,24 @@ class FeatureSet:
         """(N, C, H, W) integers 0 … levels-1 → (N, dimension) float64.
 
         Raises:
-            ValueError: no images, a value outside 0 … levels-1, or features that are not finite vectors of that dimension.
+            ValueError: no images, or a value outside 0 … levels-1.
+            UserError: features of another package raise, or are not finite vectors of that dimension.
         """
         if images.ndim != 4 or len(images) == 0:
             raise ValueError(f"images must be (N, C, H, W) with N >= 1, got {images.shape}")
         if images.min() < 0 or images.max() >= levels:
             raise ValueError(f"images must hold 0 to {levels - 1}, got {images.min()} to {images.max()}")
-        found = np.asarray(self.function(images, levels), np.float64)
+        try:
+            found = np.asarray(self.function(images, levels), np.float64)
+        except UserError:
+            raise
+        except Exception as error:  # whatever somebody else's function does
+            if FEATURES.is_own(self.name):
+                raise
+            raise UserError(f"The features '{self.name}' raised {type(error).__name__}: {first_line(error)}.") from error
         if found.shape != (len(images), self.dimension) or not np.isfinite(found).all():
-            raise ValueError(f"features '{self.name}' must be finite ({len(images)}, {self.dimension}), got {found.shape}")
+            wanted = f"{len(images)} finite vectors of {self.dimension} numbers"
+            raise UserError(f"The features '{self.name}' must be {wanted}; their shape is {found.shape}.")
         return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from pixelbench.errors import UserError, first_line
 from pixelbench.evaluation.measures.compared import Compared
 from pixelbench.registration import Registry
 
@@ -89,6 +90,24 @@ def register_measure(
         return function
 
     return registered
+
+
+def value_of(measure: Measure, sets: Compared) -> float | None:
+    """The value of a measure, None where it is undefined.
+
+    Raises:
+        UserError: that of another package raises, or gives what is no number.
+    """
+    if MEASURES.is_own(measure.name):
+        return measure.function(sets)
+    try:
+        found = measure.function(sets)
+        value = None if found is None else float(found)
+    except Exception as error:  # whatever somebody else's function does
+        raise UserError(f"The measure '{measure.name}' raised {type(error).__name__}: {first_line(error)}.") from error
+    if value is not None and not math.isfinite(value):
+        raise UserError(f"The measure '{measure.name}' gave {value}; None says that it is undefined.")
+    return value
 
 
 def separates(measure: Measure, floor: Value, control: Value) -> bool:

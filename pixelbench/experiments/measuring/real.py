@@ -10,13 +10,14 @@ import torch
 
 from pixelbench.data import Task
 from pixelbench.errors import UserError
+from pixelbench.evaluation import quality
 from pixelbench.evaluation.features import FeatureSet
-from pixelbench.evaluation.measures import MEASURES, Control, Value
+from pixelbench.evaluation.measures import MEASURES, Control, Value, registry
 from pixelbench.evaluation.measures.compared import Compared, ImageSet
 from pixelbench.evaluation.measures.distances import nearest
 from pixelbench.evaluation.measures.halves import LEAST, standard_errors
 from pixelbench.evaluation.measures.registry import CONTROLS, Function
-from pixelbench.evaluation.quality import STATISTICS, value_of
+from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.experiments.measuring.drawing import Progress
 from pixelbench.models.base import Fitted
 from pixelbench.models.families import create_model
@@ -155,6 +156,7 @@ class RealImages:
 def _function(name: str) -> Function:
     """A measure, or a statistic of the samples alone."""
     if name in MEASURES:
-        return MEASURES[name].function
+        measure = MEASURES[name]
+        return lambda sets: registry.value_of(measure, sets)
     statistic = STATISTICS[name]
-    return lambda sets: value_of(statistic, sets.sample_images, sets.levels)
+    return lambda sets: quality.value_of(statistic, sets.sample_images, sets.levels)
