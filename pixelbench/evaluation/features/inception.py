@@ -6,6 +6,7 @@ its digest in their names and are held against nothing.
 """
 
 import hashlib
+import importlib
 import io
 import os
 import pickle
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -89,13 +91,12 @@ def frechet_distance(samples: np.ndarray, real: np.ndarray, levels: int) -> Samp
     Raises:
         UserError: as `inception_features`, or fewer than two images.
     """
-    from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
-
+    fid = _torch_fidelity("metric_fid")
     net, digest = _network()
     if min(len(samples), len(real)) < 2:
         raise UserError("A Fréchet distance needs two samples and two real images at least.")
-    moments = [fid_features_to_statistics(_extracted(net, _POOLED, images, levels)) for images in (samples, real)]
-    value = fid_statistics_to_metric(*moments, verbose=False)[KEY_METRIC_FID]
+    moments = [fid.fid_features_to_statistics(_extracted(net, _POOLED, images, levels)) for images in (samples, real)]
+    value = fid.fid_statistics_to_metric(*moments, verbose=False)[fid.KEY_METRIC_FID]
     return SampleScore(_named("FID", "Fréchet distance", digest), value, None, len(samples), len(real), features_name(digest), digest)
 
 
@@ -105,14 +106,15 @@ def inception_score(samples: np.ndarray, levels: int) -> SampleScore:
     Raises:
         UserError: as `inception_features`, or fewer images than parts.
     """
-    from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
-
+    isc = _torch_fidelity("metric_isc")
     net, digest = _network()
     if len(samples) < SPLITS:
         raise UserError(f"IS divides the samples into {SPLITS} parts, so it needs {SPLITS} at least; got {len(samples)}.")
-    found = isc_features_to_metric(_extracted(net, _LOGITS, samples, levels), SPLITS)
+    found = isc.isc_features_to_metric(_extracted(net, _LOGITS, samples, levels), SPLITS)
     name = _named("IS", "class score", digest)
-    return SampleScore(name, found[KEY_METRIC_ISC_MEAN], found[KEY_METRIC_ISC_STD], len(samples), None, features_name(digest), digest)
+    return SampleScore(
+        name, found[isc.KEY_METRIC_ISC_MEAN], found[isc.KEY_METRIC_ISC_STD], len(samples), None, features_name(digest), digest
+    )
 
 
 def _named(standard: str, other: str, digest: str) -> str:
@@ -147,21 +149,25 @@ def _network() -> tuple[Any, str]:
 
 @cache
 def _loaded(path: Path, changed: int) -> tuple[Any, str]:
-    try:
-        torchvision()  # torch-fidelity imports it, which without this fails where PyTorch has no GPU code
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-    except ImportError:
-        raise UserError("Features of Inception need torch-fidelity; run `pip install 'pixelbench[fidelity]'`.") from None
+    extractor = _torch_fidelity("feature_extractor_inceptionv3").FeatureExtractorInceptionV3
     content = path.read_bytes()
     # torch-fidelity unpickles the file it is given, so it gets one that was written here from the tensors alone.
     tensors_only = io.BytesIO()
     torch.save(_tensors(path, content), tensors_only)
     tensors_only.seek(0)
     try:
-        net = FeatureExtractorInceptionV3("inception", [_POOLED, _LOGITS], feature_extractor_weights_path=tensors_only)
+        net = extractor("inception", [_POOLED, _LOGITS], feature_extractor_weights_path=tensors_only)
     except (RuntimeError, AttributeError, TypeError) as error:
         raise UserError(f"'{path}' is not a state dict of torch-fidelity's Inception V3: {first_line(error)}.") from None
     return net, hashlib.sha256(content).hexdigest()
+
+
+def _torch_fidelity(module: str) -> ModuleType:
+    try:
+        torchvision()  # torch-fidelity imports it, which without this fails where PyTorch has no GPU code
+        return importlib.import_module(f"torch_fidelity.{module}")
+    except ImportError:
+        raise UserError("FID, IS and features of Inception need torch-fidelity; run `pip install 'pixelbench[fidelity]'`.") from None
 
 
 def _tensors(path: Path, content: bytes) -> Any:
