@@ -125,7 +125,8 @@ def contradiction(found: Measurements, record: Record) -> str:
 
 def _merged(old: Measurement, new: Measurement) -> Measurement:
     """Of the same images: the new values, and the old ones of what was not measured now."""
-    controls = {name: {**old.controls.get(name, {}), **values} for name, values in {**old.controls, **new.controls}.items()}
+    names: set[Control] = {*old.controls, *new.controls}
+    controls: dict[Control, _Values] = {name: {**old.controls.get(name, {}), **new.controls.get(name, {})} for name in names}
     return replace(
         new,
         values={**old.values, **new.values},

@@ -168,3 +168,12 @@ def test_json_is_one_document(pixelbench: Pixelbench, run: StoredRun) -> None:
     code, out, _ = pixelbench(*MEASURE, "--statistic", "kid", "--json")
     (one,) = json.loads(out)["measured"]
     assert (code, one["task"], one["features"], one["run_key"]) == (0, "digits", "pixels", run.record.run_key)
+
+
+def test_measures_are_listed_with_direction_and_source(pixelbench: Pixelbench) -> None:
+    code, out, _ = pixelbench("list", "measures", "--json")
+    entries = {entry["name"]: entry for entry in json.loads(out)}
+    assert code == 0
+    assert (entries["kid"]["better"], entries["kid"]["unit"]) == ("lower", "distance")
+    assert "Kynkäänniemi" in entries["recall"]["source"]
+    assert "tried on copies" in pixelbench("list", "measures")[1]

@@ -1,6 +1,6 @@
 """Feature sets: what they give, that they are pinned, and that others can add theirs."""
 
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,8 +12,16 @@ from pixelbench.evaluation.features import FEATURES, FeatureSet, feature_set, ra
 OWN = ("pixels", "random-conv")
 
 
-def about(channels: int, side: int = 8) -> SimpleNamespace:
-    return SimpleNamespace(name="noise", shape=(channels, side, side))
+@dataclass(frozen=True)
+class About:
+    """As much as features know of a task."""
+
+    name: str
+    shape: tuple[int, int, int]
+
+
+def about(channels: int, side: int = 8) -> About:
+    return About("noise", (channels, side, side))
 
 
 def noise(channels: int, n: int = 5, side: int = 8, levels: int = 16) -> np.ndarray:
@@ -47,7 +55,7 @@ def test_images_of_any_size_have_features(name: str, side: int) -> None:
 
 def test_pixels_are_the_values_from_0_to_1() -> None:
     images = np.array([[[[0, 15]]], [[[5, 10]]]], np.uint8)
-    task = SimpleNamespace(name="x", shape=(1, 1, 2))
+    task = About("x", (1, 1, 2))
     np.testing.assert_array_equal(feature_set("pixels", task).extract(images, 16), [[0, 1], [5 / 15, 10 / 15]])
 
 
@@ -83,7 +91,7 @@ def brightness_features(task: object) -> FeatureSet:
 
 
 def wrong_features(task: object) -> FeatureSet:
-    return FeatureSet("wrong", 2, "0" * 64, lambda images, levels: images.mean((1, 2, 3)) / 0 if levels else None)
+    return FeatureSet("wrong", 2, "0" * 64, lambda images, levels: images.mean((1, 2, 3)) / 0)
 
 
 def raising_features(task: object) -> FeatureSet:

@@ -24,7 +24,7 @@ def images_of(n: int, seed: int, *, levels: int = LEVELS, channels: int = 1, smo
     """Images that have structure: neighbours are alike."""
     noise = np.random.default_rng(seed).normal(size=(n, channels, SIDE + 2, SIDE + 2))
     if smooth:
-        noise = sum(noise[..., i : i + SIDE, j : j + SIDE] for i, j in itertools.product(range(3), repeat=2)) / 3
+        noise = np.sum([noise[..., i : i + SIDE, j : j + SIDE] for i, j in itertools.product(range(3), repeat=2)], axis=0) / 3
     values = np.clip((noise[..., :SIDE, :SIDE] + 2) / 4, 0, 1)
     return np.rint(values * (levels - 1)).astype(np.uint8)
 
@@ -46,8 +46,10 @@ def compared(samples: np.ndarray, reference: np.ndarray, levels: int = LEVELS) -
 
 
 def of_features(samples: np.ndarray, reference: np.ndarray) -> Compared:
-    blank = (np.zeros((len(one), 1, SIDE, SIDE), np.uint8) for one in (samples, reference))
-    return Compared(*(image_set(images, one) for images, one in zip(blank, (samples, reference), strict=True)), LEVELS)
+    def blank(features: np.ndarray) -> ImageSet:
+        return image_set(np.zeros((len(features), 1, SIDE, SIDE), np.uint8), features)
+
+    return Compared(blank(samples), blank(reference), LEVELS)
 
 
 def value(name: str, sets: Compared) -> float:
@@ -120,7 +122,7 @@ def their_functions() -> dict[str, Any]:
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("torch-fidelity is not installed")
     tree = ast.parse((Path(spec.submodule_search_locations[0]) / "metric_kid.py").read_text())
-    kept = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in ("mmd2", "kernel_poly")]
+    kept: list[ast.stmt] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in ("mmd2", "kernel_poly")]
     found: dict[str, Any] = {"np": np, "vassert": lambda holds, said: None, "get_kwarg": lambda name, given: given[name]}
     exec(compile(ast.Module(kept, []), "metric_kid.py", "exec"), found)
     return found

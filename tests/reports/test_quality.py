@@ -24,8 +24,8 @@ def store(tmp_path: Path) -> Path:
     add_measurements(tmp_path, add_run(tmp_path, "gated-pixelcnn", 1.0, task="photos"), measurement(kid=0.03), measurement("pixels"))
     add_measurements(tmp_path, add_run(tmp_path, "pixelcnn", 1.2, task="photos"), measurement(kid=0.01))
     leak = add_run(tmp_path, "gated-residual", 0.1, task="photos", settings={"first_layer": "residual"}, causal="leaky", expect="leaky")
-    black = {"precision": 0.0, "recall": 0.0, "coverage": 0.0, "spacing": 0.0, "kid": 0.5}
-    add_measurements(tmp_path, leak, measurement(n=250, **black))
+    black = measurement(n=250, precision=0.0, recall=0.0, coverage=0.0, spacing=0.0, kid=0.5)
+    add_measurements(tmp_path, leak, black)
     add_run(tmp_path, "uniform", 4.0, task="photos")
     return tmp_path
 

@@ -153,7 +153,7 @@ class Compared:
         if self._whole is None:
             return compute()
         whole: Any = getattr(self._whole, name)
-        return whole[np.ix_(*(self._chosen[side] for side in sides))] if len(sides) > 1 else whole[self._chosen[sides[0]]]
+        return whole[np.ix_(*(self._chosen[side] for side in sides))]
 
     def _flat(self, side: ImageSet) -> np.ndarray:
         return side.images.reshape(len(side), -1) / (self.levels - 1)

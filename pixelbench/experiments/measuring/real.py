@@ -19,7 +19,6 @@ from pixelbench.evaluation.measures.halves import LEAST, standard_errors
 from pixelbench.evaluation.measures.registry import CONTROLS, Function
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.experiments.measuring.drawing import Progress
-from pixelbench.models.base import Fitted
 from pixelbench.models.families import create_model
 from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import derive, generator
@@ -131,7 +130,6 @@ class RealImages:
         """Draws of the histogram baseline, which counts the training images."""
         channels, height, width = self.task.shape
         model = create_model("histogram", channels=channels, height=height, width=width, levels=self.task.levels)
-        assert isinstance(model, Fitted)
         model.fit(torch.from_numpy(self._train))
         return self.image_set(model.sample(self.n, generator=generator(self._seed, "independent pixels")).numpy())
 
