@@ -44,7 +44,7 @@ class Measurement:
     """Samples that were drawn, and real images that they are held against: fewer where the task has fewer."""
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     """Of the drawing, and of which real images are taken."""
-    method: Literal["cached", "naive"]
+    method: Literal["cached", "naive", "own"]
     values: _Values
     """Of the samples: measures and statistics by name."""
     floor: _Values

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pixelbench.errors import UserError
 from pixelbench.experiments.measuring import real
 from pixelbench.experiments.measuring.drawing import draw_many
 from pixelbench.experiments.stored import load_run
@@ -177,3 +178,15 @@ def test_measures_are_listed_with_direction_and_source(pixelbench: Pixelbench) -
     assert (entries["kid"]["better"], entries["kid"]["unit"]) == ("lower", "distance")
     assert "Kynkäänniemi" in entries["recall"]["source"]
     assert "tried on copies" in pixelbench("list", "measures")[1]
+
+
+def test_a_model_that_nothing_draws_from_is_left_out(run: StoredRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pixelbench.experiments.measuring.measure import method_of
+
+    model = load_run(run)
+    assert method_of(run, model) == "cached"
+    monkeypatch.setattr(type(model), "factorised", False)
+    with pytest.raises(UserError, match="nothing that draws"):
+        method_of(run, model)
+    with pytest.raises(UserError, match="no method of its own"):
+        draw_many(model, 2, 0, "own")

@@ -16,12 +16,11 @@ from pixelbench.evaluation.features import FEATURES, feature_set
 from pixelbench.evaluation.measures import MEASURES
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.experiments import stages
-from pixelbench.experiments.measuring.drawing import Progress, draw_many
+from pixelbench.experiments.measuring.drawing import Drawing, Progress, draw_many
 from pixelbench.experiments.measuring.real import RealImages
 from pixelbench.experiments.stored import load_run, weights_path
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import get_family
-from pixelbench.models.sampling import Method
 from pixelbench.store.artifacts import WEIGHTS
 from pixelbench.store.measurements import Measurement
 from pixelbench.store.scan import StoredRun
@@ -64,7 +63,7 @@ class Measuring:
         seconds = time.monotonic() - began
         return [self._measured(one, images, method, seconds) for one in real]
 
-    def _measured(self, real: RealImages, images: np.ndarray, method: Method, draw_seconds: float) -> Measurement:
+    def _measured(self, real: RealImages, images: np.ndarray, method: Drawing, draw_seconds: float) -> Measurement:
         self.progress(f"measuring in {real.features.name}", len(images), len(images))
         floor, controls = real.floor(self.names, self.progress), real.controls(self.names, self.progress)
         began = time.monotonic()
@@ -75,7 +74,7 @@ class Measuring:
             requested=self.n,
             n=real.n,
             seed=self.seed,
-            method="naive" if method == "naive" else "cached",
+            method=method,
             values=values,
             floor=floor,
             controls=controls,
@@ -167,8 +166,16 @@ def weights_digest(run: StoredRun) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def method_of(run: StoredRun, model: AutoregressiveModel) -> Method:
-    """`naive` of a model that leaks or has no incremental mode, as the run itself draws."""
+def method_of(run: StoredRun, model: AutoregressiveModel) -> Drawing:
+    """As the run drew: `naive` of a model that leaks or has no incremental mode, `own` of a module whose own method was found right.
+
+    Raises:
+        UserError: a model that nothing draws from.
+    """
+    if run.record.samples is not None and run.record.samples.method == "own":
+        return "own"
+    if not model.factorised:
+        raise UserError(f"{run.record.spec.label} has a likelihood and nothing that draws from it.")
     return "naive" if run.record.leaky or model.leaks_by_design or not model.incremental else "cached"
 
 
