@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.tracking import Tool
 from pixelbench.errors import UserError
 
@@ -19,8 +20,34 @@ class Rerun(StrEnum):
     all = "all"
 
 
-SuiteOption = Annotated[str, typer.Option("--suite", "-s", help="A suite that ships (`pixelbench list suites`) or a path to a TOML file.")]
-SuiteFilter = Annotated[str | None, typer.Option("--suite", "-s", help="Only the runs that this suite asks for: a name or a path.")]
+class Compile(StrEnum):
+    """Whether the loss of training goes through `torch.compile`."""
+
+    auto = "auto"
+    off = "off"
+    on = "on"
+
+
+SuiteArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="SUITE", help="The suite, instead of by --suite.", autocompletion=completing.suites, show_default=False),
+]
+SuiteOption = Annotated[
+    str | None,
+    typer.Option(
+        "--suite", "-s", help="A suite that ships (`pixelbench list suites`) or a path to a TOML file.", autocompletion=completing.suites
+    ),
+]
+SuiteFilter = Annotated[
+    str | None,
+    typer.Option("--suite", "-s", help="Only the runs that this suite asks for: a name or a path.", autocompletion=completing.suites),
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="The first digits of a run key, or task/variant; see `pixelbench status`.", autocompletion=completing.runs
+    ),
+]
 ResultsOption = Annotated[Path, typer.Option("--results", help="The folder that runs are stored in.", metavar="DIR")]
 OnlyOption = Annotated[
     list[str] | None, typer.Option("--only", help="Only cells whose task/variant, or variant, matches; may be given again.", metavar="GLOB")
@@ -42,14 +69,23 @@ MicroBatchOption = Annotated[
     int | None, typer.Option("--micro-batch", min=1, help="At most N images of a batch at once in training; changes no run.", metavar="N")
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=0, help="Processes; 0 works in this one; by default one a core.", metavar="N")
+    str | None,
+    typer.Option("--workers", help="Processes; 0 works in this one; by default one a core; auto measures for 2 s.", metavar="N|auto"),
+]
+CompileOption = Annotated[
+    Compile, typer.Option("--compile", help="Training through torch.compile: on, off, or auto, where it is measured to pay.")
+]
+SampleBatchOption = Annotated[
+    str | None, typer.Option("--sample-batch", help="Draws at most N images at once, or as many as memory holds.", metavar="N|auto")
 ]
 FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stops all after the first run that fails.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan and executes nothing.")]
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="The folder of data sets; else $PIXELBENCH_DATA, else the user's cache.", metavar="DIR")
 ]
-FetchOption = Annotated[bool, typer.Option(" /--no-fetch", help="Downloads and prepares nothing; leaves out what lacks its images.")]
+NoFetchOption = Annotated[
+    bool, typer.Option("--no-fetch", help="Downloads and prepares no images; runs whose images are missing are left out.")
+]
 AllowOverlapOption = Annotated[
     bool, typer.Option("--allow-overlap", help="Takes image folders with images that are in two splits; every report says so.")
 ]
@@ -60,6 +96,22 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 
 DEFAULT_RESULTS = Path("runs")
 _MOST_SEEDS = 10_000
+#: Of processes and of images at once, the most that can be meant.
+_MOST = 10**6
+
+
+def suite_named(argument: str | None, option: str | None, command: str) -> str:
+    """The suite, by position or by --suite.
+
+    Raises:
+        UserError: neither is given, or both.
+    """
+    if argument is not None and option is not None:
+        raise UserError(f"The suite is given twice, '{argument}' and --suite '{option}'; leave one of the two out.")
+    named = argument if argument is not None else option
+    if named is None:
+        raise UserError(f"Say which suite, such as `pixelbench {command} quick`; `pixelbench list suites` names them.")
+    return named
 
 
 def parse_shard(text: str | None) -> tuple[int, int] | None:
@@ -74,6 +126,32 @@ def parse_shard(text: str | None) -> tuple[int, int] | None:
     if not (slash and index.isdecimal() and count.isdecimal()):
         raise UserError(f"A shard is two whole numbers such as 1/3, the first of three machines; got '{text}'.")
     return int(index), int(count)
+
+
+def parse_workers(text: str | None) -> "int | Literal['auto'] | None":
+    """`4` → 4, `auto` and None stay.
+
+    Raises:
+        UserError: anything else.
+    """
+    if text is None or text == "auto":
+        return text
+    if not text.isdecimal() or int(text) > _MOST:
+        raise UserError(f"--workers is a number of processes from 0 up, or auto; got '{text}'.")
+    return int(text)
+
+
+def parse_sample_batch(text: str | None) -> int | None:
+    """`64` → 64, `auto` → 0, None stays None.
+
+    Raises:
+        UserError: anything else.
+    """
+    if text is None or text == "auto":
+        return None if text is None else 0
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+        raise UserError(f"--sample-batch is a number of images from 1 up, or auto; got '{text}'.")
+    return int(text)
 
 
 def parse_seeds(text: str | None) -> list[int] | None:

@@ -188,6 +188,8 @@ class Provenance:
     deterministic: bool = True
     micro_batch: _Positive | None = None
     """Images of a batch that were trained on at once; None where it was all of them."""
+    compiled: bool = False
+    """The training's loss went through `torch.compile`."""
 
 
 @dataclass(frozen=True)

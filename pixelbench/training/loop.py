@@ -16,8 +16,9 @@ from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training import checkpoint
 from pixelbench.training.accumulation import drawn_for_the_whole, micro_batches
+from pixelbench.training.compiling import Loss, compiled_loss
 from pixelbench.training.ema import ExponentialMovingAverage
-from pixelbench.training.optimisers import learning_rate, make_optimiser
+from pixelbench.training.optimisers import learning_rate, load_state, make_optimiser
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import BatchOrder, generator, seed_everything
@@ -118,6 +119,7 @@ class Trainer:
         self.status: TrainingStatus = "running"
         self.update, self.seconds = 0, 0.0
         self.curve: list[CurvePoint] = []
+        self._loss_of: Loss = model.loss
         self._loss = torch.zeros((), dtype=torch.float64, device=model.device)
         self._losses = 0
         seed_everything(plan.seed, "training")
@@ -165,6 +167,24 @@ class Trainer:
         if self.status != "diverged":
             self.save(self.state())
 
+    def compile(self) -> None:
+        """Take the loss through `torch.compile` from here on, see `pixelbench.training.compiling`: the same numbers to rounding.
+
+        Raises:
+            ValueError: the batch is taken in micro-batches.
+        """
+        if len(self.parts) > 1:
+            raise ValueError("what is trained in micro-batches cannot be compiled")
+        self._loss_of = compiled_loss(self.model)
+
+    def first_batch(self) -> tuple[Tensor, ...]:
+        """The images of the first update, and what they are conditioned on where there is something."""
+        return self._batch(0)
+
+    def step(self) -> None:
+        """One update and nothing else, for whoever measures how long it takes."""
+        self._step()
+
     def state(self) -> bytes:
         """Everything that decides the rest of the training, as bytes."""
         tensors = self._tensors() | checkpoint.optimiser_tensors(self.optimiser)
@@ -192,7 +212,7 @@ class Trainer:
             checkpoint.restore_module("ema", self.ema.average, tensors)
         if self.best is not None:  # of which point they are, the curve tells
             checkpoint.restore_module("best", self.best, tensors)
-        self.optimiser.load_state_dict(optimiser)
+        load_state(self.optimiser, optimiser)
         self._loss.copy_(tensors["loss"])
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors and self.model.device.type == "cuda":
@@ -244,7 +264,7 @@ class Trainer:
 
     def _forward(self, batch: tuple[Tensor, ...]) -> Tensor:
         with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            return self.model.loss(*batch)
+            return self._loss_of(*batch)
 
     def _batch(self, update: int) -> tuple[Tensor, ...]:
         """The images of an update, and what they are conditioned on where there is something."""

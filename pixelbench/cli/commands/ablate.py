@@ -5,25 +5,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.options import (
     DEFAULT_RESULTS,
     BudgetOption,
+    Compile,
+    CompileOption,
     DataOption,
     DeviceOption,
     DryRunOption,
     FailFastOption,
-    FetchOption,
     JsonOption,
     LimitOption,
     LogOption,
     MaxSecondsOption,
     MicroBatchOption,
+    NoFetchOption,
     PrecisionOption,
     Rerun,
     RerunOption,
     ResultsOption,
+    SampleBatchOption,
     SeedsOption,
     WorkersOption,
+    parse_sample_batch,
+    parse_workers,
 )
 from pixelbench.cli.output import FINE, print_json, say
 
@@ -37,9 +43,15 @@ _EXAMPLES = """Example: pixelbench ablate colour-conditioning
 Example: pixelbench ablate blind-spot --task cifar10-16 --seeds 0-2"""
 
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="An ablation (`pixelbench list ablations`), or a suite file that is one.")
+    str,
+    typer.Argument(
+        metavar="NAME", help="An ablation (`pixelbench list ablations`), or a suite file that is one.", autocompletion=completing.ablations
+    ),
 ]
-TaskOption = Annotated[str | None, typer.Option("--task", help="A task, or folder:PATH, instead of the ablation's own.", metavar="TASK")]
+TaskOption = Annotated[
+    str | None,
+    typer.Option("--task", help="A task, or folder:PATH, instead of the ablation's own.", metavar="TASK", autocompletion=completing.tasks),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -57,11 +69,13 @@ def ablate(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: WorkersOption = None,
+    compile: CompileOption = Compile.off,
+    sample_batch: SampleBatchOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
-    fetch: FetchOption = True,
+    no_fetch: NoFetchOption = False,
     fail_fast: FailFastOption = False,
     log: LogOption = None,
     dry_run: DryRunOption = False,
@@ -73,22 +87,32 @@ def ablate(
     that is found is a success.
     """
     from pixelbench.analysis.context import Context
-    from pixelbench.cli.execution import Execution, execute
+    from pixelbench.cli.execution import Execution, document_at_ctrl_c, execute
     from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.suites import PlanOptions, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.suites.ablation import load_ablation, on_task
 
     use_data_folder(data)
+    how = Execution(
+        parse_workers(workers),
+        max_seconds,
+        micro_batch,
+        fail_fast,
+        log,
+        compile=compile.value,
+        sample_batch=parse_sample_batch(sample_batch),
+    )
     whole, requested = load_ablation(name)
     suite, note = on_task(whole, requested, task)
     if note:
         say(note)
     options = PlanOptions(seeds, budget, rerun, limit, device, precision)
-    plan, chosen = with_images(
-        lambda: plan_suite(suite, results, options, ablation=name, verify=not dry_run),
-        fetch=fetch and not dry_run,
-    )
+    with document_at_ctrl_c(suite.name, as_json=as_json):
+        plan, chosen = with_images(
+            lambda: plan_suite(suite, results, options, ablation=name, verify=not dry_run),
+            fetch=not (no_fetch or dry_run),
+        )
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
@@ -97,7 +121,7 @@ def ablate(
         plan,
         chosen,
         lambda report, console: _print(report, suite.name, console),
-        Execution(workers, max_seconds, micro_batch, fail_fast, log),
+        how,
         as_json=as_json,
         about=about,
         context=Context.of_suite(suite, Path(name).name),

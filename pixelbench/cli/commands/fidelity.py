@@ -40,7 +40,7 @@ def fidelity(
 
     Nothing is downloaded. Only the standard weights, known by their SHA-256, give these names and a comparison.
     """
-    from pixelbench.cli.commands.sample import find_run
+    from pixelbench.cli.stored_runs import find_run
     from pixelbench.data.folder import use_data_folder
     from pixelbench.evaluation.features.inception import use_inception_weights
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument
 from pixelbench.cli.output import print_json, say
-from pixelbench.errors import UserError, unknown
+from pixelbench.cli.stored_runs import advising, find_run
+from pixelbench.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +55,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sample(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The first digits of a run key, or task/variant; see `pixelbench status`.")],
+    run: RunArgument,
     n: Annotated[int, typer.Option("--n", "-n", min=1, max=100_000, help="How many images; with --class all, of each class.")] = 16,
     chosen: Annotated[
         str | None, typer.Option("--class", help="The class to draw, such as 3, or all: a row each; else in turn.", metavar="CLASS")
@@ -99,35 +100,13 @@ def sample(
         raise UserError(f"--animate shows at most {_MOST_ANIMATED} images, and these are {count:,}; ask for fewer with --n.")
     if animation == path:
         raise UserError(f"--out '{path}' is where the animation goes; name a PNG, or an {_ARRAYS}.")
-    drawn = _draw(found, classes, n, temperature, complete, method, seed, path, animation)
+    with advising(found, results):
+        drawn = _draw(found, classes, n, temperature, complete, method, seed, path, animation)
     if as_json:
         about = {"run_key": found.key, "task": found.task, "variant": found.variant, "class": chosen, "causal": not found.leaky}
         print_json({**about, "n": drawn, "path": path, "animation": animation})
     else:
         say(f"Samples: {path}{f' and {animation}' if animation else ''}")
-
-
-def find_run(results: Path, name: str) -> "Run":
-    """The one finished run that a key prefix or `task/variant` names; of several seeds the lowest.
-
-    Raises:
-        UserError: none, or runs that differ in more than the seed.
-    """
-    from pixelbench.store.cells import cells_of, load_runs
-    from pixelbench.store.scan import require_store, scan
-
-    runs = load_runs(scan(require_store(results)).examine())
-    chosen = [run for run in runs if f"{run.task}/{run.variant}" == name] or [run for run in runs if name and run.key.startswith(name)]
-    if not chosen and not runs:
-        raise UserError(f"No runs are stored in '{results}'; execute some with `pixelbench run --suite quick`.")
-    if not chosen:
-        raise unknown("run", name, {f"{run.task}/{run.variant}" for run in runs})
-    finished = [run for run in chosen if run.done]
-    if not finished:
-        raise UserError(f"Run '{name}' ended as {chosen[0].record.status}, so it has no model to draw from; see `pixelbench status`.")
-    if len(cells_of(finished)) > 1:
-        raise UserError(f"'{name}' names {len(finished)} runs; say which by its key: {', '.join(run.key for run in finished)}.")
-    return finished[0]
 
 
 def _classes(run: "Run", chosen: str | None, n: int) -> "Classes | None":
