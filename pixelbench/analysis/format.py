@@ -1,7 +1,10 @@
 """Numbers as text: the one place that decides how a report writes them."""
 
+import math
+
 from pixelbench.analysis.paired import PairedDifference
 from pixelbench.analysis.tables import Row
+from pixelbench.evaluation.measures import Value
 from pixelbench.statistics import Difference
 from pixelbench.store.record import is_bound
 
@@ -163,6 +166,16 @@ def proved(row: Row) -> str:
 def ratio(value: float | None) -> str:
     """Two decimals: correlations."""
     return NONE if value is None else f"{value:.2f}"
+
+
+def with_error(value: Value | None, most: int = 5) -> str:
+    """`0.537 ± 0.054`: as many decimals as show two digits of the error, at most `most`."""
+    if value is None or value.value is None:
+        return NONE
+    if not value.error:
+        return f"{value.value:.3f}"
+    decimals = min(most, max(0, 1 - math.floor(math.log10(value.error))))
+    return f"{value.value:.{decimals}f} ± {value.error:.{decimals}f}"
 
 
 def whole(value: float | None) -> str:

@@ -26,7 +26,7 @@ def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int, columns: int
     """
     grids = [_grid(_to_rgb(images, levels), columns) for _, images in blocks]
     font = ImageFont.load_default(size=_FONT_SIZE)
-    labels = [_wrap(label, font, grid.width) for (label, _), grid in zip(blocks, grids, strict=True)]
+    labels = [wrap(label, font, grid.width) for (label, _), grid in zip(blocks, grids, strict=True)]
     lines = max(len(label) for label in labels)  # all grids begin at one height
     parts = [_labelled(grid, label, lines, font) for grid, label in zip(grids, labels, strict=True)]
     if rows:
@@ -76,7 +76,7 @@ def _labelled(grid: Image.Image, label: list[str], lines: int, font: Font) -> Im
     return block
 
 
-def _wrap(label: str, font: Font, width: int) -> list[str]:
+def wrap(label: str, font: Font, width: int) -> list[str]:
     """Break a label at spaces so that no line is wider than the block."""
     lines = [""]
     for word in label.split():

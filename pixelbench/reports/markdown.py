@@ -14,7 +14,9 @@ from pixelbench.reports.gallery import FILES, Gallery
 from pixelbench.reports.html.about import provenance_rows
 from pixelbench.reports.legend import explanations
 from pixelbench.reports.plots import MOST_CURVES, draw_curves
+from pixelbench.reports.quality_text import quality_markdown
 from pixelbench.reports.report import Report
+from pixelbench.reports.sheets import find_sheet, sheet_parts
 from pixelbench.reports.speed_section import speed_markdown
 from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import CURVE
@@ -96,12 +98,16 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     parts = [f"## {escape.text(table.task)}", f"{escape.text(columns.caption(table))}."]
     parts.append(f"Preprocessing: {escape.text(' '.join(table.preprocessing))} Digest `{escape.file_name(table.digest[:12])}`.")
     parts.append(result_table(table, columns.columns_of(table)))
+    for measured in report.quality_of(table.task):
+        parts += quality_markdown(measured)
     warmed = [f"- **{escape.text(cell.label)}**: {escape.text(said)}" for cell in cells if (said := warm_up(cell.runs[0].record))]
     parts += ["\n".join(warmed)] if warmed else []
     steps = report.order_of(table.task)
     if steps:
         parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]
     parts += _published(table, report.compared_of(table.task))
+    sheet = find_sheet(report.store, table.task, {run.key for cell in cells for run in cell.runs})
+    parts += sheet_parts(sheet, beside) if sheet else []
     parts += _ablations(report.ablations_of(table.task), gallery)
     parts += _lessons(report.lessons_of(table.task), gallery)
     parts += [*gallery.other_grids(), *gallery.other_maps()]

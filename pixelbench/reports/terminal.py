@@ -9,6 +9,7 @@ from rich.text import Text
 from pixelbench.analysis import format as words
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.reports import columns
+from pixelbench.reports.quality_text import print_table
 from pixelbench.reports.report import Report
 from pixelbench.visible import visible
 
@@ -29,6 +30,8 @@ def print_report(report: Report, console: Console) -> None:
             if row.published is not None:
                 console.print(_text(f"  {row.published.sign} {row.label}: {row.published.sentence} ({row.published.figure.paper})"))
         console.print()
+        for measured in report.quality_of(table.task):
+            print_table(measured, console)
     ablations = [(f"Ablation: {one.choice.title}", one.task, one.sentences) for one in report.ablations]
     lessons = [(f"Lesson: {one.title}", one.task, [" ".join(one.sentences)]) for one in report.remaining_lessons]
     shown = [*ablations, *lessons]

@@ -16,6 +16,7 @@ from pixelbench.reports.html.about import how_to_read, provenance_rows, terms_of
 from pixelbench.reports.html.page import Page, page_of
 from pixelbench.reports.html.sources import address, doi
 from pixelbench.reports.html.variants import Reproduction
+from pixelbench.reports.quality_text import quality_grid
 from pixelbench.reports.report import Report
 from pixelbench.reports.speed_section import speed_html
 from pixelbench.visible import visible
@@ -67,7 +68,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words, address=address, doi=doi)
+    environment.globals.update(words=words, address=address, doi=doi, quality_grid=quality_grid)
     environment.finalize = _shown
     return environment
 

@@ -19,6 +19,7 @@ from pixelbench.reports.html.tables import Grid, grid_of
 from pixelbench.reports.html.variants import Reproduction, VariantSection, shown_run, variant_of
 from pixelbench.reports.maps import MapGroup, map_groups
 from pixelbench.reports.report import Report
+from pixelbench.reports.sheets import ALT, find_sheet
 from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.cells import Cell, Run
 from pixelbench.suites.design_choice import DesignChoice
@@ -42,6 +43,7 @@ class TaskSection:
     leaks: int
     order: tuple[tuple[bool, str], ...]
     lessons: tuple[tuple[str, str], ...]
+    sheet: tuple[Picture, str] | None
     curves: CurveChart | None
     variants: tuple[VariantSection, ...]
 
@@ -183,6 +185,7 @@ def _task(
         leaks=len(shown.leaking),
         order=tuple((step.holds, step.sentence) for step in report.order_of(table.task)),
         lessons=tuple((lesson.title, " ".join(lesson.sentences)) for lesson in lessons),
+        sheet=_sheet(report, table.task, cells, pictures),
         curves=draw_lines([cells[label] for label in drawn]),
         variants=_variants(report, table, cells, shown, reproductions),
     )
@@ -206,3 +209,10 @@ def _variants(
         )
         for row in table.rows[:_MOST_SECTIONS]
     )
+
+
+def _sheet(report: Report, task: str, cells: dict[str, Cell], pictures: Pictures) -> tuple[Picture, str] | None:
+    """The sheet and what it shows in words."""
+    found = find_sheet(report.store, task, {run.key for cell in cells.values() for run in cell.runs})
+    picture = None if found is None else pictures.add_file(found.path, ALT)
+    return None if found is None or picture is None else (picture, found.description)
