@@ -79,6 +79,7 @@ class _Shown:
     crops: dict[str, Crop]
     real: Crop | None
     section: str
+    sheet: tuple[Picture, str] | None
 
     def target(self, label: str) -> str:
         """The id of a variant's section; the task's where it has none."""
@@ -90,7 +91,7 @@ def page_of(report: Report, reproductions: Mapping[str, Reproduction]) -> Page:
     pictures, tasks, marks, shown = Pictures(), [], [], {}
     for table in report.tables:
         cells = {cell.label: cell for cell in report.cells if cell.task == table.task}
-        shown[table.task] = _shown(table, cells, pictures)
+        shown[table.task] = _shown(report, table, cells, pictures)
         tasks.append(_task(report, table, cells, shown[table.task], reproductions))
         marks.append(marks_of(table, cells, shown[table.task].target))
     maps = [group.report for about in shown.values() for group, _ in about.groups.values()]
@@ -145,7 +146,7 @@ def _plural(noun: str, count: int) -> str:
     return noun if count == 1 else f"{first}s{space}{rest}"
 
 
-def _shown(table: TaskTable, cells: dict[str, Cell], pictures: Pictures) -> _Shown:
+def _shown(report: Report, table: TaskTable, cells: dict[str, Cell], pictures: Pictures) -> _Shown:
     anchors = {row.label: anchor("variant", table.task, row.label) for row in table.rows[:_MOST_SECTIONS]}
     groups: dict[str, tuple[MapGroup, Picture]] = {}
     for group in map_groups([cells[label] for label in anchors]):
@@ -163,7 +164,8 @@ def _shown(table: TaskTable, cells: dict[str, Cell], pictures: Pictures) -> _Sho
         real = row_of_images(picture, table.shape, blocks, 0, _IN_A_ROW, f"Real test images of {table.task}")
         reals += [real] if real else []
     leaking = {label for label, cell in cells.items() if cell.leaky}
-    return _Shown(anchors, groups, leaking, samples, crops, next(iter(reals), None), anchor("task", table.task))
+    sheet = _sheet(report, table.task, cells, pictures)
+    return _Shown(anchors, groups, leaking, samples, crops, next(iter(reals), None), anchor("task", table.task), sheet)
 
 
 def _task(
@@ -185,7 +187,7 @@ def _task(
         leaks=len(shown.leaking),
         order=tuple((step.holds, step.sentence) for step in report.order_of(table.task)),
         lessons=tuple((lesson.title, " ".join(lesson.sentences)) for lesson in lessons),
-        sheet=_sheet(report, table.task, cells, pictures),
+        sheet=shown.sheet,
         curves=draw_lines([cells[label] for label in drawn]),
         variants=_variants(report, table, cells, shown, reproductions),
     )
