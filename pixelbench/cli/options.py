@@ -44,6 +44,10 @@ MicroBatchOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=0, help="Processes; 0 works in this one; by default one a core.", metavar="N")
 ]
+GpusPerRunOption = Annotated[
+    int | None,
+    typer.Option("--gpus-per-run", min=1, help="GPUs that share the batches of each run; changes no run.", metavar="N"),
+]
 FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stops all after the first run that fails.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan and executes nothing.")]
 DataOption = Annotated[

@@ -125,7 +125,7 @@ class Chance(NamedTuple):
 
 
 def fill(model: "AutoregressiveModel", images: Tensor, condition: Tensor | None, chance: Chance, method: Method = "auto") -> None:
-    """The loop of `sample`: draw into images (n, C, H, W) what is not held, all on the model's device; no value is read back to the host."""
+    """The loop of `sample`: draw into images (n, C, H, W) what is not held, all on the model's device; the host reads nothing back."""
     if method == "auto":
         method = "cached" if model.incremental else "naive"
     way = _fill_cached if method == "cached" else _fill_naive

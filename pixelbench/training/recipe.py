@@ -98,9 +98,7 @@ class Recipe:
         if world_size > self.batch:
             return f"a batch of {self.batch:,} images cannot be shared by {world_size:,} processes; expected at most {self.batch:,}"
         if world_size > 1 and whole_batch is not None:
-            return (
-                f"{whole_batch} is of the mean of a whole batch, so its {self.batch:,} images cannot be shared by {world_size:,} processes"
-            )
+            return f"{whole_batch} is of the mean of a whole batch, so that {world_size:,} processes cannot share its {self.batch:,} images"
         if micro_batch is None or micro_batch >= self.batch:
             return None
         if whole_batch is not None:

@@ -46,7 +46,7 @@ class World:
         return self.rank == 0
 
     def rows(self, images: int) -> slice:
-        """The rows of a batch of so many images that this process takes: those of all are as many as can be, and the first have one more."""
+        """The rows of a batch of so many images that this process takes: as many as every other, or one more in the first ones."""
         least, more = divmod(images, self.size)
         first = self.rank * least + min(self.rank, more)
         return slice(first, first + least + (self.rank < more))
@@ -93,6 +93,7 @@ class Processes(World):
     def agree(self, wish: int) -> int:
         return self._exchange(wish)
 
+    @torch.inference_mode()  # scores are inference tensors, which nothing else may change
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         self._exchange()
         for kind in dict.fromkeys(tensor.dtype for tensor in tensors):

@@ -23,7 +23,7 @@ from pixelbench.models.families.latent_variable import LatentVariableModel
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
-from tests.laws.families import CONDITIONED, LATENT, random_conditions, random_images, shape_of, tiny
+from tests.laws.families import CONDITIONED, random_conditions, random_images, shape_of, tiny
 
 NAME = "spare"
 BATCH = 6

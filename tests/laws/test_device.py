@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pixelbench.models.families import FAMILIES
+from pixelbench.models.layers.causal import CausalConv2d
 from tests.laws import devices
 from tests.laws.devices import Elsewhere, Fault, Way, left_behind, trainer_on, updates_on_meta
 from tests.laws.families import BASELINES, BINARY, CAUSAL, CONDITIONED, GRID, LATENT, NETWORKS, SEQUENCES, shape_of, tiny
@@ -82,6 +83,7 @@ def test_what_is_no_buffer_is_left_behind():
         assert left_behind(model) == expected
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # the compiler does that
 @pytest.mark.parametrize("name", few(TRAINED))
 def test_a_compiler_traces_an_update_whole(name: str):
     torch._dynamo.reset()
@@ -104,7 +106,11 @@ def breaks_the_graph(model: Any) -> None:
     devices._scaled_by(model, lambda raw: [1.0, torch._dynamo.graph_break()][0])
 
 
-@pytest.mark.parametrize("fault", [devices.reads_a_value, breaks_the_graph])
+def turns_on_a_value(model: Any) -> None:
+    devices._scaled_by(model, lambda raw: 1.0 if raw.detach().mean() > 0 else 2.0)
+
+
+@pytest.mark.parametrize("fault", [turns_on_a_value, breaks_the_graph])
 def test_a_break_is_found_and_its_mirror_image_is_none(fault: Fault):
     for change, breaks in ((fault, True), (devices.computes_a_value, False)):
         torch._dynamo.reset()
@@ -124,7 +130,8 @@ def test_products_are_cast_where_the_recipe_says_so_and_parameters_of_distributi
     kinds: list[tuple[bool, torch.dtype]] = []
     trainer.model.register_forward_hook(lambda module, given, raw: kinds.append((torch.is_autocast_enabled("cpu"), raw.dtype)))
     inside: list[torch.dtype] = []
-    next(iter(trainer.model.children())).register_forward_hook(lambda module, given, maps: inside.append(maps.dtype))
+    first = next(layer for layer in trainer.model.modules() if isinstance(layer, CausalConv2d))
+    first.register_forward_hook(lambda module, given, maps: inside.append(maps.dtype))
     trainer._step()
     assert kinds == [(precision == "bf16", torch.float32)]
     assert inside == [torch.bfloat16 if precision == "bf16" else torch.float32]

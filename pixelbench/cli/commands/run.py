@@ -11,6 +11,7 @@ from pixelbench.cli.options import (
     DryRunOption,
     FailFastOption,
     FetchOption,
+    GpusPerRunOption,
     JsonOption,
     LimitOption,
     LogOption,
@@ -45,6 +46,7 @@ def run(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: WorkersOption = None,
+    gpus_per_run: GpusPerRunOption = None,
     shard: ShardOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
@@ -62,23 +64,29 @@ def run(
 
     Images that are missing are downloaded or prepared, where that can be done. Whatever ends it (Ctrl-C, kill, power), finished runs are
     kept and the same command goes on. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
-    2: every run needs images that are missing.
+    2: every run needs images that are missing. Under torchrun its processes share the batches of each run, as with --gpus-per-run.
     """
     from pixelbench.cli.execution import Execution, execute
     from pixelbench.cli.obtaining import with_images
+    from pixelbench.cli.ranks import Place
     from pixelbench.cli.suites import PlanOptions, context_of, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report
 
     use_data_folder(data)
+    place = Place.of_process()
+    place.check(gpus_per_run, workers, device)
+    if (code := place.taken(gpus_per_run)) is not None:
+        return code
     options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
-    plan, chosen = with_images(
-        lambda: plan_suite(suite, results, options, verify=not dry_run),
-        fetch=fetch and not dry_run,
-        allow_overlap=allow_overlap,
-    )
-    if dry_run:
-        print_json(plan_json(plan)) if as_json else print_plan(plan)
-        return FINE
-    how = Execution(workers, max_seconds, micro_batch, fail_fast, log)
-    return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(suite), prove=prove)
+    with place.leading():
+        plan, chosen = with_images(
+            lambda: plan_suite(suite, results, options, verify=not dry_run),
+            fetch=fetch and not dry_run,
+            allow_overlap=allow_overlap,
+        )
+        if dry_run:
+            print_json(plan_json(plan)) if as_json else print_plan(plan)
+            return FINE
+        how = Execution(workers, max_seconds, micro_batch, fail_fast, log, place.size)
+        return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(suite), prove=prove)
