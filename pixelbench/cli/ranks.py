@@ -110,7 +110,7 @@ def _watched(processes: list["subprocess.Popen[bytes]"]) -> int:
     first, died, asked = processes[0], None, False
     while first.poll() is None:
         time.sleep(_POLL_SECONDS)
-        fallen = [rank for rank, process in enumerate(processes) if process.poll() not in (None, 0)]
+        fallen = [rank for rank, process in enumerate(processes) if rank and process.poll() not in (None, 0)]
         if fallen and died is None:
             died = time.monotonic()
             say(f"Process {fallen[0]} of the {len(processes)} that share each run has ended, with {processes[fallen[0]].returncode}.")

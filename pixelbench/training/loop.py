@@ -181,6 +181,7 @@ class Trainer:
         self.status = "done" if self.status == "running" else self.status
         if self.status != "diverged":
             self._save()
+        self.world.agree(0)  # so that nobody has left when the last checkpoint cannot be written
 
     def _save(self) -> None:
         """Process 0 alone does: the states of all are equal."""

@@ -120,7 +120,7 @@ class Processes(World):
             yield
         except (PeerFailed, PeerLost):
             raise
-        except Exception as fault:
+        except (Exception, GeneratorExit) as fault:  # the latter: whoever takes the points of a curve wants no more of them
             with contextlib.suppress(PeerFailed, PeerLost):
                 self._exchange(failed=_OUT_OF_MEMORY if "out of memory" in str(fault) else _FAILED)
             raise

@@ -19,8 +19,8 @@ from tests.training import together
 from tests.training.together import FAULTS, Together, falls_over, fresh, state, waits_for_a_sum
 
 NETWORKS = [name for name, family in FAMILIES.items() if family.kind == "network"]
-#: A network with everything that a fault may get wrong.
-ALL = "pixelcnn-pp"
+#: A small network with everything that a fault may get wrong: it draws noise, and its images are scored by draws.
+ALL = "vae"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_two_processes_equal_one(family: str, processes: Together):
     assert distance(first, second) == 0  # of both the same, bit for bit
 
 
-@pytest.mark.parametrize("family", [ALL, "pixelvae"])
+@pytest.mark.parametrize("family", [ALL, "gated-pixelcnn"])
 def test_four_processes_equal_one_with_rows_left_over_and_in_micro_batches(family: str, processes: Together):
     for found in processes(4, together_in_parts, family):
         assert distance(found, alone(family)) <= 1e-10
@@ -76,13 +76,12 @@ def in_single_precision(world: World) -> bytes:
 
 
 @pytest.mark.parametrize("before", [1, 2])
-@pytest.mark.parametrize("family", [ALL, "pixelvae"])
-def test_a_checkpoint_of_one_world_goes_on_in_another(family: str, before: int, processes: Together):
-    cut = alone(family, stop_after=9) if before == 1 else processes(2, cut_after_nine, family)[0]
+def test_a_checkpoint_of_one_world_goes_on_in_another(before: int, processes: Together):
+    cut = alone(ALL, stop_after=9) if before == 1 else processes(2, cut_after_nine, ALL)[0]
     assert checkpoint.unpack(cut)[1]["update"] == 9
     torch.manual_seed(999)
-    found = processes(2, state, family, cut)[0] if before == 1 else state(ALONE, family, cut)
-    assert distance(found, alone(family)) <= 1e-10
+    found = processes(2, state, ALL, cut)[0] if before == 1 else state(ALONE, ALL, cut)
+    assert distance(found, alone(ALL)) <= 1e-10
 
 
 def cut_after_nine(world: World, family: str) -> bytes:
@@ -104,16 +103,12 @@ def distance_or_less(found: bytes) -> float:
         return 1.0
 
 
-@pytest.mark.parametrize("place", ["before", "forward", "optimiser", "save"])
+@pytest.mark.parametrize("place", ["before", "forward", "optimiser", "save", "curve"])
 def test_one_that_fails_tells_the_others_and_all_go_on_with_the_next(place: str, processes: Together):
-    rank = 0 if place == "save" else 1
+    rank = 0 if place in ("save", "curve") else 1
     said = processes(2, falls_over, rank, place, "injected: out of memory")
     assert said[rank] == "RuntimeError: injected: out of memory"
-    if place == "save":  # the last checkpoint: nothing of this run comes after it
-        assert said[1] == "fine" or said[1].startswith("PeerFailed")
-        processes(2, waits_for_a_sum)
-    else:
-        assert said[1 - rank] == "PeerFailed: Another process of this run is out of memory"
+    assert said[1 - rank] == "PeerFailed: Another process of this run is out of memory"
     assert processes(2, falls_over, -1, "", "") == ["fine", "fine"]
 
 
@@ -162,7 +157,7 @@ def test_what_needs_a_whole_batch_is_refused_by_one_sentence():
     (None, ALONE, None),
 ])  # fmt: skip
 def test_batch_norm_is_refused_where_a_batch_is_cut(micro_batch: int | None, world: World, said: str | None):
-    model = create_model("pixelcnn-plain", channels=1, height=4, width=4, levels=2, maps=4, layers=1, head_maps=4)
+    model = create_model("pixelcnn-plain", channels=1, height=4, width=4, levels=2, maps=4, layers=1)
     model.norm = torch.nn.BatchNorm2d(4)
     images = torch.zeros(8, 1, 4, 4, dtype=torch.uint8)
 

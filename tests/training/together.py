@@ -27,14 +27,14 @@ BATCH, UPDATES = 7, 20
 class Together:
     """So many processes; called with a number of them, a function of their `World`, and its further arguments, it returns what each did."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, device: str = "cpu") -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
         self._store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         self.pipes, self.processes = [], []
         for rank in range(size):
             mine, its = context.Pipe()
-            process = context.Process(target=_serve, args=(rank, size, self._store.port, its), daemon=True)
+            process = context.Process(target=_serve, args=(rank, size, self._store.port, device, its), daemon=True)
             process.start()
             its.close()
             self.pipes.append(mine)
@@ -52,9 +52,9 @@ class Together:
             process.join()
 
 
-def _serve(rank: int, size: int, port: int, pipe: Any) -> None:
+def _serve(rank: int, size: int, port: int, device: str, pipe: Any) -> None:
     torch.set_num_threads(1)
-    process_group(dist.TCPStore("127.0.0.1", port, is_master=False), rank, size, "cpu")
+    process_group(dist.TCPStore("127.0.0.1", port, is_master=False), rank, size, device if device == "cpu" else f"{device}:{rank}")
     groups = {count: dist.new_group(list(range(count))) for count in dict.fromkeys((min(2, size), size))}
     while True:
         count, function, arguments = pipe.recv()
@@ -75,7 +75,8 @@ def fresh(family: str, world: World = ALONE, *, double: bool = True, batch: int 
     images = IMAGES[:, :channels, :height, :width] % levels
     recipe = Recipe(batch=batch, precision="fp32", learning_rate=1e-2, ema=0.9, clip=0.05, warmup=3, select="best-validation")
     plan = TrainingPlan(updates, 3, None, given.pop("micro_batch", None))
-    return Trainer(model.double() if double else model, images[:40], images[40:], recipe, plan, world=world, **given)
+    model = (model.double() if double else model).to(given.pop("device", "cpu"))
+    return Trainer(model, images[:40], images[40:], recipe, plan, world=world, **given)
 
 
 def state(world: World, family: str, blob: bytes | None = None, fault: str | None = None, **given: Any) -> bytes:
@@ -153,7 +154,8 @@ def falls_over(world: World, rank: int, place: str, text: str) -> str:
         if world.rank == rank:
             _break(trainer, place, text)
         for _ in trainer.run():
-            pass
+            if place == "curve" and world.rank == rank:
+                raise RuntimeError(text)
     except RuntimeError as fault:
         return f"{type(fault).__name__}: {fault}"
     return "fine"
