@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 #: By name, since they are functions and methods of several places. A generator of their own saves nothing: it would draw for a part.
@@ -29,6 +29,13 @@ def micro_batches(images: int, most: int | None, within: slice | None = None) ->
     within = within or slice(0, images)
     size = images if most is None else min(most, images)
     return [slice(first, min(first + size, within.stop)) for first in range(within.start, within.stop, size)]
+
+
+def whole_batch_of(model: nn.Module) -> str | None:
+    """What of a network is of a whole batch, so that the batch cannot be cut: something of its settings, or a layer."""
+    layers = (name for name, layer in model.named_modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm))
+    of_settings = getattr(getattr(model, "settings", None), "whole_batch", None)
+    return of_settings or next((f"what the BatchNorm layer '{name}' does" for name in layers), None)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pixelbench import pulse
 from pixelbench.errors import UserError
@@ -16,7 +16,7 @@ from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.heads import without_autocast
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training import checkpoint
-from pixelbench.training.accumulation import drawn_for_the_whole, micro_batches
+from pixelbench.training.accumulation import drawn_for_the_whole, micro_batches, whole_batch_of
 from pixelbench.training.ema import ExponentialMovingAverage
 from pixelbench.training.optimisers import learning_rate, make_optimiser
 from pixelbench.training.recipe import Recipe
@@ -104,7 +104,7 @@ class Trainer:
         world: World = ALONE,
     ):
         counts = {"validation_images": len(validation), "micro_batch": plan.micro_batch, "world_size": world.size}
-        if incompatibility := recipe.incompatibility(**counts, whole_batch=_whole_batch(model)):
+        if incompatibility := recipe.incompatibility(**counts, whole_batch=whole_batch_of(model)):
             raise UserError(f"{incompatibility}.")
         self.world = world
         self.model, self.recipe, self.plan, self.redrawn = model, recipe, plan, redrawn
@@ -172,7 +172,8 @@ class Trainer:
                 yield self._point()
                 if self._diverged():
                     self.status = "diverged"
-            if self.status == "running" and (checkpoint_wanted or self._is_asked_to_save() or time.monotonic() - saved > pause):
+            checkpoint_wanted |= self.world.leads and pulse.checkpoint_wanted()
+            if self.status == "running" and (checkpoint_wanted or time.monotonic() - saved > pause):
                 written = time.monotonic()
                 self._save()
                 saved = time.monotonic()
@@ -333,13 +334,3 @@ class Trainer:
         if self.stop():
             return "interrupted"
         return "timeout" if self.plan.max_seconds is not None and elapsed > self.plan.max_seconds else None
-
-    def _is_asked_to_save(self) -> bool:
-        return self.world.leads and pulse.checkpoint_wanted()
-
-
-def _whole_batch(model: AutoregressiveModel) -> str | None:
-    """What of a network is of a whole batch, so that the batch cannot be cut: something of its settings, or a layer."""
-    layers = (name for name, layer in model.named_modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm))
-    of_settings = getattr(model.settings, "whole_batch", None)
-    return of_settings or next((f"what the BatchNorm layer '{name}' does" for name in layers), None)

@@ -17,8 +17,7 @@ from pixelbench.models.scoring import batched_nats, exact_products
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.world import ALONE, World
-from tests.training.test_world import distance
-from tests.training.together import Together, state
+from tests.training.together import Together, distance, state
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 FAMILIES = [name for name, family in REGISTERED.items() if family.kind == "network"]
@@ -42,8 +41,8 @@ def test_micro_batches_draw_on_cuda_what_the_whole_batch_draws(family: str):
     assert torch.equal(after, after_parts)
 
 
-def on_cuda(family: str, **changes: Any):
-    torch.manual_seed(0)
+def on_cuda(family: str, seed: int = 0, **changes: Any):
+    torch.manual_seed(seed)
     known = {field.name for field in fields(REGISTERED[family].settings)}
     small = {name: value for name, value in SMALL.items() if name in known}
     return create_model(family, **({"channels": 3, "height": 8, "width": 10, "levels": levels_of(family)} | small | changes)).cuda().eval()
@@ -144,10 +143,9 @@ def test_bf16_ends_within_the_spread_of_seeds():
     images = torch.randint(4, (256, 1, 8, 10), generator=torch.Generator().manual_seed(0), dtype=torch.uint8).repeat(1, 3, 1, 1)
 
     def nats(seed: int, precision: str) -> float:
-        torch.manual_seed(seed)
-        model = on_cuda("gated-pixelcnn", levels=4)
+        model = on_cuda("gated-pixelcnn", seed, levels=4)
         trainer = Trainer(model, images[:192], images[192:], Recipe(precision=precision, learning_rate=5e-3), TrainingPlan(100, seed))  # type: ignore[arg-type]
-        assert [point for point in trainer.run()][-1].update == 100
+        assert list(trainer.run())[-1].update == 100
         return float(batched_nats(trainer.evaluated, images[192:]).mean())
 
     single, low = (torch.tensor([nats(seed, precision) for seed in range(5)]) for precision in ("fp32", "bf16"))

@@ -16,7 +16,7 @@ from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.world import ALONE, World
 from tests.training import together
-from tests.training.together import FAULTS, Together, falls_over, fresh, state, waits_for_a_sum
+from tests.training.together import FAULTS, Together, asked_for_a_checkpoint, distance, falls_over, fresh, state, waits_for_a_sum
 
 NETWORKS = [name for name, family in FAMILIES.items() if family.kind == "network"]
 #: A small network with everything that a fault may get wrong: it draws noise, and its images are scored by draws.
@@ -33,17 +33,6 @@ def processes() -> Iterator[Together]:
 @cache
 def alone(family: str, **given: Any) -> bytes:
     return state(ALONE, family, **given)
-
-
-def distance(one: bytes, other: bytes) -> float:
-    """The largest difference of weights, averages, best weights and of the optimiser's state; random states must be equal."""
-    (mine, header), (its, other_header) = checkpoint.unpack(one), checkpoint.unpack(other)
-    assert mine.keys() == its.keys()
-    assert header["update"] == other_header["update"]
-    assert all(torch.equal(mine[name], its[name]) for name in mine if name.startswith("random"))
-    points = [tuple(point.values()) for point in header["curve"]], [tuple(point.values()) for point in other_header["curve"]]
-    curves = [abs((a or 0) - (b or 0)) for point, again in zip(*points, strict=True) for a, b in zip(point, again, strict=True)]
-    return max([float((mine[name].double() - its[name].double()).abs().max()) for name in mine] + curves)
 
 
 @pytest.mark.parametrize("family", NETWORKS)
@@ -110,6 +99,11 @@ def test_one_that_fails_tells_the_others_and_all_go_on_with_the_next(place: str,
     assert said[rank] == "RuntimeError: injected: out of memory"
     assert said[1 - rank] == "PeerFailed: Another process of this run is out of memory"
     assert processes(2, falls_over, -1, "", "") == ["fine", "fine"]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_any_process_can_be_asked_for_the_one_checkpoint(rank: int, processes: Together):
+    assert processes(2, asked_for_a_checkpoint, rank) == [[4, 6], []]
 
 
 def test_one_that_is_gone_is_missed():

@@ -11,8 +11,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from pixelbench import pulse
 from pixelbench.models.families import FAMILIES, create_model
-from pixelbench.training import accumulation, loop
+from pixelbench.training import accumulation, checkpoint, loop
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import seed_everything
@@ -89,6 +90,17 @@ def state(world: World, family: str, blob: bytes | None = None, fault: str | Non
         for _ in trainer.run():
             pass
     return trainer.state()
+
+
+def distance(one: bytes, other: bytes) -> float:
+    """The largest difference of weights, averages, best weights and of the optimiser's state; random states must be equal."""
+    (mine, header), (its, other_header) = checkpoint.unpack(one), checkpoint.unpack(other)
+    assert mine.keys() == its.keys()
+    assert header["update"] == other_header["update"]
+    assert all(torch.equal(mine[name], its[name]) for name in mine if name.startswith("random"))
+    points = [tuple(point.values()) for point in header["curve"]], [tuple(point.values()) for point in other_header["curve"]]
+    curves = [abs((a or 0) - (b or 0)) for point, again in zip(*points, strict=True) for a, b in zip(point, again, strict=True)]
+    return max([float((mine[name].double() - its[name].double()).abs().max()) for name in mine] + curves)
 
 
 @contextlib.contextmanager
@@ -171,6 +183,21 @@ def _break(trainer: Trainer, place: str, text: str) -> None:
         trainer.optimiser.step = fail
     elif place == "save":
         trainer.save = fail
+
+
+def asked_for_a_checkpoint(world: World, rank: int) -> list[int]:
+    """One process is asked for a checkpoint after its third update; returns after which updates this one saves."""
+    saved: list[int] = []
+
+    def stop() -> bool:
+        if trainer.update == 3 and world.rank == rank:
+            pulse.ask_for_checkpoint()
+        return False
+
+    trainer = fresh("pixelcnn-plain", world, updates=6, save=lambda blob: saved.append(trainer.update), stop=stop)
+    for _ in trainer.run():
+        pass
+    return saved
 
 
 def waits_for_a_sum(world: World) -> str:
