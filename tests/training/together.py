@@ -85,9 +85,8 @@ def state(world: World, family: str, blob: bytes | None = None, fault: str | Non
     """The state after a training, from that of `blob` where one is given; after `stop_after` updates the last process is asked to end."""
     stop_after = given.pop("stop_after", None)
     with FAULTS[fault](world) if fault else contextlib.nullcontext(), patch("pixelbench.models.scoring.largest_batch", lambda model: 4):
-        trainer = fresh(
-            family, world, stop=lambda: stop_after is not None and world.rank == world.size - 1 and trainer.update >= stop_after, **given
-        )
+        asked = stop_after is not None and world.rank == world.size - 1
+        trainer = fresh(family, world, stop=lambda: asked and trainer.update >= stop_after, **given)
         if blob is not None and world.leads:
             trainer.restore(blob)
         for _ in trainer.run():
@@ -182,7 +181,7 @@ def _break(trainer: Trainer, place: str, text: str) -> None:
 
     where = {"forward": (trainer, "_forward"), "optimiser": (trainer.optimiser, "step"), "save": (trainer, "save")}.get(place)
     if where is not None:
-        setattr(*where, fail)
+        setattr(where[0], where[1], fail)
 
 
 def asked_for_a_checkpoint(world: World, rank: int) -> list[int]:
