@@ -79,14 +79,13 @@ def run(
     if (code := place.taken(gpus_per_run)) is not None:
         return code
     options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
-    with place.leading():
-        plan, chosen = with_images(
-            lambda: plan_suite(suite, results, options, verify=not dry_run),
-            fetch=fetch and not dry_run,
-            allow_overlap=allow_overlap,
-        )
-        if dry_run:
-            print_json(plan_json(plan)) if as_json else print_plan(plan)
-            return FINE
-        how = Execution(workers, max_seconds, micro_batch, fail_fast, log, place.size)
-        return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(suite), prove=prove)
+    plan, chosen = with_images(
+        lambda: plan_suite(suite, results, options, verify=not dry_run),
+        fetch=fetch and not dry_run,
+        allow_overlap=allow_overlap,
+    )
+    if dry_run:
+        print_json(plan_json(plan)) if as_json else print_plan(plan)
+        return FINE
+    how = Execution(workers, max_seconds, micro_batch, fail_fast, log, place.size)
+    return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(suite), prove=prove)
