@@ -16,18 +16,21 @@ from pixelbench.cli.options import (
     ResultsOption,
     SeedsOption,
     ShardOption,
+    SuiteArgument,
     SuiteOption,
+    suite_named,
 )
 from pixelbench.cli.output import print_json
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: pixelbench plan --suite quick --only 'photos/gated-*'")(plan)
+    app.command(epilog="Example: pixelbench plan quick --only 'photos/gated-*'")(plan)
 
 
 def plan(
-    suite: SuiteOption,
+    suite: SuiteArgument = None,
+    suite_option: SuiteOption = None,
     only: OnlyOption = None,
     seeds: SeedsOption = None,
     budget: BudgetOption = None,
@@ -47,9 +50,10 @@ def plan(
     from pixelbench.cli.suites import PlanOptions, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
 
+    named = suite_named(suite, suite_option, "plan")
     use_data_folder(data)
     options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
-    made, _ = plan_suite(suite, results, options)
+    made, _ = plan_suite(named, results, options)
     if as_json:
         print_json(plan_json(made))
     else:

@@ -10,13 +10,13 @@ from pixelbench.cli.options import (
     DeviceOption,
     DryRunOption,
     FailFastOption,
-    FetchOption,
     GpusPerRunOption,
     JsonOption,
     LimitOption,
     LogOption,
     MaxSecondsOption,
     MicroBatchOption,
+    NoFetchOption,
     OnlyOption,
     PrecisionOption,
     ProveOption,
@@ -25,19 +25,22 @@ from pixelbench.cli.options import (
     ResultsOption,
     SeedsOption,
     ShardOption,
+    SuiteArgument,
     SuiteOption,
     WorkersOption,
+    suite_named,
 )
 from pixelbench.cli.output import FINE, print_json
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: pixelbench run --suite quick --only 'digits/*' --results my-runs")(run)
+    app.command(epilog="Example: pixelbench run quick --only 'digits/*' --results my-runs")(run)
 
 
 def run(
-    suite: SuiteOption,
+    suite: SuiteArgument = None,
+    suite_option: SuiteOption = None,
     only: OnlyOption = None,
     seeds: SeedsOption = None,
     budget: BudgetOption = None,
@@ -53,7 +56,7 @@ def run(
     prove: ProveOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
-    fetch: FetchOption = True,
+    no_fetch: NoFetchOption = False,
     allow_overlap: AllowOverlapOption = False,
     fail_fast: FailFastOption = False,
     log: LogOption = None,
@@ -66,26 +69,28 @@ def run(
     kept and the same command goes on. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
     2: every run needs images that are missing. Under torchrun its processes share the batches of each run, as with --gpus-per-run.
     """
-    from pixelbench.cli.execution import Execution, execute
+    from pixelbench.cli.execution import Execution, document_at_ctrl_c, execute
     from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.ranks import Place
     from pixelbench.cli.suites import PlanOptions, context_of, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report
 
+    named = suite_named(suite, suite_option, "run")
     use_data_folder(data)
     place = Place.of_process()
     place.check(gpus_per_run, workers, device)
     if (code := place.taken(gpus_per_run)) is not None:
         return code
     options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
-    plan, chosen = with_images(
-        lambda: plan_suite(suite, results, options, verify=not dry_run),
-        fetch=fetch and not dry_run,
-        allow_overlap=allow_overlap,
-    )
+    with document_at_ctrl_c(named, as_json=as_json):
+        plan, chosen = with_images(
+            lambda: plan_suite(named, results, options, verify=not dry_run),
+            fetch=not (no_fetch or dry_run),
+            allow_overlap=allow_overlap,
+        )
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
     how = Execution(workers, max_seconds, micro_batch, fail_fast, log, place.size)
-    return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(suite), prove=prove)
+    return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(named), prove=prove)
