@@ -80,7 +80,7 @@ def start(size: int, command: list[str]) -> int:
 
     Signals go to the first, which tells the others. When one dies, the others have a moment to write what they have, and are ended then.
     """
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     threads = str(max(1, int(os.environ.get("OMP_NUM_THREADS", "0") or 0) or (os.cpu_count() or 1) // size))

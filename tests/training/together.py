@@ -1,6 +1,7 @@
 """Processes that train together in tests: forked from one that has loaded torch, and kept for one law after another."""
 
 import contextlib
+import math
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
@@ -85,8 +86,8 @@ def state(world: World, family: str, blob: bytes | None = None, fault: str | Non
     """The state after a training, from that of `blob` where one is given; after `stop_after` updates the last process is asked to end."""
     stop_after = given.pop("stop_after", None)
     with FAULTS[fault](world) if fault else contextlib.nullcontext(), patch("pixelbench.models.scoring.largest_batch", lambda model: 4):
-        asked = stop_after is not None and world.rank == world.size - 1
-        trainer = fresh(family, world, stop=lambda: asked and trainer.update >= stop_after, **given)
+        end = math.inf if stop_after is None or world.rank < world.size - 1 else stop_after
+        trainer = fresh(family, world, stop=lambda: trainer.update >= end, **given)
         if blob is not None and world.leads:
             trainer.restore(blob)
         for _ in trainer.run():
