@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -33,7 +33,7 @@ Show = Callable[["Report", "Console"], None]
 class Execution:
     """How runs are executed, whatever they are; see `run_plan`."""
 
-    workers: int | None
+    workers: "int | Literal['auto'] | None"
     max_seconds: float | None
     micro_batch: int | None
     fail_fast: bool
@@ -41,6 +41,8 @@ class Execution:
     """A tracking tool that curves and final numbers go to as well."""
     world_size: int = 1
     """Processes that share each run's batches, of which this is the first."""
+    compile: "Literal['auto', 'off', 'on']" = "off"
+    sample_batch: int | None = None
 
 
 def execute(
@@ -137,7 +139,7 @@ def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
             show(event)
             log(event)
 
-        return run_plan(plan, device=device, on_event=on_event, **options)
+        return run_plan(plan, device=device, on_event=on_event, note=say, **options)
 
 
 def _report(

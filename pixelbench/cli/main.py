@@ -18,6 +18,7 @@ from pixelbench import __version__
 from pixelbench.cli.commands import (
     ablate,
     audit,
+    bench,
     check,
     compare,
     compress,
@@ -69,7 +70,7 @@ def _app(
 
 for command in (
     *(run, ablate, plan, report, compare, check, audit, eval, list, show, fetch, status, doctor),
-    *(sample, compress, decompress, verify),
+    *(sample, compress, decompress, verify, bench),
 ):
     command.register(app)
 for registered in app.registered_commands:

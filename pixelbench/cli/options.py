@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,14 @@ class Rerun(StrEnum):
     failed = "failed"
     stale = "stale"
     all = "all"
+
+
+class Compile(StrEnum):
+    """Whether the loss of training goes through `torch.compile`."""
+
+    auto = "auto"
+    off = "off"
+    on = "on"
 
 
 SuiteArgument = Annotated[
@@ -61,7 +69,14 @@ MicroBatchOption = Annotated[
     int | None, typer.Option("--micro-batch", min=1, help="At most N images of a batch at once in training; changes no run.", metavar="N")
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=0, help="Processes; 0 works in this one; by default one a core.", metavar="N")
+    str | None,
+    typer.Option("--workers", help="Processes; 0 works in this one; by default one a core; auto measures for 2 s.", metavar="N|auto"),
+]
+CompileOption = Annotated[
+    Compile, typer.Option("--compile", help="Training through torch.compile: on, off, or auto, where it is measured to pay.")
+]
+SampleBatchOption = Annotated[
+    str | None, typer.Option("--sample-batch", help="Draws at most N images at once, or as many as memory holds.", metavar="N|auto")
 ]
 GpusPerRunOption = Annotated[
     int | None,
@@ -85,6 +100,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 
 DEFAULT_RESULTS = Path("runs")
 _MOST_SEEDS = 10_000
+#: Of processes and of images at once, the most that can be meant.
+_MOST = 10**6
 
 
 def suite_named(argument: str | None, option: str | None, command: str) -> str:
@@ -113,6 +130,32 @@ def parse_shard(text: str | None) -> tuple[int, int] | None:
     if not (slash and index.isdecimal() and count.isdecimal()):
         raise UserError(f"A shard is two whole numbers such as 1/3, the first of three machines; got '{text}'.")
     return int(index), int(count)
+
+
+def parse_workers(text: str | None) -> "int | Literal['auto'] | None":
+    """`4` → 4, `auto` and None stay.
+
+    Raises:
+        UserError: anything else.
+    """
+    if text is None or text == "auto":
+        return text
+    if not text.isdecimal() or int(text) > _MOST:
+        raise UserError(f"--workers is a number of processes from 0 up, or auto; got '{text}'.")
+    return int(text)
+
+
+def parse_sample_batch(text: str | None) -> int | None:
+    """`64` → 64, `auto` → 0, None stays None.
+
+    Raises:
+        UserError: anything else.
+    """
+    if text is None or text == "auto":
+        return None if text is None else 0
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+        raise UserError(f"--sample-batch is a number of images from 1 up, or auto; got '{text}'.")
+    return int(text)
 
 
 def parse_seeds(text: str | None) -> list[int] | None:

@@ -35,7 +35,7 @@ class Place:
             return cls()
         return cls(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
 
-    def check(self, gpus_per_run: int | None, workers: int | None, device: str) -> None:
+    def check(self, gpus_per_run: int | None, workers: str | None, device: str, compile: str) -> None:
         """Raise UserError: options that contradict the processes that there are or are to be."""
         size = gpus_per_run or self.size
         if self.size not in (1, size):
@@ -46,6 +46,8 @@ class Place:
             return
         if workers is not None:
             raise UserError(f"--workers executes several runs at once, and {size} processes share each run here; leave it out.")
+        if compile != "off":
+            raise UserError(f"--compile is for a run by one process, and {size} share each run here; leave it out.")
         if ":" in device:
             raise UserError(f"--device {device} is one device, and each of {size} processes takes its own; expected --device cuda.")
 

@@ -18,7 +18,8 @@ _HEAD = """\
 
 Made from the commands themselves by `python -m pixelbench.cli.reference docs/commands.md`; each says the same with `--help`.
 Exit codes: 0 fine, also where nothing is left to do; 1 a run failed or diverged, or `check` found a leak; 2 wrong use, in one sentence on
-standard error; 3 nothing matched; 4 `compare` found a regression. `--json` prints one JSON document on standard output and nothing else.
+standard error; 3 nothing matched; 4 `compare` or `bench` found a regression. `--json` prints one JSON document on standard output and
+nothing else.
 """
 
 

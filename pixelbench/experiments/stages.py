@@ -16,6 +16,7 @@ from pixelbench.evaluation.diagnosis import diagnose_samples
 from pixelbench.evaluation.grids import grid_png
 from pixelbench.evaluation.likelihood import SplitLikelihood, sequential_nats, summarise
 from pixelbench.evaluation.quality import sample_statistics
+from pixelbench.evaluation.sample_batches import affordable_images, sample_in_batches
 from pixelbench.levels import integers_for
 from pixelbench.models.base import AutoregressiveModel, Fitted, LatentVariable
 from pixelbench.models.families import create_model
@@ -185,16 +186,25 @@ class DrawnSamples:
 
 
 def draw(
-    model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, leaky: bool, own: "OwnSampler | None" = None
+    model: AutoregressiveModel,
+    test_images: np.ndarray,
+    spec: RunSpec,
+    *,
+    leaky: bool,
+    own: "OwnSampler | None" = None,
+    most: int | None = None,
 ) -> DrawnSamples | None:
     """Samples for the statistics, and the canvas test: same generator, canvas of zeros against a random one, any difference is a leak.
 
     The cached sampler never looks at its canvas, so the canvas test takes the naive one: a single image where the model is causal, all
     of them where it leaks and can be sampled no other way. A causal model without the incremental mode is sampled naively too, but for one
     whose `own` sampling method was found right. None of a model without conditionals, unless its own method draws.
+
+    `most`: at most so many images at once, but by a model's own method; None draws all, 0 as many as memory holds. They are the same.
     """
     if not model.factorised:
         return _drawn_by_itself(model, test_images, spec, own)
+    most = affordable_images(model) if most == 0 else most
     n = spec.evaluation["sequential_images"] if leaky else spec.evaluation["samples"]
     tried = n if leaky else 1
     kind = getattr(torch, integers_for(model.levels))
@@ -202,7 +212,7 @@ def draw(
 
     def drawn(count: int, method: Method, canvas: Tensor | None = None) -> np.ndarray:
         condition, chance = classes_in_turn(model, count), generator(spec.seed, "samples")
-        return model.sample(count, condition=condition, generator=chance, method=method, canvas=canvas).cpu().numpy()
+        return sample_in_batches(model, count, most, condition=condition, generator=chance, method=method, canvas=canvas).cpu().numpy()
 
     blank, noisy = drawn(tried, "naive"), drawn(tried, "naive", noise)
     method: Method = "naive" if leaky or not model.incremental else "cached"

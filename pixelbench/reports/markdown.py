@@ -14,6 +14,7 @@ from pixelbench.reports.html.about import provenance_rows
 from pixelbench.reports.legend import explanations
 from pixelbench.reports.plots import MOST_CURVES, draw_curves
 from pixelbench.reports.report import Report
+from pixelbench.reports.speed_section import speed_markdown
 from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import CURVE
 from pixelbench.store.cells import Cell, Run
@@ -35,6 +36,7 @@ def write_markdown(report: Report, out: Path | None = None) -> Path:
         parts += ["## Published figures that these runs decide", decided_table(report)]
     for table in report.tables:
         parts += _task(report, table, path.parent)
+    parts += speed_markdown(report.store)
     failed = [(run, error) for cell in report.cells for run in cell.runs if (error := run.record.error)]
     if failed:
         parts += ["## Runs that did not finish", *(_failure(run, error) for run, error in failed)]

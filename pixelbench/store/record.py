@@ -190,6 +190,8 @@ class Provenance:
     """Images of a batch that were trained on at once; None where it was all of them."""
     world_size: _Positive | None = None
     """Processes that shared the batches; None where one had them alone."""
+    compiled: bool = False
+    """The training's loss went through `torch.compile`."""
 
 
 @dataclass(frozen=True)

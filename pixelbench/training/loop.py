@@ -17,8 +17,9 @@ from pixelbench.models.heads import without_autocast
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training import checkpoint
 from pixelbench.training.accumulation import drawn_for_the_whole, micro_batches, whole_batch_of
+from pixelbench.training.compiling import Loss, compiled_loss
 from pixelbench.training.ema import ExponentialMovingAverage
-from pixelbench.training.optimisers import learning_rate, make_optimiser
+from pixelbench.training.optimisers import learning_rate, load_state, make_optimiser
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import BatchOrder, generator, seed_everything
@@ -125,6 +126,7 @@ class Trainer:
         self.status: TrainingStatus = "running"
         self.update, self.seconds = 0, 0.0
         self.curve: list[CurvePoint] = []
+        self._loss_of: Loss = model.loss
         self._loss = torch.zeros((), dtype=torch.float64, device=model.device)
         self._losses = 0
         seed_everything(plan.seed, "training")
@@ -196,6 +198,24 @@ class Trainer:
             if not self.world.leads:
                 self.restore(blob)
 
+    def compile(self) -> None:
+        """Take the loss through `torch.compile` from here on, see `pixelbench.training.compiling`: the same numbers to rounding.
+
+        Raises:
+            ValueError: the batch is taken in micro-batches.
+        """
+        if len(self.parts) > 1:
+            raise ValueError("what is trained in micro-batches cannot be compiled")
+        self._loss_of = compiled_loss(self.model)
+
+    def first_batch(self) -> tuple[Tensor, ...]:
+        """The images of the first update, and what they are conditioned on where there is something."""
+        return self._batch(0)
+
+    def step(self) -> None:
+        """One update and nothing else, for whoever measures how long it takes."""
+        self._step()
+
     def state(self) -> bytes:
         """Everything that decides the rest of the training, as bytes."""
         tensors = self._tensors() | checkpoint.optimiser_tensors(self.optimiser)
@@ -223,7 +243,7 @@ class Trainer:
             checkpoint.restore_module("ema", self.ema.average, tensors)
         if self.best is not None:  # of which point they are, the curve tells
             checkpoint.restore_module("best", self.best, tensors)
-        self.optimiser.load_state_dict(optimiser)
+        load_state(self.optimiser, optimiser)
         self._loss.copy_(tensors["loss"])
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors and self.model.device.type == "cuda":
@@ -278,7 +298,7 @@ class Trainer:
     def _forward(self, batch: tuple[Tensor, ...]) -> Tensor:
         kind = self.model.device.type
         with torch.autocast(kind, torch.bfloat16) if self.recipe.precision == "bf16" else without_autocast(kind):
-            return self.model.loss(*batch)
+            return self._loss_of(*batch)
 
     def _batch(self, update: int) -> tuple[Tensor, ...]:
         """The images of an update, and what they are conditioned on where there is something."""

@@ -1,9 +1,10 @@
 """Optimisers and learning-rate schedules by name."""
 
 import math
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pixelbench.training.recipe import Recipe
 
@@ -21,7 +22,17 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "adagrad":
         return torch.optim.Adagrad(parameters, recipe.learning_rate, weight_decay=c["weight_decay"], eps=c["epsilon"], fused=fused)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimiser]
+    fused = fused or all(weight.device.type == "cuda" for weight in parameters)  # one kernel for all weights, see `load_state` for layouts
     return kind(parameters, recipe.learning_rate, (c["beta1"], c["beta2"]), c["epsilon"], c["weight_decay"], fused=fused or None)
+
+
+def load_state(optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load a state whose tensors lie in memory in any way: each then lies as its weight does, which fused optimisers need."""
+    optimiser.load_state_dict(state)
+    for weight, kept in optimiser.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape and value.stride() != weight.stride():
+                kept[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def learning_rate(recipe: Recipe, update: int, updates: int) -> float:

@@ -39,6 +39,7 @@ def test_without_devices_it_is_refused(
     ("arguments", "said"),
     [
         (("--workers", "2"), "--workers executes several runs at once, and 2 processes share each run here; leave it out."),
+        (("--compile", "auto"), "--compile is for a run by one process, and 2 share each run here; leave it out."),
         (("--device", "cuda:1"), "--device cuda:1 is one device, and each of 2 processes takes its own; expected --device cuda."),
         (("--gpus-per-run", "4"), "--gpus-per-run 4 and 2 processes that are there already contradict each other; leave it out."),
     ],

@@ -40,13 +40,28 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def test_first_run_makes_all_and_reports(pixelbench: Pixelbench, made: list[dict[str, Any]], tmp_path: Path) -> None:
     code, out, err = pixelbench(*DIGITS, "--workers", "2", "--max-seconds", "9", "--micro-batch", "16", "--fail-fast")
     assert code == 0
-    assert made == [{"workers": 2, "device": "cpu", "max_seconds": 9.0, "micro_batch": 16, "fail_fast": True, "world_size": 1}]
+    assert made[0].pop("note")
+    given = {"workers": 2, "device": "cpu", "max_seconds": 9.0, "micro_batch": 16, "fail_fast": True, "world_size": 1}
+    assert made == [given | {"compile": "off", "sample_batch": None}]
     assert "gated-pixelcnn" in out
     assert "Ablation: A residual connection around the first layer" in out
     assert "digits/gated-pixelcnn seed 0: started" in err
     assert "digits/gated-residual seed 0: done, 1.500 bits/dim (not causal), 12 s" in err
     assert err.endswith("Report: runs/report.md and runs/report.html\n")
     assert (tmp_path / "runs" / "report.md").read_text(encoding="utf-8").startswith("# PixelBench report")
+
+
+def test_what_the_machine_is_asked_for_goes_through(pixelbench: Pixelbench, made: list[dict[str, Any]]) -> None:
+    assert pixelbench(*DIGITS, "--workers", "auto", "--compile", "auto", "--sample-batch", "auto")[0] == 0
+    assert (made[0]["workers"], made[0]["compile"], made[0]["sample_batch"]) == ("auto", "auto", 0)
+
+
+@pytest.mark.parametrize("option", [("--workers", "many"), ("--workers", "-1"), ("--sample-batch", "0"), ("--compile", "perhaps")])
+def test_another_value_is_one_sentence(pixelbench: Pixelbench, made: list[dict[str, Any]], option: tuple[str, str]) -> None:
+    code, out, err = pixelbench(*DIGITS, *option)
+    assert (code, out, made) == (2, "", [])
+    assert err.count("\n") == 1
+    assert option[0] in err
 
 
 def test_second_run_has_nothing_left_to_do(pixelbench: Pixelbench, made: list[dict[str, Any]], specs: list[RunSpec]) -> None:

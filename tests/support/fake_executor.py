@@ -24,6 +24,8 @@ def execute(
     device: str,
     max_seconds: float | None,
     micro_batch: int | None,
+    compile: str,
+    sample_batch: int | None,
     store: Path,
     request: Request,
     most_weights: int,

@@ -9,6 +9,8 @@ from pixelbench.cli import completing
 from pixelbench.cli.options import (
     DEFAULT_RESULTS,
     BudgetOption,
+    Compile,
+    CompileOption,
     DataOption,
     DeviceOption,
     DryRunOption,
@@ -23,8 +25,11 @@ from pixelbench.cli.options import (
     Rerun,
     RerunOption,
     ResultsOption,
+    SampleBatchOption,
     SeedsOption,
     WorkersOption,
+    parse_sample_batch,
+    parse_workers,
 )
 from pixelbench.cli.output import FINE, print_json, say
 
@@ -64,6 +69,8 @@ def ablate(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: WorkersOption = None,
+    compile: CompileOption = Compile.off,
+    sample_batch: SampleBatchOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
@@ -87,6 +94,15 @@ def ablate(
     from pixelbench.suites.ablation import load_ablation, on_task
 
     use_data_folder(data)
+    how = Execution(
+        parse_workers(workers),
+        max_seconds,
+        micro_batch,
+        fail_fast,
+        log,
+        compile=compile.value,
+        sample_batch=parse_sample_batch(sample_batch),
+    )
     whole, requested = load_ablation(name)
     suite, note = on_task(whole, requested, task)
     if note:
@@ -105,7 +121,7 @@ def ablate(
         plan,
         chosen,
         lambda report, console: _print(report, suite.name, console),
-        Execution(workers, max_seconds, micro_batch, fail_fast, log),
+        how,
         as_json=as_json,
         about=about,
         context=Context.of_suite(suite, Path(name).name),

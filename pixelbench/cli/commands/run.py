@@ -6,6 +6,8 @@ from pixelbench.cli.options import (
     DEFAULT_RESULTS,
     AllowOverlapOption,
     BudgetOption,
+    Compile,
+    CompileOption,
     DataOption,
     DeviceOption,
     DryRunOption,
@@ -23,11 +25,14 @@ from pixelbench.cli.options import (
     Rerun,
     RerunOption,
     ResultsOption,
+    SampleBatchOption,
     SeedsOption,
     ShardOption,
     SuiteArgument,
     SuiteOption,
     WorkersOption,
+    parse_sample_batch,
+    parse_workers,
     suite_named,
 )
 from pixelbench.cli.output import FINE, print_json
@@ -50,6 +55,8 @@ def run(
     precision: PrecisionOption = "auto",
     workers: WorkersOption = None,
     gpus_per_run: GpusPerRunOption = None,
+    compile: CompileOption = Compile.off,
+    sample_batch: SampleBatchOption = None,
     shard: ShardOption = None,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
@@ -79,9 +86,19 @@ def run(
     named = suite_named(suite, suite_option, "run")
     use_data_folder(data)
     place = Place.of_process()
-    place.check(gpus_per_run, workers, device)
+    place.check(gpus_per_run, workers, device, compile.value)
     if (code := place.taken(gpus_per_run)) is not None:
         return code
+    how = Execution(
+        parse_workers(workers),
+        max_seconds,
+        micro_batch,
+        fail_fast,
+        log,
+        place.size,
+        compile=compile.value,
+        sample_batch=parse_sample_batch(sample_batch),
+    )
     options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
     with document_at_ctrl_c(named, as_json=as_json):
         plan, chosen = with_images(
@@ -92,5 +109,4 @@ def run(
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
-    how = Execution(workers, max_seconds, micro_batch, fail_fast, log, place.size)
     return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(named), prove=prove)

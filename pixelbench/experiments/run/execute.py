@@ -25,6 +25,7 @@ from pixelbench.experiments import stages
 from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.experiments.run.certify import artifact_of, causality_of, certify, certify_trained
+from pixelbench.experiments.run.compilation import compile_training, forget_decision
 from pixelbench.experiments.run.failure import DIED, death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
 from pixelbench.experiments.run.memory import PeakMemory
 from pixelbench.experiments.run.resume import Resumption, write_twice
@@ -39,6 +40,7 @@ from pixelbench.store.record_file import certificates_folder, read_record, write
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.accumulation import micro_batches
 from pixelbench.training.checkpoint import module_tensors, pack
+from pixelbench.training.compilers import Compile
 from pixelbench.training.loop import CurvePoint, Trainer
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.world import ALONE, PeerLost, World
@@ -67,6 +69,8 @@ def execute(
     device: str = "cpu",
     max_seconds: float | None = None,
     micro_batch: int | None = None,
+    compile: Compile = "off",
+    sample_batch: int | None = None,
     store: Path | None = None,
     request: Request | None = None,
     most_weights: int = 1 << 20,
@@ -82,6 +86,8 @@ def execute(
         device: `cpu`, `cuda` or `cuda:N`.
         max_seconds: cap on this attempt's training; the run then ends as `timeout` and keeps its checkpoint.
         micro_batch: at most so many images of a batch at once, in training.
+        compile: whether the training's loss goes through `torch.compile`; `auto` where it is measured to pay.
+        sample_batch: at most so many images are drawn at once; None draws all, 0 as many as memory holds.
         store: where certificates of narrow copies and fingerprints of the code are kept for other runs; None keeps none.
         request: the command that asks for it, for the record.
         most_weights: weights of at most so many bytes become an artifact; larger ones stay in `work`.
@@ -95,7 +101,8 @@ def execute(
     Raises:
         OSError: the store cannot be written; nothing says that the run has failed, and its last checkpoint stays.
     """
-    run = RunInProgress(spec, folder, RunOptions(device, max_seconds, micro_batch, store, request, most_weights), stop, emit, ranks)
+    options = RunOptions(device, max_seconds, micro_batch, compile, sample_batch, store, request, most_weights)
+    run = RunInProgress(spec, folder, options, stop, emit, ranks)
     status: Status
     try:
         run.go()
@@ -121,6 +128,8 @@ class RunOptions:
     device: str = "cpu"
     max_seconds: float | None = None
     micro_batch: int | None = None
+    compile: Compile = "off"
+    sample_batch: int | None = None
     store: Path | None = None
     request: Request | None = None
     most_weights: int = 1 << 20
@@ -218,6 +227,7 @@ class RunInProgress:
             (self.work / WEIGHTS).unlink(missing_ok=True)
         if status == "done":
             self.resumption.forget()
+            forget_decision(self.work)
 
     def out_of_memory(self, fault: Exception) -> tuple[Status, RunError]:
         """Status and error of an attempt that was given no more memory."""
@@ -294,6 +304,8 @@ class RunInProgress:
         world = ALONE if self.ranks is None else self.ranks.train(self.spec, self.options.device, self.options.micro_batch)
         with world.together():
             trainer = self._trainer(model, data, world)
+        if compile_training(self.options.compile, trainer, self.work, self._note):
+            self.provenance = dataclasses.replace(self.provenance, compiled=True)
         for point in trainer.run():
             self._event({"event": "progress", "updates": self.spec.updates, "seconds": trainer.seconds, **dataclasses.asdict(point)})
         batch = trainer.recipe.batch
@@ -331,7 +343,7 @@ class RunInProgress:
         self.found["likelihood"], self.found["sequential"] = scores.to_record()
         self.found["latent"] = stages.latent_use(model, data)
         self._stage("sample")
-        samples = stages.draw(model, data.test.images, self.spec, leaky=leaky, own=self.own_sampler)
+        samples = stages.draw(model, data.test.images, self.spec, leaky=leaky, own=self.own_sampler, most=self.options.sample_batch)
         if samples is not None:
             self.found["samples"] = samples.to_record()
             if self.family.kind == "network":  # a baseline's samples are noise by design

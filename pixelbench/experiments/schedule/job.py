@@ -17,6 +17,7 @@ from pixelbench.store.artifacts import remove_others
 from pixelbench.store.record import Request, RunError, Status
 from pixelbench.store.record_file import state_of, write_record
 from pixelbench.store.spec import RunSpec
+from pixelbench.training.compilers import Compile
 
 Emit = Callable[[dict[str, Any]], object]
 
@@ -36,6 +37,10 @@ class Resources:
     """Cap on its training."""
     micro_batch: int | None = None
     """Images of a batch that are trained on at once at most; None is all."""
+    compile: Compile = "off"
+    """Whether training goes through `torch.compile`."""
+    sample_batch: int | None = None
+    """Images that are drawn at once at most; None is all, 0 as many as memory holds."""
 
 
 @dataclass(frozen=True)

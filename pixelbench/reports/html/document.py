@@ -16,6 +16,7 @@ from pixelbench.reports.html.about import how_to_read, provenance_rows
 from pixelbench.reports.html.page import Page, page_of
 from pixelbench.reports.html.variants import Reproduction
 from pixelbench.reports.report import Report
+from pixelbench.reports.speed_section import speed_html
 from pixelbench.visible import visible
 
 #: The page's own style and script, inside it.
@@ -38,7 +39,8 @@ def write_html(report: Report, out: Path | None = None, reproductions: Mapping[s
 def html_of(report: Report, reproductions: Mapping[str, Reproduction]) -> str:
     """The page. Whatever a record says appears as text: everything is escaped, and the page may run no script but its own."""
     page: Page = page_of(report, reproductions)
-    return rendered("report.html.j2", page=page, report=report, how_to_read=how_to_read(report), provenance=provenance_rows(report))
+    about = {"how_to_read": how_to_read(report), "provenance": provenance_rows(report), "speed": speed_html(report.store)}
+    return rendered("report.html.j2", page=page, report=report, **about)
 
 
 def rendered(template: str, **values: object) -> str:

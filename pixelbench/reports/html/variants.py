@@ -181,6 +181,8 @@ def _made(provenance: Provenance) -> str:
         parts.append(f"micro-batches of {provenance.micro_batch:,}")
     if provenance.world_size is not None:
         parts.append(f"{provenance.world_size:,} processes")
+    if provenance.compiled:
+        parts.append("compiled")
     parts.append(f"commit {commit[:12]}{changed}" if commit else "no git checkout")
     return ", ".join(parts)
 

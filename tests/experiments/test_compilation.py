@@ -1,0 +1,79 @@
+"""`--compile`: the same run, which says so; a decision is made once a run."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pixelbench.errors import UserError
+from pixelbench.experiments.plan import make_plan
+from pixelbench.experiments.run import compilation
+from pixelbench.experiments.run.execute import execute
+from pixelbench.experiments.schedule import scheduler as schedule
+from pixelbench.experiments.schedule.scheduler import run_plan
+from pixelbench.store.record_file import read_record
+from pixelbench.suites.load import load_suite
+from pixelbench.training import compiling, loop
+from pixelbench.training.compiling import Measured
+from tests.experiments.test_execute import spec_of
+from tests.support.fake_executor import NAME
+from tests.support.suite_file import write_suite
+
+
+@pytest.fixture(autouse=True)
+def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Traced, not compiled: seconds instead of a minute."""
+    monkeypatch.setattr(loop, "compiled_loss", lambda model: compiling.compiled_loss(model, "eager"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def test_a_compiled_run_is_the_same_run_says_so_and_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    measured: list[int] = []
+
+    def pays(model: object, batch: object, updates: int, *, autocast: bool) -> Measured:
+        measured.append(updates)
+        return Measured(True, "a reason")
+
+    monkeypatch.setattr(compilation, "measure_compiled", pays)
+    monkeypatch.setattr(compilation, "why_not", lambda device: None)
+    spec, plain, compiled = spec_of("digits/gated-pixelcnn", updates=3), tmp_path / "plain", tmp_path / "compiled"
+    notes = []
+    counted = iter(range(1000))
+    assert execute(spec, plain) == "done"
+    assert execute(spec, compiled, compile="auto", stop=lambda: next(counted) >= 3, emit=notes.append) == "interrupted"
+    assert execute(spec, compiled, compile="auto", sample_batch=5, emit=notes.append) == "done"
+    assert measured == [3]
+    assert [note["text"] for note in notes if note["event"] == "note" and "compiled" in note["text"]] == ["compiled: a reason"]
+    one, other = read_record(plain), read_record(compiled)
+    assert (one.provenance.compiled, other.provenance.compiled) == (False, True)
+    assert one.run_key == other.run_key
+    assert one.likelihood is not None
+    assert other.likelihood is not None
+    assert one.likelihood.nats_per_image == pytest.approx(other.likelihood.nats_per_image, rel=1e-5)
+    assert not (compiled / "work" / compilation.DECISION).exists()
+
+
+def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    plan = make_plan(load_suite(write_suite(tmp_path)), tmp_path / "runs", seeds=[1])
+    with pytest.raises(UserError, match="leave --micro-batch out"):
+        run_plan(plan, workers=0, executor=NAME, compile="on", micro_batch=16)
+    monkeypatch.setattr(schedule, "why_not", lambda device: "there is no C++ compiler here; install g++")
+    with pytest.raises(UserError, match=r"^--compile on needs a compiler: there is no C\+\+ compiler here; install g\+\+, or leave"):
+        run_plan(plan, workers=0, executor=NAME, compile="on")
+    assert not plan.store.exists()
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_bf16_is_for_processors_that_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool):
+    monkeypatch.setattr(schedule, "has_bf16", lambda: has)
+    plan = make_plan(load_suite(write_suite(tmp_path)), tmp_path / "runs", seeds=[1], precision="bf16")
+    if has:
+        schedule._check_precision(plan, "cpu")
+    else:
+        with pytest.raises(UserError, match=r"this CPU has no bf16 arithmetic .*; use --precision fp32\.$"):
+            run_plan(plan, workers=0, executor=NAME)
+        assert not plan.store.exists()
+    schedule._check_precision(plan, "cuda")
