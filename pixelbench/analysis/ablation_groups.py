@@ -87,15 +87,17 @@ def _is_named(kin: _Kin, cell: Cell) -> bool:
 
 def _by_decoder(kin: _Kin) -> Iterator[list[Cell]]:
     """A baseline of its family, and the variants of theirs that have its settings; a group for each way in which all else is the same."""
+    candidates: dict[int, list[Cell]] = {}  # of each list of kin, once: where no cell is of the variants' families that is none
     for baseline in filter(kin.is_baseline, kin.cells):
         if baseline.family != kin.choice.baseline.family:
             continue
-        groups: dict[str, list[Cell]] = {}
-        for option in kin.choice.variants:
-            for cell in kin.of(baseline):
-                if _is_option(kin, option, cell) and _has_settings_of(baseline, cell):
-                    rest = {name: kept for name, kept in cell.settings.items() if name != kin.setting}
-                    groups.setdefault(json.dumps([cell.family, rest], sort_keys=True), []).append(cell)
+        others, groups = kin.of(baseline), dict[str, list[Cell]]()
+        if id(others) not in candidates:
+            candidates[id(others)] = [cell for option in kin.choice.variants for cell in others if _is_option(kin, option, cell)]
+        for cell in candidates[id(others)]:
+            if _has_settings_of(baseline, cell):
+                rest = {name: kept for name, kept in cell.settings.items() if name != kin.setting}
+                groups.setdefault(json.dumps([cell.family, rest], sort_keys=True), []).append(cell)
         yield from ([baseline, *variants] for variants in groups.values())
 
 

@@ -1,7 +1,10 @@
 """Numbers as text: the one place that decides how a report writes them."""
 
+import math
+
 from pixelbench.analysis.paired import PairedDifference
 from pixelbench.analysis.tables import Row
+from pixelbench.evaluation.measures import Value
 from pixelbench.statistics import Difference
 from pixelbench.store.record import is_bound
 
@@ -118,6 +121,14 @@ def behind(difference: Difference | None) -> str:
     return f"{difference.mean:.3f} ({difference.low:.3f} to {difference.high:.3f}{_of_what(difference)})"
 
 
+def behind_nats(row: Row) -> str:
+    """As `behind`, in nats for a whole image."""
+    if row.behind is None or not row.bits_per_dim or row.nats_per_image is None:
+        return NONE
+    nats, one = row.nats_per_image / row.bits_per_dim, row.behind
+    return f"{one.mean * nats:.2f} ({one.low * nats:.2f} to {one.high * nats:.2f}{_of_what(one)})"
+
+
 def against(paired: PairedDifference | None) -> str:
     """As `behind` with signs, of two bounds with `, of bounds` behind, of a bound beside an exact value with `≤` before."""
     if paired is None:
@@ -155,6 +166,16 @@ def proved(row: Row) -> str:
 def ratio(value: float | None) -> str:
     """Two decimals: correlations."""
     return NONE if value is None else f"{value:.2f}"
+
+
+def with_error(value: Value | None, most: int = 5) -> str:
+    """`0.537 ± 0.054`: as many decimals as show two digits of the error, at most `most`."""
+    if value is None or value.value is None:
+        return NONE
+    if not value.error:
+        return f"{value.value:.3f}"
+    decimals = min(most, max(0, 1 - math.floor(math.log10(value.error))))
+    return f"{value.value:.{decimals}f} ± {value.error:.{decimals}f}"
 
 
 def whole(value: float | None) -> str:

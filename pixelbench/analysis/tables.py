@@ -9,11 +9,13 @@ from typing import Any, Literal
 import numpy as np
 
 from pixelbench.analysis.comparisons import primary_of
+from pixelbench.analysis.measured import preferred
 from pixelbench.analysis.paired import compare_cells
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.statistics import Difference
 from pixelbench.store.cells import Cell
+from pixelbench.store.measurements import Measurement
 from pixelbench.store.proofs import Proof, proved_fields
 from pixelbench.units import bits_to_nats
 
@@ -65,13 +67,15 @@ class Row:
     """The primary figure of a paper about this cell, and its verdict."""
     proof: Proof | None = None
     """Test images of its lowest proved seed that were really coded."""
+    quality: Measurement | None = None
+    """What was measured of the samples of its lowest measured seed, in the feature set that says most."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, statistics and proof beside the others, as in a tidy frame; `category` is called `standing` there."""
         published = None if self.published is None else self.published.as_dict()
         values: dict[str, Any] = dataclasses.asdict(dataclasses.replace(self, published=None)) | {"published": published}
         statistics: dict[str, Any] = values.pop("statistics")
-        del values["proof"]
+        del values["proof"], values["quality"]
         values |= proved_fields(self.proof)
         return statistics | {"standing" if name == "category" else name: value for name, value in values.items()}
 
@@ -201,6 +205,7 @@ def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None
         status=_status(cell),
         diagnoses=tuple(sorted({found.name for run in cell.scored for found in run.record.diagnoses})),
         published=published,
+        quality=preferred(cell),
         proof=next((run.stored.proof for run in cell.scored if run.stored.proof is not None), None),
     )
 

@@ -11,7 +11,7 @@ import typer
 from pixelbench.errors import UserError
 
 #: What `pixelbench list` lists.
-KINDS = ("suites", "ablations", "tasks", "models", "statistics", "figures")
+KINDS = ("suites", "ablations", "tasks", "models", "statistics", "measures", "figures")
 Complete = Callable[[str], list[str]]
 
 

@@ -26,11 +26,14 @@ from pixelbench.cli.commands import (
     doctor,
     eval,
     fetch,
+    fidelity,
     list,
+    measure,
     plan,
     report,
     run,
     sample,
+    sheet,
     show,
     status,
     verify,
@@ -70,7 +73,7 @@ def _app(
 
 for command in (
     *(run, ablate, plan, report, compare, check, audit, eval, list, show, fetch, status, doctor),
-    *(sample, compress, decompress, verify, bench),
+    *(sample, sheet, measure, fidelity, compress, decompress, verify, bench),
 ):
     command.register(app)
 for registered in app.registered_commands:

@@ -73,7 +73,7 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, right: 
     cells = [[visible(cell) for cell in row] for row in rows]
     for index, name in enumerate(titles):
         number = name in right
-        longest = max((len(row[index]) for row in cells), default=0) if index < whole else None
+        longest = max((len(line) for row in cells for line in row[index].split("\n")), default=0) if index < whole else None
         table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=number or index < whole, min_width=longest)
     for row in cells:
         table.add_row(*map(Text, row))

@@ -5,10 +5,11 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from pixelbench.cli.options import Rerun, parse_seeds, parse_shard
-from pixelbench.cli.output import print_table, say
+from pixelbench.cli.output import print_table, say, stdout
 
 if TYPE_CHECKING:
     from pixelbench.analysis.context import Context
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 #: How a plan calls the states that do not say it all by their name.
 STATES = {state: state for state in ("stored", "missing", "stale", "failed", "missing data")} | {"unverified": "code changed, not verified"}
+#: On a terminal with fewer columns the keys of runs stand below their names.
+_KEYS_FROM = 80
+#: There the other columns of a plan have so many characters, and a line of a name at least so many.
+_OTHER_COLUMNS, _SHORTEST_NAME = 40, 16
 _SIZES = ("train", "validation", "test", "decoded")
 
 
@@ -129,13 +134,23 @@ def print_plan(plan: "Plan") -> None:
         for cell in plan.cells
     ]
     titles = ("run", "task/variant", "seed", "updates", "state", "seconds")
-    print_table(titles, rows, right=("seed", "updates", "seconds"), whole=2)
+    if stdout().width < _KEYS_FROM:
+        names = max(_SHORTEST_NAME, stdout().width - _OTHER_COLUMNS)
+        named = [(f"{_in_lines(name, names)}\n{key}", *others) for key, name, *others in rows]
+        print_table(("task/variant, run", *titles[2:]), named, right=("seed", "updates", "seconds"))
+    else:
+        print_table(titles, rows, right=("seed", "updates", "seconds"), whole=2)
     print_table(("task", "train", "validation", "test", "decoded", "images"), [_data_row(plan, task) for task in plan.tasks], right=_SIZES)
     for sentence in (*plan.problems, *plan.missing_data):
         say(sentence)
     if plan.to_run:
         say(_cost(plan))
     say(f"{len(plan.to_run)} of {len(plan.cells)} runs to execute.")
+
+
+def _in_lines(name: str, width: int) -> str:
+    """`task/variant` in lines that end behind a stroke or a hyphen."""
+    return "\n".join(wrap(name.replace("/", "/ "), width)).replace("/ ", "/")
 
 
 def _cost(plan: "Plan") -> str:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from pixelbench.evaluation.grid_layout import BELOW_LABEL, GAP, LINE, enlargement
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-_GAP, _FONT_SIZE, _LINE, _BLOCK_WIDTH = 12, 16, 20, 288
+_FONT_SIZE = 16
 _PAPER, _INK, _RULE = (255, 255, 255), (30, 30, 30), (200, 200, 205)
 
 
@@ -24,16 +26,16 @@ def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int, columns: int
     """
     grids = [_grid(_to_rgb(images, levels), columns) for _, images in blocks]
     font = ImageFont.load_default(size=_FONT_SIZE)
-    labels = [_wrap(label, font, grid.width) for (label, _), grid in zip(blocks, grids, strict=True)]
+    labels = [wrap(label, font, grid.width) for (label, _), grid in zip(blocks, grids, strict=True)]
     lines = max(len(label) for label in labels)  # all grids begin at one height
     parts = [_labelled(grid, label, lines, font) for grid, label in zip(grids, labels, strict=True)]
     if rows:
         parts.insert(0, _labelled(_names(rows, grids[0].height), [], lines, font))
-    sheet = Image.new("RGB", (sum(p.width for p in parts) + _GAP * (len(parts) + 1), max(p.height for p in parts) + 2 * _GAP), _PAPER)
-    x = _GAP
+    sheet = Image.new("RGB", (sum(p.width for p in parts) + GAP * (len(parts) + 1), max(p.height for p in parts) + 2 * GAP), _PAPER)
+    x = GAP
     for part in parts:
-        sheet.paste(part, (x, _GAP))
-        x += part.width + _GAP
+        sheet.paste(part, (x, GAP))
+        x += part.width + GAP
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -43,7 +45,7 @@ def _grid(images: np.ndarray, columns: int | None = None) -> Image.Image:
     """Images (N, H, W, 3) uint8, enlarged by whole factors so that a pixel stays a square."""
     n, height, width, _ = images.shape
     columns = columns or math.ceil(math.sqrt(n))
-    scale = max(1, _BLOCK_WIDTH // (columns * (width + 1)))
+    scale = enlargement(columns, width)
     tiles = images.repeat(scale, 1).repeat(scale, 2)
     step_x, step_y = width * scale + scale, height * scale + scale
     grid = Image.new("RGB", (columns * step_x - scale, math.ceil(n / columns) * step_y - scale), _RULE)
@@ -65,16 +67,16 @@ def _names(rows: Sequence[str], height: int) -> Image.Image:
 
 def _labelled(grid: Image.Image, label: list[str], lines: int, font: Font) -> Image.Image:
     """The grid below its label, with room for so many lines."""
-    top = _LINE * lines + 4
+    top = LINE * lines + BELOW_LABEL
     block = Image.new("RGB", (grid.width, top + grid.height), _PAPER)
     draw = ImageDraw.Draw(block)
     for i, line in enumerate(label):
-        draw.text((0, i * _LINE), line, fill=_INK, font=font)
+        draw.text((0, i * LINE), line, fill=_INK, font=font)
     block.paste(grid, (0, top))
     return block
 
 
-def _wrap(label: str, font: Font, width: int) -> list[str]:
+def wrap(label: str, font: Font, width: int) -> list[str]:
     """Break a label at spaces so that no line is wider than the block."""
     lines = [""]
     for word in label.split():

@@ -105,7 +105,7 @@ def sample_statistics(images: np.ndarray, levels: int) -> dict[str, float | None
     found: dict[str, float | None] = {}
     for name, statistic in STATISTICS.usable()[0].items():
         try:
-            found[name] = _value(statistic, images, levels)
+            found[name] = value_of(statistic, images, levels)
         except UserError as error:
             warnings.warn(str(error), stacklevel=2)
             found[name] = None
@@ -120,7 +120,7 @@ def check_statistics(images: np.ndarray, levels: int) -> None:
     """
     for name, statistic in STATISTICS.usable()[0].items():
         if not STATISTICS.is_own(name):
-            _value(statistic, images, levels)
+            value_of(statistic, images, levels)
 
 
 def own_statistics() -> list[str]:
@@ -128,7 +128,12 @@ def own_statistics() -> list[str]:
     return [name for name in STATISTICS.usable()[0] if STATISTICS.is_own(name)]
 
 
-def _value(statistic: Statistic, images: np.ndarray, levels: int) -> float | None:
+def value_of(statistic: Statistic, images: np.ndarray, levels: int) -> float | None:
+    """The value of a statistic, None where it is undefined.
+
+    Raises:
+        UserError: that of another package raises, or gives what is no number.
+    """
     if STATISTICS.is_own(statistic.name):
         return statistic.function(images, levels)
     try:

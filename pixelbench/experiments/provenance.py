@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -41,6 +42,7 @@ def collect_provenance(
         micro_batch=micro_batch,
         world_size=world_size,
         deterministic=_is_deterministic(device),
+        date=datetime.now(UTC).date().isoformat(),
     )
 
 

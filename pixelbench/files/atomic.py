@@ -42,6 +42,14 @@ def write_bytes(path: Path, data: bytes, *, before: Path | None = None) -> None:
         raise
 
 
+def write_changed(path: Path, data: bytes) -> None:
+    """As `write_bytes`; a file that holds these bytes already is left as it is."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
+            return
+    write_bytes(path, data)
+
+
 def put_in_place(finished: Path, target: Path) -> None:
     """Give a file that somebody has written its name in one step that survives a crash. Both lie in one folder.
 

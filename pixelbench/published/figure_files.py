@@ -43,7 +43,18 @@ _LONGEST = 400
 _SPLITS = ("train", "validation", "test", "samples")
 
 _TYPES = {str: "a text in quotes", bool: "true or false", int: "a whole number", float: "a number", list: "a list of texts"}
-_HEADER: dict[str, type] = {"paper": str, "title": str, "authors": str, "venue": str, "year": int, "arxiv": str, "sources": list}
+_HEADER: dict[str, type] = {
+    "paper": str,
+    "title": str,
+    "authors": str,
+    "venue": str,
+    "year": int,
+    "arxiv": str,
+    "url": str,
+    "sources": list,
+}
+#: What a figure takes over from its file, where the number is that paper's own.
+_OF_PAPER = ("title", "authors", "venue", "arxiv", "url")
 _TEXTS = "id kind paper arxiv model config_name dataset preprocessing split metric unit printed estimator locator config training_cost note"
 _FIGURE: dict[str, type] = (
     dict.fromkeys(_TEXTS.split(), str)
@@ -107,6 +118,8 @@ def read_file(path: Path, name: str) -> list[Figure]:
         if not _is_list_of(tables, dict):
             _refuse(path, "the file", kind, f"expected tables that begin with [[{kind}]]")
     _check_fields(path, "the header", values, _HEADER, ("paper", "year", "sources"))
+    if not values.get("url", "https://").startswith("https://"):
+        _refuse(path, "the header", "url", f"expected an address that begins with https://, got {written(values['url'])}")
     for number, remark in enumerate(entries["remark"], 1):
         _check_fields(path, _called("remark", remark, number), remark, _REMARK, ("id", "locator", "text"))
     return [_figure(path, name, values, given, _called("figure", given, number)) for number, given in enumerate(entries["figure"], 1)]
@@ -120,7 +133,7 @@ def _figure(path: Path, name: str, header: dict[str, Any], given: dict[str, Any]
     values["value"] = float(given["value"])
     values.setdefault("printed", f"{given['value']:g}")
     quoted = "paper" in given
-    about = {} if quoted else {"title": header.get("title", ""), "arxiv": header.get("arxiv", "")}
+    about = {} if quoted else {name: header.get(name, "") for name in _OF_PAPER}
     source = {"paper": header["paper"], "year": header["year"], "quoted_in": header["paper"] if quoted else "", **about}
     fields: dict[str, Any] = {**source, **values, "file": name}
     return Figure(**fields)

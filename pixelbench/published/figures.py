@@ -27,13 +27,14 @@ TOLERANCE_BITS = 0.02
 class Figure:
     """One published number. A text that the file leaves out is empty: the source does not say.
 
-    `paper`: whose number it is, in short; `quoted_in`: the paper that prints it, where that is another. `config_name`: which of the paper's
-    models. `value` is in `unit`; `printed` has the digits as printed, so 3.00 is not 3. `estimator`: exact, elbo, iwae-K, bound, density,
-    approximate or analytic. `bound`: the source prints it as a bound. `updates`: of the training, where the source states them.
-    `verified`: seen in a source; otherwise it is from memory. `assumed`: what the source does not state, a sentence each. `conflicts`: ids
-    of figures, and sentences. `task` and `variant`: the cell of the suites of papers that measures the same; None where none does.
-    `split`: where a task is named, it says which of the task's images are meant, see `on_validation`. `binarisation`: None of images of
-    many levels, or where nothing is said. `conditional`: the class of each image is given.
+    `paper`: whose number it is, in short, with its title, authors, venue, number on arXiv, and another address; `quoted_in`: the paper that
+    prints it, where that is another. `config_name`: which of the paper's models. `value` is in `unit`; `printed` has the digits as printed,
+    so 3.00 is not 3. `estimator`: exact, elbo, iwae-K, bound, density, approximate or analytic. `bound`: the source prints it as a bound.
+    `updates`: of the training, where the source states them. `verified`: seen in a source; otherwise it is from memory. `assumed`: what the
+    source does not state, a sentence each. `conflicts`: ids of figures, and sentences. `task` and `variant`: the cell of the suites of
+    papers that measures the same; None where none does. `split`: where a task is named, it says which of the task's images are meant, see
+    `on_validation`. `binarisation`: None of images of many levels, or where nothing is said. `conditional`: the class of each image is
+    given.
     """
 
     id: str
@@ -50,7 +51,10 @@ class Figure:
     verified: bool
     file: str
     title: str = ""
+    authors: str = ""
+    venue: str = ""
     arxiv: str = ""
+    url: str = ""
     quoted_in: str = ""
     config_name: str = ""
     dataset: str = ""

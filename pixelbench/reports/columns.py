@@ -7,7 +7,13 @@ from functools import cache
 from pixelbench.analysis import format as words
 from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.analysis.tables import Row, TaskTable
+from pixelbench.evaluation.measures import MEASURES
 from pixelbench.evaluation.quality import STATISTICS, Statistic
+
+#: The weight of a column that says nothing.
+SILENT = 9
+#: Measures of a higher weight stand in the table of sample quality alone.
+_BESIDE = 4
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ CAUSAL = Column("causal", words.causal, right=False)
 SEQUENTIAL = Column("sequential score", words.sequential, weight=4)
 PROVED = Column("proved", words.proved, weight=3)
 BEHIND = Column("behind the best (95 %)", lambda row: words.behind(row.behind), weight=7)
+BEHIND_NATS = Column("behind the best, nats (95 %)", lambda row: words.behind_nats(row), weight=7)
 UPDATES = Column("updates", lambda row: words.whole(row.updates), weight=8)
 PARAMETERS = Column("parameters", lambda row: words.whole(row.parameters), weight=6)
 SECONDS = Column("seconds", lambda row: words.seconds(row.seconds), weight=5)
@@ -44,11 +51,12 @@ STATUS = Column("status", lambda row: row.status, right=False)
 def columns_of(table: TaskTable) -> list[Column]:
     """The columns that say something of a task's rows.
 
-    Grey images have no colour coherence; nats per image are for images of two levels; without a leak there is no sequential score, without
-    a paper's figure no verdict.
+    Grey images have no colour coherence; nats per image are for images of two levels, whose bits/dim differ in the last digits alone;
+    without a leak there is no sequential score, without a paper's figure no verdict.
     """
     judged = [PUBLISHED, DIFFERENCE, VERDICT] if any(row.published for row in table.rows) else []
-    columns = [RANK, VARIANT, SCORE, NATS, *judged, SEEDS, BEHIND, CAUSAL, SEQUENTIAL, PROVED, LATENTS, *statistics_of(table)]
+    likelihood, behind, last = (NATS, BEHIND_NATS, [SCORE]) if table.binary else (SCORE, BEHIND, [])
+    columns = [RANK, VARIANT, likelihood, *judged, SEEDS, CAUSAL, behind, SEQUENTIAL, PROVED, LATENTS, *statistics_of(table), *last]
     return _speaking([*columns, UPDATES, PARAMETERS, SECONDS, STATUS], table)
 
 
@@ -56,7 +64,8 @@ def columns_of_ablation(ablation: TaskAblation) -> list[Column]:
     """Likewise of an ablation's rows: what differs, and the difference that it makes."""
     value = Column("what differs", lambda row: ablation.of(row.label).value, right=False, weight=5)
     against = Column("difference (95 %)", lambda row: words.against(ablation.of(row.label).paired))
-    columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, LATENTS, *statistics_of(ablation.table)]
+    beside = [*measures_of(ablation.table), *statistics_of(ablation.table)]
+    columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, LATENTS, *beside]
     if all(entry.paired is None for entry in ablation.rows):
         columns.remove(against)
     if any(row.status != "done" for row in ablation.table.rows):
@@ -69,6 +78,24 @@ def statistics_of(table: TaskTable) -> list[Column]:
     found = {name: one for name, one in STATISTICS.usable()[0].items() if one.weight is not None and (table.coloured or not one.coloured)}
     values = [table.real, *(row.statistics for row in table.rows)]
     return [_column(one) for name, one in found.items() if STATISTICS.is_own(name) or any(known.get(name) is not None for known in values)]
+
+
+def measures_of(table: TaskTable) -> list[Column]:
+    """A column for each measure of samples that some row has, named with the features where all rows have the same."""
+    measured = [row.quality for row in table.rows if row.quality is not None]
+    usual = [name for name, one in MEASURES.usable()[0].items() if one.weight <= _BESIDE]
+    names = [name for name in usual if any(name in one.values for one in measured)]
+    return [_measured(name, features) for features in dict.fromkeys(one.features for one in measured) for name in names]
+
+
+@cache
+def _measured(name: str, features: str) -> Column:
+    measure = MEASURES[name]
+
+    def said(row: Row) -> str:
+        return words.with_error(row.quality.values.get(name) if row.quality is not None and row.quality.features == features else None)
+
+    return Column(f"{measure.title}/{features}", said, weight=measure.weight)
 
 
 @cache
@@ -92,8 +119,8 @@ def weight_of(column: Column, table: TaskTable) -> int:
     """A column's weight among those of a table: of images of two levels bits/dim says what nats say; a status column that says nothing but
     `done` goes before all others."""
     if column is STATUS and all(row.status == "done" for row in table.rows):
-        return 9
-    return 1 if column is SCORE and table.binary else column.weight
+        return SILENT
+    return 2 if column is SCORE and table.binary else column.weight
 
 
 def caption(table: TaskTable) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pixelbench.causality.render.picture import map_png
-from pixelbench.files.atomic import write_bytes
+from pixelbench.files.atomic import write_changed
 from pixelbench.reports import escape
+from pixelbench.reports.drawings import Drawings
 from pixelbench.reports.maps import MapGroup, map_groups
 from pixelbench.reports.plots import drawable_text
 from pixelbench.store.artifacts import SAMPLES
@@ -19,15 +20,17 @@ FILES = "report-files"
 
 MAPS = (
     "What an output sees around its own pixel, over all pixels of the image: every input sub-pixel of a narrow copy of the network was "
-    "changed, in float64. Red may not be seen."
+    "changed, in float64. Green is seen, dark is a blind spot: earlier, and not seen. Red may not be seen. A "
+    "counter-example is one changed input and one output, of the same or an earlier sub-pixel, that moved: one proves a leak, and no "
+    "number of tries proves that there is none."
 )
 
 
 class Gallery:
     """The pictures of a task's cells for a page in the folder `beside`. Its methods give Markdown, and remember what was shown."""
 
-    def __init__(self, task: str, cells: list[Cell], beside: Path) -> None:
-        self._task, self._cells, self._beside = task, cells, beside
+    def __init__(self, task: str, cells: list[Cell], beside: Path, drawings: Drawings) -> None:
+        self._task, self._cells, self._beside, self._drawings = task, cells, beside, drawings
         self._groups = map_groups(cells)
         self._grids_shown: set[str] = set()
         self._maps_shown: dict[tuple[str, ...], str] = {}  # labels of a group → the first name that its picture bears
@@ -101,8 +104,9 @@ class Gallery:
         self._maps_shown[group.labels] = labels[0]
         name = f"{FILES}/map-{escape.file_name(self._task)}-{escape.file_name(labels[0])}.png"
         target = ", ".join(labels)
+        report = dataclasses.replace(group.report, target=visible(target))
         with drawable_text():
-            write_bytes(self._beside / name, map_png(dataclasses.replace(group.report, target=visible(target))))
+            write_changed(self._beside / name, self._drawings.png(report.to_json(), lambda: map_png(report)))
         return _picture(f"Dependence map of {target}", name)
 
     def _pointer(self, labels: Sequence[str], group: MapGroup) -> str:

@@ -6,14 +6,17 @@ from pixelbench.analysis import format as words
 from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.analysis.lessons import Lesson
 from pixelbench.analysis.tables import Row, TaskTable
-from pixelbench.files.atomic import write_bytes, write_text
+from pixelbench.files.atomic import write_changed, write_text
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.reports import columns, escape
+from pixelbench.reports.drawings import Drawings
 from pixelbench.reports.gallery import FILES, Gallery
 from pixelbench.reports.html.about import provenance_rows
 from pixelbench.reports.legend import explanations
 from pixelbench.reports.plots import MOST_CURVES, draw_curves
+from pixelbench.reports.quality_text import quality_markdown
 from pixelbench.reports.report import Report
+from pixelbench.reports.sheets import find_sheet, sheet_parts
 from pixelbench.reports.speed_section import speed_markdown
 from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import CURVE
@@ -90,23 +93,28 @@ def _cell(column: columns.Column, row: Row) -> str:
 
 def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     cells = sorted((cell for cell in report.cells if cell.task == table.task), key=_position(table))
-    gallery = Gallery(table.task, cells, beside)
+    drawings = Drawings(report.store)
+    gallery = Gallery(table.task, cells, beside, drawings)
     parts = [f"## {escape.text(table.task)}", f"{escape.text(columns.caption(table))}."]
     parts.append(f"Preprocessing: {escape.text(' '.join(table.preprocessing))} Digest `{escape.file_name(table.digest[:12])}`.")
     parts.append(result_table(table, columns.columns_of(table)))
+    for measured in report.quality_of(table.task):
+        parts += quality_markdown(measured)
     warmed = [f"- **{escape.text(cell.label)}**: {escape.text(said)}" for cell in cells if (said := warm_up(cell.runs[0].record))]
     parts += ["\n".join(warmed)] if warmed else []
     steps = report.order_of(table.task)
     if steps:
         parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]
     parts += _published(table, report.compared_of(table.task))
+    sheet = find_sheet(report.store, table.task, {run.key for cell in cells for run in cell.runs})
+    parts += sheet_parts(sheet, beside) if sheet else []
     parts += _ablations(report.ablations_of(table.task), gallery)
     parts += _lessons(report.lessons_of(table.task), gallery)
     parts += [*gallery.other_grids(), *gallery.other_maps()]
-    curves = draw_curves(cells)
+    curves = draw_curves(cells, drawings.png)
     if curves:
         name = f"{FILES}/curves-{escape.file_name(table.task)}.png"
-        write_bytes(beside / name, curves)
+        write_changed(beside / name, curves)
         parts += [
             "### Learning curves",
             _which_curves(cells),

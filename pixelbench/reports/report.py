@@ -10,6 +10,7 @@ from pixelbench.analysis.comparisons import comparisons_of
 from pixelbench.analysis.context import Context
 from pixelbench.analysis.lessons import Lesson, find_lessons
 from pixelbench.analysis.ordering import OrderedPair, expected_order
+from pixelbench.analysis.quality import QualityTable, quality_tables
 from pixelbench.analysis.tables import TaskTable, build_tables
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.store.cells import Cell, cells_of, load_runs
@@ -32,6 +33,7 @@ class Report:
     ablations: tuple[TaskAblation, ...] = ()
     problems: tuple[str, ...] = ()
     compared: tuple[FigureComparison, ...] = ()
+    quality: tuple[QualityTable, ...] = ()
 
     @property
     def remaining_lessons(self) -> list[Lesson]:
@@ -57,6 +59,10 @@ class Report:
         fallen = [one for one in self.compared if one.verdict is not None and one.verdict.decided and one.measured is not None]
         return sorted(fallen, key=lambda one: (one.task, one.measured))
 
+    def quality_of(self, task: str) -> list[QualityTable]:
+        """What was measured of a task's samples, a table a feature set."""
+        return [table for table in self.quality if table.task == task]
+
     def order_of(self, task: str) -> list[OrderedPair]:
         """The pairs of the expected order on a task."""
         return [step for step in self.order if step.task == task]
@@ -68,6 +74,7 @@ class Report:
             "published": [one.as_dict() for one in self.compared],
             "order": [step.as_dict() for step in self.order],
             "ablations": [ablation.as_dict() for ablation in self.ablations],
+            "quality": [table.as_dict() for table in self.quality],
             "lessons": [lesson.as_dict() for lesson in self.lessons],
             "problems": list(self.problems),
         }
@@ -88,4 +95,6 @@ def build_report(store: Path, keys: Collection[str] | None = None, context: Cont
     order = [step for table in tables for step in expected_order(cells, table.task)]
     lessons = find_lessons(cells)
     ablations = find_ablations(cells, lessons, context.choices)
-    return Report(store, tuple(cells), tuple(tables), tuple(order), tuple(lessons), tuple(ablations), tuple(found.problems), compared)
+    quality = tuple(quality_tables(cells, tables))
+    problems = tuple(found.problems)
+    return Report(store, tuple(cells), tuple(tables), tuple(order), tuple(lessons), tuple(ablations), problems, compared, quality)

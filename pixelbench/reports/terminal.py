@@ -9,6 +9,7 @@ from rich.text import Text
 from pixelbench.analysis import format as words
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.reports import columns
+from pixelbench.reports.quality_text import print_table
 from pixelbench.reports.report import Report
 from pixelbench.visible import visible
 
@@ -22,13 +23,15 @@ def print_report(report: Report, console: Console) -> None:
         console.print("No runs are stored here yet.")
     for table in report.tables:
         title = f"{table.task}: {columns.caption(table)}"
-        console.print(_table(table, columns.columns_of(table), title, console))
+        _print_table(table, columns.columns_of(table), title, console)
         for step in report.order_of(table.task):
             console.print(_text(f"  {'✓' if step.holds else '?'} {step.sentence}"))
         for row in table.rows:
             if row.published is not None:
                 console.print(_text(f"  {row.published.sign} {row.label}: {row.published.sentence} ({row.published.figure.paper})"))
         console.print()
+        for measured in report.quality_of(table.task):
+            print_table(measured, console)
     ablations = [(f"Ablation: {one.choice.title}", one.task, one.sentences) for one in report.ablations]
     lessons = [(f"Lesson: {one.title}", one.task, [" ".join(one.sentences)]) for one in report.remaining_lessons]
     shown = [*ablations, *lessons]
@@ -51,7 +54,7 @@ def print_ablation(report: Report, name: str, console: Console) -> None:
         console.print()
     for ablation in ablations:
         title = f"{ablation.task}: {ablation.choice.title}; {columns.caption(ablation.table)}"
-        console.print(_table(ablation.table, columns.columns_of_ablation(ablation), title, console))
+        _print_table(ablation.table, columns.columns_of_ablation(ablation), title, console)
         for sentence in ablation.sentences:
             console.print(_text(f"  {sentence}"))
         console.print()
@@ -63,8 +66,17 @@ def _print_problems(report: Report, console: Console) -> None:
         console.print(_text(f"Not used: {problem}", style="yellow"))
 
 
-def _table(table: TaskTable, shown: list[columns.Column], title: str, console: Console) -> Table:
-    """With as many of the columns as fit: where what matters does not, it stands closer, and then its lines are broken."""
+def _print_table(table: TaskTable, requested: list[columns.Column], title: str, console: Console) -> None:
+    """With as many of the columns as fit, and the names of the others, but for those that say nothing."""
+    grid, shown = _table(table, requested, title, console)
+    console.print(grid)
+    left_out = [column.title for column in requested if column not in shown and columns.weight_of(column, table) < columns.SILENT]
+    if left_out:
+        console.print(_text(f"  Left out at {console.width} columns: {', '.join(left_out)}.", style="dim"))
+
+
+def _table(table: TaskTable, shown: list[columns.Column], title: str, console: Console) -> tuple[Table, list[columns.Column]]:
+    """With as many of the columns as fit, and which: where what matters does not, it stands closer, and then its lines are broken."""
 
     def without_heaviest() -> list[columns.Column]:
         heaviest = max(shown, key=lambda column: columns.weight_of(column, table))
@@ -76,12 +88,12 @@ def _table(table: TaskTable, shown: list[columns.Column], title: str, console: C
     while most() > 1 and _width(_grid(table, shown, title), console) > console.width:
         shown = without_heaviest()
     if _width(grid := _grid(table, shown, title), console) <= console.width:
-        return grid
+        return grid, shown
     while _width(grid := _grid(table, shown, title, close=True), console) > console.width:
         if most() == 0:
-            return grid  # no more can go: rich breaks the lines wherever it must
+            return grid, shown  # no more can go: rich breaks the lines wherever it must
         shown = without_heaviest()
-    return grid
+    return grid, shown
 
 
 def _text(said: str, style: str = "") -> Text:

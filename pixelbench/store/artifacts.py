@@ -20,16 +20,25 @@ from pydantic import ValidationError
 
 from pixelbench.causality.report import CausalityReport
 from pixelbench.statistics import clustered
+from pixelbench.store.measurements import QUALITY, Measurements, parse_measurements
 from pixelbench.store.proofs import PROOF, Proof, parse_proof
 
 NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS = "nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"
-#: What a run leaves, and what is proved of it later, which no record speaks of.
-NAMES = (NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS, PROOF)
+#: What a run leaves, and what is proved and measured of it later, which no record speaks of.
+NAMES = (NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS, PROOF, QUALITY)
 #: The files that a run's number rests on.
 EVIDENCE = (NATS, CERTIFICATE)
 
 #: A larger one is named and not read. Weights have a limit of their own where they are written.
-_MOST_BYTES = {NATS: 64 << 20, CURVE: 8 << 20, CERTIFICATE: 8 << 20, SAMPLES: 8 << 20, WEIGHTS: 1 << 32, PROOF: 1 << 20}
+_MOST_BYTES = {
+    NATS: 64 << 20,
+    CURVE: 8 << 20,
+    CERTIFICATE: 8 << 20,
+    SAMPLES: 8 << 20,
+    WEIGHTS: 1 << 32,
+    PROOF: 1 << 20,
+    QUALITY: 1 << 20,
+}
 #: Nats; a probability of 1 may come out as a little more.
 _ROUNDING = 1e-3
 
@@ -73,6 +82,8 @@ class FileSummary:
     """Of a certificate: (C, H, W) of the images."""
     proof: Proof | None = None
     """Of `proof.json`."""
+    quality: Measurements | None = None
+    """Of `quality.json`."""
 
 
 def read_summary(path: Path) -> FileSummary:
@@ -96,6 +107,8 @@ def read_summary(path: Path) -> FileSummary:
             _curve(blob)
         if path.name == PROOF:
             return FileSummary(digest, proof=parse_proof(blob))
+        if path.name == QUALITY:
+            return FileSummary(digest, quality=parse_measurements(blob))
     except Exception as error:  # zip, numpy, JSON and UTF-8 each have errors of their own for what is not theirs
         return FileSummary(digest, f"is damaged ({_in_short(error)})")
     return FileSummary(digest)

@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections.abc import Collection
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,8 +83,7 @@ class StoreCache:
             if known := self._known(name, status):
                 return _ADAPTER.validate_python(known[0])
         found = read_summary(Path(path))
-        nats, proof = (None if part is None else asdict(part) for part in (found.nats, found.proof))
-        self._keep(name, status, [{**vars(found), "nats": nats, "proof": proof}])
+        self._keep(name, status, [{field: _plain(value) for field, value in vars(found).items()}])
         return found
 
     def _known(self, name: str, status: os.stat_result) -> list[Any] | None:
@@ -97,6 +96,11 @@ class StoreCache:
         if time.time() - status.st_mtime > _SETTLED_SECONDS:
             self._files[name] = [status.st_size, status.st_mtime_ns, *values]
             self._changed = True
+
+
+def _plain(value: Any) -> Any:
+    """A part of a summary as JSON holds it."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 _ADAPTER = TypeAdapter(FileSummary)

@@ -11,8 +11,8 @@ from functools import cache
 
 from pixelbench.data import Task, get_task, task_names
 from pixelbench.models.families import FAMILIES
+from pixelbench.store import measurements, proofs
 from pixelbench.store.artifacts import CERTIFICATE, NATS, FileSummary
-from pixelbench.store.proofs import contradiction
 from pixelbench.store.record import Causality, Likelihood, Record
 from pixelbench.units import bits_per_dim
 
@@ -56,7 +56,9 @@ def _damage(name: str, found: FileSummary | None, record: Record) -> str:
     if found.fault:
         return found.fault
     if found.proof is not None:
-        return contradiction(found.proof, record)
+        return proofs.contradiction(found.proof, record)
+    if found.quality is not None:
+        return measurements.contradiction(found.quality, record)
     return "is not the file that the run left" if stated and stated != found.sha256 else ""
 
 

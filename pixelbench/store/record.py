@@ -192,6 +192,8 @@ class Provenance:
     """Processes that shared the batches; None where one had them alone."""
     compiled: bool = False
     """The training's loss went through `torch.compile`."""
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """Day on which the run ended, in UTC; None in records that were written before it was kept."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pixelbench.statistics import clustered_standard_error
 from pixelbench.store.artifacts import NAMES, NATS, FileSummary, read_nats
 from pixelbench.store.cache import StoreCache
 from pixelbench.store.integrity import examine
+from pixelbench.store.measurements import QUALITY, Measurement
 from pixelbench.store.proofs import PROOF, Proof, differs_from
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import RecordError
@@ -32,6 +33,8 @@ class StoredRun:
     """File name → why that file is not used."""
     proof: Proof | None = None
     """Test images that were really coded, where that was done, is whole and of this run."""
+    measured: tuple[Measurement, ...] = ()
+    """Measurements of its samples, where there are any, whole and of this run."""
 
     def artifact(self, name: str) -> Path | None:
         """One of its files, where it is there and whole."""
@@ -78,6 +81,7 @@ class Scan(dict[str, StoredRun]):
             found = examine(run.record, summaries)
             self[key] = replace(run, doubts=found.doubts, damaged=found.damaged)
             self._take_proof(key, summaries.get(PROOF))
+            self._take_measurements(key, summaries.get(QUALITY))
             if run.record.trained and not run.record.leaky and (values := _values(summaries[NATS])):
                 nats.setdefault((run.record.task.digest, values), []).append(key)
         for keys_of_one in nats.values():
@@ -96,6 +100,11 @@ class Scan(dict[str, StoredRun]):
             self[key] = replace(run, damaged={**run.damaged, PROOF: said})
         elif not run.doubts:
             self[key] = replace(run, proof=summary.proof)
+
+    def _take_measurements(self, key: str, summary: FileSummary | None) -> None:
+        run = self[key]
+        if summary is not None and summary.quality is not None and QUALITY not in run.damaged and not run.doubts:
+            self[key] = replace(run, measured=summary.quality.measured)
 
     def _doubt_copies(self, keys: list[str]) -> None:
         """Two trainings from different seeds never give the same bits: all but one of such runs are copies, and nobody knows which."""

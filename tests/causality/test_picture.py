@@ -65,7 +65,7 @@ def test_each_cell_has_the_colour_of_its_kind() -> None:
 def test_the_title_says_what_was_found() -> None:
     title = map_figure(leaking()).get_suptitle()
     assert title.startswith("made by hand (3x2x3, eval mode): leaky\nNot causal: input R at (0, 0) changes output R")
-    assert "eval mode, after a training step): causal" in map_figure(one_stack(after_step=True)).get_suptitle()
+    assert "eval mode, after a training step): no leak found" in map_figure(one_stack(after_step=True)).get_suptitle()
 
 
 def test_the_legend_names_what_is_there_and_nothing_else() -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFont
 
 from pixelbench.data import get_task
-from pixelbench.evaluation.grids import _wrap, grid_png
+from pixelbench.evaluation.grids import grid_png, wrap
 
 pytestmark = pytest.mark.quick
 
@@ -145,7 +145,7 @@ def test_a_rows_name_stands_beside_the_middle_of_its_row(count: int):
 @pytest.mark.parametrize("width", [40, 100, 280])
 def test_lines_are_filled_word_by_word_and_none_is_too_wide(width: int):
     font, label = ImageFont.load_default(size=16), "samples of a model with an exceptionallylongwordinit and a few more short words"
-    lines = _wrap(label, font, width)
+    lines = wrap(label, font, width)
     assert " ".join(lines) == label
     assert all(font.getlength(line) <= width or " " not in line for line in lines)
     for line, following in pairwise(lines):

@@ -11,6 +11,7 @@ from pixelbench.errors import UserError
 from pixelbench.published.figure_files import load_figures, reference_folder
 from pixelbench.published.figures import Figure, figures_about
 from pixelbench.published.rows import SUITES
+from pixelbench.reports.html.sources import address
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.resolve import pairs
 
@@ -299,3 +300,15 @@ def test_unreadable_files_and_empty_folders(tmp_path: Path) -> None:
 def test_shipped_files_are_found_and_every_figure_is_finite() -> None:
     assert (reference_folder() / "pixelrnn-2016.toml").is_file()
     assert all(math.isfinite(figure.value) and figure.locator for figure in load_figures())
+
+
+def test_an_address_of_a_paper_is_a_link_that_leads_to_it_alone(tmp_path: Path) -> None:
+    written = HEADER.replace('arxiv = "1601.00001"', 'url = "https://example.org/a paper?x=<1>"')
+    write(tmp_path, FIGURE, header=written)
+    (figure,) = load_figures(tmp_path)
+    assert address(figure) == "https://example.org/a%20paper?x=%3C1%3E"
+    for other in ("http://example.org", "javascript:alert(1)", "//example.org"):
+        folder = tmp_path / str(len(other))
+        write(folder, FIGURE, header=written.replace("https://example.org/a paper?x=<1>", other))
+        with pytest.raises(UserError, match="begins with https://"):
+            load_figures(folder)

@@ -24,6 +24,8 @@ KINDS = {
     " ": ("#F3F1EA", "may not be seen and is not"),
     "?": ("#FFFFFF", "not measured"),
 }
+#: The first line of a picture says, where no leak was found, just that: a finite probe never shows that there is none.
+_TITLES = {"causal": "no leak found", "partial": "no leak found at the positions probed"}
 #: Largest side of a panel and of a cell, in inches.
 _SIDE, _SIDE_ALONE, _CELL = 2.8, 4.2, 0.36
 _DPI = 100
@@ -107,7 +109,7 @@ def _used(report: CausalityReport) -> list[str]:
 def _title(report: CausalityReport, columns: int) -> str:
     size = "x".join(map(str, report.shape))
     step = ", after a training step" if report.after_step else ""
-    first = f"{report.target} ({size}, {report.mode} mode{step}): {report.verdict}"
+    first = f"{report.target} ({size}, {report.mode} mode{step}): {_TITLES.get(report.verdict, report.verdict)}"
     return "\n".join(line for text in (first, report.summary()) for line in textwrap.wrap(text, columns))
 
 

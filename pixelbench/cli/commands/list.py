@@ -1,4 +1,4 @@
-"""`pixelbench list suites|ablations|tasks|models|statistics|figures`."""
+"""`pixelbench list suites|ablations|tasks|models|statistics|measures|figures`."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -27,7 +27,10 @@ def register(app: typer.Typer) -> None:
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="suites, ablations, tasks, models, statistics or figures.", autocompletion=completing.kinds)],
+    kind: Annotated[
+        str,
+        typer.Argument(help="suites, ablations, tasks, models, statistics, measures or figures.", autocompletion=completing.kinds),
+    ],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Only figures of this data set, or task: CIFAR-10, mnist-fixed.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only figures of this model, as its paper calls it, or variant.")] = None,
     source: Annotated[str | None, typer.Option("--kind", help="Only figures that are: paper, context or reproduction.")] = None,
@@ -44,6 +47,7 @@ def list_names(
         "tasks": (_tasks, _print_tasks),
         "models": (_models, _print_models),
         "statistics": (_statistics, _print_statistics),
+        "measures": (_measures, _print_measures),
         "figures": (lambda: _figures(dataset, model, source), _print_figures),
     }
     if kind not in kinds:
@@ -179,6 +183,21 @@ def _print_statistics(entries: list[Entry]) -> None:
         colours = "; of several channels only" if entry["coloured"] else ""
         good = "held against real images" if entry["better"] == "as real images" else f"{entry['better']} is better"
         _print_block(entry["name"], f"{entry['title']}: {entry['meaning']}", f"a {entry['unit']}, {good}{colours}")
+
+
+def _measures() -> list[Entry]:
+    from pixelbench.evaluation.measures import MEASURES
+
+    _say_problems(MEASURES)
+    names = ("name", "title", "meaning", "unit", "better", "in_features", "control", "source")
+    return [{name: getattr(one, name) for name in names} for one in MEASURES.usable()[0].values()]
+
+
+def _print_measures(entries: list[Entry]) -> None:
+    for entry in entries:
+        of = "of features" if entry["in_features"] else "of pixels"
+        about = f"a {entry['unit']} {of}, {entry['better']} is better, tried on {entry['control']}"
+        _print_block(entry["name"], f"{entry['title']}: {entry['meaning']}", about, entry["source"])
 
 
 def _say_problems(registry: "Registry[Any]") -> None:

@@ -82,14 +82,15 @@ def _write_pages(built: "Report", forms: tuple[str, ...], out: Path | None) -> N
 
 def _write_tables(results: Path, keys: "Collection[str] | None", csv: Path | None, paths: dict[str, Path]) -> None:
     """The tidy table, one row a run, as CSV and as Parquet."""
-    from pixelbench.reports.export.csv import write_csv, write_parquet
+    files = [(path, "csv") for path in (csv, paths.get("csv")) if path is not None]
+    files += [(paths["parquet"], "parquet")] if "parquet" in paths else []
+    if not files:
+        return
+    from pixelbench.reports.export.csv import write_csv, write_parquet  # which loads pandas
 
-    for path in filter(None, (csv, paths.get("csv"))):
-        write_csv(results, path, keys)
+    for path, kind in files:
+        (write_csv if kind == "csv" else write_parquet)(results, path, keys)
         say(f"Table: {path}")
-    if "parquet" in paths:
-        write_parquet(results, paths["parquet"], keys)
-        say(f"Table: {paths['parquet']}")
 
 
 def _formats(text: str | None, only_json: bool) -> tuple[str, ...]:

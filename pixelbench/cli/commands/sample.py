@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,12 +14,21 @@ from pixelbench.cli.stored_runs import advising, find_run
 from pixelbench.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from pixelbench.models.base import AutoregressiveModel
     from pixelbench.store.cells import Run
 
 
 _EXAMPLES = """Example: pixelbench sample photos/gated-pixelcnn -n 16 --complete 0.5 --out completed.png
 
-Example: pixelbench sample digits/gated-class -n 8 --class all"""
+Example: pixelbench sample digits/gated-class -n 8 --class all
+
+Example: pixelbench sample digits/gated-pixelcnn -n 10000 --out samples.npz"""
+#: Images that one picture shows, and that are drawn at once; and that an animation shows.
+_MOST_SHOWN, _MOST_ANIMATED = 1024, 64
+_ARRAYS, _ANIMATED = ".npz", ".webp"
 
 
 class SamplingMethod(StrEnum):
@@ -47,7 +56,7 @@ def register(app: typer.Typer) -> None:
 
 def sample(
     run: RunArgument,
-    n: Annotated[int, typer.Option("--n", "-n", min=1, max=1024, help="How many images; with --class all, of each class.")] = 16,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, max=100_000, help="How many images; with --class all, of each class.")] = 16,
     chosen: Annotated[
         str | None, typer.Option("--class", help="The class to draw, such as 3, or all: a row each; else in turn.", metavar="CLASS")
     ] = None,
@@ -59,12 +68,17 @@ def sample(
         SamplingMethod, typer.Option("--method", help="cached is fast, naive the slow reference; same images.")
     ] = SamplingMethod.auto,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other images.")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="The PNG; by default named after run and seed.", metavar="PNG")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A PNG, or an .npz of the values; else named after run and seed.", metavar="FILE")
+    ] = None,
+    animate: Annotated[
+        bool, typer.Option("--animate", help="Also an animated WebP beside it that shows them being drawn, pixel after pixel.")
+    ] = False,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw new images from a stored run's model into one labelled PNG."""
+    """Draw new images from a stored run's model: a labelled PNG, or of more than 1,024 their values in an .npz."""
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.escape import file_name
 
@@ -74,16 +88,25 @@ def sample(
     if complete is not None and not 0 < complete < 1:
         raise UserError(f"--complete is the fraction of an image that is held, between 0 and 1, such as 0.5; got {complete:g}.")
     found = find_run(results, run)
-    path = out or Path(f"{file_name(found.task)}-{file_name(found.variant)}-{found.key[:6]}-seed{seed}.png")
+    suffix = _ARRAYS if n > _MOST_SHOWN else ".png"
+    path = out or Path(f"{file_name(found.task)}-{file_name(found.variant)}-{found.key[:6]}-seed{seed}{suffix}")
+    if n > _MOST_SHOWN and path.suffix != _ARRAYS:
+        raise UserError(f"A picture shows at most {_MOST_SHOWN:,} images; for {n:,} name an {_ARRAYS} with --out, or leave it out.")
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"--out '{path}' must be a file in a folder that exists.")
+    classes = _classes(found, chosen, n)
+    animation = path.with_suffix(_ANIMATED) if animate else None
+    if animate and (count := n if classes is None else len(classes.of_images)) > _MOST_ANIMATED:
+        raise UserError(f"--animate shows at most {_MOST_ANIMATED} images, and these are {count:,}; ask for fewer with --n.")
+    if animation == path:
+        raise UserError(f"--out '{path}' is where the animation goes; name a PNG, or an {_ARRAYS}.")
     with advising(found, results):
-        drawn = _draw(found, _classes(found, chosen, n), n, temperature, complete, method, seed, path)
+        drawn = _draw(found, classes, n, temperature, complete, method, seed, path, animation)
     if as_json:
         about = {"run_key": found.key, "task": found.task, "variant": found.variant, "class": chosen, "causal": not found.leaky}
-        print_json({**about, "n": drawn, "path": path})
+        print_json({**about, "n": drawn, "path": path, "animation": animation})
     else:
-        say(f"Samples: {path}")
+        say(f"Samples: {path}{f' and {animation}' if animation else ''}")
 
 
 def _classes(run: "Run", chosen: str | None, n: int) -> "Classes | None":
@@ -116,36 +139,95 @@ def _draw(
     method: SamplingMethod,
     seed: int,
     path: Path,
+    animation: Path | None,
 ) -> int:
-    """Write the picture; returns how many images were drawn."""
+    """Write the picture, or the arrays, and the animation; returns how many images were drawn."""
     import torch
 
+    from pixelbench.evaluation.animation import drawing_webp
     from pixelbench.evaluation.grids import grid_png
-    from pixelbench.experiments.stored import load_run
+    from pixelbench.evaluation.sheets import as_shares
     from pixelbench.files.atomic import write_bytes
+
+    model = _model(run, method)
+    tempered = f", temperature {temperature:g}" if temperature != 1 else ""
+    of_class = f", {classes.said}" if classes else ""
+    label = f"{run.variant}{' (not causal)' if run.leaky else ''}{of_class}, seed {seed}{tempered}"
+    n = n if classes is None else len(classes.of_images)
+    how = {"generator": torch.Generator().manual_seed(seed), "temperature": temperature, "method": method.value}
+    given, known = (None, None) if complete is None else _held(run, classes, n, complete)
+    images = _drawn(model, n, classes, given, known, how)
+    if animation:
+        held = None if known is None else known.numpy()
+        shares = as_shares(images, run.record.task.levels)
+        write_bytes(animation, drawing_webp(shares, tuple(model.order()), held, None if classes is None else classes.columns))
+    if path.suffix == _ARRAYS:
+        write_bytes(path, _arrays(run, images, classes, known, seed, temperature))
+        return n
+    if given is None or known is None:
+        blocks = [(label, images)]
+    else:
+        by = "approximately completed by" if model.completion == "approximate" else "completed by"
+        blocks = [("test images", given.numpy()), ("what is held", (given * known).numpy()), (f"{by} {label}", images)]
+    columns, rows = (None, ()) if classes is None else (classes.columns, classes.rows)
+    write_bytes(path, grid_png(blocks, run.record.task.levels, columns, rows))
+    return n
+
+
+def _model(run: "Run", method: SamplingMethod) -> "AutoregressiveModel":
+    """The run's model.
+
+    Raises:
+        UserError: it cannot be drawn from in that way.
+    """
+    from pixelbench.experiments.stored import load_run
 
     model = load_run(run.stored)
     if method is SamplingMethod.cached and model.leaks_by_design:
         raise UserError(f"{run.variant} is not causal: it sees what it predicts, so only --method naive can draw from it.")
     if method is SamplingMethod.cached and not model.incremental:
         raise UserError(f"{run.variant} has no incremental mode, so only --method naive can draw from it.")
-    generator = torch.Generator().manual_seed(seed)
-    tempered = f", temperature {temperature:g}" if temperature != 1 else ""
-    of_class = f", {classes.said}" if classes else ""
-    label = f"{run.variant}{' (not causal)' if run.leaky else ''}{of_class}, seed {seed}{tempered}"
-    condition = None if classes is None else torch.tensor(classes.of_images)
-    n = n if classes is None else len(classes.of_images)
-    how = {"condition": condition, "generator": generator, "temperature": temperature, "method": method.value}
-    if complete is None:
-        blocks = [(label, model.sample(n, **how).numpy())]
-    else:
-        given, known = _held(run, classes, n, complete)
-        images = model.sample(given=given, known=known, **how)
-        by = "approximately completed by" if model.completion == "approximate" else "completed by"
-        blocks = [("test images", given.numpy()), ("what is held", (given * known).numpy()), (f"{by} {label}", images.numpy())]
-    columns, rows = (None, ()) if classes is None else (classes.columns, classes.rows)
-    write_bytes(path, grid_png(blocks, run.record.task.levels, columns, rows))
-    return n
+    return model
+
+
+def _drawn(
+    model: "AutoregressiveModel",
+    n: int,
+    classes: "Classes | None",
+    given: "Tensor | None",
+    known: "Tensor | None",
+    how: dict[str, Any],
+) -> "np.ndarray":
+    """Images (n, C, H, W), so many at a time that they fit into memory; the first ones are those of a drawing of fewer."""
+    import numpy as np
+    import torch
+
+    from pixelbench.cli.progress import steady
+
+    held = {"condition": None if classes is None else torch.tensor(classes.of_images), "given": given, "known": known}
+    parts = []
+    with steady("sample") as show:
+        for begin in range(0, n, _MOST_SHOWN):
+            some = slice(begin, min(n, begin + _MOST_SHOWN))
+            show("drawing", begin, n)
+            of_these = {name: None if one is None else one[some] for name, one in held.items()}
+            parts.append(model.sample(some.stop - some.start, **of_these, **how).numpy())
+    return np.concatenate(parts)
+
+
+def _arrays(run: "Run", images: "np.ndarray", classes: "Classes | None", known: "Tensor | None", seed: int, temperature: float) -> bytes:
+    """An .npz without pickles: `images` (n, C, H, W) integers 0 … levels-1, `labels` (n,) of a model with classes, `known` of a completion,
+    and where they come from."""
+    import io
+
+    import numpy as np
+
+    about: dict[str, Any] = {"run_key": run.key, "levels": run.record.task.levels, "seed": seed, "temperature": temperature}
+    about |= {} if classes is None else {"labels": np.array(classes.of_images)}
+    about |= {} if known is None else {"known": known.numpy()}
+    blob = io.BytesIO()
+    np.savez_compressed(blob, images=images, **about)
+    return blob.getvalue()
 
 
 def _held(run: "Run", classes: "Classes | None", n: int, fraction: float):

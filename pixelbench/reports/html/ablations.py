@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pixelbench.analysis import format as words
 from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.reports import columns
-from pixelbench.reports.html.pictures import Picture
+from pixelbench.reports.html.anchors import anchor, choice_anchor
+from pixelbench.reports.html.pictures import Crop, Picture
 from pixelbench.reports.html.scales import Scale, axis_around
 from pixelbench.reports.html.tables import Grid, grid_of
 
@@ -29,6 +30,7 @@ class Forest:
     """An ablation on one task. `whiskers` has an entry for each line of the grid, None where there is nothing to draw;
     `zero` is the place of no difference."""
 
+    anchor: str
     task: str
     caption: str
     grid: Grid
@@ -51,7 +53,12 @@ class ChoiceSection:
 
 
 def forest_of(
-    ablation: TaskAblation, anchors: dict[str, str], samples: dict[str, Picture], maps: dict[str, Picture], leaking: set[str]
+    ablation: TaskAblation,
+    anchors: dict[str, str],
+    samples: dict[str, Picture],
+    crops: dict[str, Crop],
+    maps: dict[str, Picture],
+    leaking: set[str],
 ) -> Forest:
     """An ablation's table and plot.
 
@@ -59,16 +66,20 @@ def forest_of(
         ablation: what it compares.
         anchors: label of a variant → id of its section.
         samples: label → its grid.
+        crops: label → some of its samples.
         maps: label → the drawing of what it sees.
         leaking: labels of the variants that are not causal.
     """
     caption = columns.caption(ablation.table)
-    grid = grid_of(f"{ablation.choice.title} on {ablation.task}: {caption}", ablation.table, columns.columns_of_ablation(ablation), anchors)
+    grid = grid_of(
+        f"{ablation.choice.title} on {ablation.task}: {caption}", ablation.table, columns.columns_of_ablation(ablation), anchors, crops
+    )
     whiskers, axis = _whiskers(ablation)
     shown = [(label, label in leaking, samples[label]) for label in ablation.labels if label in samples]
     different = {picture.name for label in ablation.labels if (picture := maps.get(label))}
     drawn = {maps[label].name: (label, label in leaking, maps[label]) for label in reversed(ablation.labels) if label in maps}
     return Forest(
+        anchor=anchor(choice_anchor(ablation.choice.name), ablation.task),
         task=ablation.task,
         caption=caption,
         grid=grid,

@@ -12,15 +12,18 @@ from markupsafe import Markup
 
 from pixelbench.analysis import format as words
 from pixelbench.files.atomic import write_text
-from pixelbench.reports.html.about import how_to_read, provenance_rows
+from pixelbench.reports.html.about import how_to_read, provenance_rows, terms_of
 from pixelbench.reports.html.page import Page, page_of
+from pixelbench.reports.html.sources import address, doi
 from pixelbench.reports.html.variants import Reproduction
+from pixelbench.reports.quality_text import quality_grid
 from pixelbench.reports.report import Report
 from pixelbench.reports.speed_section import speed_html
 from pixelbench.visible import visible
 
-#: The page's own style and script, inside it.
-_STYLE, _SCRIPT = "page.css", "page.js"
+#: The page's own style and script, inside it, room by room: later rules outweigh earlier ones, and `start` calls what stands before it.
+_STYLE = ("colours", "page", "headline", "tables", "drawings", "variants", "narrow", "print")
+_SCRIPT = ("tables", "links", "sections", "pictures", "files", "taking", "start")
 
 
 def write_html(report: Report, out: Path | None = None, reproductions: Mapping[str, Reproduction] | None = None) -> Path:
@@ -39,13 +42,18 @@ def write_html(report: Report, out: Path | None = None, reproductions: Mapping[s
 def html_of(report: Report, reproductions: Mapping[str, Reproduction]) -> str:
     """The page. Whatever a record says appears as text: everything is escaped, and the page may run no script but its own."""
     page: Page = page_of(report, reproductions)
-    about = {"how_to_read": how_to_read(report), "provenance": provenance_rows(report), "speed": speed_html(report.store)}
+    terms = how_to_read(report)
+
+    def explained(titles: list[str]) -> list[tuple[str, str]]:
+        return terms_of(titles, terms)
+
+    about = {"terms": terms, "explained": explained, "provenance": provenance_rows(report), "speed": speed_html(report.store)}
     return rendered("report.html.j2", page=page, report=report, **about)
 
 
 def rendered(template: str, **values: object) -> str:
     """A template with the page's own style and script in it, and the hashes by which its security policy knows these."""
-    style, script = _inside(_STYLE), _inside(_SCRIPT)
+    style, script = _inside("style", _STYLE, "css"), _inside("script", _SCRIPT, "js")
     own = {"style": style, "script": script, "style_digest": _digest(style), "script_digest": _digest(script)}
     return _environment().get_template(template).render(**values, **own)
 
@@ -60,7 +68,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(words=words)
+    environment.globals.update(words=words, address=address, doi=doi, quality_grid=quality_grid)
     environment.finalize = _shown
     return environment
 
@@ -70,8 +78,11 @@ def _shown(value: object) -> object:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _inside(name: str) -> Markup:
-    return Markup(files("pixelbench.reports").joinpath("templates", name).read_text(encoding="utf-8"))
+@cache
+def _inside(folder: str, rooms: tuple[str, ...], suffix: str) -> Markup:
+    """The files of a folder as one text."""
+    templates = files("pixelbench.reports").joinpath("templates", folder)
+    return Markup("\n".join(templates.joinpath(f"{name}.{suffix}").read_text(encoding="utf-8") for name in rooms))
 
 
 def _digest(text: str) -> str:

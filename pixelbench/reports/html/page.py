@@ -4,33 +4,46 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pixelbench.analysis.tables import Row, TaskTable
-from pixelbench.causality.render.picture import map_png
 from pixelbench.published.comparison import FigureComparison
-from pixelbench.reports import columns, escape
-from pixelbench.reports.html.ablations import ChoiceSection, forest_of
+from pixelbench.reports import columns
+from pixelbench.reports.html.ablations import ChoiceSection, Forest, forest_of
+from pixelbench.reports.html.again import without_command
+from pixelbench.reports.html.anchors import anchor, choice_anchor
+from pixelbench.reports.html.causality import TaskMarks, marks_of
 from pixelbench.reports.html.curves import CurveChart, draw_lines
 from pixelbench.reports.html.dotplot import Panel, panels_of
-from pixelbench.reports.html.pictures import Picture, Pictures
+from pixelbench.reports.html.headline import Headline, headline_of
+from pixelbench.reports.html.maps import add_map, legend_of
+from pixelbench.reports.html.pictures import Crop, Picture, Pictures, row_of_images
 from pixelbench.reports.html.tables import Grid, grid_of
-from pixelbench.reports.html.variants import Reproduction, VariantSection, variant_of
+from pixelbench.reports.html.variants import Reproduction, VariantSection, shown_run, variant_of
 from pixelbench.reports.maps import MapGroup, map_groups
-from pixelbench.reports.plots import MOST_CURVES
 from pixelbench.reports.report import Report
+from pixelbench.reports.sheets import ALT, find_sheet
+from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.cells import Cell, Run
+from pixelbench.suites.design_choice import DesignChoice
+
+#: Images that a row of a table shows.
+_IN_A_ROW = 4
+#: Variants of a task with a section of their own, those that stand first in its table: what nobody scrolls through costs everybody time.
+_MOST_SECTIONS = 400
 
 
 @dataclass(frozen=True)
 class TaskSection:
-    """One task: `best` is the first of its ranked rows."""
+    """One task: `best` is the first of its ranked rows; `strip`: some real test images and some of its samples."""
 
     anchor: str
     table: TaskTable
     caption: str
     grid: Grid
     best: Row | None
+    strip: tuple[Crop | None, Crop | None]
     leaks: int
     order: tuple[tuple[bool, str], ...]
     lessons: tuple[tuple[str, str], ...]
+    sheet: tuple[Picture, str] | None
     curves: CurveChart | None
     variants: tuple[VariantSection, ...]
 
@@ -39,43 +52,75 @@ class TaskSection:
 class Page:
     """Everything on the page but for the texts at its end."""
 
+    headline: Headline
     counts: tuple[tuple[str, str, str], ...]
     panels: tuple[Panel, ...]
     tasks: tuple[TaskSection, ...]
+    marks: tuple[TaskMarks, ...]
+    map_legend: tuple[tuple[str, str], ...]
     choices: tuple[ChoiceSection, ...]
+    commands_unknown: int
     failures: tuple[Run, ...]
-    pictures: list[tuple[str, str, int, int]]
+    crops: Mapping[tuple[str, str], Crop]
+    """Task and label → some of a variant's samples."""
+    targets: Mapping[tuple[str, str], str]
+    """Task and label → id of a variant's section."""
+    pictures: Pictures
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """Pictures and curves of a task's variants that several sections show, by label."""
+    """Pictures of a task's variants that several sections show, by label; `real`: some real test images."""
 
     anchors: dict[str, str]
-    groups: dict[str, tuple[MapGroup, Picture | None]]
+    groups: dict[str, tuple[MapGroup, Picture]]
     leaking: set[str]
+    samples: dict[str, Picture]
+    crops: dict[str, Crop]
+    real: Crop | None
+    section: str
+
+    def target(self, label: str) -> str:
+        """The id of a variant's section; the task's where it has none."""
+        return self.anchors.get(label, self.section)
 
 
 def page_of(report: Report, reproductions: Mapping[str, Reproduction]) -> Page:
     """The parts for a report; `reproductions` as in `write_html`."""
-    pictures, tasks, choices, shown = Pictures(), [], {}, {}
-    for index, table in enumerate(report.tables):
+    pictures, tasks, marks, shown = Pictures(), [], [], {}
+    for table in report.tables:
         cells = {cell.label: cell for cell in report.cells if cell.task == table.task}
-        shown[table.task] = _shown(index, table, cells, pictures)
-        tasks.append(_task(report, index, table, cells, shown[table.task], pictures, reproductions))
-    samples = {task.table.task: {one.row.label: one.samples for one in task.variants if one.samples} for task in tasks}
+        shown[table.task] = _shown(table, cells, pictures)
+        tasks.append(_task(report, table, cells, shown[table.task], reproductions))
+        marks.append(marks_of(table, cells, shown[table.task].target))
+    maps = [group.report for about in shown.values() for group, _ in about.groups.values()]
+    return Page(
+        headline=headline_of(report),
+        counts=_counts(report),
+        panels=tuple(panels_of(report.compared)),
+        tasks=tuple(tasks),
+        marks=tuple(marks),
+        map_legend=legend_of(maps),
+        choices=_choices(report, shown),
+        commands_unknown=without_command(report),
+        failures=tuple(run for cell in report.cells for run in cell.runs if run.record.error),
+        crops={(task, label): crop for task, about in shown.items() for label, crop in about.crops.items()},
+        targets={(table.task, row.label): shown[table.task].target(row.label) for table in report.tables for row in table.rows},
+        pictures=pictures,
+    )
+
+
+def _choices(report: Report, shown: Mapping[str, _Shown]) -> tuple[ChoiceSection, ...]:
+    """The ablations, those of one design choice together."""
+    choices: dict[str, tuple[DesignChoice, list[Forest]]] = {}
     for one in report.ablations:
         about = shown[one.task]
-        maps = {label: picture for label, (_, picture) in about.groups.items() if picture}
-        choices.setdefault(one.choice.name, (one.choice, []))[1].append(
-            forest_of(one, about.anchors, samples[one.task], maps, about.leaking),
-        )
-    sections = [
-        ChoiceSection(f"ablation-{escape.file_name(name)}", choice.title, choice.question, tuple(forests))
-        for name, (choice, forests) in choices.items()
-    ]
-    failures = tuple(run for cell in report.cells for run in cell.runs if run.record.error)
-    return Page(_counts(report), tuple(panels_of(report.compared)), tuple(tasks), tuple(sections), failures, pictures.held)
+        maps = {label: picture for label, (_, picture) in about.groups.items()}
+        forest = forest_of(one, about.anchors, about.samples, about.crops, maps, about.leaking)
+        choices.setdefault(one.choice.name, (one.choice, []))[1].append(forest)
+    return tuple(
+        ChoiceSection(choice_anchor(name), choice.title, choice.question, tuple(forests)) for name, (choice, forests) in choices.items()
+    )
 
 
 def _counts(report: Report) -> tuple[tuple[str, str, str], ...]:
@@ -100,54 +145,74 @@ def _plural(noun: str, count: int) -> str:
     return noun if count == 1 else f"{first}s{space}{rest}"
 
 
-def _shown(index: int, table: TaskTable, cells: dict[str, Cell], pictures: Pictures) -> _Shown:
-    anchors = {row.label: f"variant-{index}-{number}-{escape.file_name(row.label)[:40]}" for number, row in enumerate(table.rows)}
-    groups: dict[str, tuple[MapGroup, Picture | None]] = {}
-    for group in map_groups([cells[row.label] for row in table.rows]):
-        drawn = pictures.add(map_png(group.report), f"Dependence map of {group.report.target}. {group.report.summary()}")
-        groups.update(dict.fromkeys(group.labels, (group, drawn)))
-    return _Shown(anchors, groups, {label for label, cell in cells.items() if cell.leaky})
+def _shown(table: TaskTable, cells: dict[str, Cell], pictures: Pictures) -> _Shown:
+    anchors = {row.label: anchor("variant", table.task, row.label) for row in table.rows[:_MOST_SECTIONS]}
+    groups: dict[str, tuple[MapGroup, Picture]] = {}
+    for group in map_groups([cells[label] for label in anchors]):
+        groups.update(dict.fromkeys(group.labels, (group, add_map(group.report, pictures))))
+    samples: dict[str, Picture] = {}
+    crops: dict[str, Crop] = {}
+    reals: list[Crop] = []
+    for label in anchors:
+        run = shown_run(cells[label])
+        picture = pictures.add_file(run.stored.artifact(SAMPLES), f"Samples of {label} beside real test images")
+        blocks = 3 if run.leaky else 2  # also drawn from another canvas
+        crop = row_of_images(picture, table.shape, blocks, 1, _IN_A_ROW, f"Samples of {label}")
+        if picture and crop:
+            samples[label], crops[label] = picture, crop
+        real = row_of_images(picture, table.shape, blocks, 0, _IN_A_ROW, f"Real test images of {table.task}")
+        reals += [real] if real else []
+    leaking = {label for label, cell in cells.items() if cell.leaky}
+    return _Shown(anchors, groups, leaking, samples, crops, next(iter(reals), None), anchor("task", table.task))
 
 
 def _task(
-    report: Report,
-    index: int,
-    table: TaskTable,
-    cells: dict[str, Cell],
-    shown: _Shown,
-    pictures: Pictures,
-    reproductions: Mapping[str, Reproduction],
+    report: Report, table: TaskTable, cells: dict[str, Cell], shown: _Shown, reproductions: Mapping[str, Reproduction]
 ) -> TaskSection:
     caption = columns.caption(table)
     finished = all(row.status == "done" for row in table.rows)
     chosen = [column for column in columns.columns_of(table) if not (finished and column is columns.STATUS)]
-    grid = grid_of(f"Results on {table.task}, {caption}", table, chosen, shown.anchors)
-    compared: dict[str, list[FigureComparison]] = {}
-    for one in report.compared_of(table.task):
-        compared.setdefault(one.label, []).append(one)
     lessons = report.lessons_of(table.task)
-    ranked = [row for row in table.rows if row.category == "ranked"]
-    drawn = [row.label for row in table.rows if row.category in ("ranked", "told", "bound", "leaking")][:MOST_CURVES]
+    best = next((row for row in table.rows if row.category == "ranked"), None)
+    drawn = [row.label for row in table.rows if row.category in ("ranked", "told", "bound", "leaking")]
     return TaskSection(
-        anchor=f"task-{index}-{escape.file_name(table.task)[:40]}",
+        anchor=anchor("task", table.task),
         table=table,
         caption=caption,
-        grid=grid,
-        best=ranked[0] if ranked else None,
+        grid=grid_of(f"Results on {table.task}, {caption}", table, chosen, shown.anchors, shown.crops, shown.real),
+        best=best,
+        strip=(shown.real, shown.crops.get(best.label) if best else None),
         leaks=len(shown.leaking),
         order=tuple((step.holds, step.sentence) for step in report.order_of(table.task)),
         lessons=tuple((lesson.title, " ".join(lesson.sentences)) for lesson in lessons),
+        sheet=_sheet(report, table.task, cells, pictures),
         curves=draw_lines([cells[label] for label in drawn]),
-        variants=tuple(
-            variant_of(
-                shown.anchors[row.label],
-                cells[row.label],
-                row,
-                compared.get(row.label, []),
-                shown.groups.get(row.label),
-                pictures,
-                reproductions,
-            )
-            for row in table.rows
-        ),
+        variants=_variants(report, table, cells, shown, reproductions),
     )
+
+
+def _variants(
+    report: Report, table: TaskTable, cells: dict[str, Cell], shown: _Shown, reproductions: Mapping[str, Reproduction]
+) -> tuple[VariantSection, ...]:
+    compared: dict[str, list[FigureComparison]] = {}
+    for one in report.compared_of(table.task):
+        compared.setdefault(one.label, []).append(one)
+    return tuple(
+        variant_of(
+            shown.anchors[row.label],
+            cells[row.label],
+            row,
+            compared.get(row.label, []),
+            shown.groups.get(row.label),
+            shown.samples.get(row.label),
+            reproductions,
+        )
+        for row in table.rows[:_MOST_SECTIONS]
+    )
+
+
+def _sheet(report: Report, task: str, cells: dict[str, Cell], pictures: Pictures) -> tuple[Picture, str] | None:
+    """The sheet and what it shows in words."""
+    found = find_sheet(report.store, task, {run.key for cell in cells.values() for run in cell.runs})
+    picture = None if found is None else pictures.add_file(found.path, ALT)
+    return None if found is None or picture is None else (picture, found.description)

@@ -8,6 +8,7 @@ from pixelbench.analysis import format as words
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.reports import columns
 from pixelbench.reports.columns import Column
+from pixelbench.reports.html.pictures import Crop
 
 #: Standings in words, to filter by.
 CATEGORIES = {
@@ -18,6 +19,8 @@ CATEGORIES = {
     "leaking": "not causal",
     "unscored": "without a number",
 }
+#: The title of the column of pictures.
+SAMPLES = "samples"
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 #: What is ordered by its whole value and not by the digits shown.
 _EXACT: dict[str, Callable[[Row], float | None]] = {
@@ -27,6 +30,7 @@ _EXACT: dict[str, Callable[[Row], float | None]] = {
     columns.PROVED.title: lambda row: None if row.proof is None else row.proof.coded.coded_bytes / row.proof.n_images,
     columns.SECONDS.title: lambda row: row.seconds,
     columns.BEHIND.title: lambda row: None if row.behind is None else row.behind.mean,
+    columns.BEHIND_NATS.title: lambda row: None if row.behind is None else row.behind.mean,
     columns.PUBLISHED.title: lambda row: None if row.published is None else row.published.figure.value,
     columns.DIFFERENCE.title: lambda row: None if row.published is None else row.published.difference,
 }
@@ -36,22 +40,24 @@ _LIKELIHOODS = (columns.SCORE.title, columns.NATS.title)
 
 @dataclass(frozen=True)
 class Heading:
-    """`number`: its column is right-aligned and ordered by number."""
+    """`number`: its column is right-aligned and ordered by number. `pictures`: it holds samples, which are not ordered."""
 
     title: str
-    number: bool
+    number: bool = False
+    pictures: bool = False
 
 
 @dataclass(frozen=True)
 class Field:
     """A cell of a table: `text`, with `note` small below it. `order` is what it is ordered by, empty where it always comes last. `mark` is
-    a class of the style sheet; `target` the id of the section that it leads to."""
+    a class of the style sheet; `target` the id of the section that it leads to; `crop` what is shown instead of text."""
 
     text: str
     note: str = ""
     order: str = ""
     mark: str = ""
     target: str = ""
+    crop: Crop | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,12 @@ class Grid:
     caption: str
     headings: tuple[Heading, ...]
     lines: tuple[TableLine, ...]
-    foot: tuple[str, ...]
+    foot: tuple[Field, ...]
+
+    @property
+    def titles(self) -> list[str]:
+        """Of its columns."""
+        return [heading.title for heading in self.headings]
 
     @property
     def categories(self) -> list[tuple[str, str]]:
@@ -79,7 +90,9 @@ class Grid:
         return [(name, said) for name, said in CATEGORIES.items() if name in present]
 
 
-def grid_of(caption: str, table: TaskTable, chosen: list[Column], anchors: dict[str, str]) -> Grid:
+def grid_of(
+    caption: str, table: TaskTable, chosen: list[Column], anchors: dict[str, str], crops: dict[str, Crop], real: Crop | None = None
+) -> Grid:
     """A result table.
 
     Args:
@@ -87,13 +100,20 @@ def grid_of(caption: str, table: TaskTable, chosen: list[Column], anchors: dict[
         table: the rows.
         chosen: its columns.
         anchors: label of a variant → id of its section.
+        crops: label → some of its samples, which stand behind the name.
+        real: some real test images.
     """
-    headings = tuple(Heading(column.title, column.right) for column in chosen)
-    lines = [
-        TableLine(row.category, CATEGORIES[row.category], tuple(_field(column, row, anchors) for column in chosen)) for row in table.rows
-    ]
-    foot = tuple(column.real(table) for column in chosen)
-    return Grid(caption, headings, tuple(lines), foot if table.measured else ())
+    headings = [Heading(column.title, column.right) for column in chosen]
+    lines = [(row, [_field(column, row, anchors) for column in chosen]) for row in table.rows]
+    foot = [Field(column.real(table)) for column in chosen]
+    if crops:
+        behind = chosen.index(columns.VARIANT) + 1
+        headings.insert(behind, Heading(SAMPLES, pictures=True))
+        for row, fields in lines:
+            fields.insert(behind, Field("", target=anchors.get(row.label, ""), crop=crops.get(row.label)))
+        foot.insert(behind, Field("", crop=real))
+    shown = tuple(TableLine(row.category, CATEGORIES[row.category], tuple(fields)) for row, fields in lines)
+    return Grid(caption, tuple(headings), shown, tuple(foot) if table.measured else ())
 
 
 def split(text: str) -> tuple[str, str]:

@@ -10,7 +10,8 @@ from pixelbench.analysis.tables import Row
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.published.rows import WHOLE_BUDGET
 from pixelbench.reports.html.curves import CurveChart, draw_lines
-from pixelbench.reports.html.pictures import Picture, Pictures
+from pixelbench.reports.html.pictures import Picture
+from pixelbench.reports.html.sources import entries
 from pixelbench.reports.maps import MapGroup
 from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import SAMPLES
@@ -69,6 +70,8 @@ class VariantSection:
     assumed: tuple[str, ...]
     deviations: tuple[str, ...]
     caveat: str
+    citation: str
+    """BibTeX of its runs and of the papers beside them."""
 
 
 def variant_of(
@@ -76,8 +79,8 @@ def variant_of(
     cell: Cell,
     row: Row,
     compared: Iterable[FigureComparison],
-    group: tuple[MapGroup, Picture | None] | None,
-    pictures: Pictures,
+    group: tuple[MapGroup, Picture] | None,
+    samples: Picture | None,
     reproductions: Mapping[str, Reproduction],
 ) -> VariantSection:
     """The section of a cell.
@@ -87,16 +90,15 @@ def variant_of(
         cell, row: the runs, and their line in the table of the task.
         compared: what was published of it.
         group: what its network sees, and the drawing of it; None where no certificate says.
-        pictures: gets its sample grid.
+        samples: its sample grid.
         reproductions: run key → what a suite says of the run, where one is known.
     """
-    first = cell.runs[0].record
-    shown = next((run for run in cell.runs if run.stored.artifact(SAMPLES)), cell.runs[0])
+    first, shown, compared = cell.runs[0].record, shown_run(cell), tuple(compared)
     return VariantSection(
         anchor=anchor,
         row=row,
-        compared=tuple(compared),
-        samples=pictures.add_file(shown.stored.artifact(SAMPLES), f"Samples of {cell.label} beside real test images"),
+        compared=compared,
+        samples=samples,
         curve=draw_lines([cell]),
         map=group[1] if group else None,
         seen=group[0].sentences if group else "",
@@ -112,7 +114,13 @@ def variant_of(
         assumed=_said(reproductions[run.key].assumed for run in cell.runs if run.key in reproductions),
         deviations=_said(reproductions[run.key].deviations for run in cell.runs if run.key in reproductions),
         caveat=_caveat(first.budget.name),
+        citation=entries(cell, (one.figure for one in compared)),
     )
+
+
+def shown_run(cell: Cell) -> Run:
+    """The lowest seed that has samples, or the lowest."""
+    return next((run for run in cell.runs if run.stored.artifact(SAMPLES)), cell.runs[0])
 
 
 def _caveat(budget: str) -> str:

@@ -1,0 +1,64 @@
+"""How to run again what a page shows: a command for each suite and budget that its runs were asked for with."""
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pixelbench.analysis import format as words
+from pixelbench.data import task_names
+from pixelbench.reports.report import Report
+from pixelbench.store.cells import Run
+from pixelbench.store.record import Request
+
+#: What stands for images that lie on somebody's disk, since no record keeps where.
+_FOLDER = "folder:PATH"
+
+
+@dataclass(frozen=True)
+class Again:
+    """A command, how many runs of it are stored, on which tasks, and what they cost."""
+
+    command: str
+    runs: int
+    tasks: str
+    seconds: str
+
+
+def commands_of(report: Report) -> tuple[Again, ...]:
+    """The commands of all runs that know theirs, that of the most runs first."""
+    groups: dict[tuple[object, ...], list[Run]] = {}
+    for run in (run for cell in report.cells for run in cell.runs):
+        if (request := run.record.request) is not None:
+            groups.setdefault(_same_command(request), []).append(run)
+    return tuple(_again(group) for group in sorted(groups.values(), key=lambda group: (-len(group), _command(group))))
+
+
+def without_command(report: Report) -> int:
+    """How many runs do not know what command executed them."""
+    return sum(run.record.request is None for cell in report.cells for run in cell.runs)
+
+
+def _same_command(request: Request) -> tuple[object, ...]:
+    task = request.task if request.command == "ablate" else ""
+    return request.command, request.suite, task, request.budget, request.limit, request.precision
+
+
+def _again(runs: list[Run]) -> Again:
+    tasks = sorted({run.task for run in runs})
+    return Again(_command(runs), len(runs), ", ".join(tasks), words.seconds(sum(run.record.cost.seconds for run in runs)))
+
+
+def _command(runs: list[Run]) -> str:
+    request = runs[0].record.request
+    assert request is not None
+    said = ["pixelbench", "run", "--suite", request.suite]
+    if request.command == "ablate":
+        said = ["pixelbench", "ablate", request.suite, "--task", request.task if request.task in task_names() else _FOLDER]
+    said += ["--budget", request.budget, "--seeds", _seeds(run.seed for run in runs)]
+    said += ["--limit", str(request.limit)] if request.limit else []
+    said += ["--precision", request.precision] if request.precision != "auto" else []
+    return shlex.join(said)
+
+
+def _seeds(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, sorted(set(numbers))))
