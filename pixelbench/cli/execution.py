@@ -39,6 +39,8 @@ class Execution:
     fail_fast: bool
     log: "Tool | None" = None
     """A tracking tool that curves and final numbers go to as well."""
+    world_size: int = 1
+    """Processes that share each run's batches, of which this is the first."""
     compile: "Literal['auto', 'off', 'on']" = "off"
     sample_batch: int | None = None
 

@@ -78,6 +78,10 @@ CompileOption = Annotated[
 SampleBatchOption = Annotated[
     str | None, typer.Option("--sample-batch", help="Draws at most N images at once, or as many as memory holds.", metavar="N|auto")
 ]
+GpusPerRunOption = Annotated[
+    int | None,
+    typer.Option("--gpus-per-run", min=1, help="GPUs that share the batches of each run; changes no run.", metavar="N"),
+]
 FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stops all after the first run that fails.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan and executes nothing.")]
 DataOption = Annotated[

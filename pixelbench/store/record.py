@@ -188,6 +188,8 @@ class Provenance:
     deterministic: bool = True
     micro_batch: _Positive | None = None
     """Images of a batch that were trained on at once; None where it was all of them."""
+    world_size: _Positive | None = None
+    """Processes that shared the batches; None where one had them alone."""
     compiled: bool = False
     """The training's loss went through `torch.compile`."""
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from pixelbench.errors import UserError
 from pixelbench.experiments import devices, provenance
@@ -31,7 +32,7 @@ def test_devices_without_a_gpu() -> None:
 
 
 def test_devices_with_two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_cuda_devices", lambda: 2)
+    monkeypatch.setattr(devices, "count_cuda_devices", lambda: 2)
     assert [resolve_device(requested) for requested in ("auto", "cuda", "cuda:1", "cpu")] == ["cuda", "cuda", "cuda:1", "cpu"]
     with pytest.raises(UserError, match=r"There is no device 'cuda:2' here; the last one is 'cuda:1'\."):
         resolve_device("cuda:2")
@@ -56,6 +57,19 @@ def test_provenance_names_no_place() -> None:
     text = str(found)
     assert platform.node() not in text
     assert "/" not in text.replace(found.versions["torch"], "")
+
+
+def test_a_gpu_is_deterministic_where_torch_is_told_so_and_processes_are_counted() -> None:
+    def found(**more: int) -> provenance.Provenance:
+        return provenance.collect_provenance(FAMILIES["uniform"], device="cuda:1", precision="bf16", threads=1, **more)
+
+    before = torch.are_deterministic_algorithms_enabled()
+    try:
+        for told in (True, False):
+            torch.use_deterministic_algorithms(told)
+            assert (found().deterministic, found(world_size=8).world_size, found().world_size) == (told, 8, None)
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def test_git_state_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from pixelbench.cli.options import (
     DeviceOption,
     DryRunOption,
     FailFastOption,
+    GpusPerRunOption,
     JsonOption,
     LimitOption,
     LogOption,
@@ -53,6 +54,7 @@ def run(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     workers: WorkersOption = None,
+    gpus_per_run: GpusPerRunOption = None,
     compile: CompileOption = Compile.off,
     sample_batch: SampleBatchOption = None,
     shard: ShardOption = None,
@@ -72,22 +74,28 @@ def run(
 
     Images that are missing are downloaded or prepared, where that can be done. Whatever ends it (Ctrl-C, kill, power), finished runs are
     kept and the same command goes on. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
-    2: every run needs images that are missing.
+    2: every run needs images that are missing. Under torchrun its processes share the batches of each run, as with --gpus-per-run.
     """
     from pixelbench.cli.execution import Execution, document_at_ctrl_c, execute
     from pixelbench.cli.obtaining import with_images
+    from pixelbench.cli.ranks import Place
     from pixelbench.cli.suites import PlanOptions, context_of, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report
 
     named = suite_named(suite, suite_option, "run")
     use_data_folder(data)
+    place = Place.of_process()
+    place.check(gpus_per_run, workers, device, compile.value)
+    if (code := place.taken(gpus_per_run)) is not None:
+        return code
     how = Execution(
         parse_workers(workers),
         max_seconds,
         micro_batch,
         fail_fast,
         log,
+        place.size,
         compile=compile.value,
         sample_batch=parse_sample_batch(sample_batch),
     )
@@ -101,4 +109,4 @@ def run(
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE
-    return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(named), prove=prove)
+    return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(named), prove=prove)

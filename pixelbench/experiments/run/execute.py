@@ -26,7 +26,7 @@ from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.experiments.run.certify import artifact_of, causality_of, certify, certify_trained
 from pixelbench.experiments.run.compilation import compile_training, forget_decision
-from pixelbench.experiments.run.failure import death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
+from pixelbench.experiments.run.failure import DIED, death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
 from pixelbench.experiments.run.memory import PeakMemory
 from pixelbench.experiments.run.resume import Resumption, write_twice
 from pixelbench.experiments.verify.present_code import present_behaviour
@@ -43,10 +43,12 @@ from pixelbench.training.checkpoint import module_tensors, pack
 from pixelbench.training.compilers import Compile
 from pixelbench.training.loop import CurvePoint, Trainer
 from pixelbench.training.recipe import Recipe
+from pixelbench.training.world import ALONE, PeerLost, World
 from pixelbench.units import bits_per_dim, bits_to_nats
 
 if TYPE_CHECKING:
     from pixelbench.experiments.foreign.own_sampler import OwnSampler
+    from pixelbench.experiments.run.ranks import Ranks
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -74,6 +76,7 @@ def execute(
     most_weights: int = 1 << 20,
     stop: Callable[[], bool | str] = lambda: False,
     emit: Emit = lambda event: None,
+    ranks: "Ranks | None" = None,
 ) -> Status:
     """Does one run and writes its artifacts, then its record; goes on from the checkpoint of an attempt that was cut off.
 
@@ -90,6 +93,7 @@ def execute(
         most_weights: weights of at most so many bytes become an artifact; larger ones stay in `work`.
         stop: asked between updates and between stages; True ends the run as `interrupted`, and a text says by what.
         emit: takes progress events, see `RunInProgress`.
+        ranks: the processes that train and score it together, of which this is the first; None where it is the only one.
 
     Returns:
         The record's status: done, failed, diverged, timeout or interrupted. A failing run is a record, not an exception.
@@ -97,15 +101,18 @@ def execute(
     Raises:
         OSError: the store cannot be written; nothing says that the run has failed, and its last checkpoint stays.
     """
-    run = RunInProgress(
-        spec, folder, RunOptions(device, max_seconds, micro_batch, compile, sample_batch, store, request, most_weights), stop, emit
-    )
+    options = RunOptions(device, max_seconds, micro_batch, compile, sample_batch, store, request, most_weights)
+    run = RunInProgress(spec, folder, options, stop, emit, ranks)
     status: Status
     try:
         run.go()
         status, error = "done", None
     except StoppedError as ended:
         status, error = ended.status, ended.error
+    except PeerLost as lost:
+        status, error = death(folder, RunError(DIED, str(lost)), run.resumption.saved)
+        if ranks is not None:
+            ranks.stop_all("SIGTERM")
     except Exception as fault:  # whatever a network or a driver throws is the outcome of this run, not of the suite
         if is_storage(fault):
             raise
@@ -143,7 +150,9 @@ class RunInProgress:
         options: RunOptions,
         stop: Callable[[], bool | str] = lambda: False,
         emit: Emit = lambda event: None,
+        ranks: "Ranks | None" = None,
     ):
+        self.ranks = ranks if get_family(spec.family).kind == "network" else None
         self.spec, self.folder, self.options, self.stop, self._emit = spec, folder, options, stop, emit
         self.work = folder / "work"
         self.resumption = Resumption(folder, spec.key, self._note, lambda update: emit({"event": "saved", "update": update}))
@@ -158,6 +167,7 @@ class RunInProgress:
             precision=precision,
             threads=torch.get_num_threads(),
             micro_batch=options.micro_batch if cut else None,
+            world_size=None if self.ranks is None else self.ranks.size,
         )
         self.began, self.memory = time.monotonic(), PeakMemory(options.device)
         self.cost: dict[str, Any] = {}
@@ -185,6 +195,7 @@ class RunInProgress:
             return
         recipe, settings = Recipe(**self.spec.recipe), self.family.parse(self.spec.settings)
         counts = {"validation_images": len(data.validation), "micro_batch": self.options.micro_batch}
+        counts["world_size"] = 1 if self.ranks is None else self.ranks.size
         if incompatibility := recipe.incompatibility(**counts, whole_batch=settings.whole_batch):
             raise UserError(f"{self.spec.label}: {incompatibility}.")
 
@@ -290,7 +301,9 @@ class RunInProgress:
             stages.fit(model, data, self.spec, redrawn=self.task.redrawn)
             self.cost |= {"train_seconds": time.monotonic() - began, "images_seen": len(data.train)}
             return model
-        trainer = self._trainer(model, data)
+        world = ALONE if self.ranks is None else self.ranks.train(self.spec, self.options.device, self.options.micro_batch)
+        with world.together():
+            trainer = self._trainer(model, data, world)
         if compile_training(self.options.compile, trainer, self.work, self._note):
             self.provenance = dataclasses.replace(self.provenance, compiled=True)
         for point in trainer.run():
@@ -303,7 +316,7 @@ class RunInProgress:
             raise StoppedError(trainer.status, self._reason() if trainer.status == "interrupted" else None)
         return trainer.evaluated
 
-    def _trainer(self, model: AutoregressiveModel, data: TaskData) -> Trainer:
+    def _trainer(self, model: AutoregressiveModel, data: TaskData, world: World) -> Trainer:
         trainer = stages.trainer(
             model,
             data,
@@ -315,6 +328,7 @@ class RunInProgress:
             accepts=self.resumption.accepts,
             save=lambda blob: self.resumption.save(trainer, blob),
             stop=lambda: bool(self.stop()),
+            world=world,
         )
         self.resumption.take_up(trainer)
         return trainer
@@ -324,7 +338,7 @@ class RunInProgress:
         began = time.monotonic()
         evidence = None if certificate is None else self._evidence(model, certificate)
         leaky = evidence is not None and evidence.leaky
-        scores = stages.evaluate(model, data, self.spec, leaky=leaky)
+        scores = stages.evaluate(model, data, self.spec, leaky=leaky, together=lambda: ALONE if self.ranks is None else self.ranks.score())
         self.artifacts[NATS] = scores.test.packed()
         self.found["likelihood"], self.found["sequential"] = scores.to_record()
         self.found["latent"] = stages.latent_use(model, data)

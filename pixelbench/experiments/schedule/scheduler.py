@@ -7,7 +7,7 @@ from pixelbench.errors import UserError
 from pixelbench.experiments.devices import allowed_threads, available_cores, has_bf16
 from pixelbench.experiments.plan import Plan
 from pixelbench.experiments.run.outcome import Outcome
-from pixelbench.experiments.schedule.job import EXECUTOR, Resources
+from pixelbench.experiments.schedule.job import EXECUTOR, LEADING_EXECUTOR, Resources
 from pixelbench.experiments.schedule.loop import OnEvent, Scheduler, heeding_signals
 from pixelbench.experiments.schedule.measured_workers import measured_workers
 from pixelbench.files.writable import ensure_writable
@@ -29,6 +29,7 @@ def run_plan(
     device: str = "cpu",
     max_seconds: float | None = None,
     micro_batch: int | None = None,
+    world_size: int = 1,
     compile: Compile = "off",
     sample_batch: int | None = None,
     fail_fast: bool = False,
@@ -46,6 +47,7 @@ def run_plan(
         max_seconds: cap on a run's training.
         micro_batch: at most so many images of a batch at once, in training; it must divide every larger batch. No number depends on it, but
             for rounding, so that it is no part of what a run is.
+        world_size: processes that share the batches of each run; of several this is the first, and works alone otherwise.
         compile: `on` takes the loss of training through `torch.compile`, `auto` where it is measured to pay. No number depends on it
             either, but for rounding.
         sample_batch: at most so many images are drawn at once; None draws all, 0 as many as memory holds.
@@ -57,14 +59,16 @@ def run_plan(
         note: takes a sentence that says what was chosen.
 
     Raises:
-        UserError: the store cannot be written, now or later; a micro-batch that does not fit; nothing can be compiled here; a CPU without
-            bf16.
+        UserError: the store cannot be written, now or later; a micro-batch that does not fit, or more processes than a batch has images;
+            nothing can be compiled here; a CPU without bf16.
     """
     if not plan.to_run:
         return Outcome()
-    _check_micro_batch(plan, micro_batch)
+    _check_cuts(plan, micro_batch, world_size)
     _check_compile(compile, device, micro_batch)
     _check_precision(plan, device)
+    if world_size > 1:
+        workers, executor = 0, LEADING_EXECUTOR
     needed = min(_MOST_BYTES, _BYTES_A_RUN * len(plan.to_run))
     ensure_writable(plan.store, needed, [cell.folder for cell in plan.to_run])
     if workers == "auto" and not device.startswith("cuda"):
@@ -110,9 +114,11 @@ def _check_precision(plan: Plan, device: str) -> None:
         raise UserError(f"{spec.label}: this CPU has no bf16 arithmetic (AVX512-BF16 or AMX), {slow}; use --precision fp32.")
 
 
-def _check_micro_batch(plan: Plan, most: int | None) -> None:
-    """Before anything is trained, of all runs that are due."""
+def _check_cuts(plan: Plan, most: int | None, world_size: int) -> None:
+    """Whether batches can be cut so, before anything is trained, of all runs that are due."""
     for spec in (cell.spec for cell in plan.to_run if cell.spec.recipe):
         settings = get_family(spec.family).parse(spec.settings)
-        if incompatibility := Recipe(**spec.recipe).incompatibility(micro_batch=most, whole_batch=settings.whole_batch):
+        if incompatibility := Recipe(**spec.recipe).incompatibility(
+            micro_batch=most, whole_batch=settings.whole_batch, world_size=world_size
+        ):
             raise UserError(f"{spec.label}: {incompatibility}.")
