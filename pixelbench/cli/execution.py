@@ -34,6 +34,7 @@ class Execution:
     fail_fast: bool
     log: "Tool | None" = None
     """A tracking tool that curves and final numbers go to as well."""
+    patience: float | None = None
 
 
 def execute(
@@ -70,6 +71,20 @@ def execute(
         say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
         say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
         return ended_by(outcome.signal)
+    return conclude(plan, outcome, show, as_json=as_json, context=context, about=about, prove=prove)
+
+
+def conclude(
+    plan: "Plan",
+    outcome: "Outcome | None",
+    show: Show,
+    *,
+    as_json: bool,
+    context: "Context",
+    about: dict[str, Any] | None = None,
+    prove: int | None = None,
+) -> int:
+    """Report the plan's runs once they have ended, wherever they were executed; returns the exit code. Arguments as of `execute`."""
     unproved = [] if prove is None else prove_runs(plan, prove)
     return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context, unproved, prove is not None)
 

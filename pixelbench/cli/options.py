@@ -19,6 +19,13 @@ class Rerun(StrEnum):
     all = "all"
 
 
+class Launcher(StrEnum):
+    """Where runs are executed."""
+
+    local = "local"
+    slurm = "slurm"
+
+
 SuiteOption = Annotated[str, typer.Option("--suite", "-s", help="A suite that ships (`pixelbench list suites`) or a path to a TOML file.")]
 SuiteFilter = Annotated[str | None, typer.Option("--suite", "-s", help="Only the runs that this suite asks for: a name or a path.")]
 ResultsOption = Annotated[Path, typer.Option("--results", help="The folder that runs are stored in.", metavar="DIR")]
@@ -44,6 +51,26 @@ MicroBatchOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=0, help="Processes; 0 works in this one; by default one a core.", metavar="N")
 ]
+PatienceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--patience", min=0, help="Waits at most S seconds for runs that other processes execute; else to their end.", metavar="S"
+    ),
+]
+LauncherOption = Annotated[Launcher, typer.Option("--launcher", help="local: here; slurm: an array of jobs, see the page on clusters.")]
+PartitionOption = Annotated[str | None, typer.Option("--partition", help="Slurm: where the jobs run.", metavar="NAME")]
+GpusPerRunOption = Annotated[int | None, typer.Option("--gpus-per-run", min=1, help="Slurm: GPUs of a job; none by default.", metavar="N")]
+TimeOption = Annotated[str | None, typer.Option("--time", help="Slurm: a job's limit, such as 12:00:00; it is requeued.", metavar="TIME")]
+ParallelismOption = Annotated[int | None, typer.Option("--array-parallelism", min=1, help="Slurm: at most N jobs at once.", metavar="N")]
+RunsPerTaskOption = Annotated[
+    int | None,
+    typer.Option("--runs-per-task", min=1, help="Slurm: runs of a job; by default one, or small ones of known time.", metavar="N"),
+]
+SlurmOption = Annotated[
+    list[str] | None, typer.Option("--slurm", help="Slurm: a further option of sbatch; may be given again.", metavar="KEY=VALUE")
+]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Slurm: submits and returns.")]
+WatchOption = Annotated[bool, typer.Option("--watch", help="Shows the runs under way, on standard error, until all have ended.")]
 FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stops all after the first run that fails.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan and executes nothing.")]
 DataOption = Annotated[

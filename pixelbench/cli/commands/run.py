@@ -7,27 +7,37 @@ from pixelbench.cli.options import (
     AllowOverlapOption,
     BudgetOption,
     DataOption,
+    DetachOption,
     DeviceOption,
     DryRunOption,
     FailFastOption,
     FetchOption,
+    GpusPerRunOption,
     JsonOption,
+    Launcher,
+    LauncherOption,
     LimitOption,
     LogOption,
     MaxSecondsOption,
     MicroBatchOption,
     OnlyOption,
+    ParallelismOption,
+    PartitionOption,
+    PatienceOption,
     PrecisionOption,
     ProveOption,
     Rerun,
     RerunOption,
     ResultsOption,
+    RunsPerTaskOption,
     SeedsOption,
     ShardOption,
+    SlurmOption,
     SuiteOption,
+    TimeOption,
     WorkersOption,
 )
-from pixelbench.cli.output import FINE, print_json
+from pixelbench.cli.output import FINE
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +56,14 @@ def run(
     precision: PrecisionOption = "auto",
     workers: WorkersOption = None,
     shard: ShardOption = None,
+    launcher: LauncherOption = Launcher.local,
+    partition: PartitionOption = None,
+    gpus_per_run: GpusPerRunOption = None,
+    time: TimeOption = None,
+    array_parallelism: ParallelismOption = None,
+    runs_per_task: RunsPerTaskOption = None,
+    slurm: SlurmOption = None,
+    detach: DetachOption = False,
     rerun: RerunOption = Rerun.missing,
     limit: LimitOption = None,
     prove: ProveOption = None,
@@ -54,6 +72,7 @@ def run(
     fetch: FetchOption = True,
     allow_overlap: AllowOverlapOption = False,
     fail_fast: FailFastOption = False,
+    patience: PatienceOption = None,
     log: LogOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
@@ -61,24 +80,33 @@ def run(
     """Train and evaluate what the results folder does not have yet, then report.
 
     Images that are missing are downloaded or prepared, where that can be done. Whatever ends it (Ctrl-C, kill, power), finished runs are
-    kept and the same command goes on. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
-    2: every run needs images that are missing.
+    kept and the same command goes on. With --launcher slurm an array of jobs executes them. Exit code 1: some run failed, diverged or timed
+    out, or causality is not what the suite declares; 2: every run needs images that are missing.
     """
     from pixelbench.cli.execution import Execution, execute
+    from pixelbench.cli.launching import Asked, ClusterOptions, check_cluster, launch, planned_for, show_plan
     from pixelbench.cli.obtaining import with_images
-    from pixelbench.cli.suites import PlanOptions, context_of, plan_json, plan_suite, print_plan
+    from pixelbench.cli.suites import PlanOptions, context_of, plan_suite
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report
 
     use_data_folder(data)
+    cluster = ClusterOptions(partition, gpus_per_run, time, array_parallelism, runs_per_task, slurm, detach)
+    cluster.check(launcher)
     options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
+    if launcher is Launcher.slurm:
+        options = planned_for(options, cluster)
+        check_cluster(results, cluster)
     plan, chosen = with_images(
         lambda: plan_suite(suite, results, options, verify=not dry_run),
         fetch=fetch and not dry_run,
         allow_overlap=allow_overlap,
     )
     if dry_run:
-        print_json(plan_json(plan)) if as_json else print_plan(plan)
+        show_plan(plan, cluster if launcher is Launcher.slurm else None, as_json=as_json)
         return FINE
-    how = Execution(workers, max_seconds, micro_batch, fail_fast, log)
+    how = Execution(workers, max_seconds, micro_batch, fail_fast, log, patience)
+    if launcher is Launcher.slurm:
+        asked = Asked(suite, results, options, how, data, prove, allow_overlap)
+        return launch(plan, asked, cluster, print_report, as_json=as_json, context=context_of(suite))
     return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(suite), prove=prove)

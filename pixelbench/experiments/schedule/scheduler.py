@@ -23,6 +23,7 @@ def run_plan(
     max_seconds: float | None = None,
     micro_batch: int | None = None,
     fail_fast: bool = False,
+    patience: float | None = None,
     on_event: OnEvent = lambda event: None,
     executor: str = EXECUTOR,
 ) -> Outcome:
@@ -36,6 +37,7 @@ def run_plan(
         micro_batch: at most so many images of a batch at once, in training; it must divide every larger batch. No number depends on it, but
             for rounding, so that it is no part of what a run is.
         fail_fast: stops the others after the first failed run.
+        patience: seconds to wait at most for runs that other processes execute; None waits as long as they take.
         on_event: takes the events of `perform`, and `waiting` (another process executes the run); each with `run` (label) and `key`. `end`
             has `status`, `elsewhere`, and from the record `bits_per_dim`, `estimator`, `causal`, `seconds` and `error` (a sentence), each
             may be None.
@@ -51,7 +53,7 @@ def run_plan(
     ensure_writable(plan.store, needed, [cell.folder for cell in plan.to_run])
     count, threads = _share_out(workers, len(plan.cells), device)
     resources = Resources(device, threads, max_seconds, micro_batch)
-    scheduler = Scheduler(plan, resources, fail_fast=fail_fast, on_event=on_event, executor=executor)
+    scheduler = Scheduler(plan, resources, fail_fast=fail_fast, on_event=on_event, executor=executor, patience=patience)
     with heeding_signals(scheduler):
         return scheduler.run(count)
 
