@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM, SIGHUP and SIGUSR2 (a batch job's time is up) end the command with a code of their own wherever it is, with all that is cleaned
+    """SIGTERM, SIGHUP and SIGUSR2 (a job's time is up) end the command with a code of their own wherever it is, with all that is cleaned
     up on the way out; a batch system's SIGUSR1 is no reason to end. Where somebody has other plans with them, they stay."""
     if threading.current_thread() is not threading.main_thread():
         yield

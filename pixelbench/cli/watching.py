@@ -75,7 +75,7 @@ def _table(runs: Sequence["LiveRun"], silent: str, most: int = _MOST_ROWS) -> "T
     from rich.table import Table
     from rich.text import Text
 
-    order = {"running": 0, "begun": 1, "interrupted": 2, "failed": 3, "queued": 4, "not begun": 5}
+    order = {state: place for place, state in enumerate(("running", "starting", "begun", "interrupted", "failed", "queued", "not begun"))}
     shown = sorted(runs, key=lambda run: order.get(run.state, len(order)))[:most]
     counts = ", ".join(f"{number} {state}" for state, number in Counter(run.state for run in runs).most_common())
     table = Table(title=Text(visible(silent or counts)), title_justify="left")
@@ -89,7 +89,9 @@ def _table(runs: Sequence["LiveRun"], silent: str, most: int = _MOST_ROWS) -> "T
 
 
 def _place(run: "LiveRun") -> str:
-    return f"on {run.where}" if run.state == "running" and run.where else f"({run.where})" if run.where not in ("", "None") else ""
+    if run.where in ("", "None"):
+        return ""
+    return f"on {run.where}" if run.state in ("starting", "running") else f"({run.where})"
 
 
 def _progress(run: "LiveRun") -> str:

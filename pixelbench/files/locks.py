@@ -25,7 +25,7 @@ class RunLock:
     """An advisory lock on `<store>/work/locks/<key>.lock`; the kernel frees it when its holder ends, however it ends.
 
     On NFS the server has the lock: where a node dies it is freed when its lease has run out (90 s unless the server says otherwise; under
-    NFS 3, which has no leases, when the node is up again). The file stays: removing it would let a third process lock a new file of the same
+    NFS 3, without leases, when the node is up again). The file stays: removing it would let a third process lock a new file of the same
     name while the old one is still held.
     """
 

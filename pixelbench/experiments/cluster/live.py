@@ -27,7 +27,7 @@ class LiveRun:
     key: str
     label: str
     state: str
-    """The status of its record; else `running`, `queued`, `begun` (by somebody who may still be at it), `not begun`."""
+    """The status of its record; else `queued`, `starting`, `running`, `begun` (by somebody who may still be at it), `not begun`."""
     where: str = ""
     """The node that executes it, why it is queued, or how its job ended."""
     progress: Mapping[str, Any] | None = None
@@ -89,8 +89,8 @@ class Watch:
         task = self._queue.get(made.job, {}).get(int(run["task"]))
         where = "" if task is None or status in ENDED else f"job ended: {task.state}"
         if status not in ENDED and task is not None and task.live:
-            queued = task.state == "PENDING" or (status is None and progress is None)
-            state, where = ("queued", task.reason if task.state == "PENDING" else task.node) if queued else ("running", task.node)
+            under_way = "running" if progress is not None or status is not None else "starting"
+            state, where = ("queued", task.reason) if task.state == "PENDING" else (under_way, task.node)
         else:
             state = status or "not begun"
         return LiveRun(key, str(run["label"]), state, where, progress)
