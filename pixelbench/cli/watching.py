@@ -1,9 +1,9 @@
 """`status --watch`: the runs of a store until they have ended, a table on a terminal, elsewhere a line whenever something changes."""
 
-import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING
 
 from pixelbench.cli.output import say, stderr
@@ -44,7 +44,7 @@ def watch(store: Path, keys: Collection[str] | None = None, jobs: Collection[str
                 shown.update(_table(runs, looking.silent, most=max(5, console.height - 4)), refresh=True)
             if not looking.silent and (looking.over if looking.has_arrays else all(run.ended for run in runs)):
                 return runs
-            time.sleep(EVERY_SECONDS)
+            sleep(EVERY_SECONDS)
 
 
 class _Lines:

@@ -52,7 +52,7 @@ class Mount:
             return None
         real, found = path.resolve(), None
         for point, kind, options in (line.split()[1:4] for line in lines):
-            mount = cls(Path(_unescaped(point)), kind, tuple(options.split(",")))
+            mount = cls(Path(_unescaped(point)), kind, tuple(map(_unescaped, options.split(","))))
             if real.is_relative_to(mount.point) and (found is None or mount.point.is_relative_to(found.point)):
                 found = mount  # of several on one point the last is on top
         return found

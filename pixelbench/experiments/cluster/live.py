@@ -60,7 +60,8 @@ class Watch:
         submitted = {key: (made, run) for made in chosen for key, run in made.runs.items()}  # the newest array of a run counts
         self._ask({made.job for made, _ in submitted.values()})
         runs = [] if self._jobs is not None else [self._alone(folder) for folder in self._folders() if folder.name not in submitted]
-        runs += [self._of_array(key, *found) for key, found in submitted.items()]
+        in_order = sorted(submitted.items(), key=lambda entry: (entry[1][0].job, entry[1][1]["task"]))
+        runs += [self._of_array(key, *found) for key, found in in_order]
         return [run for run in runs if self._keys is None or run.key in self._keys]
 
     @property
