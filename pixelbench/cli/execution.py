@@ -35,6 +35,8 @@ class Execution:
     log: "Tool | None" = None
     """A tracking tool that curves and final numbers go to as well."""
     patience: float | None = None
+    pages: bool = True
+    """Write the report of the whole store afterwards."""
 
 
 def execute(
@@ -71,7 +73,7 @@ def execute(
         say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
         say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
         return ended_by(outcome.signal)
-    return conclude(plan, outcome, show, as_json=as_json, context=context, about=about, prove=prove)
+    return conclude(plan, outcome, show, as_json=as_json, context=context, about=about, prove=prove, pages=how.pages)
 
 
 def conclude(
@@ -83,10 +85,15 @@ def conclude(
     context: "Context",
     about: dict[str, Any] | None = None,
     prove: int | None = None,
+    pages: bool = True,
 ) -> int:
-    """Report the plan's runs once they have ended, wherever they were executed; returns the exit code. Arguments as of `execute`."""
+    """Report the plan's runs once they have ended, wherever they were executed; returns the exit code. Arguments as of `execute`.
+
+    `pages`: write those of the whole store as well.
+    """
     unproved = [] if prove is None else prove_runs(plan, prove)
-    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context, unproved, prove is not None)
+    page = _write_pages(plan, context, changed=prove is not None or outcome is not None) if pages else None
+    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context, unproved, page)
 
 
 def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
@@ -97,7 +104,7 @@ def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
     from pixelbench.cli.tracking import tracking
     from pixelbench.experiments.schedule.scheduler import run_plan
 
-    options = {name: value for name, value in vars(how).items() if name != "log"}
+    options = {name: value for name, value in vars(how).items() if name not in ("log", "pages")}
     with tracking(how.log, plan) as log, progress(plan.suite, len(plan.to_run)) as show:
 
         def on_event(event: dict[str, Any]) -> None:
@@ -114,16 +121,15 @@ def _report(
     about: dict[str, Any] | None,
     context: "Context",
     unproved: list[str],
-    changed: bool,
+    page: Path | None,
 ) -> int:
-    """The plan's runs, as JSON under what it is `about` where that is given; the page of the whole store; returns the exit code.
+    """The plan's runs, as JSON under what it is `about` where that is given; returns the exit code.
 
-    `unproved`: a sentence for each run whose images did not come back from their bytes. `changed`: the store, by more than runs.
+    `unproved`: a sentence for each run whose images did not come back from their bytes. `page`: of the whole store, where one was written.
     """
     from pixelbench.reports.report import build_report
 
     built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, context)
-    page = _write_pages(plan, context, changed=changed or outcome is not None)
     faults = [*_faults(built), *unproved]
     if about is not None:
         print_json({**about, **_document(plan, built, page, faults)})
@@ -135,7 +141,8 @@ def _report(
         say(outcome.advice)
     for fault in faults:
         say(fault)
-    say(f"Report: {page} and {page.with_suffix('.html')}")
+    if page is not None:
+        say(f"Report: {page} and {page.with_suffix('.html')}")
     useless = any(cell.state == "failed" and not cell.runs for cell in plan.cells)  # also without a record that could say so
     return FAILED if faults or useless or (outcome is not None and outcome.remaining) else FINE
 
@@ -186,7 +193,7 @@ def _nothing_left(plan: "Plan") -> str:
     return f"{said}."
 
 
-def _document(plan: "Plan", report: "Report", page: Path, faults: list[str]) -> dict[str, Any]:
+def _document(plan: "Plan", report: "Report", page: Path | None, faults: list[str]) -> dict[str, Any]:
     statuses = {run.key: run.record.status for cell in report.cells for run in cell.runs}
     runs = [
         {"run_key": cell.spec.key, "run": cell.spec.label, "status": statuses.get(cell.spec.key, "missing"), "made": cell.runs}

@@ -102,7 +102,7 @@ class Asked:
             "--log": how.log and how.log.value,
             "--patience": PATIENCE if how.patience is None else how.patience,
         }
-        switches = {"--fail-fast": how.fail_fast, "--allow-overlap": self.allow_overlap, "--no-fetch": True}
+        switches = {"--fail-fast": how.fail_fast, "--allow-overlap": self.allow_overlap, "--no-report": True, "--no-fetch": True}
         return [
             *(sys.executable, "-m", "pixelbench", "run"),
             *(f"{name}={value}" for name, value in values.items() if value is not None),
@@ -213,13 +213,13 @@ def launch(plan: "Plan", asked: Asked, cluster: ClusterOptions, show: "Show", *,
             print_json(plan_json(plan))
         return WRONG_USE
     if not plan.to_run:
-        return conclude(plan, None, show, as_json=as_json, context=context)
+        return conclude(plan, None, show, as_json=as_json, context=context, pages=asked.how.pages)
     made = submit_plan(plan, asked, cluster)
     if cluster.detach:
         if as_json:
             print_json({**plan_json(plan), "jobs": {"array": made.job, "cancel": made.cancel, "sbatch": list(made.sbatch)}})
         return FINE
-    return conclude(plan, watched(plan, made), show, as_json=as_json, context=context)
+    return conclude(plan, watched(plan, made), show, as_json=as_json, context=context, pages=asked.how.pages)
 
 
 def show_plan(plan: "Plan", cluster: ClusterOptions | None, *, as_json: bool) -> None:

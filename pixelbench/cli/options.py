@@ -80,6 +80,7 @@ FetchOption = Annotated[bool, typer.Option(" /--no-fetch", help="Downloads and p
 AllowOverlapOption = Annotated[
     bool, typer.Option("--allow-overlap", help="Takes image folders with images that are in two splits; every report says so.")
 ]
+PagesOption = Annotated[bool, typer.Option(" /--no-report", help="Leaves report.md and report.html as they are, as one of many does.")]
 LogOption = Annotated[
     Tool | None, typer.Option("--log", help="Curves and results to a tracking tool as well: tensorboard, wandb, mlflow or csv.")
 ]

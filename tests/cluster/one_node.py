@@ -1,5 +1,6 @@
 """A Slurm of one node on loopback addresses: munge, controller and node daemon with a configuration, keys and folders of their own."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -84,6 +85,11 @@ class OneNode:
     def tell(self, *command: str) -> None:
         """A command that must go well."""
         subprocess.run(command, env=self.environment, check=True, capture_output=True, timeout=60)
+
+    def try_to(self, *command: str) -> None:
+        """A command whose job may have ended meanwhile."""
+        with contextlib.suppress(subprocess.SubprocessError):
+            self.tell(*command)
 
     def states(self, job: str) -> dict[int, str]:
         """Index → state of an array's tasks."""

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.slurm
 #: Seconds for an array to end, and for something to be under way; the machine may be busy.
 LONG, SHORT = 900, 300
 SEEDS = 12
-LIMIT = 24
+LIMIT, UPDATES = 24, 300
 SUITE = f"""
 name = "tiny"
 default_budget = "cpu"
@@ -38,7 +39,7 @@ ema = 0.9
 [evaluation]
 samples = 4
 [budget.cpu]
-updates = 600
+updates = {UPDATES}
 [[task]]
 name = "digits"
 settings = {{ maps = 4, layers = 1 }}
@@ -60,14 +61,14 @@ class Suite:
         names = environment(**{**self.cluster.environment, "OMP_NUM_THREADS": "1"})
         return subprocess.run([*words, *options], env=names, capture_output=True, text=True, timeout=LONG, cwd=self.folder)
 
-    def submit(self, store: Path) -> str:
+    def submit(self, store: Path, *options: str) -> str:
         """An array that nobody looks at; returns its number."""
-        done = self.command(store, "--launcher", "slurm", "--detach", "--json")
+        done = self.command(store, "--launcher", "slurm", "--detach", "--json", *options)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)["jobs"]["array"]
 
-    def cells(self, store: Path) -> list[PlannedRun]:
-        return list(make_plan(load_suite(str(self.file)), store, limit=LIMIT).cells)
+    def cells(self, store: Path, seeds: Sequence[int] | None = None) -> list[PlannedRun]:
+        return list(make_plan(load_suite(str(self.file)), store, limit=LIMIT, seeds=seeds).cells)
 
     def wait_for_end(self, *jobs: str) -> None:
         def ended() -> bool:
@@ -107,12 +108,12 @@ def progress(cell: PlannedRun) -> list[dict[str, Any]]:
 
 def is_training(cell: PlannedRun) -> bool:
     events = progress(cell)
-    return bool(events) and events[-1]["event"] == "progress" and events[-1]["update"] < 600
+    return bool(events) and events[-1]["event"] == "progress" and events[-1]["update"] < UPDATES
 
 
-def assert_as_local(suite: Suite, store: Path, local: Path) -> None:
+def assert_as_local(suite: Suite, store: Path, local: Path, seeds: Sequence[int] | None = None) -> None:
     """Every record, and every image's nats to the last bit; and each run was finished once."""
-    for here, there in zip(suite.cells(store), suite.cells(local), strict=True):
+    for here, there in zip(suite.cells(store, seeds), suite.cells(local, seeds), strict=True):
         assert comparable(here.folder) == comparable(there.folder)
         for one, other in zip(read_nats(here.folder / NATS), read_nats(there.folder / NATS), strict=True):
             np.testing.assert_array_equal(one, other)
@@ -126,26 +127,27 @@ def test_whatever_becomes_of_jobs_node_and_controller_the_records_are_the_same(s
     def training() -> list[int]:
         return [index for index, state in cluster.states(job).items() if state == "RUNNING" and is_training(cells[index])]
 
-    cluster.wait_for(training, SHORT)
-    first = training()[0]
-    cluster.tell("scancel", "--signal=USR1", "--batch", f"{job}_{first}")  # as Slurm does when a task's time is nearly up
-    cluster.wait_for(lambda: cluster.states(job)[first] == "PENDING", SHORT)
-    assert "requeueing" in (next((store / "work" / "slurm").iterdir()) / f"{first}.log").read_text()
+    def told() -> list[str]:
+        """Logs of tasks whose time was up."""
+        return [log.name for log in (store / "work" / "slurm").glob("*/*.log") if "requeueing" in log.read_text()]
 
     cluster.wait_for(training, SHORT)
-    requeued = training()[:2]
-    for index in requeued:
-        cluster.tell("scontrol", "requeue", f"{job}_{index}")
+    for index in training():  # as Slurm does when a task's time is nearly up; one that has just ended is none of them
+        cluster.try_to("scancel", "--signal=USR1", "--batch", f"{job}_{index}")
+    cluster.wait_for(told, SHORT)
+
+    cluster.wait_for(training, SHORT)
+    for index in training()[:2]:
+        cluster.try_to("scontrol", "requeue", f"{job}_{index}")
 
     cluster.end("slurmctld")
     cluster.start("slurmctld")
     cluster.wait_for(lambda: cluster.states(job), SHORT)
 
-    cancelled = [index for index in sorted(cluster.states(job), reverse=True) if cluster.states(job)[index] == "PENDING"][:2]
+    waiting = [index for index, state in sorted(cluster.states(job).items(), reverse=True) if state == "PENDING"]
     cluster.wait_for(training, SHORT)
-    cancelled.append(training()[0])
-    for index in cancelled:
-        cluster.tell("scancel", f"{job}_{index}")
+    for index in (*waiting[:2], training()[0]):
+        cluster.try_to("scancel", f"{job}_{index}")
 
     cluster.tell("scontrol", "update", "nodename=localhost", "state=drain", "reason=test")
     cluster.wait_for(lambda: "RUNNING" not in cluster.states(job).values(), LONG)
@@ -154,22 +156,23 @@ def test_whatever_becomes_of_jobs_node_and_controller_the_records_are_the_same(s
     suite.wait_for_end(job)
 
     left = [cell for cell in suite.cells(store) if cell.state != "stored"]
-    assert len(left) == len(cancelled)
+    assert 2 <= len(left) <= 3  # one of them may have ended before it was told to
     again = suite.command(store, "--launcher", "slurm")  # looks at it until its end
     assert again.returncode == 0, again.stderr
-    assert f"{len(cancelled)} jobs of 1 run" in again.stderr
+    assert f"{len(left)} jobs of 1 run" in again.stderr
     assert_as_local(suite, store, local)
 
 
 def test_two_arrays_of_one_suite_share_the_work(suite: Suite, local: Path, store: Path) -> None:
-    suite.wait_for_end(suite.submit(store), suite.submit(store))
-    assert_as_local(suite, store, local)
+    chosen = ("--seeds", "0-5")
+    suite.wait_for_end(suite.submit(store, *chosen), suite.submit(store, *chosen))
+    assert_as_local(suite, store, local, range(6))
 
 
 def test_a_node_that_dies_frees_its_locks_and_its_jobs_are_begun_again(suite: Suite, local: Path, store: Path) -> None:
     """All that ran on the node is killed at once, then it comes back."""
-    cluster, job = suite.cluster, suite.submit(store)
-    cluster.wait_for(lambda: any(map(is_training, suite.cells(store))), SHORT)
+    cluster, job, seeds = suite.cluster, suite.submit(store, "--seeds", "0-4"), range(5)
+    cluster.wait_for(lambda: any(map(is_training, suite.cells(store, seeds))), SHORT)
     numbers = [int(line.split()[0]) for line in cluster.ask("scontrol", "listpids").splitlines()[1:] if line.split()[0].isdecimal()]
     keepers = {parent_of(number) for number in numbers} - set(numbers) - {0, 1, os.getpid()}
     slurmd = int((cluster.folder / "slurmd.pid").read_text())
@@ -180,11 +183,7 @@ def test_a_node_that_dies_frees_its_locks_and_its_jobs_are_begun_again(suite: Su
             continue
     cluster.start("slurmd", "-c")
     suite.wait_for_end(job)
-    left = [cell for cell in suite.cells(store) if cell.state != "stored"]
-    if left:  # Slurm gives a task up that was just beginning
-        assert suite.command(store, "--launcher", "slurm").returncode == 0
-    assert len(left) < SEEDS // 2
-    assert_as_local(suite, store, local)
+    assert_as_local(suite, store, local, seeds)
 
 
 def parent_of(number: int) -> int:

@@ -21,6 +21,7 @@ from pixelbench.cli.options import (
     MaxSecondsOption,
     MicroBatchOption,
     OnlyOption,
+    PagesOption,
     ParallelismOption,
     PartitionOption,
     PatienceOption,
@@ -74,6 +75,7 @@ def run(
     fail_fast: FailFastOption = False,
     patience: PatienceOption = None,
     log: LogOption = None,
+    pages: PagesOption = True,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> int:
@@ -105,7 +107,7 @@ def run(
     if dry_run:
         show_plan(plan, cluster if launcher is Launcher.slurm else None, as_json=as_json)
         return FINE
-    how = Execution(workers, max_seconds, micro_batch, fail_fast, log, patience)
+    how = Execution(workers, max_seconds, micro_batch, fail_fast, log, patience, pages)
     if launcher is Launcher.slurm:
         asked = Asked(suite, results, options, how, data, prove, allow_overlap)
         return launch(plan, asked, cluster, print_report, as_json=as_json, context=context_of(suite))
