@@ -1,5 +1,5 @@
-"""What a suite costs on GPUs before any of it has run: floating-point operations and kernel launches of each row, counted on the meta device,
-and the GPU-hours that they come to at a stated rate.
+"""What a suite costs on GPUs before any of it has run: floating-point operations and kernel launches of each row, counted without
+computing any of it, and the GPU-hours that they come to at a stated rate.
 
 `python -m pixelbench.experiments.sizing docs/cluster.md` writes the table of the paper suite between the page's two marks.
 """
@@ -17,6 +17,7 @@ from pixelbench.experiments.stages import build
 from pixelbench.files.atomic import write_text
 from pixelbench.models.base import count_parameters
 from pixelbench.models.families import get_family
+from pixelbench.models.layers import scan
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.specs import specs_of
@@ -58,6 +59,13 @@ class Machine:
 ASSUMED = Machine("H100 or H200 (SXM)", 989e12, 0.15, 6e-6)
 
 
+#: Operators of our own are one operation to torch; what they are made of is counted.
+_INSIDE = {
+    torch.ops.pixelbench.scan_forwards.default: scan._forwards._init_fn,
+    torch.ops.pixelbench.scan_backwards.default: scan._backwards._init_fn,
+}
+
+
 class _Launches(TorchDispatchMode):
     """Counts operations that compute something: views launch nothing."""
 
@@ -66,12 +74,15 @@ class _Launches(TorchDispatchMode):
         self.count = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _INSIDE:
+            with self:
+                return _INSIDE[func](*args, **(kwargs or {}))
         self.count += not func.is_view
         return func(*args, **(kwargs or {}))
 
 
 def work_of(spec: RunSpec) -> Work:
-    """Count an update of the run on the meta device, which computes nothing and needs no memory for numbers."""
+    """Count an update of the run on the meta device, where tensors have shapes and no numbers."""
     model = build(spec).to("meta")
     shape = [spec.recipe["batch"], *(spec.task[name] for name in ("channels", "height", "width"))]
     images = torch.zeros(shape, dtype=torch.uint8, device="meta")
@@ -109,12 +120,13 @@ def table(suite: str = "paper", budget: str = "paper", machine: Machine = ASSUME
 
 def _conclusion(suite: str, budget: str, machine: Machine, total: float, longest: float) -> list[str]:
     rate = f"{machine.roof / 1e12:,.0f} TFLOP/s x {machine.share:.0%} = {machine.roof * machine.share / 1e12:,.0f} TFLOP/s"
-    least = max(total * SEEDS / GPUS, longest)
+    hours = total * SEEDS
     return [
-        f"Counted by `python -m pixelbench.experiments.sizing`, suite `{suite}`, budget `{budget}`, for {machine.name}: {rate} in products and",
-        f"convolutions, {machine.launch * 1e6:.0f} µs from launch to launch, whichever takes longer. One seed of all rows: {total:,.0f} GPU-hours;",
-        f"{SEEDS} seeds: {total * SEEDS:,.0f}. On {GPUS} GPUs, one a run: at least {total * SEEDS:,.0f} / {GPUS} = {total * SEEDS / GPUS:,.0f} hours,",
-        f"and no less than the longest run, {longest:,.0f} hours: {least:,.0f} hours in all.",
+        f"Suite `{suite}`, budget `{budget}`, counted by `python -m pixelbench.experiments.sizing` for {machine.name}:",
+        f"{rate} in products and convolutions, or {machine.launch * 1e6:.0f} µs a launch, whichever takes longer.",
+        f"One seed of all rows: {total:,.0f} GPU-hours; {SEEDS} seeds: {hours:,.0f}. On {GPUS} GPUs, one a run:",
+        f"{hours:,.0f} / {GPUS} = {hours / GPUS:,.0f} hours, and no less than the longest run, {longest:,.0f} hours:",
+        f"**{max(hours / GPUS, longest):,.0f} hours**.",
     ]
 
 
