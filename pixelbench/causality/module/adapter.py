@@ -1,6 +1,6 @@
-"""How any module is reached: how images enter it, which part of what it returns is the output, and how that is laid out."""
+"""How any module is reached: how images enter it, and how what it returns is laid out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,20 +9,15 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from pixelbench.causality.module.distributions import parameters_of
 from pixelbench.causality.module.layout import Layout, check_layout, infer_layout, parse_layout
-from pixelbench.errors import UserError, first_line, nearest, unknown
+from pixelbench.causality.module.parts import only_part, selected
+from pixelbench.errors import UserError, first_line, unknown
 
 #: `int`: integers 0 … levels-1; `unit`: floats in [0, 1]; `symmetric`: floats in [-1, 1]; `auto`: what the module takes.
 INPUTS = ("auto", "unit", "symmetric", "int")
 _TRIAL = 2
 #: How images enter: as they are, as vectors or tokens, as codes without a channel, channels last, or as sequences of channels.
 ENTERING = ("b c h w", "b (h w c)", "b (c h w)", "b h w", "b h w c", "b c (h w)", "b (h w) c")
-#: Said of a pair of tensors that a flow may have given.
-NO_CONDITIONAL = (
-    "Where they are a flow's z and its log determinant, neither is a conditional distribution: check the network that gives the shift and "
-    "the scale of each sub-pixel."
-)
 #: Single changes that tell which of two conventions moves the module more.
 _CHANGES = 3
 
@@ -200,115 +195,12 @@ def laid_out(images: Tensor, pattern: str) -> Tensor:
     return rearrange(images[:, 0], f"b h w -> {pattern}").contiguous()
 
 
-def only_part(raw: Any) -> str | None:
-    """The path to the one output in what a module returned: a tensor of floats, or a distribution.
-
-    None where it is one itself, or there are several or none.
-    """
-    if isinstance(raw, Tensor | torch.distributions.Distribution):
-        return None
-    found = [name for name in _names(raw) if _is_output(_entry(raw, name))]
-    return found[0] if len(found) == 1 else None
-
-
-def _is_output(part: Any) -> bool:
-    return isinstance(part, torch.distributions.Distribution) or (isinstance(part, Tensor) and part.is_floating_point())
-
-
 def encode(images: Tensor, convention: str, levels: int, dtype: torch.dtype) -> Tensor:
     """int64 images → int64 (`int`), or `dtype` in [0, 1] (`unit`) or [-1, 1] (`symmetric`)."""
     if convention == "int":
         return images
     unit = images.to(dtype) / (levels - 1)
     return unit if convention == "unit" else 2 * unit - 1
-
-
-def part_at(raw: Any, path: str | None) -> Any:
-    """What a module returned, or the part of it that the path names.
-
-    Raises:
-        UserError: there is no such part.
-    """
-    for name in path.split(".") if path is not None else ():
-        raw = _entry(raw, name)
-    return raw
-
-
-def selected(raw: Any, path: str | None) -> Tensor:
-    """The part of what a module returned that `path` names: `0`, `logits`, `0.logits`.
-
-    Raises:
-        UserError: there is no such part, or it is no tensor of floats; the message says what is there.
-    """
-    part = part_at(raw, path)
-    if isinstance(part, torch.distributions.Distribution):
-        return parameters_of(part)
-    if isinstance(part, Tensor):
-        if not part.is_floating_point():
-            kind = str(part.dtype).removeprefix("torch.")
-            raise UserError(f"The module's output is {kind}; it must be floating point: logits, or parameters of a distribution.")
-        if not part.dim():
-            raise UserError(
-                "The module returns one number for the whole batch: that looks like a loss. Check the part that gives logits or parameters "
-                "for each sub-pixel."
-            )
-        return part
-    names = _names(part)
-    if not names:
-        raise UserError(f"The module returned a {type(part).__name__}, not a tensor; check a module that returns the output alone.")
-    prefix = f"{path}." if path is not None else ""
-    choices = " or ".join(f"--select {prefix}{name}" for name in names)
-    of_a_flow = "" if path is not None or not _like_a_flow(part) else f" {NO_CONDITIONAL}"
-    kind = f"The module returned a {type(part).__name__} of {len(names)} parts"
-    raise UserError(f"{kind}; say which is the output with select: {choices}.{of_a_flow}")
-
-
-def _like_a_flow(part: Any) -> bool:
-    """Two tensors of floats: one like the images, and a number for each of them."""
-    if not (isinstance(part, list | tuple) and len(part) == 2 and all(map(_is_output, part))):
-        return False
-    return isinstance(part[0], Tensor) and isinstance(part[1], Tensor) and part[0].dim() > 1 and part[1].shape == part[0].shape[:1]
-
-
-def _entry(part: Any, name: str) -> Any:
-    if isinstance(part, torch.distributions.Distribution) and (inner := _attribute(part, name)) is not None:
-        return inner
-    names = _names(part)
-    sequence: Any = part if isinstance(part, list | tuple) else ()
-    numbered = name.isdecimal() and int(name) < len(sequence)  # a named tuple has both
-    if name not in names and not numbered:
-        if not names:
-            raise UserError(f"Nothing can be selected with '{name}': the module returned a {type(part).__name__} without parts.")
-        near = nearest(name, names)
-        hint = f" Did you mean '{near}'?" if near else ""
-        raise UserError(f"The module's {type(part).__name__} has no part '{name}'.{hint} It has: {', '.join(names)}.")
-    if isinstance(part, Mapping):
-        return {str(key): value for key, value in part.items()}[name]
-    return sequence[int(name)] if numbered else getattr(part, name)
-
-
-def _names(part: Any) -> list[str]:
-    """All that can be selected from it: keys, fields of named tuples and dataclasses, places, or the tensors that an object holds.
-
-    So a `torch.distributions.Categorical` is selected from by `logits`.
-    """
-    if isinstance(part, Tensor):
-        return []
-    if isinstance(part, Mapping):
-        return [str(key) for key in part]
-    fields = getattr(part, "_fields", None) or getattr(part, "__dataclass_fields__", None)
-    if fields:
-        return list(fields)
-    if isinstance(part, list | tuple):
-        return [str(index) for index in range(len(part))]
-    return [name for name in dir(part) if not name.startswith("_") and isinstance(_attribute(part, name), Tensor)]
-
-
-def _attribute(part: Any, name: str) -> Any:
-    try:
-        return getattr(part, name)
-    except Exception:  # a property that does not hold for this object, such as the mode of some distributions
-        return None
 
 
 def _try(call: Callable[[Tensor], Any], batch: Tensor) -> Any:

@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter, laid_out, part_at
+from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter, laid_out
 from pixelbench.causality.module.heads import parameters_a_pixel
+from pixelbench.causality.module.parts import part_at
 from pixelbench.causality.module.sandbox import random_states
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign.targets import import_file, in_one_sentence, put_on_path
