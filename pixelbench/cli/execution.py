@@ -34,6 +34,8 @@ class Execution:
     fail_fast: bool
     log: "Tool | None" = None
     """A tracking tool that curves and final numbers go to as well."""
+    world_size: int = 1
+    """Processes that share each run's batches, of which this is the first."""
     patience: float | None = None
     pages: bool = True
     """Write the report of the whole store afterwards."""

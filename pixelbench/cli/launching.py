@@ -61,6 +61,11 @@ class ClusterOptions:
         return JobOptions(self.partition, self.gpus_per_run, self.time, seconds, self.array_parallelism, more)
 
     @property
+    def several_gpus(self) -> bool:
+        """The command shares out each run itself."""
+        return self.gpus_per_run is not None and self.gpus_per_run > 1
+
+    @property
     def device(self) -> str:
         """Of the jobs: this machine may have none like it."""
         return "cuda" if self.gpus_per_run else "cpu"
@@ -78,11 +83,11 @@ class Asked:
     prove: int | None
     allow_overlap: bool
 
-    def command(self, device: str, gpus: int | None) -> list[str]:
+    def command(self, cluster: ClusterOptions) -> list[str]:
         """`python -m pixelbench run …` with absolute paths, for any node."""
         from pixelbench.suites.load import is_path
 
-        plan, how = self.plan, self.how
+        plan, how, workers = self.plan, self.how, 1 if self.how.workers is None else self.how.workers
         suite = str(Path(self.suite).absolute()) if is_path(self.suite) else self.suite
         values: dict[str, Any] = {
             "--suite": suite,
@@ -93,9 +98,8 @@ class Asked:
             "--rerun": plan.rerun.value,
             "--limit": plan.limit,
             "--precision": plan.precision,
-            "--device": device,
-            "--gpus-per-run": gpus if gpus and gpus > 1 else None,
-            "--workers": 1 if how.workers is None else how.workers,
+            "--device": cluster.device,
+            **({"--gpus-per-run": cluster.gpus_per_run} if cluster.several_gpus else {"--workers": workers}),
             "--max-seconds": how.max_seconds,
             "--micro-batch": how.micro_batch,
             "--prove": self.prove,
@@ -111,12 +115,14 @@ class Asked:
         ]
 
 
-def planned_for(options: "PlanOptions", cluster: ClusterOptions) -> "PlanOptions":
+def planned_for(options: "PlanOptions", cluster: ClusterOptions, workers: int | None = None) -> "PlanOptions":
     """The options of a plan that a cluster's nodes will execute; raises a sentence for what does not go together."""
     if options.shard is not None:
         raise UserError("--shard is what --launcher slurm gives to each of its tasks; leave it out.")
     if options.rerun is Rerun.all:
         raise UserError("--rerun all would execute a run again whenever its job is requeued; use it without --launcher slurm.")
+    if workers is not None and cluster.several_gpus:
+        raise UserError(f"--workers executes several runs at once, and {cluster.gpus_per_run} GPUs share each run here; leave it out.")
     if options.device not in ("auto", cluster.device):
         asked = "add --gpus-per-run 1" if cluster.device == "cpu" else "leave out --gpus-per-run"
         raise UserError(f"--device {options.device} is not what these jobs have; {asked}, or leave out --device.")
@@ -178,8 +184,7 @@ def submit_plan(plan: "Plan", asked: Asked, cluster: ClusterOptions) -> "Submiss
     ensure_writable(plan.store, 1 << 20, [cell.folder for cell in plan.to_run])
     probe_locks(plan.store)
     array = array_of(plan, cluster, slurm.most_tasks())
-    command = asked.command(cluster.device, cluster.gpus_per_run)
-    made = submit_array(plan.store.absolute(), plan.suite, array, command, cluster.job_options())
+    made = submit_array(plan.store.absolute(), plan.suite, array, asked.command(cluster), cluster.job_options())
     say(f"Submitted array {made.job}: {array_sentence(array, cluster)}")
     say(f"Look at it with `pixelbench status --watch --results {plan.store}`, end it with `{made.cancel}`.")
     return made

@@ -59,7 +59,10 @@ PatienceOption = Annotated[
 ]
 LauncherOption = Annotated[Launcher, typer.Option("--launcher", help="local: here; slurm: an array of jobs, see the page on clusters.")]
 PartitionOption = Annotated[str | None, typer.Option("--partition", help="Slurm: where the jobs run.", metavar="NAME")]
-GpusPerRunOption = Annotated[int | None, typer.Option("--gpus-per-run", min=1, help="Slurm: GPUs of a job; none by default.", metavar="N")]
+GpusPerRunOption = Annotated[
+    int | None,
+    typer.Option("--gpus-per-run", min=1, help="GPUs that share the batches of each run, or of a job; changes no run.", metavar="N"),
+]
 TimeOption = Annotated[str | None, typer.Option("--time", help="Slurm: a job's limit, such as 12:00:00; it is requeued.", metavar="TIME")]
 ParallelismOption = Annotated[int | None, typer.Option("--array-parallelism", min=1, help="Slurm: at most N jobs at once.", metavar="N")]
 RunsPerTaskOption = Annotated[

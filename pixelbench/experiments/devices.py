@@ -17,7 +17,7 @@ def resolve_device(requested: str) -> str:
         raise unknown("device", requested, ["auto", "cpu", "cuda", "cuda:0"])
     if requested == "cpu":
         return "cpu"
-    count = _cuda_devices()
+    count = count_cuda_devices()
     if requested == "auto":
         return "cuda" if count else "cpu"
     if not count:
@@ -27,7 +27,7 @@ def resolve_device(requested: str) -> str:
     return requested
 
 
-def _cuda_devices() -> int:
+def count_cuda_devices() -> int:
     """How many CUDA devices torch can use; asks torch only where the driver's device files are."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not has_nvidia_files():
         return 0

@@ -17,7 +17,9 @@ _PACKAGES = ("pixelbench", "torch", "torchvision", "numpy", "scikit-learn", "sci
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def collect_provenance(family: Family, *, device: str, precision: str, threads: int, micro_batch: int | None = None) -> Provenance:
+def collect_provenance(
+    family: Family, *, device: str, precision: str, threads: int, micro_batch: int | None = None, world_size: int | None = None
+) -> Provenance:
     """The record's field of that name.
 
     Args:
@@ -25,6 +27,7 @@ def collect_provenance(family: Family, *, device: str, precision: str, threads: 
         device, precision: resolved, for example `cuda:1` and `bf16`.
         threads: torch's threads of this process.
         micro_batch: images of a batch that are trained on at once, where it is not all of them.
+        world_size: processes that share a batch, where there are several.
     """
     commit, dirty = git_state()
     return Provenance(
@@ -36,6 +39,7 @@ def collect_provenance(family: Family, *, device: str, precision: str, threads: 
         threads=threads,
         precision=precision,
         micro_batch=micro_batch,
+        world_size=world_size,
         deterministic=_is_deterministic(device),
     )
 

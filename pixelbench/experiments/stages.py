@@ -1,6 +1,7 @@
 """The stages of one run, each a function of model and images: build, score, sample, and find what is wrong."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +14,20 @@ from pixelbench.data import Split, TaskData
 from pixelbench.errors import UserError
 from pixelbench.evaluation.diagnosis import diagnose_samples
 from pixelbench.evaluation.grids import grid_png
-from pixelbench.evaluation.likelihood import SplitLikelihood, score, sequential_nats, summarise
+from pixelbench.evaluation.likelihood import SplitLikelihood, sequential_nats, summarise
 from pixelbench.evaluation.quality import sample_statistics
 from pixelbench.levels import integers_for
 from pixelbench.models.base import AutoregressiveModel, Fitted, LatentVariable
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import Method
+from pixelbench.models.scoring import batched_nats
 from pixelbench.store import record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import generator, seed_everything
+from pixelbench.training.world import ALONE, World
 
 #: How many images each block of the sample picture shows.
 SHOWN = 16
@@ -61,7 +64,7 @@ def trainer(
     micro_batch: int | None = None,
     **hooks: Any,
 ) -> Trainer:
-    """The training of a network as the run asks for it; `hooks` are those of `Trainer`: identity, accepts, save, stop."""
+    """The training of a network as the run asks for it; `hooks` are those of `Trainer`: identity, accepts, save, stop, world."""
     train, validation = condition_of(model, data.train), condition_of(model, data.validation)
     return Trainer(
         model,
@@ -90,21 +93,35 @@ class Scores:
         return test, None if self.sequential is None else _recorded(self.sequential, self.estimator)
 
 
-def evaluate(model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky: bool) -> Scores:
-    """Score test once; a leaking model is scored in sequence as well, on as many images as the evaluation allows."""
+def evaluate(
+    model: AutoregressiveModel, data: TaskData, spec: RunSpec, *, leaky: bool, together: Callable[[], World] = lambda: ALONE
+) -> Scores:
+    """Score test once; a leaking model is scored in sequence as well, on as many images as the evaluation allows.
+
+    `together`: calls the processes that share the images of the teacher-forced scores, where there are several.
+    """
     sequential = None
     if leaky and not model.latent:  # of a bound it would be another quantity
         few = data.test[: spec.evaluation["sequential_images"]]
         nats = sequential_nats(model, torch.from_numpy(few.images), condition_of(model, few))
         sequential = summarise(nats, few.clusters, model.shape)
-    on_validation = _score(model, data.validation, spec, "validation likelihood").bits_per_dim if len(data.validation) else None
+    test, validation = likelihoods(model, data, spec, together())
     estimator = model.estimator(spec.evaluation["importance_samples"])
-    return Scores(score_test(model, data.test, spec), on_validation, sequential, estimator)
+    return Scores(test, None if validation is None else validation.bits_per_dim, sequential, estimator)
 
 
-def score_test(model: AutoregressiveModel, test: Split, spec: RunSpec) -> SplitLikelihood:
+def likelihoods(
+    model: AutoregressiveModel, data: TaskData, spec: RunSpec, world: World = ALONE
+) -> tuple[SplitLikelihood, SplitLikelihood | None]:
+    """The likelihood of test images, and of validation images where there are any; called by each process of `world`, the same in all."""
+    with world.together():
+        validation = _score(model, data.validation, spec, "validation likelihood", world) if len(data.validation) else None
+        return score_test(model, data.test, spec, world), validation
+
+
+def score_test(model: AutoregressiveModel, test: Split, spec: RunSpec, world: World = ALONE) -> SplitLikelihood:
     """The likelihood of test images as the run's record states it; of a bound, by the run's own draws."""
-    return _score(model, test, spec, "test likelihood")
+    return _score(model, test, spec, "test likelihood", world)
 
 
 def condition_of(model: AutoregressiveModel, split: Split) -> Tensor | None:
@@ -224,12 +241,15 @@ def limited(data: TaskData, spec: RunSpec) -> TaskData:
     return TaskData(data.train, data.validation[: limits["validation_images"]], data.test[: limits["test_images"]])
 
 
-def _score(model: AutoregressiveModel, split: Split, spec: RunSpec, purpose: str) -> SplitLikelihood:
+def _score(model: AutoregressiveModel, split: Split, spec: RunSpec, purpose: str, world: World) -> SplitLikelihood:
     estimation: dict[str, Any] = {}
     if model.latent:
         draws = generator(spec.seed, purpose, model.device)
         estimation = {"generator": draws, "importance_samples": spec.evaluation["importance_samples"]}
-    return score(model, torch.from_numpy(split.images), split.clusters, condition_of(model, split), **estimation)
+    turn = world.rank, world.size
+    nats = batched_nats(model, torch.from_numpy(split.images), condition_of(model, split), turn=turn, **estimation)
+    world.add_up([nats])
+    return summarise(nats.cpu().numpy(), split.clusters, model.shape)
 
 
 def _recorded(likelihood: SplitLikelihood, estimator: str, validation: float | None = None) -> record.Likelihood:

@@ -110,6 +110,9 @@ class AutoregressiveModel(nn.Module):
         """The name of what `log_prob` estimates: `exact`; a bound in latent-variable families."""
         return "exact"
 
+    def pass_over(self, images: int, **estimation: Any) -> None:
+        """Draw what `log_prob` of so many images would draw, where it draws something, and forget it: another process scores them."""
+
     def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
         """Initialise what depends on data, from the first training batch; most families have nothing of that kind."""
 

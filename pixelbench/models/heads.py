@@ -12,6 +12,8 @@ only, and the head conditions G on R and B on R and G, linearly (2017, section 2
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -243,8 +245,13 @@ def outside_autocast(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor
     device = inputs[0].device.type
     if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
         return function(*inputs)
-    with torch.autocast(device, enabled=False):
+    with without_autocast(device):
         return function(*map(_at_least_fp32, inputs))
+
+
+def without_autocast(device: str) -> AbstractContextManager[Any]:
+    """Within, operations on a device of that type keep their precision, also where it has no autocast (`meta`)."""
+    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
 
 
 def scaled(values: Tensor, levels: int, dtype: torch.dtype) -> Tensor:

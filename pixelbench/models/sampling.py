@@ -5,8 +5,8 @@ state gives the same images whichever sampler uses it, and the process that is s
 """
 
 import itertools
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Set
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -63,18 +63,16 @@ def sample(
     uniforms = _uniforms(n, model, generator)
     check_images(model, n, given=given, canvas=canvas)
     condition = None if condition is None else condition.to(model.device)
+    needless = _held_everywhere(known, n, model.shape)  # read here, where it may still lie on the host: the loop reads nothing back
     held = None if known is None or given is None else known.to(model.device).expand(n, *model.shape)
     kind = getattr(torch, integers_for(model.levels))
     images = (torch.zeros(n, *model.shape) if canvas is None else canvas).to(model.device, kind).clone()
     if held is not None and given is not None:
         images = torch.where(held, given.to(images), images)
-    if method == "auto":
-        method = "cached" if model.incremental else "naive"
-    fill = _fill_cached if method == "cached" else _fill_naive
     was_training = model.training
     model.eval()
     try:
-        fill(model, images, condition, uniforms, held, temperature)
+        fill(model, images, condition, Chance(uniforms, held, needless, temperature), method)
     finally:
         model.train(was_training)
     return images
@@ -108,43 +106,55 @@ def draw(logits: Tensor, uniforms: Tensor) -> Tensor:
     return torch.searchsorted(cumulative, uniforms[:, None].contiguous(), right=True)[:, 0].clamp_(max=logits.shape[1] - 1)
 
 
-def _fill_cached(
-    model: "AutoregressiveModel", images: Tensor, condition: Tensor | None, uniforms: Tensor, held: Tensor | None, temperature: float
-) -> None:
+class Chance(NamedTuple):
+    """How the sub-pixels of n images are decided: by `uniforms` (n, C, H, W), but for those that are `held`."""
+
+    uniforms: Tensor
+    held: Tensor | None
+    needless: Set[tuple[int, int, int]]
+    """(colour, row, column) held in every image of the batch, whose logits nobody needs."""
+    temperature: float
+
+    def decide(self, images: Tensor, where: tuple[int, int, int], logits: Tensor) -> None:
+        """Set one sub-pixel (row, column, colour) of all images by its logits (n, levels)."""
+        row, column, colour = where
+        values = draw(logits / self.temperature, self.uniforms[:, colour, row, column]).to(images.dtype)
+        if self.held is not None:
+            values = torch.where(self.held[:, colour, row, column], images[:, colour, row, column], values)
+        images[:, colour, row, column] = values
+
+
+def fill(model: "AutoregressiveModel", images: Tensor, condition: Tensor | None, chance: Chance, method: Method = "auto") -> None:
+    """The loop of `sample`: draw into images (n, C, H, W) what is not held, all on the model's device; the host reads nothing back."""
+    if method == "auto":
+        method = "cached" if model.incremental else "naive"
+    way = _fill_cached if method == "cached" else _fill_naive
+    way(model, images, condition, chance)
+
+
+def _fill_cached(model: "AutoregressiveModel", images: Tensor, condition: Tensor | None, chance: Chance) -> None:
     if model.leaks_by_design:
         raise ValueError("this model sees the sub-pixel it predicts, so it has no cached sampler; use method='naive'")
     stepper = model.stepper(len(images), condition)
-    needless = _held_everywhere(held)
     for row, column, colour in model.order():
         if column == colour == 0:
             stepper.begin_row()
         logits = stepper.logits(column, colour)  # also where the value is known: later pixels need this one's features
-        if (colour, row, column) not in needless:
-            _decide(images, (row, column, colour), logits / temperature, uniforms, held)
+        if (colour, row, column) not in chance.needless:
+            chance.decide(images, (row, column, colour), logits)
         stepper.put(column, colour, images[:, colour, row, column])
 
 
-def _fill_naive(
-    model: "AutoregressiveModel", images: Tensor, condition: Tensor | None, uniforms: Tensor, held: Tensor | None, temperature: float
-) -> None:
-    needless = _held_everywhere(held)
+def _fill_naive(model: "AutoregressiveModel", images: Tensor, condition: Tensor | None, chance: Chance) -> None:
     for row, column, colour in model.order():
-        if (colour, row, column) not in needless:
+        if (colour, row, column) not in chance.needless:
             logits = model.conditionals(images, condition)[:, :, colour, row, column]
-            _decide(images, (row, column, colour), logits / temperature, uniforms, held)
+            chance.decide(images, (row, column, colour), logits)
 
 
-def _decide(images: Tensor, where: tuple[int, int, int], logits: Tensor, uniforms: Tensor, held: Tensor | None) -> None:
-    row, column, colour = where
-    values = draw(logits, uniforms[:, colour, row, column]).to(images.dtype)
-    if held is not None:
-        values = torch.where(held[:, colour, row, column], images[:, colour, row, column], values)
-    images[:, colour, row, column] = values
-
-
-def _held_everywhere(held: Tensor | None) -> set[tuple[int, int, int]]:
+def _held_everywhere(known: Tensor | None, n: int, shape: tuple[int, int, int]) -> Set[tuple[int, int, int]]:
     """The (colour, row, column) that are known in every image of the batch: no need to compute their logits."""
-    return set() if held is None else {(c, h, w) for c, h, w in held.all(0).nonzero().tolist()}
+    return set() if known is None else {(c, h, w) for c, h, w in known.expand(n, *shape).all(0).nonzero().tolist()}
 
 
 def _uniforms(n: int, model: "AutoregressiveModel", generator: torch.Generator | None) -> Tensor:

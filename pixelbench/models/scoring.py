@@ -20,6 +20,11 @@ def largest_batch(model: AutoregressiveModel) -> int:
     return max(1, min(256, _OUTPUTS // (model.levels * channels * height * width)))
 
 
+def _can_take_turns(model: AutoregressiveModel) -> bool:
+    """Whether batches can be left out; of a bound whose draws cannot, the first process scores all."""
+    return not model.latent or type(model).pass_over is not AutoregressiveModel.pass_over
+
+
 @contextlib.contextmanager
 def exact_products() -> Iterator[None]:
     """Convolutions and matrix products of float32 in float32, not in TF32 of 10 bits; afterwards all is as it was.
@@ -41,13 +46,17 @@ def exact_products() -> Iterator[None]:
 
 @torch.inference_mode()
 @exact_products()
-def batched_nats(model: AutoregressiveModel, images: Tensor, condition: Tensor | None = None, **estimation: Any) -> Tensor:
+def batched_nats(
+    model: AutoregressiveModel, images: Tensor, condition: Tensor | None = None, *, turn: tuple[int, int] = (0, 1), **estimation: Any
+) -> Tensor:
     """(N,) float64 negative log-likelihood in nats of every image (N, C, H, W), in eval mode, in the weights' own precision.
 
     Args:
         model: any family.
         images: integers.
         condition: (N, …) for a model that needs it.
+        turn: `(i, n)`, the batches in turn go to n processes and this is the i-th: images of the others' have 0, so that the sum over
+            all processes is the whole, bit for bit.
         estimation: `generator` and `importance_samples` for a model whose likelihood is a bound.
     """
     size = largest_batch(model)
@@ -55,9 +64,13 @@ def batched_nats(model: AutoregressiveModel, images: Tensor, condition: Tensor |
     model.eval()
     try:
         parts = []
-        for first in range(0, len(images), size):
+        for number, first in enumerate(range(0, len(images), size)):
             pulse.beat()
             part = slice(first, first + size)
+            if (number % turn[1] if _can_take_turns(model) else 0) != turn[0]:
+                model.pass_over(len(images[part]), **estimation)
+                parts.append(torch.zeros(len(images[part]), dtype=torch.float64, device=model.device))
+                continue
             given = () if condition is None else (condition[part].to(model.device),)
             parts.append(-model.log_prob(images[part].to(model.device), *given, **estimation))
     finally:

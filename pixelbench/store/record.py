@@ -186,6 +186,8 @@ class Provenance:
     deterministic: bool = True
     micro_batch: _Positive | None = None
     """Images of a batch that were trained on at once; None where it was all of them."""
+    world_size: _Positive | None = None
+    """Processes that shared the batches; None where one had them alone."""
 
 
 @dataclass(frozen=True)

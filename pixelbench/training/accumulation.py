@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 #: By name, since they are functions and methods of several places. A generator of their own saves nothing: it would draw for a part.
@@ -21,23 +21,35 @@ _OTHER_DRAWS |= {"rrelu", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"
 _OTHER_DRAWS |= {"bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_", "uniform_"}
 
 
-def micro_batches(images: int, most: int | None) -> list[slice]:
-    """The rows of each micro-batch of so many images; all rows at once without `most`, or where it is as large as the batch."""
+def micro_batches(images: int, most: int | None, within: slice | None = None) -> list[slice]:
+    """The rows of each micro-batch of so many images; all rows at once without `most`, or where it is as large as the batch.
+
+    `within`: the rows of a process that is not the only one.
+    """
+    within = within or slice(0, images)
     size = images if most is None else min(most, images)
-    return [slice(first, first + size) for first in range(0, images, size)]
+    return [slice(first, min(first + size, within.stop)) for first in range(within.start, within.stop, size)]
+
+
+def whole_batch_of(model: nn.Module) -> str | None:
+    """What of a network is of a whole batch, so that the batch cannot be cut: something of its settings, or a layer."""
+    layers = (name for name, layer in model.named_modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm))
+    of_settings = getattr(getattr(model, "settings", None), "whole_batch", None)
+    return of_settings or next((f"what the BatchNorm layer '{name}' does" for name in layers), None)
 
 
 @contextmanager
-def drawn_for_the_whole(images: int, rows: slice, device: torch.device) -> Iterator[None]:
+def drawn_for_the_whole(images: int, rows: slice, device: torch.device, *, last: bool) -> Iterator[None]:
     """Within, a forward pass of these rows of a batch draws what that of all its images would draw, and keeps the rows' part.
 
-    Afterwards the random state is as it was, so that the next part draws the same; after the last part it is as the whole would leave it.
+    Afterwards the random state is as it was, so that the next part draws the same; after the last part of a process it is as the whole
+    would leave it.
 
     Raises:
         NotImplementedError: the network draws random numbers in another way than by `dropout` and `randn_like`, an image a row.
     """
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices, enabled=rows.stop < images), _Rows(images, rows):
+    with torch.random.fork_rng(devices, enabled=not last), _Rows(images, rows):
         yield
 
 

@@ -13,15 +13,17 @@ from torch import Tensor
 from pixelbench import pulse
 from pixelbench.errors import UserError
 from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.heads import without_autocast
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training import checkpoint
-from pixelbench.training.accumulation import drawn_for_the_whole, micro_batches
+from pixelbench.training.accumulation import drawn_for_the_whole, micro_batches, whole_batch_of
 from pixelbench.training.ema import ExponentialMovingAverage
 from pixelbench.training.optimisers import learning_rate, make_optimiser
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import BatchOrder, generator, seed_everything
 from pixelbench.training.stored_state import check_header, check_state
+from pixelbench.training.world import ALONE, World
 from pixelbench.units import bits_per_dim, nats_to_bits
 
 TrainingStatus = Literal["running", "done", "diverged", "timeout", "interrupted"]
@@ -32,6 +34,9 @@ SELECTION_POINTS = 20
 CHECKPOINT_SECONDS = 10.0
 #: A checkpoint may cost at most this share of the time, so that large models are not stored all the time.
 CHECKPOINT_SHARE = 0.05
+
+#: What a process wants all to do after an update; the largest counts.
+_WISHES: tuple[Literal["save", "timeout", "interrupted"] | None, ...] = (None, "save", "timeout", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,7 @@ class Trainer:
         save: takes a checkpoint's bytes and stores them; called about every ten seconds, when `pulse` asks for it, and at the end, then
             with `status` no longer `running`.
         stop: asked between updates; True ends with status `interrupted`.
+        world: the processes that train it together, of which each is given all of the above; without it this one alone does.
 
     Attributes:
         status: `running` until the generator of `run` is exhausted.
@@ -77,7 +83,8 @@ class Trainer:
         seconds: time spent in training, over all attempts.
 
     Raises:
-        UserError: the recipe selects by validation, and there are no validation images; a micro-batch does not divide the batch.
+        UserError: the recipe selects by validation, and there are no validation images; a micro-batch does not divide the batch; a batch
+            that something depends on as a whole is cut.
     """
 
     def __init__(
@@ -94,14 +101,14 @@ class Trainer:
         accepts: Callable[[str], bool] | None = None,
         save: Callable[[bytes], None] = lambda blob: None,
         stop: Callable[[], bool] = lambda: False,
+        world: World = ALONE,
     ):
-        whole_batch = getattr(model.settings, "whole_batch", None)
-        if incompatibility := recipe.incompatibility(
-            validation_images=len(validation), micro_batch=plan.micro_batch, whole_batch=whole_batch
-        ):
+        counts = {"validation_images": len(validation), "micro_batch": plan.micro_batch, "world_size": world.size}
+        if incompatibility := recipe.incompatibility(**counts, whole_batch=whole_batch_of(model)):
             raise UserError(f"{incompatibility}.")
+        self.world = world
         self.model, self.recipe, self.plan, self.redrawn = model, recipe, plan, redrawn
-        self.parts = micro_batches(recipe.batch, plan.micro_batch)
+        self.parts = micro_batches(recipe.batch, plan.micro_batch, world.rows(recipe.batch))
         for weight in model.parameters():  # channels last: 1.2 times as fast
             if weight.dim() == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
@@ -140,13 +147,23 @@ class Trainer:
         return min(finite, key=finite.__getitem__, default=None)
 
     def run(self) -> Iterator[CurvePoint]:
-        """Train until the updates are done, `stop`, the cap or divergence; yields the curve as it grows and sets `status`."""
+        """Train until the updates are done, `stop`, the cap or divergence; yields the curve as it grows and sets `status`.
+
+        Raises:
+            PeerFailed, PeerLost: another process cannot go on, or is no more.
+        """
+        with self.world.together():
+            self._take_over()
+            yield from self._run()
+
+    def _run(self) -> Iterator[CurvePoint]:
         began, before = time.monotonic(), self.seconds
         saved, pause = began, CHECKPOINT_SECONDS
         every = max(1, self.plan.updates // CURVE_POINTS)
         while self.status == "running" and self.update < self.plan.updates:
             self.seconds = before + time.monotonic() - began
-            if ended := self._ended_early(time.monotonic() - began):
+            ended, checkpoint_wanted = self._agreed(time.monotonic() - began)
+            if ended:
                 self.status = ended
                 break
             self._step()
@@ -155,15 +172,29 @@ class Trainer:
                 yield self._point()
                 if self._diverged():
                     self.status = "diverged"
-            if self.status == "running" and (pulse.checkpoint_wanted() or time.monotonic() - saved > pause):
+            checkpoint_wanted |= self.world.leads and pulse.checkpoint_wanted()
+            if self.status == "running" and (checkpoint_wanted or time.monotonic() - saved > pause):
                 written = time.monotonic()
-                self.save(self.state())
+                self._save()
                 saved = time.monotonic()
                 pause = max(CHECKPOINT_SECONDS, (saved - written) / CHECKPOINT_SHARE)
         self.seconds = before + time.monotonic() - began
         self.status = "done" if self.status == "running" else self.status
         if self.status != "diverged":
+            self._save()
+        self.world.agree(0)  # so that nobody has left when the last checkpoint cannot be written
+
+    def _save(self) -> None:
+        """Process 0 alone does: the states of all are equal."""
+        if self.world.leads:
             self.save(self.state())
+
+    def _take_over(self) -> None:
+        """Begin where process 0 does, whatever this one has initialised or restored."""
+        if self.world.size > 1:
+            blob = self.world.handed_out(self.state() if self.world.leads else b"")
+            if not self.world.leads:
+                self.restore(blob)
 
     def state(self) -> bytes:
         """Everything that decides the rest of the training, as bytes."""
@@ -228,22 +259,25 @@ class Trainer:
         self.update += 1
 
     def _gradients(self, batch: tuple[Tensor, ...]) -> Tensor:
-        """The gradients of a batch's mean loss, and that loss; of micro-batches, the sum of each one's by its share of the images."""
-        if len(self.parts) == 1:
+        """The gradients of a batch's mean loss, and that loss; of parts of it, the sum of each one's by its share of the images."""
+        if len(self.parts) == self.world.size == 1:
             loss = self._forward(batch)
             loss.backward()
             return loss.detach()
         shares = []
         for rows in self.parts:
-            with drawn_for_the_whole(self.recipe.batch, rows, self.model.device):
+            with drawn_for_the_whole(self.recipe.batch, rows, self.model.device, last=rows is self.parts[-1]):
                 loss = self._forward(tuple(each[rows] for each in batch))
             shares.append(loss * ((rows.stop - rows.start) / self.recipe.batch))
             shares[-1].backward()
             shares[-1] = shares[-1].detach()
-        return torch.stack(shares).sum()
+        loss = torch.stack(shares).sum()
+        self.world.add_up([*(weight.grad for weight in self.model.parameters() if weight.grad is not None), loss])
+        return loss
 
     def _forward(self, batch: tuple[Tensor, ...]) -> Tensor:
-        with torch.autocast(self.model.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+        kind = self.model.device.type
+        with torch.autocast(kind, torch.bfloat16) if self.recipe.precision == "bf16" else without_autocast(kind):
             return self.model.loss(*batch)
 
     def _batch(self, update: int) -> tuple[Tensor, ...]:
@@ -262,7 +296,9 @@ class Trainer:
         if self.model.latent:
             draws = {"generator": generator(self.plan.seed, "validation", self.model.device), "importance_samples": 1}
         condition = None if self.conditions is None else self.conditions[1]
-        return bits_per_dim(float(batched_nats(self.averaged, self.validation, condition, **draws).mean()), self.model.shape)
+        nats = batched_nats(self.averaged, self.validation, condition, turn=(self.world.rank, self.world.size), **draws)
+        self.world.add_up([nats])
+        return bits_per_dim(float(nats.mean()), self.model.shape)
 
     def _point(self) -> CurvePoint:
         validate = self._validates() or self.update == self.plan.updates
@@ -287,6 +323,12 @@ class Trainer:
         values = [point.train_bits_per_dim, *([] if point.validation_bits_per_dim is None else [point.validation_bits_per_dim])]
         settled = self.update > self.recipe.warmup + self.plan.updates // 10
         return not all(map(math.isfinite, values)) or (settled and values[0] > 2 * math.log2(self.model.levels))
+
+    def _agreed(self, elapsed: float) -> tuple[TrainingStatus | None, bool]:
+        """How the training ends before its time, if it does; and whether another process is asked for a checkpoint."""
+        mine = self._ended_early(elapsed) or ("save" if not self.world.leads and pulse.checkpoint_wanted() else None)
+        wish = _WISHES[self.world.agree(_WISHES.index(mine))]
+        return (None, wish == "save") if wish in (None, "save") else (wish, False)
 
     def _ended_early(self, elapsed: float) -> TrainingStatus | None:
         if self.stop():

@@ -78,17 +78,27 @@ class Recipe:
                 raise ValueError(f"{name} must be at most {most:,}, got {getattr(self, name):,}")
 
     def incompatibility(
-        self, *, validation_images: int | None = None, micro_batch: int | None = None, whole_batch: str | None = None
+        self,
+        *,
+        validation_images: int | None = None,
+        micro_batch: int | None = None,
+        whole_batch: str | None = None,
+        world_size: int = 1,
     ) -> str | None:
         """Why there can be no such training, without a final stop; None where there can.
 
         Args:
             validation_images: how many there are; None is not known.
             micro_batch: at most so many images are to be trained on at once; None is all of a batch.
-            whole_batch: `Settings.whole_batch` of the network.
+            whole_batch: `Settings.whole_batch` of the network, or the name of a layer of that kind.
+            world_size: how many processes share a batch.
         """
         if self.select == "best-validation" and validation_images == 0:
             return f"select = '{self.select}' needs validation images, and there are none; expected 'last'"
+        if world_size > self.batch:
+            return f"a batch of {self.batch:,} images cannot be shared by {world_size:,} processes; expected at most {self.batch:,}"
+        if world_size > 1 and whole_batch is not None:
+            return f"{whole_batch} is of the mean of a whole batch, so that {world_size:,} processes cannot share its {self.batch:,} images"
         if micro_batch is None or micro_batch >= self.batch:
             return None
         if whole_batch is not None:

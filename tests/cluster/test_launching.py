@@ -86,7 +86,9 @@ def test_several_gpus_are_for_the_command_to_use(fake: FakeSlurm, command: Comma
     assert command(*SLURM, "--seeds", "0", "--partition", "gpu", "--gpus-per-run", "4", "--detach")[0] == 0
     (words,) = fake.asked("sbatch")
     assert "--gres=gpu:4" in words
-    assert "--gpus-per-run=4" in Path(words[-1]).read_text()
+    script = Path(words[-1]).read_text()
+    assert "--gpus-per-run=4" in script
+    assert "--workers" not in script
 
 
 def test_only_tasks_with_something_to_do_are_submitted(fake: FakeSlurm, command: Command, tmp_path: Path) -> None:
@@ -108,7 +110,11 @@ BAD: list[tuple[tuple[str, ...], str]] = [
     (("--partition", "debug"), "--partition is for --launcher slurm; without it runs are executed on this machine."),
     (("--slurm", "account=a"), "--slurm is for --launcher slurm; without it runs are executed on this machine."),
     (("--detach",), "--detach is for --launcher slurm; without it runs are executed on this machine."),
-    (("--gpus-per-run", "1"), "--gpus-per-run is for --launcher slurm; without it runs are executed on this machine."),
+    (("--gpus-per-run", "1"), "--gpus-per-run 1 needs 1 CUDA device, and there is none that torch can use here."),
+    (
+        (*SLURM, "--gpus-per-run", "4", "--workers", "2", "--partition", "gpu"),
+        "--workers executes several runs at once, and 4 GPUs share each run here; leave it out.",
+    ),
     ((*SLURM, "--partition", "gpus"), "Slurm has no partition 'gpus'. Did you mean 'gpu'? Known: debug, gpu."),
     (
         (*SLURM, "--gpus-per-run", "1"),

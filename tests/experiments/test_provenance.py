@@ -31,7 +31,7 @@ def test_devices_without_a_gpu() -> None:
 
 
 def test_devices_with_two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_cuda_devices", lambda: 2)
+    monkeypatch.setattr(devices, "count_cuda_devices", lambda: 2)
     assert [resolve_device(requested) for requested in ("auto", "cuda", "cuda:1", "cpu")] == ["cuda", "cuda", "cuda:1", "cpu"]
     with pytest.raises(UserError, match=r"There is no device 'cuda:2' here; the last one is 'cuda:1'\."):
         resolve_device("cuda:2")

@@ -1,4 +1,7 @@
-"""The same code on CUDA: skipped where there is none."""
+"""The same code on CUDA: skipped where there is none. One GPU is enough, but for the last law, which needs two.
+
+What needs no device is in `tests/laws/test_device.py`: that an update, a score and a sample read no value back, and can be compiled whole.
+"""
 
 from dataclasses import fields
 from typing import Any
@@ -10,8 +13,11 @@ from pixelbench.causality import check_causality
 from pixelbench.models.families import FAMILIES as REGISTERED
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import cached_log_probs
+from pixelbench.models.scoring import batched_nats, exact_products
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
+from pixelbench.training.world import ALONE, World
+from tests.training.together import Together, distance, state
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 FAMILIES = [name for name, family in REGISTERED.items() if family.kind == "network"]
@@ -35,8 +41,8 @@ def test_micro_batches_draw_on_cuda_what_the_whole_batch_draws(family: str):
     assert torch.equal(after, after_parts)
 
 
-def on_cuda(family: str, **changes: Any):
-    torch.manual_seed(0)
+def on_cuda(family: str, seed: int = 0, **changes: Any):
+    torch.manual_seed(seed)
     known = {field.name for field in fields(REGISTERED[family].settings)}
     small = {name: value for name, value in SMALL.items() if name in known}
     return create_model(family, **({"channels": 3, "height": 8, "width": 10, "levels": levels_of(family)} | small | changes)).cuda().eval()
@@ -110,3 +116,54 @@ def test_it_learns_in_both_precisions_without_waiting_for_the_device(precision: 
         torch.cuda.set_sync_debug_mode("default")
     points = list(trainer.run())
     assert points[-1].train_bits_per_dim < 0.5
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # the compiler does that
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_compiled_update_is_the_eager_one(family: str, monkeypatch: pytest.MonkeyPatch):
+    torch._dynamo.reset()
+    monkeypatch.setattr("torch._inductor.config.fallback_random", True)  # draws noise as eager operators do
+    images = torch.randint(levels_of(family), (8, 3, 8, 10), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    found = []
+    for compiled in (False, True):
+        trainer = Trainer(on_cuda(family), images, images, Recipe(precision="fp32", batch=8), TrainingPlan(3, 0))
+        trainer.model.train()
+        trainer.model.begin_update(0)
+        forward = torch.compile(trainer._forward, fullgraph=True) if compiled else trainer._forward
+        torch.manual_seed(1)
+        with exact_products():
+            loss = forward(trainer._batch(0))
+            loss.backward()
+        found.append([loss.detach(), *(weight.grad for weight in trainer.model.parameters() if weight.grad is not None)])
+    for eager, traced in zip(*found, strict=True):
+        torch.testing.assert_close(eager, traced, rtol=1e-3, atol=1e-5 + 1e-4 * float(eager.abs().max()))
+
+
+def test_bf16_ends_within_the_spread_of_seeds():
+    images = torch.randint(4, (256, 1, 8, 10), generator=torch.Generator().manual_seed(0), dtype=torch.uint8).repeat(1, 3, 1, 1)
+
+    def nats(seed: int, precision: str) -> float:
+        model = on_cuda("gated-pixelcnn", seed, levels=4)
+        trainer = Trainer(model, images[:192], images[192:], Recipe(precision=precision, learning_rate=5e-3), TrainingPlan(100, seed))  # type: ignore[arg-type]
+        assert list(trainer.run())[-1].update == 100
+        return float(batched_nats(trainer.evaluated, images[192:]).mean())
+
+    single, low = (torch.tensor([nats(seed, precision) for seed in range(5)]) for precision in ("fp32", "bf16"))
+    assert float((low - single).mean().abs()) <= 2 * float(single.std()) + 1e-3 * float(single.mean())
+
+
+def on_each_gpu(world: World, family: str) -> bytes:
+    return state(world, family, device="cuda")
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_two_gpus_equal_one(family: str):
+    processes = Together(2, "cuda")
+    try:
+        first, second = processes(2, on_each_gpu, family)
+    finally:
+        processes.end()
+    assert isinstance(first, bytes), first
+    assert distance(first, state(ALONE, family, device="cuda")) <= 1e-8
+    assert distance(first, second) == 0

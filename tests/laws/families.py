@@ -73,6 +73,12 @@ CONDITIONED: dict[str, Variant] = {
     "pp-class": ("pixelcnn-pp", PP | {"condition": "class", "classes": 3}),
     "pp-small-class": ("pixelcnn-pp", PP | {"condition": "class", "classes": 3, "nin_blocks": 1, "channel_sets": 3}),
 }
+#: Networks with latents, for the laws that are not about their order: what they draw pixels by is a law's subject of its own.
+LATENT: dict[str, Variant] = {
+    "pixelvae": ("pixelvae", {"latent": 3, "encoder_maps": 4}),
+    "pixelvae-two-levels": ("pixelvae", {"latent": 3, "encoder_maps": 4, "hierarchy": 2, "decoder": "spatial", "latent_maps": 2}),
+    "vae": ("vae", {"latent": 3, "encoder_maps": 4}),
+}
 LEAKY: dict[str, Variant] = {
     f"{family}-{first}": (family, {"first_layer": first}) for family in ("pixelcnn", "gated-pixelcnn") for first in ("residual", "mask-b")
 }
@@ -107,7 +113,7 @@ def cases(names: Iterable[str]) -> list[Any]:
 
 def tiny(name: str, shape: tuple[int, int, int], levels: int = 4, seed: int = 0) -> AutoregressiveModel:
     """A float64 model of a tiny shape, weights large enough that every connection matters; what is fitted has seen random images."""
-    family, settings = (CAUSAL | CONDITIONED | LEAKY | BINARY)[name]
+    family, settings = (CAUSAL | CONDITIONED | LEAKY | BINARY | LATENT)[name]
     torch.manual_seed(seed)
     channels, height, width = shape
     known = {field.name for field in fields(get_family(family).settings)}
@@ -117,6 +123,12 @@ def tiny(name: str, shape: tuple[int, int, int], levels: int = 4, seed: int = 0)
     if get_family(family).kind == "fitted":
         model.fit(random_images(40, shape, levels, seed=seed).square() % levels)
     return model
+
+
+def shape_of(name: str, shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The shape, or the smallest one where it is too small for an encoder."""
+    least = {"pixelvae-two-levels": 13}.get(name, 8) if name in LATENT else 1
+    return (1, least, least + 1) if name in LATENT else shape
 
 
 def random_images(n: int, shape: tuple[int, int, int], levels: int, seed: int = 1) -> torch.Tensor:

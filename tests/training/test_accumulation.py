@@ -66,11 +66,11 @@ def test_noise_of_several_levels_and_of_another_decoder(settings: dict[str, Any]
 
 
 def each_part_draws_for_itself(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(loop, "drawn_for_the_whole", lambda images, rows, device: torch.enable_grad())
+    patch.setattr(loop, "drawn_for_the_whole", lambda images, rows, device, last: torch.enable_grad())
 
 
 def each_part_draws_its_own_whole(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(loop, "drawn_for_the_whole", lambda images, rows, device: accumulation._Rows(images, rows))
+    patch.setattr(loop, "drawn_for_the_whole", lambda images, rows, device, last: accumulation._Rows(images, rows))
 
 
 def sums_instead_of_means(patch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ def test_parts_draw_bit_for_bit_what_the_whole_draws(layout: torch.memory_format
     torch.manual_seed(5)
     found = []
     for rows in micro_batches(6, size):
-        with drawn_for_the_whole(6, rows, CPU):
+        with drawn_for_the_whole(6, rows, CPU, last=rows.stop == 6):
             found.append(draws(x[rows]))
     for drawn, parts in zip(whole, zip(*found, strict=True), strict=True):
         assert torch.equal(drawn, torch.cat(parts))
@@ -162,13 +162,13 @@ def test_parts_draw_bit_for_bit_what_the_whole_draws(layout: torch.memory_format
     ],
 )
 def test_what_draws_otherwise_is_refused_and_not_drawn_wrongly(draw: Any, named: str):
-    with pytest.raises(NotImplementedError, match=named), drawn_for_the_whole(6, slice(0, 2), CPU):
+    with pytest.raises(NotImplementedError, match=named), drawn_for_the_whole(6, slice(0, 2), CPU, last=False):
         draw(torch.zeros(2, 5))
 
 
 def test_what_draws_nothing_is_as_ever():
     x = torch.arange(10.0).view(2, 5)
-    with drawn_for_the_whole(6, slice(2, 4), CPU):
+    with drawn_for_the_whole(6, slice(2, 4), CPU, last=False):
         assert torch.equal(F.dropout(x, 0.5, training=False), x)
         assert torch.equal(F.dropout(x, 0.0), x)
         y = x.clone()

@@ -82,33 +82,42 @@ def run(
     """Train and evaluate what the results folder does not have yet, then report.
 
     Images that are missing are downloaded or prepared, where that can be done. Whatever ends it (Ctrl-C, kill, power), finished runs are
-    kept and the same command goes on. With --launcher slurm an array of jobs executes them. Exit code 1: some run failed, diverged or timed
-    out, or causality is not what the suite declares; 2: every run needs images that are missing.
+    kept and the same command goes on. With --launcher slurm an array of jobs executes them. Under torchrun its processes share the batches
+    of each run, as with --gpus-per-run. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
+    2: every run needs images that are missing.
     """
     from pixelbench.cli.execution import Execution, execute
     from pixelbench.cli.launching import Asked, ClusterOptions, check_cluster, launch, planned_for, show_plan
     from pixelbench.cli.obtaining import with_images
+    from pixelbench.cli.ranks import Place
     from pixelbench.cli.suites import PlanOptions, context_of, plan_suite
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report
 
     use_data_folder(data)
-    cluster = ClusterOptions(partition, gpus_per_run, time, array_parallelism, runs_per_task, slurm, detach)
+    by_slurm = launcher is Launcher.slurm
+    cluster = ClusterOptions(partition, gpus_per_run if by_slurm else None, time, array_parallelism, runs_per_task, slurm, detach)
     cluster.check(launcher)
     options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
-    if launcher is Launcher.slurm:
-        options = planned_for(options, cluster)
+    place = Place() if by_slurm else Place.of_process()
+    if by_slurm:
+        options = planned_for(options, cluster, workers)
         check_cluster(results, cluster)
-    plan, chosen = with_images(
-        lambda: plan_suite(suite, results, options, verify=not dry_run),
-        fetch=fetch and not dry_run,
-        allow_overlap=allow_overlap,
-    )
-    if dry_run:
-        show_plan(plan, cluster if launcher is Launcher.slurm else None, as_json=as_json)
-        return FINE
-    how = Execution(workers, max_seconds, micro_batch, fail_fast, log, patience, pages)
-    if launcher is Launcher.slurm:
-        asked = Asked(suite, results, options, how, data, prove, allow_overlap)
-        return launch(plan, asked, cluster, print_report, as_json=as_json, context=context_of(suite))
-    return execute(plan, chosen, print_report, how, as_json=as_json, context=context_of(suite), prove=prove)
+    else:
+        place.check(gpus_per_run, workers, device)
+        if (code := place.taken(gpus_per_run)) is not None:
+            return code
+    with place.leading():
+        plan, chosen = with_images(
+            lambda: plan_suite(suite, results, options, verify=not dry_run),
+            fetch=fetch and not dry_run,
+            allow_overlap=allow_overlap,
+        )
+        if dry_run:
+            show_plan(plan, cluster if by_slurm else None, as_json=as_json)
+            return FINE
+        how = Execution(workers, max_seconds, micro_batch, fail_fast, log, place.size, patience, pages)
+        if by_slurm:
+            asked = Asked(suite, results, options, how, data, prove, allow_overlap)
+            return launch(plan, asked, cluster, print_report, as_json=as_json, context=context_of(suite))
+        return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(suite), prove=prove)

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -107,7 +108,7 @@ class ModuleModel(OthersModel):
     def order(self) -> Sequence[tuple[int, int, int]]:
         if self.raster:
             return super().order()
-        return in_turn(self.places, self.channels, self.width)
+        return in_turn(np.asarray(self.settings.reading.order), self.channels, self.width)
 
     def certifiable(self) -> nn.Module:
         if self.conditional:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from pixelbench.experiments import stages
 from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.experiments.run.certify import artifact_of, causality_of, certify, certify_trained
-from pixelbench.experiments.run.failure import death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
+from pixelbench.experiments.run.failure import DIED, death, goes_on, is_out_of_memory, is_storage, out_of_memory, raised
 from pixelbench.experiments.run.memory import PeakMemory
 from pixelbench.experiments.run.resume import Resumption, write_twice
 from pixelbench.experiments.verify.present_code import present_behaviour
@@ -40,7 +40,11 @@ from pixelbench.training.accumulation import micro_batches
 from pixelbench.training.checkpoint import module_tensors, pack
 from pixelbench.training.loop import CurvePoint, Trainer
 from pixelbench.training.recipe import Recipe
+from pixelbench.training.world import ALONE, PeerLost, World
 from pixelbench.units import bits_per_dim, bits_to_nats
+
+if TYPE_CHECKING:
+    from pixelbench.experiments.run.ranks import Ranks
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -66,6 +70,7 @@ def execute(
     most_weights: int = 1 << 20,
     stop: Callable[[], bool | str] = lambda: False,
     emit: Emit = lambda event: None,
+    ranks: "Ranks | None" = None,
 ) -> Status:
     """Does one run and writes its artifacts, then its record; goes on from the checkpoint of an attempt that was cut off.
 
@@ -80,6 +85,7 @@ def execute(
         most_weights: weights of at most so many bytes become an artifact; larger ones stay in `work`.
         stop: asked between updates and between stages; True ends the run as `interrupted`, and a text says by what.
         emit: takes progress events, see `RunInProgress`.
+        ranks: the processes that train and score it together, of which this is the first; None where it is the only one.
 
     Returns:
         The record's status: done, failed, diverged, timeout or interrupted. A failing run is a record, not an exception.
@@ -87,13 +93,17 @@ def execute(
     Raises:
         OSError: the store cannot be written; nothing says that the run has failed, and its last checkpoint stays.
     """
-    run = RunInProgress(spec, folder, RunOptions(device, max_seconds, micro_batch, store, request, most_weights), stop, emit)
+    run = RunInProgress(spec, folder, RunOptions(device, max_seconds, micro_batch, store, request, most_weights), stop, emit, ranks)
     status: Status
     try:
         run.go()
         status, error = "done", None
     except StoppedError as ended:
         status, error = ended.status, ended.error
+    except PeerLost as lost:
+        status, error = death(folder, RunError(DIED, str(lost)), run.resumption.saved)
+        if ranks is not None:
+            ranks.stop_all("SIGTERM")
     except Exception as fault:  # whatever a network or a driver throws is the outcome of this run, not of the suite
         if is_storage(fault):
             raise
@@ -129,7 +139,9 @@ class RunInProgress:
         options: RunOptions,
         stop: Callable[[], bool | str] = lambda: False,
         emit: Emit = lambda event: None,
+        ranks: "Ranks | None" = None,
     ):
+        self.ranks = ranks if get_family(spec.family).kind == "network" else None
         self.spec, self.folder, self.options, self.stop, self._emit = spec, folder, options, stop, emit
         self.work = folder / "work"
         self.resumption = Resumption(folder, spec.key, self._note, lambda update: emit({"event": "saved", "update": update}))
@@ -144,6 +156,7 @@ class RunInProgress:
             precision=precision,
             threads=torch.get_num_threads(),
             micro_batch=options.micro_batch if cut else None,
+            world_size=None if self.ranks is None else self.ranks.size,
         )
         self.began, self.memory = time.monotonic(), PeakMemory(options.device)
         self.cost: dict[str, Any] = {}
@@ -171,6 +184,7 @@ class RunInProgress:
             return
         recipe, settings = Recipe(**self.spec.recipe), self.family.parse(self.spec.settings)
         counts = {"validation_images": len(data.validation), "micro_batch": self.options.micro_batch}
+        counts["world_size"] = 1 if self.ranks is None else self.ranks.size
         if incompatibility := recipe.incompatibility(**counts, whole_batch=settings.whole_batch):
             raise UserError(f"{self.spec.label}: {incompatibility}.")
 
@@ -251,7 +265,9 @@ class RunInProgress:
             stages.fit(model, data, self.spec, redrawn=self.task.redrawn)
             self.cost |= {"train_seconds": time.monotonic() - began, "images_seen": len(data.train)}
             return model
-        trainer = self._trainer(model, data)
+        world = ALONE if self.ranks is None else self.ranks.train(self.spec, self.options.device, self.options.micro_batch)
+        with world.together():
+            trainer = self._trainer(model, data, world)
         for point in trainer.run():
             self._event({"event": "progress", "updates": self.spec.updates, "seconds": trainer.seconds, **dataclasses.asdict(point)})
         batch = trainer.recipe.batch
@@ -262,7 +278,7 @@ class RunInProgress:
             raise StoppedError(trainer.status, self._reason() if trainer.status == "interrupted" else None)
         return trainer.evaluated
 
-    def _trainer(self, model: AutoregressiveModel, data: TaskData) -> Trainer:
+    def _trainer(self, model: AutoregressiveModel, data: TaskData, world: World) -> Trainer:
         trainer = stages.trainer(
             model,
             data,
@@ -274,6 +290,7 @@ class RunInProgress:
             accepts=self.resumption.accepts,
             save=lambda blob: self.resumption.save(trainer, blob),
             stop=lambda: bool(self.stop()),
+            world=world,
         )
         self.resumption.take_up(trainer)
         return trainer
@@ -286,7 +303,7 @@ class RunInProgress:
         evidence = trained if trained.leaky and not certificate.leaky else certificate
         self.found["causality"] = causality_of(certificate, trained)
         leaky = certificate.leaky or trained.leaky
-        scores = stages.evaluate(model, data, self.spec, leaky=leaky)
+        scores = stages.evaluate(model, data, self.spec, leaky=leaky, together=lambda: ALONE if self.ranks is None else self.ranks.score())
         self.artifacts[NATS] = scores.test.packed()
         self.found["likelihood"], self.found["sequential"] = scores.to_record()
         self.found["latent"] = stages.latent_use(model, data)

@@ -22,6 +22,8 @@ Emit = Callable[[dict[str, Any]], object]
 
 #: `module:function` that executes a run; loaded where it is needed, since it loads torch.
 EXECUTOR = "pixelbench.experiments.run.execute:execute"
+#: The same in the first of several processes that share the batches of a run.
+LEADING_EXECUTOR = "pixelbench.experiments.run.ranks:lead"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from pixelbench.errors import UserError
 from pixelbench.experiments.devices import allowed_threads, available_cores
 from pixelbench.experiments.plan import Plan
 from pixelbench.experiments.run.outcome import Outcome
-from pixelbench.experiments.schedule.job import EXECUTOR, Resources
+from pixelbench.experiments.schedule.job import EXECUTOR, LEADING_EXECUTOR, Resources
 from pixelbench.experiments.schedule.loop import OnEvent, Scheduler, heeding_signals
 from pixelbench.files.writable import ensure_writable
 from pixelbench.models.families import get_family
@@ -22,6 +22,7 @@ def run_plan(
     device: str = "cpu",
     max_seconds: float | None = None,
     micro_batch: int | None = None,
+    world_size: int = 1,
     fail_fast: bool = False,
     patience: float | None = None,
     on_event: OnEvent = lambda event: None,
@@ -36,6 +37,7 @@ def run_plan(
         max_seconds: cap on a run's training.
         micro_batch: at most so many images of a batch at once, in training; it must divide every larger batch. No number depends on it, but
             for rounding, so that it is no part of what a run is.
+        world_size: processes that share the batches of each run; of several this is the first, and works alone otherwise.
         fail_fast: stops the others after the first failed run.
         patience: seconds to wait at most for runs that other processes execute; None waits as long as they take.
         on_event: takes the events of `perform`, and `waiting` (another process executes the run); each with `run` (label) and `key`. `end`
@@ -44,11 +46,13 @@ def run_plan(
         executor: `module:function` that executes a run.
 
     Raises:
-        UserError: the store cannot be written, now or later; a micro-batch that does not fit.
+        UserError: the store cannot be written, now or later; a micro-batch that does not fit, or more processes than a batch has images.
     """
     if not plan.to_run:
         return Outcome()
-    _check_micro_batch(plan, micro_batch)
+    _check_cuts(plan, micro_batch, world_size)
+    if world_size > 1:
+        workers, executor = 0, LEADING_EXECUTOR
     needed = min(_MOST_BYTES, _BYTES_A_RUN * len(plan.to_run))
     ensure_writable(plan.store, needed, [cell.folder for cell in plan.to_run])
     count, threads = _share_out(workers, len(plan.cells), device)
@@ -73,9 +77,11 @@ def _share_out(workers: int | None, cells: int, device: str) -> tuple[int, int]:
     return workers, max(1, min(cores // max(1, workers), allowed_threads() or cores))
 
 
-def _check_micro_batch(plan: Plan, most: int | None) -> None:
-    """Before anything is trained, of all runs that are due."""
+def _check_cuts(plan: Plan, most: int | None, world_size: int) -> None:
+    """Whether batches can be cut so, before anything is trained, of all runs that are due."""
     for spec in (cell.spec for cell in plan.to_run if cell.spec.recipe):
         settings = get_family(spec.family).parse(spec.settings)
-        if incompatibility := Recipe(**spec.recipe).incompatibility(micro_batch=most, whole_batch=settings.whole_batch):
+        if incompatibility := Recipe(**spec.recipe).incompatibility(
+            micro_batch=most, whole_batch=settings.whole_batch, world_size=world_size
+        ):
             raise UserError(f"{spec.label}: {incompatibility}.")

@@ -58,7 +58,9 @@ class DiagonalBiLSTMLayer(RecurrentLayer):
         weights = torch.stack([torch.cat(self.input_to_state(direction)) for direction in (self.left, self.right)])
         walk = diagonals(height, width)
         left, right = scan(both, weights, self.state, self.first_hidden, self.first_cell, walk)
-        slots = torch.tensor(walk.places(), device=x.device)[back]
+        diagonal = torch.arange(height, device=x.device)[:, None] + torch.arange(width, device=x.device)
+        # `walk.places()` at `back`, without a copy to the device: from one diagonal to the next there are two initial states more.
+        slots = back + walk.steps[0][1] + 2 * torch.stack([diagonal, diagonal.flip(1)]).flatten(1)
         lower = F.pad(slots[1, :-width], (width, 0))  # slot 0 holds 0
         return (left.index_select(1, slots[0]) + right.index_select(1, lower)).view(-1, height, width, batch).permute(3, 0, 1, 2)
 
@@ -112,8 +114,8 @@ class IncrementalDiagonalBiLSTM(IncrementalRecurrentLayer):
         self.hiddens, self.cells = places(self.left, layer.inner), places(left_cell, layer.inner)
         self.before = [self.left[:, column] for column in range(width)]
         self.above, beside = layer.state.chunk(2, 1)
-        gates = torch.tensor(layer.gates, device=beside.device)
-        self.beside = [beside[0][:, gates == colour].contiguous() for colour in range(max(layer.gates) + 1)]
+        gates = [[i for i, of in enumerate(layer.gates) if of == colour] for colour in range(max(layer.gates) + 1)]
+        self.beside = [beside[0][:, torch.tensor(part).to(beside.device)].contiguous() for part in gates]
         (self.right_input, self.right_bias), self.right_beside = layer.input_to_state(layer.right), beside[1]
         self.shifted = torch.zeros_like(self.right[:, 1:])
         self.arrived = places(self.shifted, layer.inner)

@@ -132,6 +132,10 @@ class LatentVariableModel(AutoregressiveModel):
             total = torch.logaddexp(total, weights.logsumexp(0))
         return total - math.log(importance_samples)
 
+    def pass_over(self, images: int, *, generator: torch.Generator | None = None, importance_samples: int = 1) -> None:
+        for _ in range(importance_samples):
+            standard_normals(images, self.latents.shapes, generator, self.device)
+
     def log_weights(self, images: Tensor, samples: int, generator: torch.Generator | None = None) -> Tensor:
         """(samples, B) float64: log p(x, z) / q(z|x) in nats for draws z of q, without gradient.
 

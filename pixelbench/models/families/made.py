@@ -58,7 +58,6 @@ class MADE(SequenceModel):
         if self.direct is not None:
             initialise(self.direct, self.bias, fan_in=self.size / 2)
         self.register_buffer("degrees", torch.from_numpy(_degrees(settings, self.size)), persistent=False)
-        self.log_weights = torch.full((settings.masks,), -math.log(settings.masks), dtype=torch.float64)
         self.mask = 0
 
     def net(self, k: int, bits: Tensor) -> Tensor:
@@ -74,11 +73,11 @@ class MADE(SequenceModel):
     def logits(self, bits: Tensor) -> Tensor:
         if self.settings.masks == 1:
             return self.net(0, bits)
-        return mixed_logits(self.log_weights.to(bits.device), self._nets(bits), bits)
+        return mixed_logits(self._log_weights(bits.device), self._nets(bits), bits)
 
     def log_prob(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         bits = self.bits(self._checked(images))
-        return mixed_log_prob(self.log_weights.to(bits.device), self._nets(bits), bits)
+        return mixed_log_prob(self._log_weights(bits.device), self._nets(bits), bits)
 
     def loss(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         """Mean nats per sub-pixel by the mask of this update."""
@@ -90,7 +89,12 @@ class MADE(SequenceModel):
 
     def steps(self, batch: int) -> Steps:
         nets = MADESteps(self, batch)
-        return nets if self.settings.masks == 1 else MixedSteps(self.log_weights.to(self.device), nets, batch)
+        return nets if self.settings.masks == 1 else MixedSteps(self._log_weights(self.device), nets, batch)
+
+    def _log_weights(self, device: torch.device) -> Tensor:
+        """(K,) of the mixture, all equal."""
+        masks = self.settings.masks
+        return torch.full((masks,), -math.log(masks), dtype=torch.float64, device=device)
 
     def _nets(self, bits: Tensor) -> Tensor:
         """(B, K, D)."""
@@ -107,7 +111,11 @@ class MADESteps:
     def __init__(self, model: MADE, batch: int):
         self.model, self.step = model, 0
         count, layers, _ = model.degrees.shape
-        self.units = [[_by_degree(degrees, model.size) for degrees in net] for net in model.degrees]
+        # From the settings: degrees that lie on a device need not be read back.
+        self.units = [
+            [[units.to(model.device) for units in _by_degree(degrees, model.size)] for degrees in net]
+            for net in _degrees(model.settings, model.size)
+        ]
         self.first = model.biases[0].expand(batch, -1)  # (B, H)
         self.deeper = [[bias.repeat(batch, 1) for bias in list(model.biases)[1:layers]] for _ in range(count)]
         self.outputs = [model.bias.repeat(batch, 1) for _ in range(count)]
@@ -130,9 +138,10 @@ class MADESteps:
                 sums[layer + 1] += F.relu(sums[layer][:, units]) @ model.weights[layer + 1][:, units].T
 
 
-def _by_degree(degrees: Tensor, size: int) -> list[Tensor]:
+def _by_degree(degrees: np.ndarray, size: int) -> list[Tensor]:
     """The units of each degree from 0 to D."""
-    return list(degrees.argsort(stable=True).split(degrees.bincount(minlength=size + 1).tolist()))
+    counts = np.bincount(degrees, minlength=size + 1)
+    return list(torch.tensor(degrees.argsort(kind="stable")).split(counts.tolist()))
 
 
 def _degrees(settings: MADESettings, size: int) -> np.ndarray:

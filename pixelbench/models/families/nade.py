@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from pixelbench.models.heads import without_autocast
 from pixelbench.models.layers.causal import initialise
 from pixelbench.models.layers.sequence import SequenceModel
 from pixelbench.models.settings.predecessors import NADESettings
@@ -72,7 +73,7 @@ class _Cumulative(torch.autograd.Function):
         work = _Chunks(bits, weight, out)
         logits = bits.new_empty(work.size, len(bits))
         activations, starts = bias.expand(len(bits), -1), []
-        with torch.autocast(bits.device.type, enabled=False):
+        with without_autocast(bits.device.type):
             for part in work.parts:
                 starts.append(activations.clone())
                 hidden, activations = work.hidden(part, activations)
@@ -90,7 +91,7 @@ class _Cumulative(torch.autograd.Function):
         by_bits = torch.empty_like(work.columns) if ctx.needs_input_grad[0] else None
         later = torch.zeros_like(starts[0])  # derivative by the activations after a bit, from all later ones
         columns = grad.T.contiguous()
-        with torch.autocast(bits.device.type, enabled=False):
+        with without_autocast(bits.device.type):
             for part, start in zip(reversed(work.parts), reversed(starts), strict=True):
                 hidden, _ = work.hidden(part, start)
                 torch.bmm(columns[part, None], hidden, out=by_out[part, None])

@@ -102,8 +102,9 @@ class IncrementalConv2d:
         weight, reach, d = layer.weight * layer.mask, layer.reach, layer.dilation
         inputs, groups = len(layer.inputs), max(layer.inputs) + 1
         # A gate's two halves both hold every colour: sorted by colour, the outputs of one colour lie side by side.
-        order = torch.tensor(layer.outputs).argsort(stable=True).to(weight.device)
-        parts = slices_by_colour([layer.outputs[i] for i in order.tolist()], groups)
+        by_colour = sorted(range(len(layer.outputs)), key=layer.outputs.__getitem__)
+        order = torch.tensor(by_colour).to(weight.device)
+        parts = slices_by_colour(sorted(layer.outputs), groups)
         self.bias, self.reach, self.rows = layer.bias[order], reach, None
         # Column c lies at place reach + c // d of phase c % d: the taps of a dilated kernel are neighbours, so that a window is one view.
         self.row, self.width, self.dilation = weight.new_zeros(batch, d, reach + math.ceil(width / d), inputs), width, d

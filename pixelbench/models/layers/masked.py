@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pixelbench.models.heads import without_autocast
 from pixelbench.models.layers.scan import precision_of_products
 
 #: On a CPU so many weights are masked at once, of rows at most so wide: 2^19 float32 are 2 MiB.
@@ -40,7 +41,7 @@ class _MaskedProduct(torch.autograd.Function):
         ctx.save_for_backward(x, weight, outputs, inputs)
         ctx.low = low
         columns, found = x.T.to(low), x.new_zeros(len(weight), len(x), dtype=low)
-        with torch.autocast(x.device.type, enabled=False):
+        with without_autocast(x.device.type):
             for rows, part, mask in _parts(weight, outputs, inputs):
                 found[rows].addmm_(mask.mul_(weight[rows, part]).to(low), columns[part])
         return found.T
@@ -52,7 +53,7 @@ class _MaskedProduct(torch.autograd.Function):
         by_weight = torch.empty_like(weight)
         by_x = grad.new_zeros(x.shape[1], len(x)) if ctx.needs_input_grad[0] else None
         columns, by_found = x.T.to(ctx.low), grad.T.contiguous()
-        with torch.autocast(grad.device.type, enabled=False):
+        with without_autocast(grad.device.type):
             for rows, part, mask in _parts(weight, outputs, inputs):
                 product = torch.mm(by_found[rows], columns[part].T)
                 torch.mul(product, mask, out=by_weight[rows, part])

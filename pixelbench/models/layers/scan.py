@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pixelbench.models.heads import without_autocast
+
 
 class Walk(NamedTuple):
     """The steps over an image.
@@ -100,7 +102,7 @@ def _forwards(
     """Hidden states (D, h, slots, B); gates, what was read, cell states and their tanh."""
     walk = _walk(steps, slots, initial, taps, own)
     maps, batch = first_cell.shape[1], inputs.shape[2] // sum(walk.counts())
-    with torch.autocast(inputs.device.type, enabled=False):
+    with without_autocast(inputs.device.type):
         gates = torch.bmm(weights.mT, inputs)
         hidden, cells = _slots(first_hidden, walk, batch), _slots(first_cell, walk, batch)
         read = gates.new_empty(len(gates), taps, maps, gates.shape[2])
@@ -166,7 +168,7 @@ def _backwards(
     whole = (squashed, gates[:, : 3 * maps], *gates.chunk(4, 1))
     by_whole = (by_gates, by_gates[:, : 3 * maps], *by_gates.chunk(4, 1))
     by_step = list(zip(walk.steps, _by_step(walk, batch, *whole), _by_step(walk, batch, *by_whole), strict=True))
-    with torch.autocast(grad.device.type, enabled=False):
+    with without_autocast(grad.device.type):
         for (first, write, count), parts, by_parts in reversed(by_step):
             squashed_here, switches, out, keep, take, content = parts
             by_drive, by_switches, by_out, by_keep, by_take, by_content = by_parts

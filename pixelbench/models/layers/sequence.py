@@ -78,7 +78,7 @@ class SequenceModel(AutoregressiveModel):
         return next(tensor.dtype for tensor in (*self.parameters(), *self.buffers()) if tensor.is_floating_point())
 
     def order(self) -> tuple[tuple[int, int, int], ...]:
-        return in_turn(self.places, self.channels, self.width)
+        return in_turn(_places(self.settings, self.size), self.channels, self.width)
 
     def prepare(self, images: Tensor, condition: Tensor | None = None) -> None:
         """Start the biases from the marginals of the first training batch."""
@@ -149,9 +149,9 @@ class InOwnOrder(nn.Module):
         return in_order.unflatten(1, (height, width, channels)).permute(0, 3, 1, 2)
 
 
-def in_turn(places: Tensor, channels: int, width: int) -> tuple[tuple[int, int, int], ...]:
+def in_turn(places: np.ndarray, channels: int, width: int) -> tuple[tuple[int, int, int], ...]:
     """(row, column, colour) of raster places (D,), in their order."""
-    pixels, colours = np.divmod(places.cpu().numpy(), channels)
+    pixels, colours = np.divmod(places, channels)
     return tuple(zip(*(part.tolist() for part in (*np.divmod(pixels, width), colours)), strict=True))
 
 

@@ -177,6 +177,8 @@ def _made(provenance: Provenance) -> str:
     parts = [provenance.device, provenance.precision, f"{threads} thread{'' if threads == 1 else 's'}"]
     if provenance.micro_batch is not None:
         parts.append(f"micro-batches of {provenance.micro_batch:,}")
+    if provenance.world_size is not None:
+        parts.append(f"{provenance.world_size:,} processes")
     parts.append(f"commit {commit[:12]}{changed}" if commit else "no git checkout")
     return ", ".join(parts)
 
