@@ -125,8 +125,8 @@ def _conclusion(suite: str, budget: str, machine: Machine, total: float, longest
         f"Suite `{suite}`, budget `{budget}`, counted by `python -m pixelbench.experiments.sizing` for {machine.name}:",
         f"{rate} in products and convolutions, or {machine.launch * 1e6:.0f} µs a launch, whichever takes longer.",
         f"One seed of all rows: {total:,.0f} GPU-hours; {SEEDS} seeds: {hours:,.0f}. On {GPUS} GPUs, one a run:",
-        f"{hours:,.0f} / {GPUS} = {hours / GPUS:,.0f} hours, and no less than the longest run, {longest:,.0f} hours:",
-        f"**{max(hours / GPUS, longest):,.0f} hours**.",
+        f"{hours:,.0f} / {GPUS} = {hours / GPUS:,.0f} hours, but no less than the longest run, {longest:,.0f} hours, unless",
+        "`--gpus-per-run` shares it out.",
     ]
 
 
