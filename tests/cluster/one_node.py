@@ -94,7 +94,8 @@ class OneNode:
     def states(self, job: str) -> dict[int, str]:
         """Index → state of an array's tasks."""
         lines = self.ask("squeue", "-h", "-r", "-t", "all", "-j", job, "-o", "%K|%T").split()
-        return {int(index): state for index, _, state in (line.partition("|") for line in lines)}
+        found = [line.partition("|") for line in lines]
+        return {int(index): state for index, _, state in found if index.isdecimal()}  # N/A of one that is just being cancelled
 
     def requeued_now(self, job: str) -> None:
         """Let tasks that were requeued begin at once: Slurm lets them wait for two minutes."""

@@ -69,6 +69,7 @@ def test_a_job_whose_time_is_up_ends_in_good_order_and_says_why(tmp_path: Path) 
 def test_a_run_that_never_comes_to_a_checkpoint_in_a_jobs_time_fails_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that hears nothing, as in a long stage that is no training. A cancelled job is no such attempt."""
     monkeypatch.setattr(loop, "GRACE_SECONDS", 0.1)
+    plan = tiny_plan(tmp_path, [103])
     for attempt in range(1, MOST_DEATHS + 1):
         plan = tiny_plan(tmp_path, [103])
         assert plan.to_run

@@ -51,6 +51,7 @@ class Watch:
     def __init__(self, store: Path, keys: Collection[str] | None = None, jobs: Collection[str] | None = None) -> None:
         self._store, self._keys, self._jobs = store, keys, jobs
         self._queue: dict[str, dict[int, slurm.Task]] = {}
+        self._done: set[Path] = set()
         self.silent = ""
         """Why the last answer of Slurm is an old one; empty where it is not."""
 
@@ -86,7 +87,7 @@ class Watch:
 
     def _of_array(self, key: str, made: Submission, run: Mapping[str, Any]) -> LiveRun:
         folder = self._store / str(run["folder"])
-        status, progress = _status(folder), _last_progress(folder)
+        status, progress = self._found(folder)
         task = self._queue.get(made.job, {}).get(int(run["task"]))
         where = "" if task is None or status in ENDED else f"job ended: {task.state}"
         if status not in ENDED and task is not None and task.live:
@@ -97,9 +98,18 @@ class Watch:
         return LiveRun(key, str(run["label"]), state, where, progress)
 
     def _alone(self, folder: Path) -> LiveRun:
-        status, progress = _status(folder), _last_progress(folder)
+        status, progress = self._found(folder)
         label = f"{folder.parent.parent.name}/{folder.parent.name}"
         return LiveRun(folder.name, label, status or "begun", "", progress)
+
+    def _found(self, folder: Path) -> tuple[str | None, dict[str, Any] | None]:
+        """The status of its record, and its last event; what is done stays so, and is not read again."""
+        if folder in self._done:
+            return "done", None
+        status = state_of(folder)[1]
+        if status == "done":
+            self._done.add(folder)
+        return status, _last_progress(folder)
 
     def _folders(self) -> list[Path]:
         found = {path.parent for path in self._store.glob("*/*/*/record.json")}
@@ -124,10 +134,6 @@ def outcome_of(plan: Plan) -> Outcome:
         interrupted=those("interrupted"),
         remaining=those("remaining"),
     )
-
-
-def _status(folder: Path) -> str | None:
-    return state_of(folder)[1]
 
 
 def _last_progress(folder: Path) -> dict[str, Any] | None:
