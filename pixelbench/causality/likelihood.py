@@ -26,7 +26,7 @@ from pixelbench.errors import UserError, first_line, unknown
 #: Shape and levels of the images that are enumerated by default: 2**6 or 2**4 of them.
 TINY_SHAPE = (1, 2, 3)
 TINY_LEVELS = 2
-_MOST_IMAGES = 2**16
+MOST_IMAGES = 2**16
 _BATCH = 256
 _OTHER_NAMES = ("log_prob", "log_likelihood", "loglikelihood", "log_probs", "nll", "neg_log_likelihood")
 _TOLERANCE = 1e-9
@@ -143,9 +143,9 @@ def every_image(shape: tuple[int, int, int], levels: int) -> np.ndarray:
     size = math.prod(shape)
     if levels < 2 or min(shape) < 1:
         raise UserError(f"All images need at least 2 levels and positive sizes; got {tuple(shape)} with {levels} levels.")
-    if size * math.log(levels) > math.log(_MOST_IMAGES) + 1e-9:
+    if size * math.log(levels) > math.log(MOST_IMAGES) + 1e-9:
         raise UserError(
-            f"{levels} levels at {size} sub-pixels are more than {_MOST_IMAGES:,} images; enumerate a smaller shape, "
+            f"{levels} levels at {size} sub-pixels are more than {MOST_IMAGES:,} images; enumerate a smaller shape, "
             "for example --shape 1,2,3 --levels 2."
         )
     return np.array(list(itertools.product(range(levels), repeat=size)), dtype=np.int64)

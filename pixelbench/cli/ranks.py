@@ -1,5 +1,6 @@
 """Several processes for each run: those that `torchrun` has started, or that `--gpus-per-run` starts. All but the first only take part."""
 
+import atexit
 import contextlib
 import os
 import signal
@@ -49,28 +50,21 @@ class Place:
             raise UserError(f"--device {device} is one device, and each of {size} processes takes its own; expected --device cuda.")
 
     def taken(self, gpus_per_run: int | None) -> int | None:
-        """The exit code of a process that only takes part in what the first does, or that starts those who do; None in the first."""
+        """The exit code of a process that only takes part in what the first does, or that starts those who do; None in the first.
+
+        However the first one ends, the others are told.
+        """
         if self.size == 1 and gpus_per_run is not None and gpus_per_run > 1:
             return start(gpus_per_run, [sys.executable, "-m", "pixelbench", *sys.argv[1:]])
-        if self.rank == 0:
+        if self.size == 1:
             return None
         from pixelbench.experiments.run.ranks import meet
 
-        return meet().follow()
-
-    @contextlib.contextmanager
-    def leading(self) -> Iterator[None]:
-        """In the first process, around all it does: however it ends, the others are told."""
-        if self.size == 1:
-            yield
-            return
-        from pixelbench.experiments.run.ranks import meet
-
         ranks = meet()
-        try:
-            yield
-        finally:
-            ranks.dismiss()
+        if self.rank:
+            return ranks.follow()
+        atexit.register(ranks.dismiss)
+        return None
 
     def own(self, device: str) -> str:
         """The device of this process, of those of a run."""

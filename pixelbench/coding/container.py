@@ -10,10 +10,10 @@
 | 2 | threads |
 | 7 x 4 | channels, height, width, levels, images, batch, classes (0 without labels) |
 | 2 x 8 | bytes of the coded labels, of the coded images |
-| 32 | SHA-256 of the weights' file |
+| 32 | SHA-256 of the weights' file, or of the weights without one |
 | 32 | SHA-256 of the images and labels |
 | 32 | SHA-256 of this file with zeros here |
-| 1 + n | run key, its length before it |
+| 1 + n | run key, its length before it; empty where the model is no run |
 | 1 + n | version of torch, likewise |
 
 Whole numbers are unsigned and little-endian, texts ASCII.

@@ -27,7 +27,8 @@ def rehearse(spec: RunSpec) -> None:
             stages.evaluate(model, data, small, leaky=False)
             stages.latent_use(model, data)
             samples = stages.draw(model, data.test.images, small, leaky=False)
-            stages.picture(samples, model, data.test, leaky=False)
+            if samples is not None:
+                stages.picture(samples, model, data.test, leaky=False)
         except Exception as error:  # whatever somebody else's network does
             size = "x".join(str(small.task[name]) for name in ("channels", "height", "width"))
             raise UserError(

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pixelbench.causality import CausalityReport
 from pixelbench.data import Split, TaskData
-from pixelbench.errors import UserError
+from pixelbench.errors import UserError, first_line
 from pixelbench.evaluation.diagnosis import diagnose_samples
 from pixelbench.evaluation.grids import grid_png
 from pixelbench.evaluation.likelihood import SplitLikelihood, sequential_nats, summarise
@@ -28,6 +28,9 @@ from pixelbench.training.recipe import Recipe
 from pixelbench.training.redraw import redraw
 from pixelbench.training.seeding import generator, seed_everything
 from pixelbench.training.world import ALONE, World
+
+if TYPE_CHECKING:
+    from pixelbench.experiments.foreign.own_sampler import OwnSampler
 
 #: How many images each block of the sample picture shows.
 SHOWN = 16
@@ -156,14 +159,18 @@ def latent_use(model: AutoregressiveModel, data: TaskData) -> record.LatentUse |
 
 @dataclass(frozen=True)
 class DrawnSamples:
-    """Drawn images, what is measured on them and on real ones, and how much of them the initial canvas decided."""
+    """Drawn images, what is measured on them and on real ones, and how much of them the initial canvas decided.
+
+    `sampler`: what is known of the sampling method that a module has itself; None where it was not asked for.
+    """
 
     images: np.ndarray
-    from_random_canvas: np.ndarray
+    from_random_canvas: np.ndarray | None
     method: str
     statistics: dict[str, float | None]
     real: dict[str, float | None]
-    canvas_agreement: float
+    canvas_agreement: float | None
+    sampler: str | None = None
 
     def to_record(self) -> record.Samples:
         """The record's field `samples`."""
@@ -173,15 +180,21 @@ class DrawnSamples:
             statistics=self.statistics,
             real=self.real,
             canvas_agreement=self.canvas_agreement,
+            sampler=self.sampler,
         )
 
 
-def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, leaky: bool) -> DrawnSamples:
+def draw(
+    model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, leaky: bool, own: "OwnSampler | None" = None
+) -> DrawnSamples | None:
     """Samples for the statistics, and the canvas test: same generator, canvas of zeros against a random one, any difference is a leak.
 
     The cached sampler never looks at its canvas, so the canvas test takes the naive one: a single image where the model is causal, all
-    of them where it leaks and can be sampled no other way. A causal model without the incremental mode is sampled naively too.
+    of them where it leaks and can be sampled no other way. A causal model without the incremental mode is sampled naively too, but for one
+    whose `own` sampling method was found right. None of a model without conditionals, unless its own method draws.
     """
+    if not model.factorised:
+        return _drawn_by_itself(model, test_images, spec, own)
     n = spec.evaluation["sequential_images"] if leaky else spec.evaluation["samples"]
     tried = n if leaky else 1
     kind = getattr(torch, integers_for(model.levels))
@@ -193,15 +206,41 @@ def draw(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, *, 
 
     blank, noisy = drawn(tried, "naive"), drawn(tried, "naive", noise)
     method: Method = "naive" if leaky or not model.incremental else "cached"
-    images = blank if leaky else drawn(n, method)
+    by_itself, own = (None, own) if own is None or leaky or not own.right else _own_draws(model, n, spec, own)
+    images = by_itself if by_itself is not None else blank if leaky else drawn(n, method)
     return DrawnSamples(
         images,
         noisy,
-        method,
+        method if by_itself is None else "own",
         sample_statistics(images, model.levels),
         sample_statistics(test_images, model.levels),
         float((blank == noisy).mean()),
+        None if own is None else own.said(used=by_itself is not None),
     )
+
+
+def _drawn_by_itself(model: AutoregressiveModel, test_images: np.ndarray, spec: RunSpec, own: "OwnSampler | None") -> DrawnSamples | None:
+    """Of a model that nothing but its own method draws from; there is no canvas."""
+    if own is None or not own.usable(model):
+        return None
+    images, own = _own_draws(model, spec.evaluation["samples"], spec, own)
+    if images is None:
+        return None
+    measured = sample_statistics(images, model.levels), sample_statistics(test_images, model.levels)
+    return DrawnSamples(images, None, "own", *measured, None, own.said(used=True))
+
+
+def _own_draws(model: AutoregressiveModel, n: int, spec: RunSpec, own: "OwnSampler") -> "tuple[np.ndarray | None, OwnSampler]":
+    """Images of a module's own method, or None where it fails at this size, and what is known of it then."""
+    from pixelbench.experiments.foreign.own_sampler import own_draws
+    from pixelbench.experiments.foreign.wrapped import OthersModel
+
+    assert isinstance(model, OthersModel)
+    try:
+        drawn = own_draws(model, n, classes_in_turn(model, n), generator(spec.seed, "samples"))
+    except Exception as error:  # whatever somebody's module does, its run is not lost
+        return None, replace(own, verdict="differs", sentence=f"it failed on images of the real size: {first_line(error)}.")
+    return drawn.numpy(), own
 
 
 def picture(samples: DrawnSamples, model: AutoregressiveModel, test: Split, *, leaky: bool) -> bytes:
@@ -211,22 +250,22 @@ def picture(samples: DrawnSamples, model: AutoregressiveModel, test: Split, *, l
     real = test.images[:shown] if classes is None else test.by_label().images[:shown]
     columns, said = (None, "") if classes is None else (min(classes, shown), f", a column a class from 0 to {min(classes, shown) - 1}")
     blocks = [("real test images", real), (f"samples{', canvas of zeros' if leaky else ''}{said}", samples.images[:shown])]
-    if leaky:
+    if leaky and samples.from_random_canvas is not None:
         blocks.append((f"samples, random canvas{said}", samples.from_random_canvas[:shown]))
     return grid_png(blocks, model.levels, columns)
 
 
-def find_faults(evidence: CausalityReport, scores: Scores, samples: DrawnSamples) -> tuple[record.Diagnosis, ...]:
+def find_faults(evidence: CausalityReport | None, scores: Scores, samples: DrawnSamples) -> tuple[record.Diagnosis, ...]:
     """The diagnoses by name, from what was measured: symptoms in the samples, causes in the dependence map that shows them.
 
     Args:
-        evidence: the narrow copy's certificate, or where only the trained model leaks, that one's.
+        evidence: the narrow copy's certificate, or where only the trained model leaks, that one's; None where there is no map.
     """
-    later = [(colour, seen) for colour, seen in evidence.colour_conditioning.items() if colour > 0]
+    later = [] if evidence is None else [(colour, seen) for colour, seen in evidence.colour_conditioning.items() if colour > 0]
     found = diagnose_samples(
         samples.statistics,
         samples.real,
-        sees_itself=evidence.sees_itself,
+        sees_itself=None if evidence is None else evidence.sees_itself,
         sees_same_pixel_colours=any(other < colour for colour, seen in later for other in seen) if later else None,
         canvas_agreement=samples.canvas_agreement,
         teacher_bits=scores.test.bits_per_dim,

@@ -63,6 +63,7 @@ class AutoregressiveModel(nn.Module):
         completion: `exact`, unknown sub-pixels drawn given all known earlier ones; `approximate` where latents must be found first.
         leaks_by_design: a negative control, whose network sees the sub-pixel that it predicts; it has no incremental mode.
         incremental: it has the incremental mode, `stepper`; without one it is sampled by whole forwards.
+        factorised: it has `conditionals`; one without them gives the likelihood of whole images alone, and cannot be drawn from here.
     """
 
     output: Output
@@ -70,6 +71,7 @@ class AutoregressiveModel(nn.Module):
     latent = False
     completion: Literal["exact", "approximate"] = "exact"
     leaks_by_design = False
+    factorised = True
 
     def __init__(self, channels: int, height: int, width: int, levels: int, settings: Any):
         super().__init__()

@@ -61,6 +61,7 @@ class Proof:
     __pydantic_config__ = _RULES
 
     run_key: str
+    """Empty of a model that is no run."""
     weights: _Sha256
     """Of the weights' file."""
     n_images: _Positive

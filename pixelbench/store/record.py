@@ -142,6 +142,8 @@ class Samples:
     real: _Measures = field(default_factory=dict[str, float | None])
     method: str = "cached"
     canvas_agreement: _Share | None = None
+    sampler: str | None = None
+    """What is known of the sampling method that a module of somebody's has itself; None where it was not asked for."""
 
 
 @dataclass(frozen=True)

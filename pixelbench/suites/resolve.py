@@ -109,8 +109,6 @@ def _incompatibility(family: Family, settings: Settings, task: Task) -> str | No
     incompatibility = family.incompatibility(settings, *task.shape, task.levels)
     if incompatibility:
         return incompatibility
-    if isinstance(settings, ModuleSettings) and settings.reading.head == "log_prob":
-        return "module.head = 'log_prob' gives whole images' likelihood alone, so nothing can be certified or drawn; use `pixelbench eval`"
     if isinstance(settings, ModuleSettings) and settings.weights is not None:
         return "weights that are trained already are given to `pixelbench eval --weights`, not to a suite"
     condition, classes = (settings.as_dict().get(name) for name in ("condition", "classes"))

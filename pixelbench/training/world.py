@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore, Store
 
 from pixelbench.errors import UserError
 
@@ -144,7 +145,7 @@ def _reaching_all() -> Iterator[None]:
         raise PeerLost("Another process of this run has ended, or cannot be reached any more") from fault
 
 
-def process_group(store: dist.Store, rank: int, size: int, device: str) -> Processes:
+def process_group(store: Store, rank: int, size: int, device: str) -> Processes:
     """Join the process group of so many processes, gloo on the CPU, and NCCL besides where `device` is a CUDA device.
 
     Raises:
@@ -155,7 +156,7 @@ def process_group(store: dist.Store, rank: int, size: int, device: str) -> Proce
         torch.cuda.set_device(device)
         kinds = {"backend": "cpu:gloo,cuda:nccl"}
     try:
-        dist.init_process_group(**kinds, store=dist.PrefixStore("group", store), rank=rank, world_size=size, timeout=PATIENCE)
+        dist.init_process_group(**kinds, store=PrefixStore("group", store), rank=rank, world_size=size, timeout=PATIENCE)
     except RuntimeError as fault:
         raise UserError(f"The {size} processes of the run cannot reach each other: {str(fault).splitlines()[0]}.") from fault
     return Processes()

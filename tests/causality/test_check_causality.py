@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from pixelbench.causality import CausalityReport, Context, check_causality
 from pixelbench.causality.check import measure
@@ -155,10 +156,33 @@ class Returns(Net):
         return self.change(super().forward(images))  # type: ignore[return-value]
 
 
-def lazy() -> nn.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch calls its lazy layers new
-        return nn.LazyConv2d(1, 1)
+class Lazy(nn.Module):
+    """Shifted convolutions whose inputs are known at the first call; `sees` itself, or not. Pictures or flat vectors enter."""
+
+    def __init__(self, sees: bool = False, flat: bool = False, never: bool = False) -> None:
+        super().__init__()
+        self.sees, self.flat, self.never = sees, flat, never
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch calls its lazy layers new
+            self.first, self.last = nn.LazyConv2d(6, (1, 2)), nn.LazyConv2d(4, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.never:
+            raise RuntimeError("not today")
+        if self.flat:
+            images = images.unflatten(1, (1, 3, 4))
+        padded = nn.functional.pad(images, (1, 0) if self.sees else (2, -1))
+        return self.last(torch.tanh(self.first(padded)))[:, :, None]
+
+
+@pytest.mark.parametrize(("sees", "flat"), [(False, False), (True, False), (False, True)])
+def test_lazy_layers_are_made_by_a_call_and_the_module_stays_as_it_is(sees: bool, flat: bool) -> None:
+    module = Lazy(sees, flat)
+    report = checked(module, (1, 3, 4), levels=4, input="unit")
+    assert report.verdict == ("leaky" if sees else "causal")
+    assert is_lazy(module.first.weight)
+    again = checked(module, (1, 3, 4), levels=4, input="unit")
+    assert report.to_json() == again.to_json() | {"seconds": report.seconds}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +195,7 @@ def lazy() -> nn.Module:
         (Returns(lambda out: out.long()), "output is int64"),
         (nn.Conv2d(1, 1, 1), "failed on integers of shape"),
         (nn.Conv2d(1, 1, 1, device="meta"), "weights on the meta device"),
-        (lazy(), "call it on a batch once"),
+        (Lazy(never=True), "call it on a batch once"),
     ],
 )
 def test_what_cannot_be_checked_is_said_in_a_sentence(module: nn.Module, message: str) -> None:

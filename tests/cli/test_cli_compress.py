@@ -12,9 +12,9 @@ from pixelbench.data import get_task
 from pixelbench.experiments.prove import proving
 from pixelbench.experiments.prove.decoding import decode_container
 from pixelbench.experiments.prove.fresh_process import FreshlyDecoded
+from pixelbench.experiments.prove.sources import Source
 from pixelbench.store.proofs import PROOF
-from pixelbench.store.record_file import read_record
-from pixelbench.store.scan import StoredRun, scan
+from pixelbench.store.scan import scan
 from tests.cli.cli_stores import Pixelbench, only_json
 from tests.support.coded_runs import add_model
 from tests.support.record_factory import add_run
@@ -26,8 +26,8 @@ RUN = ("run", "--suite", "quick", "--only", "digits/pixelcnn", "--budget", "smok
 def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process that gets one sub-pixel wrong, and finds the checksum wrong too."""
 
-    def decode(blob: bytes, folder: Path, progress: object) -> FreshlyDecoded:
-        decoded = decode_container(unpack(blob), StoredRun(folder, read_record(folder)))
+    def decode(blob: bytes, source: Source, progress: object) -> FreshlyDecoded:
+        decoded = decode_container(unpack(blob), source)
         decoded.images[1, 0, 2, 3] ^= 1
         return FreshlyDecoded(decoded.images, False, 0.0)
 
@@ -38,8 +38,8 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """No other process, for what has nothing to do with it."""
 
-    def decode(blob: bytes, folder: Path, progress: object) -> FreshlyDecoded:
-        decoded = decode_container(unpack(blob), StoredRun(folder, read_record(folder)))
+    def decode(blob: bytes, source: Source, progress: object) -> FreshlyDecoded:
+        decoded = decode_container(unpack(blob), source)
         return FreshlyDecoded(decoded.images, decoded.right, 0.0)
 
     monkeypatch.setattr(proving, "decode_afresh", decode)
@@ -196,3 +196,92 @@ def test_a_run_whose_images_do_not_come_back_is_a_fault(pixelbench: Pixelbench) 
     assert code == 1
     assert "digits/pixelcnn seed 0: its test images did not come back from their bytes (image 1, row 2, column 3, colour 0:" in err
     assert not list(Path("runs").rglob(PROOF))
+
+
+NETS = Path(__file__).parents[1] / "own" / "modules.py"
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A user's file with networks, and weights of one in `w.safetensors`."""
+    import torch
+    from safetensors.torch import save_file
+
+    from tests.own.modules import make
+
+    monkeypatch.setenv("PIXELBENCH_MODULES", "")
+    shutil.copy(NETS, tmp_path / "nets.py")
+    torch.manual_seed(1)
+    save_file(make(17).state_dict(), tmp_path / "w.safetensors")
+    return tmp_path
+
+
+OWN = ("--weights", "w.safetensors", "--head", "categorical", "--input", "unit")
+
+
+def test_a_module_that_no_store_has_goes_there_and_back(pixelbench: Pixelbench, own: Path) -> None:
+    code, out, err = pixelbench("compress", "nets.py:make", "--task", "digits", *OWN, "-n", "3", "--out", "images.pbz")
+    assert code == 0, err
+    assert "all equal, in another process" in out
+    assert "No leak found" in err
+    assert not Path("runs").exists()
+    back = ("decompress", "images.pbz", "--target", "nets.py:make", *OWN, "--out", "images.npz")
+    assert pixelbench(*back)[0] == 0
+    with np.load("images.npz") as arrays:
+        assert np.array_equal(arrays["images"], get_task("digits").load().test.images[:3])
+
+
+@pytest.mark.usefixtures("here")
+def test_a_module_that_leaks_is_certified_first_and_coded_twice(pixelbench: Pixelbench, own: Path) -> None:
+    code, out, _ = pixelbench("compress", "nets.py:make_leaking", "--task", "digits", "--head", "categorical", "-n", "2", "--json")
+    document = only_json(out)
+    assert (code, document["causal"], document["run_key"]) == (0, False, "")
+    assert "Not causal" in document["certificate"]
+    assert document["claimed"] is not None
+    assert document["coded"]["difference"] is None
+
+
+@pytest.mark.usefixtures("here")
+def test_a_family_with_settings_and_no_weights_is_coded_as_it_is_made(pixelbench: Pixelbench, own: Path) -> None:
+    small = ("--set", "layers=1", "--set", "maps=6", "--set", "head_maps=6")
+    code, out, err = pixelbench("compress", "pixelcnn", "--task", "digits", *small, "-n", "2", "--out", "x.pbz", "--json")
+    assert (code, only_json(out)["method"]) == (0, "incremental"), err
+    assert pixelbench("decompress", "x.pbz", "--target", "pixelcnn", *small, "--out", "x.npz")[0] == 0
+    code, _, err = pixelbench("decompress", "x.pbz", "--out", "y.npz", "--results", ".")
+    assert (code, err.count("\n"), "name it with --target" in err) == (2, 1, True)
+    code, _, err = pixelbench("decompress", "x.pbz", "--target", "nets.py:make", "--out", "y.npz")
+    assert (code, "coded with other weights of nets.py:make" in err) == (2, True)
+    assert not Path("y.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("nets.py:make",), "--task"),
+        (("nets.py:make", "--task", "digits", "--store"), "--store keeps the proof of a stored run"),
+        (("nets.py:make_likelihood", "--task", "digits", "--head", "log_prob"), "the likelihood of whole images alone"),
+        (("nets.py:make", "--task", "digits", "--weights", "none.pt"), "cannot be read"),
+        (("nets.py:make_classed", "--task", "photos", "--set", "condition=class", "--set", "classes=3"), "have none"),
+        (("nets.py:make_classed", "--task", "digits", "--set", "condition=class", "--set", "classes=3"), "--set classes=10"),
+        (("png", "--task", "digits"), "lossless image format"),
+        (("pixelvae", "--task", "digits"), "bits-back coding"),
+        (("pixelcnn", "--task", "digits", "--head", "categorical"), "knows how it is read"),
+        (("digits/pixelcnn", "--task", "digits"), "names no module or family"),
+        (("digits/pixelcnn", "--head", "categorical"), "names no module or family"),
+    ],
+)
+def test_wrong_use_of_a_target_is_one_sentence(pixelbench: Pixelbench, own: Path, wrong: tuple[str, ...], said: str) -> None:
+    code, out, err = pixelbench("compress", *wrong)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+    assert not list(own.glob("*.pbz"))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_file_of_a_run_takes_no_target(pixelbench: Pixelbench, own: Path) -> None:
+    add_model(own / "runs", "histogram")
+    assert pixelbench("compress", "digits/histogram", "-n", "2", "--out", "x.pbz")[0] == 0
+    for more, said in ((("--target", "nets.py:make"), "leave --target out"), (("--weights", "w.safetensors"), "are of a --target")):
+        code, _, err = pixelbench("decompress", "x.pbz", *more, "--out", "x.npz")
+        assert (code, said in err) == (2, True)

@@ -167,3 +167,49 @@ def test_the_page_is_true(place: Path) -> None:
     done = subprocess.run([sys.executable, "page.py"], cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "No leak found" in done.stdout
+
+
+LIKELIHOODS = """
+name = "likelihoods"
+default_budget = "cpu"
+seeds = [0]
+[budget.cpu]
+updates = 3
+[[task]]
+name = "digits"
+[[variant]]
+name = "scored"
+family = "modules.py:make_likelihood"
+module = { head = "log_prob" }
+[[variant]]
+name = "drawn"
+family = "modules.py:make_drawing_likelihood"
+module = { head = "log_prob", sampler = "sample" }
+[[variant]]
+name = "no-likelihood"
+family = "modules.py:make_unnormalised"
+module = { head = "log_prob" }
+"""
+
+
+def test_a_likelihood_alone_is_trained_and_certified_by_its_sum(pixelbench: Pixelbench, place: Path) -> None:
+    shutil.copy(ROOT / "tests" / "own" / "modules.py", place)
+    (place / "likelihoods.toml").write_text(LIKELIHOODS)
+    code, out, err = pixelbench("run", "--suite", "likelihoods.toml", "--workers", "0", "--limit", "6")
+    assert code == 1, out + err
+    scored, drawn, wrong = (record_of(place, name) for name in ("scored", "drawn", "no-likelihood"))
+    assert (scored["status"], scored["samples"], scored["causality"]["status"]) == ("done", None, "partial")
+    assert scored["causality"]["probes"].startswith("sum of the probabilities of all 64 images of 1x2x3 with 2 levels: 1")
+    assert scored["behaviour"] is not None
+    assert (drawn["status"], drawn["samples"]["method"]) == ("done", "own")
+    assert drawn["samples"]["sampler"].startswith("Drawn by the module's own sample (checked)")
+    assert wrong["status"] == "failed"
+    assert "not to 1: its log_prob is no log-likelihood" in wrong["error"]["message"]
+    assert drawn["likelihood"]["nats_per_image"] == pytest.approx(scored["likelihood"]["nats_per_image"], rel=1e-6)  # the same network
+    assert "own sample (checked)" in (place / "runs" / "report.html").read_text()
+    assert pixelbench("verify", "runs", "--rescore", "4")[0] == 0
+    code, out, err = pixelbench("eval", "digits/drawn", "--limit", "5", "--samples", "2", "--json")
+    found = json.loads(out)
+    assert (code, found["verdict"], found["sums_to_one"]["verdict"]) == (0, "undecided", "normalised"), err
+    assert found["samples"]["method"] == "own"
+    assert pixelbench("compress", "digits/scored")[0] == 2

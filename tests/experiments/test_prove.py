@@ -14,8 +14,8 @@ from pixelbench.experiments.prove import proving
 from pixelbench.experiments.prove.decoding import decode_container, read_container, run_of
 from pixelbench.experiments.prove.fresh_process import FreshlyDecoded, decode_afresh
 from pixelbench.experiments.prove.proving import prove
+from pixelbench.experiments.prove.sources import RunSource, Source
 from pixelbench.store.artifacts import WEIGHTS
-from pixelbench.store.record_file import read_record
 from pixelbench.store.scan import StoredRun
 from tests.support.coded_runs import add_model, digest_of
 from tests.support.record_factory import add_run, folder_of, nats_file
@@ -25,9 +25,8 @@ from tests.support.record_factory import add_run, folder_of, nats_file
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Decodes in this process, for what has nothing to do with another one."""
 
-    def decode_here(blob: bytes, folder: Path, progress: Progress) -> FreshlyDecoded:
-        run = StoredRun(folder, read_record(folder))
-        decoded = decode_container(unpack(blob), run)
+    def decode_here(blob: bytes, source: Source, progress: Progress) -> FreshlyDecoded:
+        decoded = decode_container(unpack(blob), source)
         return FreshlyDecoded(decoded.images, decoded.right, 0.0)
 
     monkeypatch.setattr(proving, "decode_afresh", decode_here)
@@ -49,7 +48,7 @@ def test_images_come_back_in_another_process_from_the_weights_alone(tmp_path: Pa
     nats = run.nats()
     assert nats is not None
     assert proof.coded.ideal_bits == pytest.approx(nats[0][:10].sum() / np.log(2), rel=1e-5)
-    decoded = decode_container(unpack(proved.file), run)
+    decoded = decode_container(unpack(proved.file), RunSource(run))
     assert decoded.right
     assert np.array_equal(decoded.images, get_task("digits").load().test.images[:10])
     assert {what for what, *_ in told} == {"scoring", "coding", "decoding"}
@@ -72,7 +71,7 @@ def test_the_classes_of_a_conditional_model_are_in_the_file(tmp_path: Path) -> N
     labels = get_task("digits").load().test.labels
     assert labels is not None
     assert (proved.proof.coded.difference, proved.proof.label_bytes) == (None, 4)
-    decoded = decode_container(unpack(proved.file), run)
+    decoded = decode_container(unpack(proved.file), RunSource(run))
     assert decoded.labels is not None
     assert decoded.labels.tolist() == labels[:9].tolist()
     assert decoded.right
@@ -110,10 +109,10 @@ def test_other_weights_and_another_run_are_named(tmp_path: Path) -> None:
     file = file_of(run)
     assert run_of(file.header, tmp_path / "one").record.run_key == run.record.run_key
     with pytest.raises(UserError, match=r"coded with other weights of digits/gated-pixelcnn than those in .* \(their SHA-256 differ\)"):
-        decode_container(file, other)
+        decode_container(file, RunSource(other))
     add_model(tmp_path / "two", "pixelcnn", scale=1.001)
     with pytest.raises(UserError, match="coded with other weights of digits/pixelcnn"):
-        decode_container(file, run_of(file.header, tmp_path / "two"))
+        decode_container(file, RunSource(run_of(file.header, tmp_path / "two")))
     add_model(tmp_path / "three", "histogram")
     with pytest.raises(UserError, match=rf"coded by run {run.record.run_key}, which is not in .*; name the folder that holds it"):
         run_of(file.header, tmp_path / "three")
@@ -125,7 +124,7 @@ def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
     file = file_of(run)
     wrong = replace(file, header=replace(file.header, shape=(1, 4, 16)))
     with pytest.raises(UserError, match="holds images of 1x4x16 with 17 levels, which digits/histogram is not of"):
-        decode_container(wrong, run)
+        decode_container(wrong, RunSource(run))
 
 
 @pytest.mark.usefixtures("here")
@@ -133,7 +132,7 @@ def test_tables_that_are_not_the_encoders_are_found_by_the_images(tmp_path: Path
     """The checksum of the file is right, its content is of another model: nothing but the images' own checksum can tell."""
     run, other = add_model(tmp_path, "pixelcnn", n=10), add_model(tmp_path, "gated-pixelcnn", n=10)
     forged = unpack(pack(replace(file_of(run).header, n=3, batch=3), file_of(other).images))
-    assert not decode_container(forged, run).right
+    assert not decode_container(forged, RunSource(run)).right
 
 
 @pytest.mark.usefixtures("here")
@@ -172,8 +171,8 @@ def test_a_file_that_is_damaged_or_is_none_is_named(tmp_path: Path) -> None:
 def test_a_fault_in_the_other_process_is_a_sentence_here(tmp_path: Path) -> None:
     run = add_model(tmp_path, "histogram", n=3)
     with pytest.raises(UserError, match="is not a file that `pixelbench compress` wrote"):
-        decode_afresh(b"nothing", run.folder, lambda done, total: None)
+        decode_afresh(b"nothing", RunSource(run), lambda done, total: None)
     (run.folder / WEIGHTS).unlink()
     (run.folder / "record.json").unlink()
     with pytest.raises(UserError, match=r"process that decodes the images ended \(exit code 1\).*record\.json"):
-        decode_afresh(b"nothing", run.folder, lambda done, total: None)
+        decode_afresh(b"nothing", RunSource(run), lambda done, total: None)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from pixelbench.errors import UserError
 from pixelbench.experiments import devices, provenance
@@ -56,6 +57,19 @@ def test_provenance_names_no_place() -> None:
     text = str(found)
     assert platform.node() not in text
     assert "/" not in text.replace(found.versions["torch"], "")
+
+
+def test_a_gpu_is_deterministic_where_torch_is_told_so_and_processes_are_counted() -> None:
+    def found(**more: int) -> provenance.Provenance:
+        return provenance.collect_provenance(FAMILIES["uniform"], device="cuda:1", precision="bf16", threads=1, **more)
+
+    before = torch.are_deterministic_algorithms_enabled()
+    try:
+        for told in (True, False):
+            torch.use_deterministic_algorithms(told)
+            assert (found().deterministic, found(world_size=8).world_size, found().world_size) == (told, 8, None)
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def test_git_state_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from pixelbench.models.sampling import cached_log_probs
 from pixelbench.models.scoring import batched_nats, exact_products
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
-from pixelbench.training.world import ALONE, World
+from pixelbench.training.world import ALONE
 from tests.training.together import Together, distance, state
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -41,8 +41,8 @@ def test_micro_batches_draw_on_cuda_what_the_whole_batch_draws(family: str):
     assert torch.equal(after, after_parts)
 
 
-def on_cuda(family: str, seed: int = 0, **changes: Any):
-    torch.manual_seed(seed)
+def on_cuda(family: str, **changes: Any):
+    torch.manual_seed(changes.pop("seed", 0))
     known = {field.name for field in fields(REGISTERED[family].settings)}
     small = {name: value for name, value in SMALL.items() if name in known}
     return create_model(family, **({"channels": 3, "height": 8, "width": 10, "levels": levels_of(family)} | small | changes)).cuda().eval()
@@ -143,7 +143,7 @@ def test_bf16_ends_within_the_spread_of_seeds():
     images = torch.randint(4, (256, 1, 8, 10), generator=torch.Generator().manual_seed(0), dtype=torch.uint8).repeat(1, 3, 1, 1)
 
     def nats(seed: int, precision: str) -> float:
-        model = on_cuda("gated-pixelcnn", seed, levels=4)
+        model = on_cuda("gated-pixelcnn", seed=seed, levels=4)
         trainer = Trainer(model, images[:192], images[192:], Recipe(precision=precision, learning_rate=5e-3), TrainingPlan(100, seed))  # type: ignore[arg-type]
         assert list(trainer.run())[-1].update == 100
         return float(batched_nats(trainer.evaluated, images[192:]).mean())
@@ -152,16 +152,12 @@ def test_bf16_ends_within_the_spread_of_seeds():
     assert float((low - single).mean().abs()) <= 2 * float(single.std()) + 1e-3 * float(single.mean())
 
 
-def on_each_gpu(world: World, family: str) -> bytes:
-    return state(world, family, device="cuda")
-
-
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
 @pytest.mark.parametrize("family", FAMILIES)
 def test_two_gpus_equal_one(family: str):
     processes = Together(2, "cuda")
     try:
-        first, second = processes(2, on_each_gpu, family)
+        first, second = processes(2, state, family, device="cuda")
     finally:
         processes.end()
     assert isinstance(first, bytes), first

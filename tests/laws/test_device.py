@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.exc import TorchDynamoException
 
 from pixelbench.models.families import FAMILIES
 from pixelbench.models.layers.causal import CausalConv2d
@@ -117,7 +118,7 @@ def test_a_break_is_found_and_its_mirror_image_is_none(fault: Fault):
         trainer = trainer_on("cpu", "plain", change)
         forward = torch.compile(trainer._forward, fullgraph=True, backend="eager")
         if breaks:
-            with pytest.raises(torch._dynamo.exc.TorchDynamoException):
+            with pytest.raises(TorchDynamoException):
                 forward(trainer._batch(0))
         else:
             forward(trainer._batch(0))

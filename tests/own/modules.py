@@ -150,6 +150,47 @@ def make_likelihood(levels):
     return OnlyLikelihood(levels)
 
 
+class Fixed(OnlyLikelihood):
+    """For images of one size."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return super().log_prob(x.reshape(len(x), 1, 5, 4))
+
+
+def make_likelihood_at_5x4(levels):
+    return Fixed(levels)
+
+
+class Unnormalised(OnlyLikelihood):
+    """Gives every image twice its probability."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return super().log_prob(x) + 0.7
+
+
+def make_unnormalised(levels):
+    return Unnormalised(levels)
+
+
+class DrawingLikelihood(OnlyLikelihood):
+    """Draws by itself as well."""
+
+    def __init__(self, levels, height, width):
+        super().__init__(levels)
+        self.size = height, width
+
+    def sample(self, n):
+        x = torch.zeros(n, 1, *self.size)
+        for i in range(self.size[0]):
+            for j in range(self.size[1]):
+                x[:, 0, i, j] = torch.multinomial(self.net(x)[:, :, i, j].softmax(1), 1)[:, 0] / (self.levels - 1)
+        return x
+
+
+def make_drawing_likelihood(levels, height, width):
+    return DrawingLikelihood(levels, height, width)
+
+
 def make_nothing(levels):
     return "no module"
 
@@ -168,3 +209,52 @@ class Powerless(PixelNet):
 
 def make_powerless(levels):
     return Powerless(levels)
+
+
+class Drawing(PixelNet):
+    """Draws by itself, one pixel after the other; or all at once from noise, or one level too high, or images of another size."""
+
+    def __init__(self, levels, height, width, fault):
+        super().__init__(1, levels)
+        self.levels, self.size, self.fault = levels, (height, width), fault
+
+    def sample(self, n):
+        height, width = self.size
+        x = torch.zeros(n, 1, height, width)
+        if self.fault == "at once":
+            return torch.distributions.Categorical(logits=self(torch.rand_like(x)).movedim(1, -1)[:, None]).sample()
+        for i in range(height):
+            for j in range(width):
+                x[:, 0, i, j] = torch.multinomial(self(x)[:, :, i, j].softmax(1), 1)[:, 0] / (self.levels - 1)
+        return x + 1 / (self.levels - 1) if self.fault == "high" else x
+
+    def broken(self, n):
+        raise RuntimeError("not today")
+
+
+def make_drawing(levels, height, width, fault=""):
+    return Drawing(levels, height, width, fault)
+
+
+def make_drawing_at_5x4(levels):
+    return Drawing(levels, 5, 4, "")
+
+
+class DrawingClasses(Classed):
+    """Draws images of classes, as integers."""
+
+    def __init__(self, levels, classes, height, width):
+        super().__init__(levels, classes)
+        self.levels, self.size = levels, (height, width)
+
+    def sample(self, num_samples, labels):
+        x = torch.zeros(num_samples, 1, *self.size, dtype=torch.long)
+        for i in range(self.size[0]):
+            for j in range(self.size[1]):
+                logits = self(x / (self.levels - 1), labels)[:, :, i, j]
+                x[:, 0, i, j] = torch.multinomial(logits.softmax(1), 1)[:, 0]
+        return x
+
+
+def make_drawing_classes(levels, classes, height, width):
+    return DrawingClasses(levels, classes, height, width)

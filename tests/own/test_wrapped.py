@@ -1,15 +1,22 @@
 """Somebody's modules as models: whatever they return, and however images enter, the laws of our own hold."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from pixelbench.causality import check_causality
+from pixelbench.data import get_task
 from pixelbench.errors import UserError
 from pixelbench.evaluation.likelihood import sequential_nats
 from pixelbench.experiments import stages
+from pixelbench.experiments.evaluating.evaluate import protocol
+from pixelbench.experiments.foreign.likelihood import causality_of_likelihood, certify_likelihood
+from pixelbench.experiments.foreign.own_sampler import check_own_sampler
+from pixelbench.experiments.foreign.wrapped import LikelihoodModel
 from pixelbench.experiments.run.certify import certify
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
@@ -174,5 +181,44 @@ def test_a_likelihood_alone_is_scored_and_nothing_is_claimed() -> None:
     parts = create_model("modules.py:make", channels=1, height=5, width=4, levels=4)
     images = images_for(whole)
     assert torch.allclose(whole.log_prob(images), parts.log_prob(images), atol=1e-4)
+    assert whole.loss(images).item() == pytest.approx(parts.loss(images).item(), rel=1e-5)  # nats per sub-pixel
     with pytest.raises(UserError, match="no conditionals"):
         whole.conditionals(images)
+
+
+def _likelihood(factory: str, **module: Any) -> LikelihoodModel:
+    torch.manual_seed(0)
+    settings = {"module": {"head": "log_prob", **module}}
+    model = create_model(f"modules.py:{factory}", channels=1, height=5, width=4, levels=4, **settings)
+    assert isinstance(model, LikelihoodModel)
+    return model
+
+
+def test_a_likelihood_alone_is_certified_where_tiny_images_sum_to_one() -> None:
+    report = certify_likelihood(_likelihood("make_likelihood"), "mine")
+    assert report.normalised
+    assert causality_of_likelihood(report).status == "partial"
+    with pytest.raises(UserError, match="not to 1: its log_prob is no log-likelihood"):
+        certify_likelihood(_likelihood("make_unnormalised"), "mine")
+
+
+def test_a_likelihood_that_nothing_can_show_is_refused() -> None:
+    with pytest.raises(UserError, match=r"nothing shows that it is one: .*Let its factory take height, width and levels"):
+        certify_likelihood(_likelihood("make_likelihood_at_5x4"), "mine")
+
+
+def test_a_likelihood_is_drawn_from_by_its_own_method_unless_that_is_wrong() -> None:
+    model = _likelihood("make_drawing_likelihood", sampler="sample")
+    found = check_own_sampler(model)
+    assert found is not None
+    assert found.right
+    assert replace(found, verdict="unchecked").usable(model)
+    assert not replace(found, verdict="differs").usable(model)
+    assert not replace(found, verdict="unchecked").usable(build("masked-cnn"))
+    images = np.zeros((4, 1, 5, 4), np.uint8)
+    spec = protocol(get_task("digits"), "mine", samples=2)
+    assert stages.draw(model, images, spec, leaky=False) is None
+    drawn = stages.draw(model, images, spec, leaky=False, own=replace(found, verdict="unchecked"))
+    assert drawn is not None
+    assert (drawn.method, drawn.canvas_agreement) == ("own", None)
+    assert (drawn.sampler or "").startswith("Drawn by the module's own sample (unchecked)")

@@ -45,43 +45,30 @@ def test_two_processes_equal_one(family: str, processes: Together):
 
 @pytest.mark.parametrize("family", [ALL, "gated-pixelcnn"])
 def test_four_processes_equal_one_with_rows_left_over_and_in_micro_batches(family: str, processes: Together):
-    for found in processes(4, together_in_parts, family):
+    for found in processes(4, state, family, micro_batch=1):
         assert distance(found, alone(family)) <= 1e-10
 
 
-def together_in_parts(world: World, family: str) -> bytes:
-    return state(world, family, micro_batch=1)
-
-
 def test_single_precision_stays_close(processes: Together):
-    found = processes(2, in_single_precision)[0]
+    found = processes(2, state, "gated-pixelcnn", double=False)[0]
     curves = [checkpoint.unpack(blob)[1]["curve"] for blob in (found, alone("gated-pixelcnn", double=False))]
     for point, other in zip(*curves, strict=True):
         assert point["train_bits_per_dim"] == pytest.approx(other["train_bits_per_dim"], rel=1e-5)
 
 
-def in_single_precision(world: World) -> bytes:
-    return state(world, "gated-pixelcnn", double=False)
-
-
 @pytest.mark.parametrize("before", [1, 2])
 def test_a_checkpoint_of_one_world_goes_on_in_another(before: int, processes: Together):
-    cut = alone(ALL, stop_after=9) if before == 1 else processes(2, cut_after_nine, ALL)[0]
+    cut = alone(ALL, stop_after=9) if before == 1 else processes(2, state, ALL, stop_after=9)[0]
     assert checkpoint.unpack(cut)[1]["update"] == 9
     torch.manual_seed(999)
     found = processes(2, state, ALL, cut)[0] if before == 1 else state(ALONE, ALL, cut)
     assert distance(found, alone(ALL)) <= 1e-10
 
 
-def cut_after_nine(world: World, family: str) -> bytes:
-    """Process 1 alone is asked to end."""
-    return state(world, family, stop_after=9 if world.rank else None)
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_any_rule_got_wrong_is_another_training(fault: str, processes: Together):
     """Negative control: the law above would see each of these."""
-    found = processes(2, state, ALL, None, fault)
+    found = processes(2, state, ALL, fault=fault)
     assert max(distance_or_less(blob) for blob in found) > 1e-6
 
 
@@ -97,7 +84,8 @@ def test_one_that_fails_tells_the_others_and_all_go_on_with_the_next(place: str,
     rank = 0 if place in ("save", "curve") else 1
     said = processes(2, falls_over, rank, place, "injected: out of memory")
     assert said[rank] == "RuntimeError: injected: out of memory"
-    assert said[1 - rank] == "PeerFailed: Another process of this run is out of memory"
+    how = "has failed; what it printed says how" if place == "curve" else "is out of memory"
+    assert said[1 - rank] == f"PeerFailed: Another process of this run {how}"
     assert processes(2, falls_over, -1, "", "") == ["fine", "fine"]
 
 
@@ -110,7 +98,7 @@ def test_one_that_is_gone_is_missed():
     two = Together(2)
     try:
         assert two(2, waits_for_a_sum) == ["fine", "fine"]
-        two.pipes[0].send((2, waits_for_a_sum, ()))
+        two.pipes[0].send((2, waits_for_a_sum, (), {}))
         two.processes[1].kill()
         assert two.pipes[0].poll(60)
         assert two.pipes[0].recv() == "PeerLost: Another process of this run has ended, or cannot be reached any more"

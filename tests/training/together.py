@@ -10,6 +10,7 @@ from unittest.mock import patch
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from pixelbench import pulse
 from pixelbench.models.families import FAMILIES, create_model
@@ -31,7 +32,7 @@ class Together:
     def __init__(self, size: int, device: str = "cpu") -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])
-        self._store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        self._store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         self.pipes, self.processes = [], []
         for rank in range(size):
             mine, its = context.Pipe()
@@ -41,10 +42,10 @@ class Together:
             self.pipes.append(mine)
             self.processes.append(process)
 
-    def __call__(self, size: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    def __call__(self, size: int, function: Callable[..., Any], *arguments: Any, **named: Any) -> list[Any]:
         pipes = self.pipes[:size]
         for pipe in pipes:
-            pipe.send((size, function, arguments))
+            pipe.send((size, function, arguments, named))
         return [pipe.recv() if pipe.poll(120) else "nothing in two minutes" for pipe in pipes]
 
     def end(self) -> None:
@@ -55,12 +56,12 @@ class Together:
 
 def _serve(rank: int, size: int, port: int, device: str, pipe: Any) -> None:
     torch.set_num_threads(1)
-    process_group(dist.TCPStore("127.0.0.1", port, is_master=False), rank, size, device if device == "cpu" else f"{device}:{rank}")
-    groups = {count: dist.new_group(list(range(count))) for count in dict.fromkeys((min(2, size), size))}
+    process_group(TCPStore("127.0.0.1", port, is_master=False), rank, size, device if device == "cpu" else f"{device}:{rank}")
+    groups: dict[int, Any] = {count: dist.new_group(list(range(count))) for count in dict.fromkeys((min(2, size), size))}
     while True:
-        count, function, arguments = pipe.recv()
+        count, function, arguments, named = pipe.recv()
         try:
-            pipe.send(function(Processes(groups[count]), *arguments))
+            pipe.send(function(Processes(groups[count]), *arguments, **named))
         except Exception as fault:
             pipe.send(f"{type(fault).__name__}: {fault}")
 
@@ -81,10 +82,11 @@ def fresh(family: str, world: World = ALONE, *, double: bool = True, batch: int 
 
 
 def state(world: World, family: str, blob: bytes | None = None, fault: str | None = None, **given: Any) -> bytes:
-    """The state after a training, from that of `blob` where one is given; `stop_after`: so many updates."""
+    """The state after a training, from that of `blob` where one is given; after `stop_after` updates the last process is asked to end."""
     stop_after = given.pop("stop_after", None)
     with FAULTS[fault](world) if fault else contextlib.nullcontext(), patch("pixelbench.models.scoring.largest_batch", lambda model: 4):
-        trainer = fresh(family, world, stop=lambda: stop_after is not None and trainer.update >= stop_after, **given)
+        asked = stop_after is not None and world.rank == world.size - 1
+        trainer = fresh(family, world, stop=lambda: asked and trainer.update >= stop_after, **given)
         if blob is not None and world.leads:
             trainer.restore(blob)
         for _ in trainer.run():
@@ -177,12 +179,9 @@ def _break(trainer: Trainer, place: str, text: str) -> None:
     def fail(*given: Any) -> None:
         raise RuntimeError(text)
 
-    if place == "forward":
-        trainer._forward = fail
-    elif place == "optimiser":
-        trainer.optimiser.step = fail
-    elif place == "save":
-        trainer.save = fail
+    where = {"forward": (trainer, "_forward"), "optimiser": (trainer.optimiser, "step"), "save": (trainer, "save")}.get(place)
+    if where is not None:
+        setattr(where[0], where[1], fail)
 
 
 def asked_for_a_checkpoint(world: World, rank: int) -> list[int]:

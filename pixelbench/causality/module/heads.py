@@ -4,7 +4,6 @@ A logistic mixture with coefficients conditions G on R, and B on both, in the lo
 So the conditionals, and not the output, are what must be causal and what shows whether a colour is seen.
 """
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pixelbench.errors import UserError, first_line
+from pixelbench.importing import import_file
 
 #: (raw output (B, K, C or 1, H, W), integer images (B, C, H, W), levels) → (B, K', C, H, W).
 Head = Callable[[Tensor, Tensor, int], Tensor]
@@ -150,12 +150,8 @@ def function_in_file(path: Path, name: str, option: str, takes: str) -> Callable
     """
     if not path.is_file():
         raise UserError(f"{option}: there is no file '{path}'; give FILE:function, which takes {takes}.")
-    spec = importlib.util.spec_from_file_location("pixelbench_function", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{option}: '{path}' is no Python file; give FILE:function, which takes {takes}.")
-    module: Any = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        module = import_file(path, f"pixelbench_function_{path.stem}")
     except Exception as error:
         raise UserError(f"{option}: importing '{path}' failed: {first_line(error)}.") from error
     found: Any = getattr(module, name, None)

@@ -13,6 +13,7 @@ from pixelbench.causality.module.adapter import ModuleAdapter, find_adapter
 from pixelbench.causality.module.closures import Called
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
 from pixelbench.causality.module.heads import LogisticMixture, parse_head
+from pixelbench.causality.module.lazy_layers import called_once
 from pixelbench.causality.module.parts import selected
 from pixelbench.causality.module.readings import other_readings
 from pixelbench.causality.module.refusals import likely_cause, quantised_parts
@@ -47,6 +48,7 @@ class Subject:
         self.draws = False
         self._process, self._differentiates = os.getpid(), False
         module = module if isinstance(module, nn.Module) else Called(module)
+        module = called_once(module, shape, given)
         self._module = float64_copy(module)
         self._mode, self._seed = given.mode, given.seed
         self._device = device_of(module)

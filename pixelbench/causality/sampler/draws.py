@@ -53,14 +53,14 @@ class Sampler:
         function = _function(self._copy, sampler)
         with torch.no_grad(), random_states(self._device, seed), float64():
             found = forms(function, self.name, shape, self._device, args, seed)
-            self._form = first_that_runs(found, _TRIAL, lambda raw: _images(raw, _TRIAL, shape, entering), self.name)
+            self._form = first_that_runs(found, _TRIAL, lambda raw: images_of(raw, _TRIAL, shape, entering), self.name)
 
     def draw(self, n: int, seed: int, seconds: float) -> Draws:
         """At least one call, until n images are there or the time is over."""
         ends, parts, whole, same = time.monotonic() + seconds, [], True, True
         with torch.no_grad(), random_states(self._device, seed), float64():
             while sum(map(len, parts)) < n and (len(parts) < 2 or time.monotonic() < ends):
-                images = _images(self._form(_BATCH), _BATCH, self._shape, self._entering)
+                images = images_of(self._form(_BATCH), _BATCH, self._shape, self._entering)
                 if images is None:
                     raise UserError(f"{self.name} gives images of the shape at one call and something else at another.")
                 whole = whole and not images.is_floating_point()
@@ -92,12 +92,12 @@ def _bound(function: Callable, module: nn.Module) -> Callable:
     return lambda n: function(module, n)
 
 
-def _images(raw: Any, n: int, shape: tuple[int, int, int], entering: str) -> Tensor | None:
+def images_of(raw: Any, n: int, shape: tuple[int, int, int], entering: str) -> Tensor | None:
     """(some number, C, H, W) of what a function returned: the first of several things that can be read so; None where nothing can."""
     if isinstance(raw, list | tuple):
         if raw and all(isinstance(one, Tensor | np.ndarray) and np.shape(one) == np.shape(raw[0]) for one in raw) and len(raw) == n:
-            return _images(torch.stack([torch.as_tensor(one) for one in raw]), n, shape, entering)
-        return next((found for one in raw if (found := _images(one, n, shape, entering)) is not None), None)
+            return images_of(torch.stack([torch.as_tensor(one) for one in raw]), n, shape, entering)
+        return next((found for one in raw if (found := images_of(one, n, shape, entering)) is not None), None)
     if isinstance(raw, np.ndarray):
         raw = torch.from_numpy(np.ascontiguousarray(raw))
     if not isinstance(raw, Tensor):

@@ -1,7 +1,7 @@
 """How a sampling function is called: nearly every one has other arguments, which their names tell."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -23,12 +23,13 @@ Form = Callable[[int], Any]
 
 
 def forms(
-    function: Callable, name: str, shape: tuple[int, int, int], device: torch.device, args: dict[str, float], seed: int
+    function: Callable, name: str, shape: tuple[int, int, int], device: torch.device, args: Mapping[str, float | Tensor], seed: int
 ) -> Iterator[Form]:
     """The ways of calling it that its arguments allow, the likeliest first.
 
     The number of images is given where an argument of such a name is there, required or not, and a temperature of 1; the shape, sides, an
-    empty canvas, a device, a generator where they are required. A single required argument of an unknown name is the number.
+    empty canvas, a device, a generator where they are required. A single required argument of an unknown name is the number. `args` are
+    numbers, the same for every image, or tensors (n, …).
 
     Raises:
         UserError: it requires something else.
@@ -59,7 +60,7 @@ def _form(
     positional: list[str],
     shape: tuple[int, int, int],
     device: torch.device,
-    args: dict[str, float],
+    args: Mapping[str, float | Tensor],
     seed: int,
     variant: int,
 ) -> Form:
@@ -70,8 +71,7 @@ def _form(
         values: dict[str, Any] = {}
         for name, role in given.items():
             if role == "arg":
-                whole = args[name] == int(args[name])
-                values[name] = torch.full((n,), args[name], device=device).to(torch.int64 if whole else torch.float64)
+                values[name] = _for_each(args[name], n, device)
             elif role == "shape":
                 values[name] = _shapes(n, shape, counted=counted)[variant % 4]
             elif role == "canvas":
@@ -85,6 +85,13 @@ def _form(
     return form
 
 
+def _for_each(value: float | Tensor, n: int, device: torch.device) -> Tensor:
+    """(n, …), of an argument that was given."""
+    if isinstance(value, Tensor):
+        return value[:n]
+    return torch.full((n,), value, device=device).to(torch.int64 if float(value).is_integer() else torch.float64)
+
+
 def _shapes(n: int, shape: tuple[int, int, int], *, counted: bool) -> list[Any]:
     """The meanings that an argument called shape or size can have."""
     whole, single = (n, *shape), tuple(shape)
@@ -95,7 +102,7 @@ def _variants(given: dict[str, str]) -> int:
     return 8 if "canvas" in given.values() else 4 if "shape" in given.values() else 1
 
 
-def _role(name: str, args: dict[str, float]) -> str:
+def _role(name: str, args: Mapping[str, float | Tensor]) -> str:
     if name in args:
         return "arg"
     plain = name.lower()

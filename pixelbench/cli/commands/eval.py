@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.commands.check import (
-    ArgOption,
-    Input,
-    InputLayoutOption,
-    OutputOption,
-    SelectOption,
-    SetOption,
+from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
+from pixelbench.cli.given_model import (
+    ConditionOption,
+    InputOption,
+    ModuleHeadOption,
+    OrderFileOption,
+    ReadingOptions,
+    TaskOption,
+    WeightsOption,
+    names_model,
+    of_task,
+    refuse_beside_run,
 )
 from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, DeviceOption, JsonOption, ResultsOption
 from pixelbench.cli.output import FAILED, FINE, print_json, say, stdout
@@ -46,29 +51,19 @@ def evaluate(
             help="path/file.py:name or package.module:name, a family, or a stored run (key or task/variant).",
         ),
     ],
-    task: Annotated[
-        str | None, typer.Option("--task", "-t", metavar="TASK", help="Whose test images are scored; a run has its own.")
-    ] = None,
-    weights: Annotated[
-        Path | None, typer.Option("--weights", "-w", metavar="FILE", help="A state dict: .safetensors, or what torch.save wrote.")
-    ] = None,
+    task: TaskOption = None,
+    weights: WeightsOption = None,
     settings: SetOption = None,
-    head: Annotated[
-        str | None,
-        typer.Option("--head", metavar="HEAD", help="categorical, bernoulli, logistic-mixture[:M], distribution or log_prob."),
-    ] = None,
-    input: Annotated[
-        Input, typer.Option("--input", help="Floats in [0, 1] (unit) or [-1, 1] (symmetric), integers, or what fits (auto).")
-    ] = Input.auto,
+    head: ModuleHeadOption = None,
+    input: InputOption = Input.auto,
     output: OutputOption = None,
     select: SelectOption = None,
     input_layout: InputLayoutOption = None,
     args: ArgOption = None,
-    order: Annotated[
-        Path | None, typer.Option("--order", metavar="FILE", help="Lists the raster places in the order of drawing, where it is another.")
-    ] = None,
-    condition: Annotated[
-        str | None, typer.Option("--condition", metavar="ARGUMENT", help="The argument of the call that takes the images' classes.")
+    order: OrderFileOption = None,
+    condition: ConditionOption = None,
+    sampler: Annotated[
+        str | None, typer.Option("--sampler", metavar="NAME", help="The module's method that draws images: tested first, used if right.")
     ] = None,
     claim: Annotated[str | None, typer.Option("--claim", metavar="NUMBER", help="What is claimed for it, as printed: 81.20.")] = None,
     unit: Annotated[str, typer.Option("--unit", metavar="nats|bits", help="Of the claim: nats an image, or bits/dim.")] = "bits",
@@ -96,9 +91,8 @@ def evaluate(
         raise UserError(f"--out '{out}' must be a file in a folder that exists.")
     requested = _claim(claim, unit, source)
     chosen = resolve_device(device)
-    reading: dict[str, Any] = {"head": head, "input": input.value, "output": output, "select": select, "input_layout": input_layout}
-    reading |= {"args": args, "order": order, "condition": condition}
-    found = _found(target, task, weights, settings or [], reading, results)
+    reading = ReadingOptions(head, input, output, select, input_layout, args, order, condition, sampler)
+    found = _found(target, task, weights, settings, reading, results)
     if store and not found.keepable:
         raise UserError("--store keeps modules of your own with --weights; what PixelBench trains is kept by `pixelbench run`.")
     evaluation = _evaluated(found, chosen, limit, samples, seconds, seed, results, requested, announce=not as_json)
@@ -131,64 +125,24 @@ class _Found:
         return ":" in self.name and self.weights is not None
 
 
-def _found(target: str, task: str | None, weights: Path | None, settings: list[str], reading: dict[str, Any], results: Path) -> _Found:
-    from pixelbench.models.families import FAMILIES
-    from pixelbench.models.foreign.source import names_source
-
-    if names_source(target) or target in FAMILIES:
+def _found(
+    target: str, task: str | None, weights: Path | None, settings: list[str] | None, reading: ReadingOptions, results: Path
+) -> _Found:
+    if names_model(target):
         return _target(target, task, weights, settings, reading)
-    if task is not None or weights is not None or settings or any(value not in (None, "auto") for value in reading.values()):
-        raise UserError(f"'{target}' names no module or family, and a stored run has its own task, weights and settings.")
+    refuse_beside_run(target, task, weights=weights, settings=settings, reading=reading)
     return _run(target, results)
 
 
-def _target(target: str, task: str | None, weights: Path | None, settings: list[str], reading: dict[str, Any]) -> _Found:
-    import torch
+def _target(target: str, task: str | None, weights: Path | None, settings: list[str] | None, reading: ReadingOptions) -> _Found:
+    from pixelbench.models.families import get_family
 
-    from pixelbench.data import get_task
-    from pixelbench.experiments.evaluating.weights import load_weights
-    from pixelbench.experiments.foreign.parsing import parse_settings
-    from pixelbench.experiments.foreign.wrapped import OthersModel
-    from pixelbench.models.families import create_model, get_family
-    from pixelbench.models.foreign.source import from_file, names_source
-
-    if task is None:
-        raise UserError("Say which images are scored with --task, for example --task mnist-fixed; `pixelbench list tasks` names them.")
-    about = get_task(task)
-    given = parse_settings(settings)
-    if names_source(target):
-        target = from_file(target, Path())
-        given |= _module_settings(reading, about.classes)
-    elif any(value not in (None, "auto") for value in reading.values()):
-        raise UserError(f"'{target}' is a family of PixelBench, which knows how it is read; leave --head, --input and the like out.")
-    torch.manual_seed(0)
-    channels, height, width = about.shape
-    model = create_model(target, channels=channels, height=height, width=width, levels=about.levels, **given)
-    digest = None
-    if weights is not None:
-        digest = load_weights(model.module if isinstance(model, OthersModel) else model, weights)
-    elif get_family(target).kind == "network":
-        say(f"No --weights: {target} is scored as it is made, untrained unless it loads its own weights.")
-    return _Found(model, task, target, given, digest)
-
-
-def _module_settings(reading: dict[str, Any], classes: int) -> dict[str, Any]:
-    """The options as settings of a module."""
-    from pixelbench.experiments.foreign.given import argument
-    from pixelbench.models.foreign.order import read_order
-
-    module = {name: reading[name] for name in ("head", "output", "select", "input_layout", "condition") if reading[name] is not None}
-    if reading["input"] != "auto":
-        module["input"] = reading["input"]
-    if reading["args"]:
-        module["args"] = dict(map(argument, reading["args"]))
-    if reading["order"] is not None:
-        module["order"] = read_order(reading["order"], "--order")
-    if reading["condition"] is None:
-        return {"module": module}
-    if not classes:
-        raise UserError("--condition needs images with classes, and those of this task have none.")
-    return {"module": module, "condition": "class", "classes": classes}
+    given = of_task(target, task, weights=weights, settings=settings, reading=reading)
+    assert task is not None
+    model, digest = given.load_with_digest()
+    if weights is None and get_family(given.target).kind == "network":
+        say(f"No --weights: {given.target} is scored as it is made, untrained unless it loads its own weights.")
+    return _Found(model, task, given.target, given.settings, digest)
 
 
 def _run(name: str, results: Path) -> _Found:

@@ -134,7 +134,8 @@ def _print_tasks(entries: list[Entry]) -> None:
         images = ", ".join(f"{count:,} {name}" for name, count in (entry["images"] or {}).items())
         known = f"{images} images; digest {entry['digest'][:12]}" if images else "images unknown before they are prepared"
         _print_block(entry["name"], entry["title"], f"{size}; {known}", entry["source"], entry["missing"] or "there")
-    say("Images of your own work wherever a task does: folder:PATH, with train/ and valid/ in it, and array:PATH, a file of integers.")
+    own = "folder:PATH, with train/ and valid/ in it, and array:PATH, a file of integers or saved datasets"
+    say(f"Images of your own work wherever a task does: {own}.")
 
 
 def _models() -> list[Entry]:

@@ -107,17 +107,16 @@ def run(
         place.check(gpus_per_run, workers, device)
         if (code := place.taken(gpus_per_run)) is not None:
             return code
-    with place.leading():
-        plan, chosen = with_images(
-            lambda: plan_suite(suite, results, options, verify=not dry_run),
-            fetch=fetch and not dry_run,
-            allow_overlap=allow_overlap,
-        )
-        if dry_run:
-            show_plan(plan, cluster if by_slurm else None, as_json=as_json)
-            return FINE
-        how = Execution(workers, max_seconds, micro_batch, fail_fast, log, place.size, patience, pages)
-        if by_slurm:
-            asked = Asked(suite, results, options, how, data, prove, allow_overlap)
-            return launch(plan, asked, cluster, print_report, as_json=as_json, context=context_of(suite))
-        return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(suite), prove=prove)
+    plan, chosen = with_images(
+        lambda: plan_suite(suite, results, options, verify=not dry_run),
+        fetch=fetch and not dry_run,
+        allow_overlap=allow_overlap,
+    )
+    if dry_run:
+        show_plan(plan, cluster if by_slurm else None, as_json=as_json)
+        return FINE
+    how = Execution(workers, max_seconds, micro_batch, fail_fast, log, place.size, patience, pages)
+    if by_slurm:
+        asked = Asked(suite, results, options, how, data, prove, allow_overlap)
+        return launch(plan, asked, cluster, print_report, as_json=as_json, context=context_of(suite))
+    return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(suite), prove=prove)

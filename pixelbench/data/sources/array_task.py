@@ -1,9 +1,9 @@
 """Tasks made of an array of integers in a file: `array:PATH`, for codes of a VQ-VAE, masks, sprites, or any other discrete images.
 
-The file is a `.npy`, a `.npz` (one array, or `train`, `validation` and `test`, and `labels` where there are classes), or a `.pt` with a
-tensor. What it cannot say stands in a TOML file beside it, `codes.npy.toml`: `levels`, `split` (three shares) with `seed`, or `train`,
-`validation` and `test` as lists of rows. Records call it `array-codes`; where such files lie is said by the environment, which workers
-inherit.
+The file is a `.npy`, a `.npz` (one array, or `train`, `validation` and `test`, and `labels` where there are classes), a `.pt` with a
+tensor, or a folder that `save_to_disk` of the package `datasets` wrote. What it cannot say stands in a TOML file beside it,
+`codes.npy.toml`: `levels`, `split` (three shares) with `seed`, or `train`, `validation` and `test` as lists of rows. Records call it
+`array-codes`; where such files lie is said by the environment, which workers inherit.
 """
 
 import json
@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from pixelbench.data.sources.saved_datasets import is_saved, saved_arrays, saved_files
 from pixelbench.data.task import Split, Task, TaskData, data_digest
 from pixelbench.errors import UserError, first_line, shortened
 from pixelbench.levels import MOST_LEVELS, integers_for
@@ -26,6 +27,8 @@ from pixelbench.levels import MOST_LEVELS, integers_for
 PREFIX = "array:"
 FILES = "PIXELBENCH_ARRAYS"
 _NAMED = "array-"
+#: Splits that the file itself gives, in words.
+_GIVEN = {"given": "as the file gives them", "validation of train": "as the file gives them, validation a share of its training images"}
 _SPLITS: tuple[Literal["train", "validation", "test"], ...] = ("train", "validation", "test")
 
 
@@ -65,11 +68,15 @@ def array_task(path: Path) -> Task:
     if "\0" in str(path):
         raise UserError("array: no file's name holds a zero byte.")
     file = Path(os.path.abspath(os.path.expanduser(path)))
-    if not file.is_file():
+    if file.is_dir() and not is_saved(file):
+        said = "is no folder that `datasets.save_to_disk` wrote; pictures are a task as folder:PATH"
+        raise UserError(f"'{shortened(str(path), 200)}' {said}.")
+    if not file.exists():
         raise UserError(f"There is no file '{shortened(str(path), 200)}' for {PREFIX}PATH.")
     _remember(file)
     beside = file.with_name(f"{file.name}.toml")
-    stamps = tuple(one.stat().st_mtime_ns if one.is_file() else 0 for one in (file, beside))
+    parts = saved_files(file) if file.is_dir() else [file]
+    stamps = tuple(one.stat().st_mtime_ns if one.is_file() else 0 for one in (*parts, beside))
     return _task(file, beside, stamps)
 
 
@@ -77,7 +84,7 @@ def known_array(name: str) -> Task | None:
     """The task that a record calls `array-codes`, of the files that were named in this process or in the environment; else None."""
     if not name.startswith(_NAMED):
         return None
-    found = next((file for file in _files() if _record_name(file) == name and file.is_file()), None)
+    found = next((file for file in _files() if _record_name(file) == name and file.exists()), None)
     if found is None:
         raise UserError(f"Where the array of task '{shortened(name, 80)}' lies is not known here; name its file in {FILES}.")
     return array_task(found)
@@ -102,7 +109,7 @@ def _task(file: Path, beside: Path, stamps: tuple[int, ...]) -> Task:
     data, levels, counted = _data(file, said)
     channels, height, width = data.train.images.shape[1:]
     labels = data.train.labels
-    given = "as the file gives them" if counted == "given" else "by rows that are listed" if said.train else None
+    given = _GIVEN.get(counted) or ("by rows that are listed" if said.train else None)
     return Task(
         name=_record_name(file),
         title=f"Array '{file.stem}' {height}x{width}{f'x{channels}' if channels > 1 else ''}, {levels} levels",
@@ -117,7 +124,7 @@ def _task(file: Path, beside: Path, stamps: tuple[int, ...]) -> Task:
         builder=lambda: data,
         sizes=(len(data.train), len(data.validation), len(data.test)),
         classes=0 if labels is None else int(max(split.labels.max() for split in data.splits().values() if split.labels is not None)) + 1,
-        missing=lambda: None if file.is_file() else f"The file '{file}' is gone.",
+        missing=lambda: None if file.exists() else f"The file '{file}' is gone.",
     )
 
 
@@ -141,6 +148,9 @@ def _data(file: Path, said: Beside) -> tuple[TaskData, int, str]:
         images = {name: _images(file, arrays[name]) for name in _SPLITS}
         labels: dict[str, np.ndarray | None] = {name: arrays.get(f"{name}_labels") for name in _SPLITS}
         how = "given"
+    elif {"train", "test"} <= set(arrays):
+        images, labels = _with_validation(file, arrays, said)
+        how = "validation of train"
     else:
         whole, classes = _only_array(file, arrays), arrays.get("labels")
         images, labels, how = {}, {}, "split"
@@ -151,6 +161,23 @@ def _data(file: Path, said: Beside) -> tuple[TaskData, int, str]:
     kind = np.dtype(integers_for(levels))
     parts = [_split(images[name].astype(kind), labels[name]) for name in _SPLITS]
     return TaskData(*parts), levels, how
+
+
+def _with_validation(
+    file: Path, arrays: Mapping[str, np.ndarray], said: Beside
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray | None]]:
+    """Splits of a file that gives train and test alone: validation is a share of the training rows, in an order that the seed decides."""
+    if said.train is not None:
+        raise UserError(f"'{file}' has splits of its own, train and test; leave the rows out of '{file.name}.toml'.")
+    whole, classes = _images(file, arrays["train"]), arrays.get("train_labels")
+    held = max(1, round(len(whole) * said.split[1] / (said.split[0] + said.split[1])))
+    if held >= len(whole):
+        raise UserError(f"'{file}' holds {len(whole)} training images, too few for train and validation.")
+    order = np.random.RandomState(said.seed).permutation(len(whole))
+    rows = {"train": order[held:], "validation": order[:held]}
+    images = {name: whole[chosen] for name, chosen in rows.items()} | {"test": _images(file, arrays["test"])}
+    labels = {name: None if classes is None else classes[chosen] for name, chosen in rows.items()}
+    return images, labels | {"test": arrays.get("test_labels")}
 
 
 def _split(images: np.ndarray, labels: np.ndarray | None) -> Split:
@@ -210,6 +237,8 @@ def _images(file: Path, array: np.ndarray) -> np.ndarray:
 
 def _arrays(file: Path) -> dict[str, np.ndarray]:
     """By name; of a file with one array its name is the file's."""
+    if file.is_dir():
+        return saved_arrays(file)
     try:
         if file.suffix == ".npy":
             return {file.stem: np.load(file, allow_pickle=False)}
@@ -220,7 +249,7 @@ def _arrays(file: Path) -> dict[str, np.ndarray]:
             return _tensors(file)
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"'{file}' cannot be read as an array: {first_line(error)}.") from error
-    raise UserError(f"'{file}' is none of .npy, .npz and .pt.")
+    raise UserError(f"'{file}' is none of .npy, .npz and .pt, nor a folder of saved datasets.")
 
 
 def _tensors(file: Path) -> dict[str, np.ndarray]:

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from pixelbench.causality import CausalityReport, check_causality
+from pixelbench.causality.likelihood import LikelihoodReport
 from pixelbench.data import Task, TaskData, get_task
 from pixelbench.errors import UserError
 from pixelbench.evaluation.likelihood import SplitLikelihood
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.experiments import stages
 from pixelbench.experiments.evaluating.beside import Claimed, Neighbour, beside, judge_claim
+from pixelbench.experiments.foreign.likelihood import certify_likelihood
+from pixelbench.experiments.foreign.own_sampler import check_own_sampler
 from pixelbench.experiments.foreign.wrapped import LikelihoodModel
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.store.record import Diagnosis
@@ -24,10 +27,6 @@ from pixelbench.suites.schema import Claim
 #: Seconds of the certificate, by default.
 CHECK_SECONDS = 60.0
 Progress = Callable[[str], None]
-_NOTHING_SEEN = (
-    "Causality undecided: it gives the likelihood of whole images alone, so nothing can be certified or drawn. Whether its probabilities "
-    "sum to one is checked by `pixelbench check … --sums-to-one`."
-)
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,13 @@ class ModelEvaluation:
     scores: stages.Scores
     certificate: CausalityReport | None
     """None where the model has no conditionals that could be looked at."""
+    sums: LikelihoodReport | None
+    """Of such a model: whether the probabilities of all tiny images sum to one."""
     samples: stages.DrawnSamples | None
     picture: bytes | None
     """PNG: real images beside samples."""
+    sampler: str | None
+    """What is known of the module's own sampling method, where it was asked for."""
     diagnoses: tuple[Diagnosis, ...]
     neighbours: tuple[Neighbour, ...]
     """The cells of a store on the same images, the best first."""
@@ -92,6 +95,7 @@ class ModelEvaluation:
             "likelihood": vars(test),
             "sequential": None if sequential is None else vars(sequential),
             "verdict": "undecided" if self.certificate is None else self.certificate.verdict,
+            "sums_to_one": None if self.sums is None else self.sums.to_json(),
             "causality": self._causality(),
             "faults": [] if self.certificate is None else list(self.certificate.faults),
             "samples": None if self.samples is None else vars(self.samples.to_record()),
@@ -113,11 +117,15 @@ class ModelEvaluation:
             said = f"{honest.bits_per_dim:.4f} bits/dim, {honest.nats_per_image:.2f} nats/image on {honest.n_images} images"
             lines.append(f"Predicted in sequence, as its samples are drawn, it needs {said}: the number above means nothing.")
         lines += [f"{diagnosis.sentence}." for diagnosis in self.diagnoses]
+        lines += [] if self.sampler is None else [self.sampler]
         lines += [self._place()] if self.neighbours and not self.leaky else []
         return lines + ([] if self.claim is None else [self.claim.sentence])
 
     def _causality(self) -> str:
-        return _NOTHING_SEEN if self.certificate is None else self.certificate.summary()
+        if self.certificate is not None:
+            return self.certificate.summary()
+        said = "No conditionals, so that no map can be made" + ("" if self.samples is not None else " and nothing can be drawn")
+        return f"{said}. {'' if self.sums is None else self.sums.text().splitlines()[0]}"
 
     def _place(self) -> str:
         """`Between gated-pixelcnn and pixelcnn of the store; 0.31 nats behind gated-pixelcnn.`"""
@@ -180,14 +188,17 @@ def evaluate_model(
     data = chosen.in_units(_only_test(stages.limited(chosen.load(), spec)))
     model.eval()
     progress(f"Certifying {name}")
-    certificate = None if isinstance(model, LikelihoodModel) else _certified(model, name, check_seconds, seed)
+    certificate = None if isinstance(model, LikelihoodModel) else certified(model, name, check_seconds, seed)
+    sums = certify_likelihood(model, name) if isinstance(model, LikelihoodModel) else None
     leaky = certificate is not None and certificate.leaky
     progress(f"Scoring {len(data.test):,} test images")
     scores = stages.evaluate(model, data, spec, leaky=leaky)
-    drawn, picture, diagnoses = None, None, ()
-    if samples and certificate is not None:
+    drawn, picture, diagnoses, own = None, None, (), None
+    if samples:
         progress(f"Drawing {samples} images")
-        drawn = stages.draw(model, data.test.images, spec, leaky=leaky)
+        own = check_own_sampler(model)
+        drawn = stages.draw(model, data.test.images, spec, leaky=leaky, own=own)
+    if drawn is not None:
         picture = stages.picture(drawn, model, data.test, leaky=leaky)
         diagnoses = stages.find_faults(certificate, scores, drawn)
     whole = chosen.sizes is None or len(data.test) == chosen.sizes[2]
@@ -198,8 +209,10 @@ def evaluate_model(
         count_parameters(model),
         scores,
         certificate,
+        sums,
         drawn,
         picture,
+        drawn.sampler if drawn is not None else None if own is None else own.said(used=False),
         diagnoses,
         beside(results, chosen, scores.test) if results is not None else (),
         None if claim is None else judge_claim(claim, scores.test, leaky=leaky, whole=whole),
@@ -208,7 +221,8 @@ def evaluate_model(
     )
 
 
-def _certified(model: AutoregressiveModel, name: str, seconds: float | None, seed: int) -> CausalityReport:
+def certified(model: AutoregressiveModel, name: str, seconds: float | None, seed: int) -> CausalityReport:
+    """The certificate of a model as it stands; of one conditional on the class, for a class."""
     target = model.certified_as(name)
     return check_causality(model.certifiable(), model.shape, levels=model.levels, seconds=seconds, seed=seed, target=target)
 

@@ -9,6 +9,7 @@ import torch
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.evaluating.evaluate import ModelEvaluation
+from pixelbench.experiments.foreign.likelihood import causality_of_likelihood
 from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.run.certify import artifact_of, causality_of
 from pixelbench.files.atomic import write_bytes
@@ -17,7 +18,7 @@ from pixelbench.files.writable import cannot_write
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import get_family
 from pixelbench.store.artifacts import CERTIFICATE, NATS, SAMPLES, WEIGHTS, remove_others
-from pixelbench.store.record import GIVEN, Cost, Record, request_fields
+from pixelbench.store.record import GIVEN, Causality, Cost, Record, request_fields
 from pixelbench.store.record_file import run_folder, write_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.checkpoint import module_tensors, pack
@@ -31,7 +32,8 @@ def keep(evaluation: ModelEvaluation, model: AutoregressiveModel, family: str, s
     Raises:
         UserError: without weights or certificate there is nothing to keep, or the store cannot be written.
     """
-    if evaluation.weights is None or evaluation.certificate is None or evaluation.samples is None:
+    drawn = evaluation.samples is not None or not model.factorised
+    if evaluation.weights is None or not drawn or (evaluation.certificate is None and evaluation.sums is None):
         raise UserError("--store keeps evaluations of weights from a file (--weights), with certificate and samples.")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,119}", name):
         raise UserError(f"--name holds letters, digits and . _ + = - only, for its folder; got '{name}'.")
@@ -65,9 +67,8 @@ def _artifacts(evaluation: ModelEvaluation, model: AutoregressiveModel, spec: Ru
 
 def _record(evaluation: ModelEvaluation, spec: RunSpec, artifacts: dict[str, bytes]) -> Record:
     likelihood, sequential = evaluation.scores.to_record()
-    report, samples = evaluation.certificate, evaluation.samples
-    assert report is not None
-    assert samples is not None
+    report, sums, samples = evaluation.certificate, evaluation.sums, evaluation.samples
+    causality = Causality() if sums is None else causality_of_likelihood(sums)
     return Record(
         **request_fields(spec),
         status="done",
@@ -75,8 +76,8 @@ def _record(evaluation: ModelEvaluation, spec: RunSpec, artifacts: dict[str, byt
         provenance=collect_provenance(get_family(spec.family), device="cpu", precision="fp32", threads=torch.get_num_threads()),
         likelihood=likelihood,
         sequential=sequential,
-        causality=causality_of(report, report),
-        samples=samples.to_record(),
+        causality=causality if report is None else causality_of(report, report),
+        samples=None if samples is None else samples.to_record(),
         diagnoses=evaluation.diagnoses,
         artifacts={name: hashlib.sha256(content).hexdigest() for name, content in artifacts.items()},
     )

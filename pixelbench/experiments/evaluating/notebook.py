@@ -14,7 +14,8 @@ from pixelbench.data.folder import use_data_folder
 from pixelbench.errors import UserError, unknown
 from pixelbench.experiments import stages
 from pixelbench.experiments.evaluating.evaluate import CHECK_SECONDS, ModelEvaluation, Progress, evaluate_model, protocol
-from pixelbench.experiments.foreign.wrapped import module_model
+from pixelbench.experiments.foreign.own_sampler import check_own_sampler, own_draws
+from pixelbench.experiments.foreign.wrapped import OthersModel, module_model
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.foreign.family import ModuleSettings
@@ -48,6 +49,7 @@ def wrap(
     args: Mapping[str, float] | None = None,
     order: Sequence[int] | None = None,
     condition: str | None = None,
+    sampler: str | None = None,
 ) -> AutoregressiveModel:
     """A module as a model of a task's images; an `AutoregressiveModel` comes back as it is.
 
@@ -61,6 +63,7 @@ def wrap(
         args: further arguments of the call, a number each.
         order: raster places in the order of drawing.
         condition: the argument of the call that takes the images' classes.
+        sampler: the module's method that draws images: tested on tiny ones against the module's probabilities, and used where it is right.
 
     Raises:
         UserError: it fails, or its output cannot be read.
@@ -68,7 +71,7 @@ def wrap(
     if isinstance(module, AutoregressiveModel):
         return module
     chosen = get_task(task)
-    reading = {"head": head, "output": output, "select": select, "input_layout": input_layout, "condition": condition}
+    reading = {"head": head, "output": output, "select": select, "input_layout": input_layout, "condition": condition, "sampler": sampler}
     given: dict[str, Any] = {name: value for name, value in reading.items() if value is not None}
     given |= {"input": input} if input != "auto" else {}
     given |= {"args": dict(args)} if args else {}
@@ -181,6 +184,9 @@ def samples(
     wrapped = wrap(model, task, **reading)
     chance = torch.Generator().manual_seed(seed)
     condition = stages.classes_in_turn(wrapped, n)
+    own = check_own_sampler(wrapped) if temperature == 1 and method == "auto" else None
+    if own is not None and own.usable(wrapped) and isinstance(wrapped, OthersModel):
+        return own_draws(wrapped, n, condition, chance).numpy()
     return wrapped.sample(n, condition=condition, generator=chance, temperature=temperature, method=method).cpu().numpy()
 
 

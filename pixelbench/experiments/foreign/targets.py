@@ -2,13 +2,11 @@
 
 import contextlib
 import importlib
-import importlib.util
 import inspect
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,6 +16,7 @@ from torch import nn
 from pixelbench.causality.module.origin import origin
 from pixelbench.errors import UserError, nearest, unknown
 from pixelbench.experiments.foreign.parsing import parse_settings
+from pixelbench.importing import import_file
 from pixelbench.models.families import FAMILIES, create_model, get_family
 from pixelbench.models.foreign.source import names_source
 
@@ -88,17 +87,6 @@ def _imported(where: str) -> ModuleType:
     put_on_path(Path.cwd())
     with in_one_sentence(f"Importing '{where}'"):
         return importlib.import_module(where)
-
-
-def import_file(path: Path, name: str) -> ModuleType:
-    """Import a file under a name of its own, so that `model.py` is not taken for another module called model."""
-    loader = SourceFileLoader(name, str(path))
-    spec = importlib.util.spec_from_loader(name, loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up while they are made
-    loader.exec_module(module)
-    return module
 
 
 def _attribute(module: ModuleType, where: str, name: str) -> Any:

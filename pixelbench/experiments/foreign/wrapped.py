@@ -6,6 +6,7 @@ same code. It is sampled by whole forwards: what a module that knows nothing of 
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
@@ -21,8 +22,9 @@ from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adap
 from pixelbench.causality.module.heads import parameters_a_pixel
 from pixelbench.causality.module.parts import part_at
 from pixelbench.causality.module.sandbox import random_states
-from pixelbench.errors import UserError
-from pixelbench.experiments.foreign.targets import import_file, in_one_sentence, put_on_path
+from pixelbench.errors import UserError, nearest
+from pixelbench.experiments.foreign.targets import in_one_sentence, put_on_path
+from pixelbench.importing import import_file
 from pixelbench.models import heads
 from pixelbench.models.base import AutoregressiveModel, ConditionedModel
 from pixelbench.models.foreign.family import ModuleSettings, Reading
@@ -48,6 +50,8 @@ def wrapped(channels: int, height: int, width: int, levels: int, settings: Modul
     if not isinstance(module, nn.Module):
         raise UserError(f"'{name}' made a {type(module).__name__}, not an nn.Module.")
     if isinstance(module, AutoregressiveModel):
+        if needless := sorted(set(settings.module) - {"small"}):
+            raise UserError(f"'{name}' makes an AutoregressiveModel, which knows how it is read; leave module.{needless[0]} out.")
         if (*module.shape, module.levels) != (channels, height, width, levels):
             raise UserError(f"'{name}' made a model for images of {module.shape} with {module.levels} levels, not for those asked for.")
         return module
@@ -60,7 +64,7 @@ def module_model(module: nn.Module, channels: int, height: int, width: int, leve
     Raises:
         UserError: it fails, or its output cannot be read.
     """
-    kind = LikelihoodModel if settings.reading.head == "log_prob" else ModuleModel
+    kind = LikelihoodModel if settings.likelihood_alone else ModuleModel
     return kind(module, channels, height, width, levels, settings)
 
 
@@ -72,6 +76,8 @@ class OthersModel(AutoregressiveModel):
     def __init__(self, module: nn.Module, channels: int, height: int, width: int, levels: int, settings: ModuleSettings):
         super().__init__(channels, height, width, levels, settings)
         self.module = module
+        self.conditional = settings.condition == "class"
+        _require_sampler(module, settings.reading.sampler)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -93,7 +99,6 @@ class ModuleModel(OthersModel):
     def __init__(self, module: nn.Module, channels: int, height: int, width: int, levels: int, settings: ModuleSettings):
         super().__init__(module, channels, height, width, levels, settings)
         reading = settings.reading
-        self.conditional = settings.condition == "class"
         self.raster = reading.order is None
         places = range(channels * height * width) if reading.order is None else reading.order
         self.register_buffer("places", torch.tensor(list(places)), persistent=False)
@@ -167,7 +172,9 @@ class ModuleModel(OthersModel):
 
 
 class LikelihoodModel(OthersModel):
-    """A module that gives log p of whole images by `log_prob(images)`, and nothing else: scored, and neither certified nor drawn from."""
+    """A module that gives log p of whole images by `log_prob(images)`: trained and scored by it, and drawn from by its own method alone."""
+
+    factorised = False
 
     def __init__(self, module: nn.Module, channels: int, height: int, width: int, levels: int, settings: ModuleSettings):
         super().__init__(module, channels, height, width, levels, settings)
@@ -185,8 +192,19 @@ class LikelihoodModel(OthersModel):
             raise UserError(f"log_prob must give a number for each of {len(images)} images, got {_kind(found)}.")
         return found.flatten(1).sum(1, dtype=torch.float64) if found.dim() > 1 else found.double()
 
+    def loss(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
+        return -self.log_prob(images, condition).mean() / math.prod(self.shape)
+
     def conditionals(self, images: Tensor, condition: Tensor | None = None) -> Tensor:
         raise UserError(f"{type(self.module).__name__} gives the likelihood of whole images alone, no conditionals.")
+
+
+def _require_sampler(module: nn.Module, name: str | None) -> None:
+    if name is None or callable(getattr(module, name, None)):
+        return
+    near = nearest(name, [one for one in dir(module) if not one.startswith("_") and one not in dir(nn.Module)])
+    hint = f" Did you mean '{near}'?" if near else ""
+    raise UserError(f"{type(module).__name__} has no method '{name}', as module.sampler says.{hint}")
 
 
 def _head(name: str | None, adapter: ModuleAdapter, returned: Any, levels: int) -> tuple[Output, Callable[[Tensor], Tensor] | None]:

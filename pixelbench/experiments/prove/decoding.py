@@ -1,7 +1,6 @@
-"""A file of coded images and the run that it is of → the images, from the run's weights alone."""
+"""A file of coded images and the model that coded them → the images, from its weights alone."""
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from pixelbench.coding.container import Container, FileFault, Header, images_dig
 from pixelbench.coding.images import Progress, decode, decode_labels, ready
 from pixelbench.coding.prediction import Method
 from pixelbench.errors import UserError
-from pixelbench.experiments.stored import load_run, weights_path
+from pixelbench.experiments.prove.sources import Source
 from pixelbench.store.scan import StoredRun, require_store, scan
 
 
@@ -48,26 +47,28 @@ def run_of(header: Header, results: Path) -> StoredRun:
         UserError: it is not in `results`.
     """
     found = scan(require_store(results))
+    if not header.run_key:
+        raise UserError("The images were coded by a model that is no run; name it with --target, and its weights with --weights.")
     if header.run_key not in found:
         said = f"The images were coded by run {header.run_key}, which is not in '{results}'"
         raise UserError(f"{said}; name the folder that holds it with --results DIR.")
     return found.examine([header.run_key])[header.run_key]
 
 
-def decode_container(file: Container, run: StoredRun, progress: Progress = lambda done, total: None) -> Decoded:
-    """Decode with the run's weights, in batches and threads of the encoder.
+def decode_container(file: Container, source: Source, progress: Progress = lambda done, total: None) -> Decoded:
+    """Decode with the weights of a source, in batches and threads of the encoder.
 
     Raises:
         UserError: no weights, or not those by which the images were coded.
     """
-    header, record = file.header, run.record
-    name = f"{record.task.name}/{record.variant.name}"
-    model = load_run(run)
-    if (header.shape, header.levels) != (record.task.shape, record.task.levels):
+    header = file.header
+    model = source.load()
+    if (header.shape, header.levels) != source.images:
         size = f"{'x'.join(map(str, header.shape))} with {header.levels} levels"
-        raise UserError(f"The file holds images of {size}, which {name} is not of.")
-    if header.weights != weights_digest(run.folder):
-        raise UserError(f"The images were coded with other weights of {name} than those in '{run.folder}' (their SHA-256 differ).")
+        raise UserError(f"The file holds images of {size}, which {source.name} is not of.")
+    if header.weights != source.weights_digest():
+        place = f"than those in '{source.place}' (their SHA-256 differ)"
+        raise UserError(f"The images were coded with other weights of {source.name} {place}.")
     labels = decode_labels(file.labels, header.n, header.classes) if header.classes else None
     with torch_threads(header.threads):
         images = decode(
@@ -80,11 +81,6 @@ def decode_container(file: Container, run: StoredRun, progress: Progress = lambd
             progress=progress,
         )
     return Decoded(images, labels, images_digest(images, labels) == header.images)
-
-
-def weights_digest(folder: Path) -> str:
-    """SHA-256 of a run's weights' file."""
-    return hashlib.sha256(weights_path(folder).read_bytes()).hexdigest()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Decodes a file in a process that has never seen the images: it is given the file and the run's folder, and gives back an array."""
+"""Decodes a file in a process that has never seen the images: it is given the file and where the model is, and gives back an array."""
 
 import contextlib
 import json
@@ -16,8 +16,7 @@ import numpy as np
 from pixelbench.coding.images import Progress
 from pixelbench.errors import UserError
 from pixelbench.experiments.prove.decoding import decode_container, read_container
-from pixelbench.store.record_file import read_record
-from pixelbench.store.scan import StoredRun
+from pixelbench.experiments.prove.sources import Source, source_of
 
 _START = "import sys; sys.path[:] = sys.argv[4:]; from pixelbench.experiments.prove.fresh_process import main; main(*sys.argv[1:4])"
 #: Between two signs of progress.
@@ -35,21 +34,22 @@ class FreshlyDecoded:
     seconds: float
 
 
-def decode_afresh(blob: bytes, folder: Path, progress: Progress) -> FreshlyDecoded:
-    """Decode a file's bytes with the weights in a run's folder, in a process of its own.
+def decode_afresh(blob: bytes, source: Source, progress: Progress) -> FreshlyDecoded:
+    """Decode a file's bytes with the weights of a source, in a process of its own.
 
     Raises:
         UserError: it could not; the sentence says why.
     """
     with tempfile.TemporaryDirectory(prefix="pixelbench-") as place:
-        file, out = Path(place, "images.pbz"), Path(place, "images.npz")
+        file, told, out = Path(place, "images.pbz"), Path(place, "source.json"), Path(place, "images.npz")
         file.write_bytes(blob)
-        answer = _answer([str(file), str(folder.absolute()), str(out)], Path(place, "log"), progress)
+        told.write_text(json.dumps(source.to_json()))
+        answer = _answer([str(file), str(told), str(out)], Path(place, "log"), progress)
         with np.load(out) as arrays:
             return FreshlyDecoded(arrays["images"], answer["right"], answer["seconds"])
 
 
-def main(file: str, folder: str, out: str) -> None:
+def main(file: str, source: str, out: str) -> None:
     """The other process: writes the images to `out`, and a line of JSON for each sign of progress and for the end."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a module of somebody's prints is no answer
@@ -66,9 +66,9 @@ def main(file: str, folder: str, out: str) -> None:
             tell({"done": done, "total": total})
 
     try:
-        run = StoredRun(Path(folder), read_record(Path(folder)))
+        model = source_of(json.loads(Path(source).read_text()))
         began = time.monotonic()
-        decoded = decode_container(read_container(Path(file)), run, progress)
+        decoded = decode_container(read_container(Path(file)), model, progress)
     except UserError as error:
         tell({"error": str(error)})
         return

@@ -1,4 +1,5 @@
-"""Codes a stored run's first test images by its model, decodes them in another process, and holds bytes against -log2 of the likelihood.
+"""Codes first test images by a model, decodes them in another process, and holds bytes against -log2 of the likelihood: by that of a
+stored run, or by one that is given and is in no store.
 
 A leaking model is coded twice: by the probabilities that it is scored by, which see whole images, so that no decoder can follow; and by
 those of its sampler's process, from which the images do come back.
@@ -10,19 +11,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import torch
 
+from pixelbench.causality import CausalityReport
 from pixelbench.coding.container import Header, images_digest, pack
 from pixelbench.coding.images import Difference, encode, encode_labels, first_difference, ready
 from pixelbench.coding.prediction import Method, batch_of, method_of
 from pixelbench.data import Split, get_task
 from pixelbench.errors import UserError
 from pixelbench.experiments import stages
-from pixelbench.experiments.prove.decoding import torch_threads, weights_digest
+from pixelbench.experiments.evaluating.evaluate import CHECK_SECONDS, certified, protocol
+from pixelbench.experiments.evaluating.given import GivenModel
+from pixelbench.experiments.prove.decoding import torch_threads
 from pixelbench.experiments.prove.fresh_process import decode_afresh
-from pixelbench.experiments.stored import load_run
+from pixelbench.experiments.prove.sources import GivenSource, RunSource, Source
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import get_family
 from pixelbench.store.proofs import CodedImages, Proof
@@ -51,13 +56,44 @@ def prove(run: StoredRun, n: int, progress: Progress = lambda what, done, total:
     """
     if said := refusal(run):
         raise UserError(said)
-    return _Coding(run, n, progress).proved()
+    source = RunSource(run)
+    model, test = _factorised(source.load(), source.name), _test_images(run, n)
+    progress("scoring", 0, 1)
+    leaky = run.record.leaky or model.leaks_by_design
+    return _Coding(source, model, test, _scored(run, model, test), progress, leaky=leaky).proved()
+
+
+def prove_given(
+    given: GivenModel, task: str, n: int, progress: Progress = lambda what, done, total: None
+) -> tuple[Proved, CausalityReport]:
+    """Certify a model that is in no store, then code and decode the first `n` test images of a task by it.
+
+    Raises:
+        UserError: a codec, a model with latents or without conditionals, images that are not there, or weights that do not fit.
+    """
+    source, chosen = GivenSource(given), get_task(task)
+    if said := _not_coded(given.target, given.target, given.settings):
+        raise UserError(said)
+    if said := chosen.missing():
+        raise UserError(said)
+    model = _factorised(source.load(), given.target)
+    progress("certifying", 0, 1)
+    certificate = certified(model, given.target, CHECK_SECONDS, seed=0)
+    leaky = certificate.leaky or model.leaks_by_design
+    progress("scoring", 0, 1)
+    test = chosen.load().test[:n]
+    nats = stages.score_test(model, test, protocol(chosen, given.target, given.settings)).nats
+    return _Coding(source, model, test, nats, progress, leaky=leaky).proved(), certificate
 
 
 def refusal(run: StoredRun) -> str | None:
     """Why a run's images cannot be coded, whatever is there of it; None where they can."""
     record = run.record
-    name, family = f"{record.task.name}/{record.variant.name}", get_family(record.variant.family)
+    return _not_coded(f"{record.task.name}/{record.variant.name}", record.variant.family, record.variant.settings)
+
+
+def _not_coded(name: str, family_name: str, settings: dict[str, Any]) -> str | None:
+    family = get_family(family_name)
     if family.kind == "codec":
         return f"{name} is a lossless image format: its likelihood is the length of a file already."
     if family.latent:
@@ -65,34 +101,39 @@ def refusal(run: StoredRun) -> str | None:
             f"{name} has latents, so that its likelihood is a bound; to code at it takes bits-back coding, which is not done here. "
             "Choose a model with an exact likelihood."
         )
-    if record.variant.settings.get("condition", "none") not in ("none", "class"):
+    if settings.get("condition", "none") not in ("none", "class"):
         return f"{name} is conditional on more than a class, which a file would have to hold beside the images."
     return None
 
 
-class _Coding:
-    """A run's model and images, and the two ways to code them."""
+def _factorised(model: AutoregressiveModel, name: str) -> AutoregressiveModel:
+    if not model.factorised:
+        raise UserError(f"{name} gives the likelihood of whole images alone, and coding takes that of each sub-pixel in turn.")
+    return model
 
-    def __init__(self, run: StoredRun, n: int, progress: Progress) -> None:
-        self._run, self._progress = run, progress
-        model, test = load_run(run), _test_images(run, n)
-        progress("scoring", 0, 1)
-        self._ideal_bits = float(nats_to_bits(_scored(run, model, test).sum()))
+
+class _Coding:
+    """A model and images, and the two ways to code them."""
+
+    def __init__(
+        self, source: Source, model: AutoregressiveModel, test: Split, nats: np.ndarray, progress: Progress, *, leaky: bool
+    ) -> None:
+        self._source, self._progress, self._leaky = source, progress, leaky
+        self._ideal_bits = float(nats_to_bits(nats.sum()))
         self._images, self._condition = test.images, stages.condition_of(model, test)
-        self._method: Method = method_of(model, leaky=run.record.leaky or model.leaks_by_design)
+        self._method: Method = method_of(model, leaky=leaky)
         self._batch, self._threads = batch_of(model, self._method, len(test)), torch.get_num_threads()
         self._labels = test.labels if model.conditional else None
         self._classes = model.settings.classes if model.conditional else 0
         self._model = ready(model)
-        self._weights = weights_digest(run.folder)
+        self._weights = source.weights_digest()
 
     def proved(self) -> Proved:
-        leaky = self._run.record.leaky or self._model.leaks_by_design
-        claimed = self._coded("claimed", claimed=True)[1] if leaky else None
-        file, coded = self._coded("sequential" if leaky else "", claimed=False)
+        claimed = self._coded("claimed", claimed=True)[1] if self._leaky else None
+        file, coded = self._coded("sequential" if self._leaky else "", claimed=False)
         labels = self._label_bytes()
         proof = Proof(
-            run_key=self._run.record.run_key,
+            run_key=self._source.key,
             weights=self._weights,
             n_images=len(self._images),
             coded=coded,
@@ -125,13 +166,13 @@ class _Coding:
         if not math.isfinite(ideal):
             raise UserError("The model gives an image the probability 0, so that no number of bits is that of its likelihood.")
         file = pack(self._header(), stream.blob, self._label_bytes())
-        back = decode_afresh(file, self._run.folder, lambda done, total: self._progress(f"decoding{by}", done, total))
+        back = decode_afresh(file, self._source, lambda done, total: self._progress(f"decoding{by}", done, total))
         difference = first_difference(self._model, self._batch, self._images, back.images)
         return file, CodedImages(len(stream.blob), ideal, seconds, back.seconds, _said(difference, back.right))
 
     def _header(self) -> Header:
         return Header(
-            run_key=self._run.record.run_key,
+            run_key=self._source.key,
             shape=self._model.shape,
             levels=self._model.levels,
             n=len(self._images),

@@ -32,6 +32,7 @@ from pixelbench.experiments.verify.present_code import present_behaviour
 from pixelbench.files.atomic import write_bytes
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
+from pixelbench.models.foreign.family import ModuleSettings
 from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, remove_others
 from pixelbench.store.record import Cost, Likelihood, Record, Request, RunError, Status, request_fields
 from pixelbench.store.record_file import certificates_folder, read_record, write_record
@@ -44,6 +45,7 @@ from pixelbench.training.world import ALONE, PeerLost, World
 from pixelbench.units import bits_per_dim, bits_to_nats
 
 if TYPE_CHECKING:
+    from pixelbench.experiments.foreign.own_sampler import OwnSampler
     from pixelbench.experiments.run.ranks import Ranks
 
 Emit = Callable[[dict[str, Any]], None]
@@ -239,15 +241,39 @@ class RunInProgress:
     def _model(self, data: TaskData) -> None:
         self._stage("check")
         with _beating():
-            certificate = certify(self.spec, stages.build, None if self.options.store is None else certificates_folder(self.options.store))
-        self.found["causality"] = causality_of(certificate, None)
-        self.artifacts[CERTIFICATE] = artifact_of(certificate)
+            certificate = self._certified()
         check_statistics(data.test.images[: stages.SHOWN], self.spec.task["levels"])
         model = stages.build(self.spec).to(self.options.device)
         self.cost["parameters"] = count_parameters(model)
+        self.own_sampler = self._own_sampler(model)
         model = self._train(model, data)
         self._keep_weights(model)
         self._evaluate(model, data, certificate)
+
+    def _certified(self) -> CausalityReport | None:
+        """The certificate; none of a module that gives the likelihood of whole images alone, whose probabilities sum to one instead."""
+        settings = self.family.parse(self.spec.settings)
+        if isinstance(settings, ModuleSettings) and settings.likelihood_alone:
+            from pixelbench.experiments.foreign.likelihood import causality_of_likelihood, certify_likelihood
+
+            self.found["causality"] = causality_of_likelihood(certify_likelihood(stages.build(self.spec), self.spec.family))
+            return None
+        certificate = certify(self.spec, stages.build, None if self.options.store is None else certificates_folder(self.options.store))
+        self.found["causality"] = causality_of(certificate, None)
+        self.artifacts[CERTIFICATE] = artifact_of(certificate)
+        return certificate
+
+    def _own_sampler(self, model: AutoregressiveModel) -> "OwnSampler | None":
+        """What the sampling method is worth that a module of somebody's has itself, where it is asked for."""
+        if self.family.is_own:
+            return None
+        from pixelbench.experiments.foreign.own_sampler import check_own_sampler
+
+        with _beating():
+            found = check_own_sampler(model)
+        if found is not None and not found.usable(model):
+            self._note(found.said(used=False))
+        return found
 
     def _keep_weights(self, model: AutoregressiveModel) -> None:
         """The weights that are evaluated (the average, where there is one): beside the record where they are small, else in `work`."""
@@ -295,25 +321,30 @@ class RunInProgress:
         self.resumption.take_up(trainer)
         return trainer
 
-    def _evaluate(self, model: AutoregressiveModel, data: TaskData, certificate: CausalityReport) -> None:
+    def _evaluate(self, model: AutoregressiveModel, data: TaskData, certificate: CausalityReport | None) -> None:
         self._stage("evaluate")
         began = time.monotonic()
-        with _beating():
-            trained = certify_trained(model, self.spec)
-        evidence = trained if trained.leaky and not certificate.leaky else certificate
-        self.found["causality"] = causality_of(certificate, trained)
-        leaky = certificate.leaky or trained.leaky
+        evidence = None if certificate is None else self._evidence(model, certificate)
+        leaky = evidence is not None and evidence.leaky
         scores = stages.evaluate(model, data, self.spec, leaky=leaky, together=lambda: ALONE if self.ranks is None else self.ranks.score())
         self.artifacts[NATS] = scores.test.packed()
         self.found["likelihood"], self.found["sequential"] = scores.to_record()
         self.found["latent"] = stages.latent_use(model, data)
         self._stage("sample")
-        samples = stages.draw(model, data.test.images, self.spec, leaky=leaky)
-        self.found["samples"] = samples.to_record()
-        if self.family.kind == "network":  # a baseline's samples are noise by design
-            self.found["diagnoses"] = stages.find_faults(evidence, scores, samples)
-        self.artifacts[SAMPLES] = stages.picture(samples, model, data.test, leaky=leaky)
+        samples = stages.draw(model, data.test.images, self.spec, leaky=leaky, own=self.own_sampler)
+        if samples is not None:
+            self.found["samples"] = samples.to_record()
+            if self.family.kind == "network":  # a baseline's samples are noise by design
+                self.found["diagnoses"] = stages.find_faults(evidence, scores, samples)
+            self.artifacts[SAMPLES] = stages.picture(samples, model, data.test, leaky=leaky)
         self.cost["evaluate_seconds"] = time.monotonic() - began
+
+    def _evidence(self, model: AutoregressiveModel, certificate: CausalityReport) -> CausalityReport:
+        """The narrow copy's certificate, or where only the trained model leaks, that one's."""
+        with _beating():
+            trained = certify_trained(model, self.spec)
+        self.found["causality"] = causality_of(certificate, trained)
+        return trained if trained.leaky and not certificate.leaky else certificate
 
     def _stored_status(self) -> str | None:
         """How the attempt before ended; None where none did, or its record is damaged (its checkpoint may well be sound)."""

@@ -4,6 +4,7 @@ A call is a line of JSON in the store that torch's processes meet at, so that a 
 What is computed together goes by `pixelbench.training.world`. Only the first process writes.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -68,7 +69,8 @@ class Ranks:
 
     def dismiss(self) -> None:
         """Tell the others that nothing follows."""
-        self._call({"do": "end"})
+        with contextlib.suppress(RuntimeError):  # whoever keeps the store is gone, and so are they
+            self._call({"do": "end"})
 
     def stopped_by(self) -> str | None:
         """The signal that another process was sent, by name."""

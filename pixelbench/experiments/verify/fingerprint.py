@@ -227,6 +227,8 @@ def _evaluated(model: AutoregressiveModel, small: RunSpec, data: TaskData, found
     if (latent := stages.latent_use(model, data)) is not None:
         found.numbers["use of the latents"] = [*latent.kl_per_dimension, latent.kl, latent.active_units, latent.dimensions]
     samples = stages.draw(model, data.test.images, small, leaky=leaky)
+    if samples is None or samples.from_random_canvas is None or samples.canvas_agreement is None:  # a likelihood of whole images alone
+        return
     found.exact |= {"sampler": samples.method, "samples": _digest(samples.images)}
     found.exact["samples from a random canvas"] = _digest(samples.from_random_canvas)
     found.numbers["canvas agreement"] = [samples.canvas_agreement]

@@ -132,7 +132,7 @@ class LatentVariableModel(AutoregressiveModel):
             total = torch.logaddexp(total, weights.logsumexp(0))
         return total - math.log(importance_samples)
 
-    def pass_over(self, images: int, *, generator: torch.Generator | None = None, importance_samples: int = 1) -> None:
+    def pass_over(self, images: int, *, generator: torch.Generator | None = None, importance_samples: int = 1, **estimation: Any) -> None:
         for _ in range(importance_samples):
             standard_normals(images, self.latents.shapes, generator, self.device)
 

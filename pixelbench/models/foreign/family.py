@@ -40,6 +40,8 @@ class Reading:
     """Raster places `(row * W + column) * C + channel` in the order of drawing; raster order by default."""
     small: tuple[int, int] | None = None
     """Height and width of the miniature on which everything is tried before training."""
+    sampler: str | None = None
+    """The module's method that draws images; whole forwards by default."""
 
     def __post_init__(self) -> None:
         name, _, components = (self.head or HEADS[0]).partition(":")
@@ -48,6 +50,8 @@ class Reading:
             near = nearest(name, HEADS)
             hint = f"; did you mean '{near}'?" if near else ""
             raise ValueError(f"head must be one of {', '.join(HEADS)} or logistic-mixture:M, of M components, got '{self.head}'{hint}")
+        if self.sampler is not None and not self.sampler.isidentifier():
+            raise ValueError(f"sampler is the name of a method of the module, such as sample, got '{self.sampler}'")
         if self.order is not None and sorted(self.order) != list(range(len(self.order))):
             raise ValueError(f"order must hold each raster place from 0 on once, and these {len(self.order)} do not")
 
@@ -86,6 +90,11 @@ class ModuleSettings(Settings):
             ValueError: a name that there is not, or a value of the wrong kind.
         """
         return _reading(self.module)
+
+    @property
+    def likelihood_alone(self) -> bool:
+        """Whether the module gives the likelihood of whole images, and no conditionals."""
+        return self.reading.head == "log_prob"
 
     @property
     def arguments(self) -> dict[str, Any]:

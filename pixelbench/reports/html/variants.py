@@ -59,6 +59,7 @@ class VariantSection:
     seen: str
     causality: tuple[str, ...]
     latents: str
+    sampler: str
     diagnoses: tuple[str, ...]
     settings: str
     recipe: str
@@ -101,6 +102,7 @@ def variant_of(
         seen=group[0].sentences if group else "",
         causality=(*dict.fromkeys(_causality(run) for run in cell.runs), *_probed(cell)),
         latents=warm_up(first),
+        sampler=(shown.record.samples.sampler or "") if shown.record.samples is not None else "",
         diagnoses=tuple(found.sentence or found.name for found in shown.record.diagnoses),
         settings=_listing({"family": cell.family, **cell.settings}),
         recipe=_listing(first.spec.recipe),
