@@ -19,6 +19,10 @@ class NothingMatched(UserError):  # noqa: N818 (the name says what happened; it 
     """A selection such as `--only` that leaves nothing to look at."""
 
 
+class MissingWeights(UserError):  # noqa: N818 (as above)
+    """Of a stored run, whose model cannot be had for that."""
+
+
 def first_line(error: BaseException) -> str:
     """An error's message as a part of a sentence: its first line without a full stop, or its type where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -33,3 +33,8 @@ class MyNet(nn.Module):
         for layer in self.layers:
             h = h + F.relu(layer(h))
         return self.head(h)
+
+
+def make_model() -> MyNet:
+    """What `pixelbench check my_net.py:make_model --shape 1,8,7 --levels 17` looks at."""
+    return MyNet(channels=1, levels=17)

@@ -1,13 +1,18 @@
 """The common part of `run` and `ablate`: a plan is executed with progress on stderr, then reported; every ending has its exit code."""
 
+import contextlib
 import shlex
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixelbench.cli.output import FAILED, FINE, WRONG_USE, ended_by, print_json, say, stdout
+import typer
+
+from pixelbench.cli.output import FAILED, FINE, INTERRUPTED, WRONG_USE, ended_by, print_json, say, stdout
 from pixelbench.cli.proving import prove_runs
 from pixelbench.cli.suites import plan_json
 
@@ -70,12 +75,16 @@ def execute(
         if as_json:
             print_json(plan_json(plan))
         return WRONG_USE
-    outcome = _execute(plan, device, how)
-    if outcome is not None and outcome.signal is not None:
-        say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
-        say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
-        return ended_by(outcome.signal)
-    return conclude(plan, outcome, show, as_json=as_json, context=context, about=about, prove=prove, pages=how.pages)
+    document = {**(about or {}), "suite": plan.suite} if as_json else None
+    try:
+        outcome = _execute(plan, device, how)
+        if outcome is not None and outcome.signal is not None:
+            say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
+            return _stopped(plan, document, context, outcome.signal)
+        unproved = None if prove is None else prove_runs(plan, prove)
+    except KeyboardInterrupt:  # before the first run, or in a proof
+        return _stopped(plan, document, context, signal.SIGINT)
+    return conclude(plan, outcome, show, as_json=as_json, context=context, about=about, unproved=unproved, pages=how.pages)
 
 
 def conclude(
@@ -86,16 +95,53 @@ def conclude(
     as_json: bool,
     context: "Context",
     about: dict[str, Any] | None = None,
-    prove: int | None = None,
+    unproved: list[str] | None = None,
     pages: bool = True,
 ) -> int:
     """Report the plan's runs once they have ended, wherever they were executed; returns the exit code. Arguments as of `execute`.
 
-    `pages`: write those of the whole store as well.
+    `unproved`: a sentence for each run whose images did not come back, where any were really coded. `pages`: write those of the whole store.
     """
-    unproved = [] if prove is None else prove_runs(plan, prove)
-    page = _write_pages(plan, context, changed=prove is not None or outcome is not None) if pages else None
-    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context, unproved, page)
+    page = _write_pages(plan, context, changed=unproved is not None or outcome is not None) if pages else None
+    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context, unproved or [], page)
+
+
+@contextlib.contextmanager
+def document_at_ctrl_c(suite: str, *, as_json: bool) -> Iterator[None]:
+    """Around what precedes the runs: Ctrl-C leaves a document of no runs too, and ends as everywhere."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if as_json:
+            with _undisturbed():
+                print_json({"suite": suite, "interrupted": signal.SIGINT.name, "runs": []})
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _stopped(plan: "Plan", document: dict[str, Any] | None, context: "Context", number: int) -> int:
+    """Print what is done as JSON, where that is asked for, and how to go on; returns the exit code."""
+    from pixelbench.reports.report import build_report
+
+    if document is not None:
+        with _undisturbed():
+            built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, context)
+            page = plan.store / "report.md"
+            print_json({**document, **_document(plan, built, page if page.exists() else None, _faults(built), signal.Signals(number).name)})
+    say(f"Go on with: {shlex.join(['pixelbench', *sys.argv[1:]])}")
+    return ended_by(number)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """The command ends in a moment: an impatient further Ctrl-C must not cut the document."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
@@ -195,10 +241,11 @@ def _nothing_left(plan: "Plan") -> str:
     return f"{said}."
 
 
-def _document(plan: "Plan", report: "Report", page: Path | None, faults: list[str]) -> dict[str, Any]:
+def _document(plan: "Plan", report: "Report", page: Path | None, faults: list[str], interrupted: str | None = None) -> dict[str, Any]:
+    """`interrupted`: the signal that ended it; then `report` is None unless there was a page before."""
     statuses = {run.key: run.record.status for cell in report.cells for run in cell.runs}
     runs = [
         {"run_key": cell.spec.key, "run": cell.spec.label, "status": statuses.get(cell.spec.key, "missing"), "made": cell.runs}
         for cell in plan.cells
     ]
-    return {"runs": runs, "faults": faults, "report": page, **report.as_dict()}
+    return {"runs": runs, "faults": faults, "report": page, "interrupted": interrupted, **report.as_dict()}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.commands.check import Input
 from pixelbench.errors import UserError
 
@@ -13,7 +14,14 @@ if TYPE_CHECKING:
     from pixelbench.experiments.evaluating.given import GivenModel
 
 TaskOption = Annotated[
-    str | None, typer.Option("--task", "-t", metavar="TASK", help="Whose test images are taken, of a TARGET; a run has its own.")
+    str | None,
+    typer.Option(
+        "--task",
+        "-t",
+        metavar="TASK",
+        help="Whose test images are taken, of a TARGET; a run has its own.",
+        autocompletion=completing.tasks,
+    ),
 ]
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", "-w", metavar="FILE", help="A state dict: .safetensors, or what torch.save wrote.")

@@ -35,6 +35,7 @@ from pixelbench.cli.commands import (
     verify,
 )
 from pixelbench.cli.faults import DISK
+from pixelbench.cli.flags import Command, Group
 from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE, ended_by
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.visible import visible
@@ -49,9 +50,9 @@ def _print_version(requested: bool) -> None:
 app = typer.Typer(
     name="pixelbench",
     help="Is it really causal, and does it really reach that number? Trains, checks and compares autoregressive image models.",
-    epilog="Start with: pixelbench run --suite quick",
-    no_args_is_help=True,
-    add_completion=False,
+    epilog="Start with: pixelbench run quick",
+    cls=Group,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -59,8 +60,11 @@ app = typer.Typer(
 
 @app.callback()
 def _app(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)] = False,
-) -> None: ...
+) -> None:
+    if context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
 
 
 for command in (
@@ -68,6 +72,8 @@ for command in (
     *(sample, compress, decompress, verify),
 ):
     command.register(app)
+for registered in app.registered_commands:
+    registered.cls = Command
 
 #: click's base of everything wrong with a command line; typer carries its own copy of click, so it is reached through typer.
 UsageFault = cast("type[Exception]", typer.BadParameter.__mro__[2])

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.tracking import Tool
 from pixelbench.errors import UserError
 
@@ -26,8 +27,26 @@ class Launcher(StrEnum):
     slurm = "slurm"
 
 
-SuiteOption = Annotated[str, typer.Option("--suite", "-s", help="A suite that ships (`pixelbench list suites`) or a path to a TOML file.")]
-SuiteFilter = Annotated[str | None, typer.Option("--suite", "-s", help="Only the runs that this suite asks for: a name or a path.")]
+SuiteArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="SUITE", help="The suite, instead of by --suite.", autocompletion=completing.suites, show_default=False),
+]
+SuiteOption = Annotated[
+    str | None,
+    typer.Option(
+        "--suite", "-s", help="A suite that ships (`pixelbench list suites`) or a path to a TOML file.", autocompletion=completing.suites
+    ),
+]
+SuiteFilter = Annotated[
+    str | None,
+    typer.Option("--suite", "-s", help="Only the runs that this suite asks for: a name or a path.", autocompletion=completing.suites),
+]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="The first digits of a run key, or task/variant; see `pixelbench status`.", autocompletion=completing.runs
+    ),
+]
 ResultsOption = Annotated[Path, typer.Option("--results", help="The folder that runs are stored in.", metavar="DIR")]
 OnlyOption = Annotated[
     list[str] | None, typer.Option("--only", help="Only cells whose task/variant, or variant, matches; may be given again.", metavar="GLOB")
@@ -79,7 +98,9 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan an
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="The folder of data sets; else $PIXELBENCH_DATA, else the user's cache.", metavar="DIR")
 ]
-FetchOption = Annotated[bool, typer.Option(" /--no-fetch", help="Downloads and prepares nothing; leaves out what lacks its images.")]
+NoFetchOption = Annotated[
+    bool, typer.Option("--no-fetch", help="Downloads and prepares no images; runs whose images are missing are left out.")
+]
 AllowOverlapOption = Annotated[
     bool, typer.Option("--allow-overlap", help="Takes image folders with images that are in two splits; every report says so.")
 ]
@@ -91,6 +112,20 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 
 DEFAULT_RESULTS = Path("runs")
 _MOST_SEEDS = 10_000
+
+
+def suite_named(argument: str | None, option: str | None, command: str) -> str:
+    """The suite, by position or by --suite.
+
+    Raises:
+        UserError: neither is given, or both.
+    """
+    if argument is not None and option is not None:
+        raise UserError(f"The suite is given twice, '{argument}' and --suite '{option}'; leave one of the two out.")
+    named = argument if argument is not None else option
+    if named is None:
+        raise UserError(f"Say which suite, such as `pixelbench {command} quick`; `pixelbench list suites` names them.")
+    return named
 
 
 def parse_shard(text: str | None) -> tuple[int, int] | None:

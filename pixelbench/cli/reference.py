@@ -39,7 +39,8 @@ def _section(command: CommandInfo) -> Iterator[str]:
         kind, info = typing.get_args(hints[parameter.name])[:2]
         row = f"{_text(info.help)}{_default(parameter)} |"
         if isinstance(info, ArgumentInfo):
-            arguments.append((info.metavar or parameter.name.upper(), row))
+            called = info.metavar or parameter.name.upper()
+            arguments.append((called if parameter.default is inspect.Parameter.empty else f"[{called}]", row))
         elif not info.hidden:
             options.append((_spelled(parameter.name, kind, info), row))
     usage = " ".join(["pixelbench", name, *(called for called, _ in arguments), "[OPTIONS]"])

@@ -49,6 +49,7 @@ def plan_suite(
     from pixelbench.experiments.plan import make_plan
     from pixelbench.suites.load import load_suite
 
+    seeds, shard = parse_seeds(options.seeds), parse_shard(options.shard)  # first: finding a device takes seconds
     chosen = options.device if options.elsewhere else resolve_device(options.device)
     loaded = load_suite(suite) if isinstance(suite, str) else suite
     command: Command = "run" if ablation is None else "ablate"
@@ -58,13 +59,13 @@ def plan_suite(
         loaded,
         results,
         only=options.only or (),
-        seeds=parse_seeds(options.seeds),
+        seeds=seeds,
         budget=options.budget,
         rerun=options.rerun.value,
         limit=options.limit,
         device=chosen,
         precision=options.precision,
-        shard=parse_shard(options.shard),
+        shard=shard,
         command=command,
         suite_name=Path(name).name,
     )

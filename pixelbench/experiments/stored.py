@@ -1,26 +1,19 @@
 """A stored run's model, ready to score and to sample."""
 
-from pathlib import Path
-
-from pixelbench.errors import UserError
+from pixelbench.errors import MissingWeights, UserError
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model, get_family
-from pixelbench.store.artifacts import WEIGHTS
+from pixelbench.store.artifacts import WEIGHTS, weights_path
 from pixelbench.store.scan import StoredRun
 from pixelbench.training.checkpoint import CheckpointError, DamagedCheckpoint, restore_module, unpack
-
-
-def weights_path(folder: Path) -> Path:
-    """Where a run's weights lie: beside the record where they are kept, else in `work`, which is not committed."""
-    kept = folder / WEIGHTS
-    return kept if kept.is_file() else folder / "work" / WEIGHTS
 
 
 def load_run(run: StoredRun) -> AutoregressiveModel:
     """The evaluated model of a run, on the CPU and in eval mode.
 
     Raises:
-        UserError: a codec, no weights (they are not committed with a store where they are large), damaged, or of another run.
+        MissingWeights: there are none; they are not committed with a store where they are large.
+        UserError: a codec, or they are damaged, or of another run.
     """
     record = run.record
     name = f"{record.task.name}/{record.variant.name}"
@@ -37,7 +30,7 @@ def load_run(run: StoredRun) -> AutoregressiveModel:
             raise CheckpointError("they are of another run")
         restore_module("model", model, tensors)
     except FileNotFoundError:
-        raise UserError(f"The weights of {name} are not in this results folder; execute a run of your own with `pixelbench run`.") from None
+        raise MissingWeights(f"The weights of {name} are not in this results folder.") from None
     except DamagedCheckpoint as fault:
         raise UserError(f"The weights of {name} are damaged ({fault}); run it again with `pixelbench run --rerun all`.") from None
     except CheckpointError as fault:

@@ -39,6 +39,12 @@ _LOCAL_HEADER = struct.Struct("<4sHHHHHLLLHH")
 _CURVE_COLUMNS = ["update", "train_bits_per_dim", "validation_bits_per_dim"]
 
 
+def weights_path(folder: Path) -> Path:
+    """Where a run's weights lie: beside the record where they are kept, else in `work`, which is not committed."""
+    kept = folder / WEIGHTS
+    return kept if kept.is_file() else folder / "work" / WEIGHTS
+
+
 @dataclass(frozen=True)
 class NatsSummary:
     """A summary of the test images' likelihoods, in nats."""

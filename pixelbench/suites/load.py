@@ -59,6 +59,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelbench.errors import UserError, nearest, shortened, unknown
+from pixelbench.importing import split_target
 from pixelbench.models.families import FAMILIES
 from pixelbench.models.foreign.order import read_order
 from pixelbench.models.foreign.source import from_file, names_source
@@ -276,7 +277,7 @@ def _check_files(families: list[str], path: Path) -> None:
     """Raise UserError where two files have one name: runs know a file by that."""
     found: dict[str, Path] = {}
     for family in families:
-        file = Path(path.parent, family.rpartition(":")[0]).resolve()
+        file = Path(path.parent, split_target(family)[0]).resolve()
         if found.setdefault(file.name, file) != file:
             raise UserError(f"{path}: two files are called '{file.name}', and runs know a file by its name; rename one.")
 

@@ -150,13 +150,18 @@ def test_doctor(pixelbench: Pixelbench, tmp_path: Path, monkeypatch: pytest.Monk
     assert {name for name, found in state["tasks"].items() if found == "verified"} == {"digits", "mnist-fixed", "photos", "photos-8bit"}
     assert all(found == "verified" or found.startswith("no data: Task '") for found in state["tasks"].values())
     assert state["devices"][0] == "cpu"
+    assert (state["results"], state["results_folder"]["exists"]) == ("writable", False)
+    assert state["data_folder"]["folder"] == str(tmp_path)
     assert not (tmp_path / "runs").exists()
 
 
-def test_doctor_says_what_is_missing(pixelbench: Pixelbench, tmp_path: Path) -> None:
+def test_doctor_says_what_is_missing(pixelbench: Pixelbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "")  # so that it is as before afterwards
     (tmp_path / "runs").write_text("", encoding="utf-8")
-    code, out, err = pixelbench("doctor")
+    (tmp_path / "images").mkdir()
+    code, out, err = pixelbench("doctor", "--data", "images")
     assert code == 1
+    assert str(tmp_path / "images") in next(line for line in out.splitlines() if "data folder" in line)
     assert "cannot be made" in next(line for line in out.splitlines() if "results folder" in line)
     assert err == "Something is missing: see above.\n"
 

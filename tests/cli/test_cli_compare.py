@@ -53,6 +53,19 @@ def test_markdown_for_a_pull_request(pixelbench: Pixelbench, stores: Path) -> No
     assert "| photos/pixelcnn | 1.000 | 1.200 |" in page
 
 
+def test_markdown_on_standard_output_for_a_jobs_summary(pixelbench: Pixelbench, stores: Path) -> None:
+    """What a file would hold, and nothing else there."""
+    pixelbench("compare", "before", "after", "--markdown", "comment.md")
+    code, out, err = pixelbench("compare", "before", "after", "--markdown", "-")
+    assert (code, out) == (4, Path("comment.md").read_text(encoding="utf-8"))
+    assert err == "1 regression from 'before' to 'after'.\n"
+    assert not Path("-").exists()
+    assert pixelbench("compare", "before", "after", "--markdown", "-", "--json")[::2] == (
+        2,
+        "--markdown - and --json both want standard output; give --markdown a file.\n",
+    )
+
+
 def test_it_fits_80_columns(pixelbench: Pixelbench, stores: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for name, bits in (("before", 1.0), ("after", 1.3)):

@@ -1,5 +1,6 @@
 """`compress` and `decompress`: a file from which the images come back, proofs that are kept, and whatever is wrong in one sentence."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelbench.cli import progress
 from pixelbench.coding.container import unpack
 from pixelbench.data import get_task
 from pixelbench.experiments.prove import proving
@@ -20,6 +22,12 @@ from tests.support.coded_runs import add_model
 from tests.support.record_factory import add_run
 
 RUN = ("run", "--suite", "quick", "--only", "digits/pixelcnn", "--budget", "smoke", "--device", "cpu", "--workers", "0")
+
+
+@pytest.fixture(autouse=True)
+def no_word_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine says where it is now and then; these tests read what is said at the end."""
+    monkeypatch.setattr(progress, "EVERY_SECONDS", math.inf)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ HEAVY = ("torch", "torchvision", "pandas", "matplotlib", "skimage", "sklearn", "
 def test_help_shows_an_example(pixelbench: Pixelbench, command: tuple[str, ...]) -> None:
     code, out, err = pixelbench(*command, "--help")
     assert (code, err) == (0, "")
-    assert ("Example: pixelbench" if command else "Start with: pixelbench run --suite quick") in out
+    assert ("Example: pixelbench" if command else "Start with: pixelbench run quick") in out
 
 
 def test_help_lists_every_command(pixelbench: Pixelbench) -> None:

@@ -11,7 +11,8 @@ import torch
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
 from pixelbench.experiments.run.execute import execute
-from pixelbench.experiments.stored import load_run, weights_path
+from pixelbench.experiments.stored import load_run
+from pixelbench.store.artifacts import weights_path
 from pixelbench.store.record_file import run_folder
 from pixelbench.store.scan import StoredRun, scan
 from tests.support.quick_run import spec_of

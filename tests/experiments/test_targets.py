@@ -147,7 +147,7 @@ def test_a_file_may_have_dataclasses_and_any_suffix(folder: Path) -> None:
         ("nets/model.py:Net", "There is no file 'nets/model.py'"),
         ("./:Net", "There is no file './'"),
         ("no_such_package.models:Net", "Importing 'no_such_package.models' raised ModuleNotFoundError: No module named 'no_such_package'."),
-        (":Net", "Importing '' raised ValueError: Empty module name."),
+        (":Net", "Unknown model ':Net'."),
         ("model.py:Nett", "'model.py' has no 'Nett'. Did you mean 'model.py:Net'? It defines: Needy, Net, fail, fail_in_torch, instance, "),
         ("model.py:Net.wid", "'model.py' has no 'Net.wid'."),
         ("model.py:zzz", "'model.py' has no 'zzz'. It defines: Needy, Net, "),

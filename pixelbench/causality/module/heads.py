@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pixelbench.errors import UserError, first_line
-from pixelbench.importing import import_file
+from pixelbench.importing import import_file, split_target
 
 #: (raw output (B, K, C or 1, H, W), integer images (B, C, H, W), levels) → (B, K', C, H, W).
 Head = Callable[[Tensor, Tensor, int], Tensor]
@@ -35,7 +35,7 @@ def parse_head(head: str | Callable | None) -> Head | None:
     plain = {"categorical": categorical, "bernoulli": bernoulli, "gaussian": gaussian}
     if head in plain:
         return plain[head]
-    path, _, function = head.rpartition(":")
+    path, function = split_target(head)
     if path.endswith(".py"):
         return function_in_file(Path(path), function, "--head", "(output, images, levels)")
     raise UserError(f"Unknown head '{head}'; give {NAMES}.")

@@ -19,6 +19,7 @@ from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.probing.raster import flat
 from pixelbench.causality.sampler.forms import first_that_runs, forms
 from pixelbench.errors import UserError, nearest
+from pixelbench.importing import split_target
 
 _TRIAL = 3
 _BATCH = 500
@@ -76,8 +77,8 @@ def _function(module: nn.Module, sampler: str | Callable) -> Callable:
     """What is called: a method, or a function of the module."""
     if callable(sampler):
         return _bound(sampler, module)
-    path, colon, name = sampler.rpartition(":")
-    if colon:
+    path, name = split_target(sampler)
+    if path:
         return _bound(function_in_file(Path(path), name, "--sampler", _TAKES), module)
     found = getattr(module, sampler, None)
     if callable(found):

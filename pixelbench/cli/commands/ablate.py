@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.options import (
     DEFAULT_RESULTS,
     BudgetOption,
@@ -12,12 +13,12 @@ from pixelbench.cli.options import (
     DeviceOption,
     DryRunOption,
     FailFastOption,
-    FetchOption,
     JsonOption,
     LimitOption,
     LogOption,
     MaxSecondsOption,
     MicroBatchOption,
+    NoFetchOption,
     PrecisionOption,
     Rerun,
     RerunOption,
@@ -37,9 +38,15 @@ _EXAMPLES = """Example: pixelbench ablate colour-conditioning
 Example: pixelbench ablate blind-spot --task cifar10-16 --seeds 0-2"""
 
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="An ablation (`pixelbench list ablations`), or a suite file that is one.")
+    str,
+    typer.Argument(
+        metavar="NAME", help="An ablation (`pixelbench list ablations`), or a suite file that is one.", autocompletion=completing.ablations
+    ),
 ]
-TaskOption = Annotated[str | None, typer.Option("--task", help="A task, or folder:PATH, instead of the ablation's own.", metavar="TASK")]
+TaskOption = Annotated[
+    str | None,
+    typer.Option("--task", help="A task, or folder:PATH, instead of the ablation's own.", metavar="TASK", autocompletion=completing.tasks),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +68,7 @@ def ablate(
     limit: LimitOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
-    fetch: FetchOption = True,
+    no_fetch: NoFetchOption = False,
     fail_fast: FailFastOption = False,
     log: LogOption = None,
     dry_run: DryRunOption = False,
@@ -73,7 +80,7 @@ def ablate(
     that is found is a success.
     """
     from pixelbench.analysis.context import Context
-    from pixelbench.cli.execution import Execution, execute
+    from pixelbench.cli.execution import Execution, document_at_ctrl_c, execute
     from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.suites import PlanOptions, plan_json, plan_suite, print_plan
     from pixelbench.data.folder import use_data_folder
@@ -85,10 +92,11 @@ def ablate(
     if note:
         say(note)
     options = PlanOptions(seeds, budget, rerun, limit, device, precision)
-    plan, chosen = with_images(
-        lambda: plan_suite(suite, results, options, ablation=name, verify=not dry_run),
-        fetch=fetch and not dry_run,
-    )
+    with document_at_ctrl_c(suite.name, as_json=as_json):
+        plan, chosen = with_images(
+            lambda: plan_suite(suite, results, options, ablation=name, verify=not dry_run),
+            fetch=not (no_fetch or dry_run),
+        )
     if dry_run:
         print_json(plan_json(plan)) if as_json else print_plan(plan)
         return FINE

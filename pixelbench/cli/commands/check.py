@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.encodings import spell_out
 from pixelbench.cli.faults import DISK, fault_sentence, show_if_debugging
 from pixelbench.cli.options import DeviceOption, JsonOption
@@ -17,6 +18,7 @@ from pixelbench.cli.output import FAILED, FINE, WRONG_USE, print_json, say, stde
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign.checking import Answer, CheckRequest, answers, refuse_meaningless
 from pixelbench.experiments.foreign.parsing import parse_size
+from pixelbench.importing import with_one_colon
 
 if TYPE_CHECKING:
     from pixelbench.causality.report import CausalityReport
@@ -51,7 +53,12 @@ class Input(StrEnum):
 
 
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="TARGET", help="A family (`pixelbench list models`), path/file.py:name, or package.module:name.")
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="A family (`pixelbench list models`), path/file.py:name, or package.module:name.",
+        autocompletion=completing.targets,
+    ),
 ]
 ShapeOption = Annotated[str | None, typer.Option("--shape", metavar="C,H,W", help="Images to check on; a family has a default.")]
 LevelsOption = Annotated[int | None, typer.Option("--levels", min=2, metavar="N", help="Values of a sub-pixel; 256 by default.")]
@@ -84,7 +91,10 @@ BasesOption = Annotated[
     typer.Option("--bases", metavar="KIND", help="Base images, again for more: zeros, maximum, random, joint, extremes."),
 ]
 ImagesOption = Annotated[
-    str | None, typer.Option("--images", metavar="TASK|FOLDER", help="Changes inputs on images of a task or folder as well.")
+    str | None,
+    typer.Option(
+        "--images", metavar="TASK|FOLDER", help="Changes inputs on images of a task or folder as well.", autocompletion=completing.tasks
+    ),
 ]
 OrderOption = Annotated[
     str,
@@ -166,7 +176,7 @@ def check(
         }
         given |= {"method": method, "input_layout": input_layout, "head": head, "images": images, "order": order}
         given |= {"allow_state": allow_state, "args": tuple(args or ()), "bases": tuple(bases or ())}
-        request = CheckRequest(target, tuple(settings or ()), memory=parse_size(memory), **given)
+        request = CheckRequest(with_one_colon(target), tuple(settings or ()), memory=parse_size(memory), **given)
         refuse_meaningless(request)
         if sums_to_one or sampler is not None:
             _refuse_beside(

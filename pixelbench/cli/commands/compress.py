@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
-from pixelbench.cli.commands.sample import find_run
 from pixelbench.cli.given_model import (
     ConditionOption,
     InputOption,
@@ -22,6 +22,7 @@ from pixelbench.cli.given_model import (
 )
 from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
 from pixelbench.cli.output import FAILED, FINE, print_json, print_table, say
+from pixelbench.cli.stored_runs import advising, find_run
 from pixelbench.errors import UserError
 from pixelbench.units import bits_per_dim, bits_to_nats
 
@@ -48,6 +49,7 @@ def compress(
         typer.Argument(
             metavar="RUN|TARGET",
             help="The first digits of a run key, or task/variant; or path/file.py:name, package.module:name or a family, with --task.",
+            autocompletion=completing.targets,
         ),
     ],
     n: Annotated[int, typer.Option("--n", "-n", min=1, max=1_000_000, help="How many test images, from the first on.")] = 100,
@@ -92,7 +94,7 @@ def compress(
         path = _path(out, found.task, found.variant, found.key)
         if store and found.doubts:
             raise UserError(f"Run {found.key} does not add up, so that no proof of it is kept: {'; '.join(found.doubts)}.")
-        coder, proved = _by_run(found, n)
+        coder, proved = _by_run(found, n, results)
     proof = proved.proof
     if proof.coded.difference is None:
         write_bytes(path, proved.file)
@@ -128,11 +130,11 @@ def _path(out: Path | None, task: str, *names: str) -> Path:
     return path
 
 
-def _by_run(found: "Run", n: int) -> "tuple[_Coder, Proved]":
+def _by_run(found: "Run", n: int, results: Path) -> "tuple[_Coder, Proved]":
     from pixelbench.cli.progress import steady
     from pixelbench.experiments.prove.proving import prove
 
-    with steady(f"{found.task}/{found.variant}") as show:
+    with advising(found, results), steady(f"{found.task}/{found.variant}") as show:
         proved = prove(found.stored, n, show)
     return _Coder(found.task, found.variant, found.record.task.shape, found.leaky, run=found), proved
 

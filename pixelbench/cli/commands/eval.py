@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
 from pixelbench.cli.given_model import (
     ConditionOption,
@@ -23,6 +24,7 @@ from pixelbench.cli.given_model import (
 from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, DeviceOption, JsonOption, ResultsOption
 from pixelbench.cli.output import FAILED, FINE, print_json, say, stdout
 from pixelbench.errors import UserError
+from pixelbench.importing import split_target
 
 if TYPE_CHECKING:
     from pixelbench.experiments.evaluating.evaluate import ModelEvaluation
@@ -49,6 +51,7 @@ def evaluate(
         typer.Argument(
             metavar="TARGET|RUN",
             help="path/file.py:name or package.module:name, a family, or a stored run (key or task/variant).",
+            autocompletion=completing.targets,
         ),
     ],
     task: TaskOption = None,
@@ -146,11 +149,12 @@ def _target(target: str, task: str | None, weights: Path | None, settings: list[
 
 
 def _run(name: str, results: Path) -> _Found:
-    from pixelbench.cli.commands.sample import find_run
+    from pixelbench.cli.stored_runs import advising, find_run
     from pixelbench.experiments.stored import load_run
 
     run = find_run(results, name)
-    model = load_run(run.stored)
+    with advising(run, results):
+        model = load_run(run.stored)
     return _Found(model, run.task, f"{run.variant} (run {run.key})", run.record.variant.settings, None)
 
 
@@ -159,7 +163,7 @@ def _keep(found: _Found, evaluation: "ModelEvaluation", name: str | None, result
     from pixelbench.files.writable import ensure_writable
 
     ensure_writable(results, 1 << 20)
-    called = name or found.name.rpartition(":")[2]
+    called = name or split_target(found.name)[1]
     say(f"Kept: {keep(evaluation, found.model, found.name, found.settings, called, results)}")
 
 

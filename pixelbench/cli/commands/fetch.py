@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.options import AllowOverlapOption, DataOption, JsonOption
 from pixelbench.cli.output import print_json, say
 
@@ -21,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
 
 def fetch(
-    tasks: Annotated[list[str], typer.Argument(metavar="TASK…", help="Tasks (`pixelbench list tasks`), or folder:PATH.")],
+    tasks: Annotated[
+        list[str], typer.Argument(metavar="TASK…", help="Tasks (`pixelbench list tasks`), or folder:PATH.", autocompletion=completing.tasks)
+    ],
     skip_damaged: Annotated[
         bool, typer.Option("--skip-damaged", help="Leaves out the files of an image folder that cannot be used; its digest says so.")
     ] = False,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.options import DataOption, JsonOption
 from pixelbench.cli.output import print_json, print_table, say, stdout
 from pixelbench.errors import NothingMatched, UserError, nearest, unknown
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_names(
-    kind: Annotated[str, typer.Argument(help="suites, ablations, tasks, models, statistics or figures.")],
+    kind: Annotated[str, typer.Argument(help="suites, ablations, tasks, models, statistics or figures.", autocompletion=completing.kinds)],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Only figures of this data set, or task: CIFAR-10, mnist-fixed.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only figures of this model, as its paper calls it, or variant.")] = None,
     source: Annotated[str | None, typer.Option("--kind", help="Only figures that are: paper, context or reproduction.")] = None,
@@ -37,8 +38,6 @@ def list_names(
 
     --json has every detail.
     """
-    from pixelbench.data.folder import use_data_folder
-
     kinds: dict[str, tuple[Callable[[], list[Entry]], Callable[[list[Entry]], None]]] = {
         "suites": (_suites, _print_suites),
         "ablations": (_ablations, _print_ablations),
@@ -51,7 +50,10 @@ def list_names(
         raise unknown("list", kind, kinds)
     if kind != "figures" and not dataset is model is source is None:
         raise UserError(f"--dataset, --model and --kind choose among figures; `pixelbench list {kind}` has none, so leave them out.")
-    use_data_folder(data)
+    if data is not None:
+        from pixelbench.data.folder import use_data_folder  # with all of tasks and numpy, which a list of models needs nothing of
+
+        use_data_folder(data)
     entries_of, show = kinds[kind]
     entries = entries_of()
     print_json(entries) if as_json else show(entries)

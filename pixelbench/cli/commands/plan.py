@@ -20,18 +20,21 @@ from pixelbench.cli.options import (
     RunsPerTaskOption,
     SeedsOption,
     ShardOption,
+    SuiteArgument,
     SuiteOption,
     TimeOption,
+    suite_named,
 )
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: pixelbench plan --suite quick --only 'photos/gated-*'")(plan)
+    app.command(epilog="Example: pixelbench plan quick --only 'photos/gated-*'")(plan)
 
 
 def plan(
-    suite: SuiteOption,
+    suite: SuiteArgument = None,
+    suite_option: SuiteOption = None,
     only: OnlyOption = None,
     seeds: SeedsOption = None,
     budget: BudgetOption = None,
@@ -57,10 +60,11 @@ def plan(
     from pixelbench.cli.suites import PlanOptions, plan_suite
     from pixelbench.data.folder import use_data_folder
 
+    named = suite_named(suite, suite_option, "plan")
     use_data_folder(data)
     options = PlanOptions(seeds, budget, rerun, limit, device, precision, only, shard)
     cluster = ClusterOptions(gpus_per_run=gpus_per_run, time=time, runs_per_task=runs_per_task)
     cluster.check(launcher)
     by_slurm = launcher is Launcher.slurm
-    made, _ = plan_suite(suite, results, planned_for(options, cluster) if by_slurm else options)
+    made, _ = plan_suite(named, results, planned_for(options, cluster) if by_slurm else options)
     show_plan(made, cluster if by_slurm else None, as_json=as_json)

@@ -11,7 +11,6 @@ from pixelbench.cli.options import (
     DeviceOption,
     DryRunOption,
     FailFastOption,
-    FetchOption,
     GpusPerRunOption,
     JsonOption,
     Launcher,
@@ -20,6 +19,7 @@ from pixelbench.cli.options import (
     LogOption,
     MaxSecondsOption,
     MicroBatchOption,
+    NoFetchOption,
     OnlyOption,
     PagesOption,
     ParallelismOption,
@@ -34,20 +34,23 @@ from pixelbench.cli.options import (
     SeedsOption,
     ShardOption,
     SlurmOption,
+    SuiteArgument,
     SuiteOption,
     TimeOption,
     WorkersOption,
+    suite_named,
 )
 from pixelbench.cli.output import FINE
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog="Example: pixelbench run --suite quick --only 'digits/*' --results my-runs")(run)
+    app.command(epilog="Example: pixelbench run quick --only 'digits/*' --results my-runs")(run)
 
 
 def run(
-    suite: SuiteOption,
+    suite: SuiteArgument = None,
+    suite_option: SuiteOption = None,
     only: OnlyOption = None,
     seeds: SeedsOption = None,
     budget: BudgetOption = None,
@@ -70,7 +73,7 @@ def run(
     prove: ProveOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
-    fetch: FetchOption = True,
+    no_fetch: NoFetchOption = False,
     allow_overlap: AllowOverlapOption = False,
     fail_fast: FailFastOption = False,
     patience: PatienceOption = None,
@@ -86,7 +89,7 @@ def run(
     of each run, as with --gpus-per-run. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
     2: every run needs images that are missing.
     """
-    from pixelbench.cli.execution import Execution, execute
+    from pixelbench.cli.execution import Execution, document_at_ctrl_c, execute
     from pixelbench.cli.launching import Asked, ClusterOptions, check_cluster, launch, planned_for, show_plan
     from pixelbench.cli.obtaining import with_images
     from pixelbench.cli.ranks import Place
@@ -94,6 +97,7 @@ def run(
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report
 
+    named = suite_named(suite, suite_option, "run")
     use_data_folder(data)
     by_slurm = launcher is Launcher.slurm
     cluster = ClusterOptions(partition, gpus_per_run if by_slurm else None, time, array_parallelism, runs_per_task, slurm, detach)
@@ -107,16 +111,17 @@ def run(
         place.check(gpus_per_run, workers, device)
         if (code := place.taken(gpus_per_run)) is not None:
             return code
-    plan, chosen = with_images(
-        lambda: plan_suite(suite, results, options, verify=not dry_run),
-        fetch=fetch and not dry_run,
-        allow_overlap=allow_overlap,
-    )
+    with document_at_ctrl_c(named, as_json=as_json):
+        plan, chosen = with_images(
+            lambda: plan_suite(named, results, options, verify=not dry_run),
+            fetch=not (no_fetch or dry_run),
+            allow_overlap=allow_overlap,
+        )
     if dry_run:
         show_plan(plan, cluster if by_slurm else None, as_json=as_json)
         return FINE
     how = Execution(workers, max_seconds, micro_batch, fail_fast, log, place.size, patience, pages)
     if by_slurm:
-        asked = Asked(suite, results, options, how, data, prove, allow_overlap)
-        return launch(plan, asked, cluster, print_report, as_json=as_json, context=context_of(suite))
-    return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(suite), prove=prove)
+        asked = Asked(named, results, options, how, data, prove, allow_overlap)
+        return launch(plan, asked, cluster, print_report, as_json=as_json, context=context_of(named))
+    return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(named), prove=prove)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument
 from pixelbench.cli.output import print_json, say
-from pixelbench.errors import UserError, unknown
+from pixelbench.cli.stored_runs import advising, find_run
+from pixelbench.errors import UserError
 
 if TYPE_CHECKING:
     from pixelbench.store.cells import Run
@@ -45,7 +46,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sample(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="The first digits of a run key, or task/variant; see `pixelbench status`.")],
+    run: RunArgument,
     n: Annotated[int, typer.Option("--n", "-n", min=1, max=1024, help="How many images; with --class all, of each class.")] = 16,
     chosen: Annotated[
         str | None, typer.Option("--class", help="The class to draw, such as 3, or all: a row each; else in turn.", metavar="CLASS")
@@ -76,35 +77,13 @@ def sample(
     path = out or Path(f"{file_name(found.task)}-{file_name(found.variant)}-{found.key[:6]}-seed{seed}.png")
     if path.is_dir() or not path.parent.is_dir():
         raise UserError(f"--out '{path}' must be a file in a folder that exists.")
-    drawn = _draw(found, _classes(found, chosen, n), n, temperature, complete, method, seed, path)
+    with advising(found, results):
+        drawn = _draw(found, _classes(found, chosen, n), n, temperature, complete, method, seed, path)
     if as_json:
         about = {"run_key": found.key, "task": found.task, "variant": found.variant, "class": chosen, "causal": not found.leaky}
         print_json({**about, "n": drawn, "path": path})
     else:
         say(f"Samples: {path}")
-
-
-def find_run(results: Path, name: str) -> "Run":
-    """The one finished run that a key prefix or `task/variant` names; of several seeds the lowest.
-
-    Raises:
-        UserError: none, or runs that differ in more than the seed.
-    """
-    from pixelbench.store.cells import cells_of, load_runs
-    from pixelbench.store.scan import require_store, scan
-
-    runs = load_runs(scan(require_store(results)).examine())
-    chosen = [run for run in runs if f"{run.task}/{run.variant}" == name] or [run for run in runs if name and run.key.startswith(name)]
-    if not chosen and not runs:
-        raise UserError(f"No runs are stored in '{results}'; execute some with `pixelbench run --suite quick`.")
-    if not chosen:
-        raise unknown("run", name, {f"{run.task}/{run.variant}" for run in runs})
-    finished = [run for run in chosen if run.done]
-    if not finished:
-        raise UserError(f"Run '{name}' ended as {chosen[0].record.status}, so it has no model to draw from; see `pixelbench status`.")
-    if len(cells_of(finished)) > 1:
-        raise UserError(f"'{name}' names {len(finished)} runs; say which by its key: {', '.join(run.key for run in finished)}.")
-    return finished[0]
 
 
 def _classes(run: "Run", chosen: str | None, n: int) -> "Classes | None":

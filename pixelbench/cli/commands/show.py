@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pixelbench.cli import completing
 from pixelbench.cli.commands.resolved import print_runs, resolved_runs, runs_json, seeds_line
 from pixelbench.cli.options import BudgetOption, JsonOption, OnlyOption
 from pixelbench.cli.output import print_json, print_table, stdout
@@ -29,7 +30,9 @@ def register(app: typer.Typer) -> None:
 
 
 def show(
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A suite's or an ablation's name, or a path.")],
+    suite: Annotated[
+        str, typer.Argument(metavar="SUITE", help="A suite's or an ablation's name, or a path.", autocompletion=completing.suites)
+    ],
     toml: Annotated[bool, typer.Option("--toml", help="The file itself, to copy and change.")] = False,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Every setting of every run, where it comes from, what is assumed, and what deviates.")

@@ -34,6 +34,7 @@ from pixelbench.causality.options import DEFAULT_BASES, Options
 from pixelbench.errors import UserError, nearest, shortened, unknown
 from pixelbench.experiments.foreign.checking import CheckRequest, refuse_meaningless
 from pixelbench.experiments.foreign.parsing import parse_shape, parse_size
+from pixelbench.importing import split_target
 from pixelbench.models.families import FAMILIES
 from pixelbench.models.foreign.source import names_source
 from pixelbench.suites import parsing
@@ -172,7 +173,7 @@ def _wrong_names(table: dict[str, Any]) -> list[str]:
     errors += [f".{key}: is missing" for key in ("name", "target") if key not in table]
     if isinstance(name, str) and not _NAME.fullmatch(name):
         errors.append(f".name: expected at most 80 letters, digits and . _ + -, got {parsing.written(name)}")
-    if isinstance(target, str) and not is_family(target) and not all(target.rpartition(":")):
+    if isinstance(target, str) and not is_family(target) and not all(split_target(target)):
         errors.append(f".target: {unknown('model', target, FAMILIES)} A module is given as file.py:name or package.module:name")
     return errors
 

@@ -16,6 +16,7 @@ from pixelbench.causality.report import CausalityReport
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign import own_process
 from pixelbench.experiments.foreign.audit_file import AuditEntry, AuditFile, is_family
+from pixelbench.importing import split_target
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def _located(file: AuditFile, entry: AuditEntry, sources: Path) -> _Found | str:
         return f"There is no folder '{entry.source}' in '{sources}'; put the source there, or say where it is with --sources DIR."
     if is_family(entry.target):
         return _Found(None, entry.target)
-    where, _, name = entry.target.rpartition(":")
+    where, name = split_target(entry.target)
     there = f" or in '{entry.source}'" if entry.source else ""
     if not (where.endswith(".py") or "/" in where):
         package = where.partition(".")[0]

@@ -19,6 +19,7 @@ import traceback
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign.checking import UNDELIVERED, Answer, CheckRequest, answers
+from pixelbench.importing import split_target
 
 #: How those say it who could not get memory: Python, numpy, torch on the CPU and on a GPU, C++.
 _NO_MEMORY = re.compile(r"MemoryError|can(not|'t) allocate memory|unable to allocate|out of memory|bad_alloc", re.IGNORECASE)
@@ -69,7 +70,7 @@ def main(descriptor: int) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     pipe, request = _Pipe(descriptor), CheckRequest.from_json(requested["request"])
-    sys.argv = [request.target.rpartition(":")[0] or request.target]
+    sys.argv = [split_target(request.target)[0] or request.target]
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         if request.memory is not None:

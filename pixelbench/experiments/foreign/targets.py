@@ -16,7 +16,7 @@ from torch import nn
 from pixelbench.causality.module.origin import origin
 from pixelbench.errors import UserError, nearest, unknown
 from pixelbench.experiments.foreign.parsing import parse_settings
-from pixelbench.importing import import_file
+from pixelbench.importing import import_file, split_target, with_one_colon
 from pixelbench.models.families import FAMILIES, create_model, get_family
 from pixelbench.models.foreign.source import names_source
 
@@ -56,8 +56,9 @@ def load_target(text: str, settings: Sequence[str] = (), shape: tuple[int, int, 
         channels, height, width = shape or (3, *get_family(text).small)
         model = create_model(text, channels=channels, height=height, width=width, levels=levels, **parse_settings(settings))
         return Target(model.certifiable(), model.certified_as(text), (channels, height, width), levels)
-    where, colon, name = text.rpartition(":")
-    if not colon:
+    text = with_one_colon(text)
+    where, name = split_target(text)
+    if not where:
         raise _no_target(text)
     if settings:
         raise UserError(f"--set is for families; bind the settings of '{text}' in a function without arguments instead.")
@@ -124,7 +125,7 @@ def _built(value: Any, text: str) -> nn.Module:
         raise UserError(f"'{text}' is a {type(value).__name__}; give an nn.Module, or a function without arguments that makes one.")
     needed = _arguments(value)
     if needed:
-        name = text.rpartition(":")[2]
+        name = split_target(text)[1]
         call = ", ".join(f"{argument}=…" for argument in needed)
         raise UserError(
             f"'{text}' needs arguments ({', '.join(needed)}); bind them in a function and give that, such as "

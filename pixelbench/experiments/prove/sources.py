@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pixelbench.experiments.evaluating.given import GivenModel
-from pixelbench.experiments.stored import load_run, weights_path
+from pixelbench.experiments.stored import load_run
 from pixelbench.models.base import AutoregressiveModel
+from pixelbench.store.artifacts import weights_path
 from pixelbench.store.record_file import read_record
 from pixelbench.store.scan import StoredRun
 

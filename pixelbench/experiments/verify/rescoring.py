@@ -9,13 +9,13 @@ import numpy as np
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
 from pixelbench.experiments import stages
-from pixelbench.experiments.stored import load_run, weights_path
+from pixelbench.experiments.stored import load_run
 from pixelbench.experiments.verify.adds_up import Behaviour, Progress, Rescored
 from pixelbench.experiments.verify.fingerprint import fingerprint
 from pixelbench.experiments.verify.staleness import KnownCode
 from pixelbench.models.families import FAMILIES
 from pixelbench.models.scoring import largest_batch
-from pixelbench.store.artifacts import WEIGHTS
+from pixelbench.store.artifacts import WEIGHTS, weights_path
 from pixelbench.store.behaviour import differences
 from pixelbench.store.scan import Scan, StoredRun
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError, nearest
+from pixelbench.importing import with_one_colon
 from pixelbench.models.foreign.source import REQUIRED, Source, find_source, names_source
 from pixelbench.models.registry import Family
 from pixelbench.models.settings.common import Settings
@@ -147,7 +148,7 @@ def module_family(name: str) -> ModuleFamily | None:
     Raises:
         UserError: there is no such file, or no such factory in it.
     """
-    return _family(name, find_source(name)) if names_source(name) else None
+    return _family(with_one_colon(name), find_source(name)) if names_source(name) else None
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelbench.errors import UserError, nearest
+from pixelbench.importing import split_target, with_one_colon
 
 FOLDERS = "PIXELBENCH_MODULES"
 #: What a factory is given if it takes it.
@@ -63,12 +64,12 @@ def from_file(text: str, beside: Path) -> str:
         text: as a suite or a command has it.
         beside: the folder that a relative path starts from.
     """
-    where, _, name = text.rpartition(":")
+    where, name = split_target(text)
     if not where.endswith(".py"):
-        return text
+        return with_one_colon(text)
     path = Path(beside, where).resolve()
     if not path.is_file():  # whoever looks for it says so
-        return text
+        return with_one_colon(text)
     add_folder(path.parent)
     return f"{path.name}:{name}"
 
@@ -79,7 +80,7 @@ def find_source(text: str) -> Source:
     Raises:
         UserError: there is no such file, it cannot be read as Python, or it defines no such name.
     """
-    where, _, name = text.rpartition(":")
+    where, name = split_target(text)
     if not (where and name.isidentifier()):
         raise UserError(f"'{text}' names no factory; expected {FORMS}.")
     path = _find_file(where) if where.endswith(".py") else _find_module(where)

@@ -1,0 +1,66 @@
+"""`sample` before anything was trained: committed weights are enough, and where there are none a sentence says how to get them."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from pixelbench.data.folder import VARIABLE
+from pixelbench.store.record import Request
+from pixelbench.store.spec import RunSpec
+from tests.cli.cli_stores import Pixelbench, only_json, store_run
+
+COMMITTED = Path(__file__).parents[2] / "results"
+REQUEST = Request("run", "quick", "digits", "quick")
+
+
+def spec_of(specs: list[RunSpec], variant: str) -> RunSpec:
+    return next(spec for spec in specs if spec.variant == variant)
+
+
+def test_committed_weights_are_enough(pixelbench: Pixelbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also without a folder of data sets, and for each kind of what is drawn."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "none"))
+    for name in ("mnist-fixed/fvsbn", "digits/gated-pixelcnn"):
+        code, out, _ = pixelbench("sample", name, "--results", str(COMMITTED), "-n", "1", "--out", "new.png", "--json")
+        assert (code, only_json(out)["causal"]) == (0, True)
+        assert Path("new.png").stat().st_size > 0
+
+
+def test_missing_weights_are_a_sentence_with_the_command_that_leaves_them(pixelbench: Pixelbench, specs: list[RunSpec]) -> None:
+    for spec in specs:
+        folder = store_run(Path("runs"), spec, request=REQUEST)
+        if spec.variant == "gated-pixelcnn":
+            (folder / "weights.safetensors").touch()
+    Path("runs").rename("theirs")
+    for command in ("sample", "eval", "compress"):
+        code, out, err = pixelbench(command, "digits/histogram", "--results", "theirs")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("The weights of digits/histogram are not in this results folder. ")
+        assert err.endswith("Those of digits/gated-pixelcnn are there.\n")
+    (advised,) = re.findall("`pixelbench (.*?)`", err)
+    code, out, _ = pixelbench(*shlex.split(advised), "--dry-run", "--json")
+    assert code == 0
+    assert [run["run_key"] for run in only_json(out)["runs"] if run["runs"]] == [spec_of(specs, "histogram").key]
+
+
+def test_ones_own_run_is_advised_to_be_executed_again(pixelbench: Pixelbench, specs: list[RunSpec]) -> None:
+    store_run(Path("runs"), spec_of(specs, "histogram"), request=REQUEST)
+    err = pixelbench("sample", "digits/histogram")[2]
+    (advised,) = re.findall("`pixelbench (.*?)`", err)
+    assert "--rerun all" in advised
+    assert [run["runs"] for run in only_json(pixelbench(*shlex.split(advised), "--dry-run", "--json")[1])["runs"]] == [True]
+
+
+def test_of_several_seeds_the_one_whose_weights_are_there(pixelbench: Pixelbench) -> None:
+    from pixelbench.cli.stored_runs import find_run
+    from pixelbench.experiments.plan import make_plan
+    from pixelbench.suites.load import load_suite
+
+    store = Path("runs")
+    plan = make_plan(load_suite("quick"), store, only=["digits/histogram"], seeds=[0, 1, 2])
+    folders = [store_run(store, cell.spec) for cell in plan.cells]
+    assert find_run(store, "digits/histogram").record.seed == 0
+    (folders[1] / "weights.safetensors").touch()
+    assert find_run(store, "digits/histogram").record.seed == 1
