@@ -100,7 +100,7 @@ def conclude(
 ) -> int:
     """Report the plan's runs once they have ended, wherever they were executed; returns the exit code. Arguments as of `execute`.
 
-    `unproved`: a sentence for each run whose images did not come back, where any were really coded. `pages`: write those of the whole store.
+    `unproved`: a sentence for each run whose images did not come back, where any were really coded. `pages`: write the whole store's.
     """
     page = _write_pages(plan, context, changed=unproved is not None or outcome is not None) if pages else None
     return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context, unproved or [], page)

@@ -40,7 +40,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def test_first_run_makes_all_and_reports(pixelbench: Pixelbench, made: list[dict[str, Any]], tmp_path: Path) -> None:
     code, out, err = pixelbench(*DIGITS, "--workers", "2", "--max-seconds", "9", "--micro-batch", "16", "--fail-fast")
     assert code == 0
-    assert made == [{"workers": 2, "device": "cpu", "max_seconds": 9.0, "micro_batch": 16, "fail_fast": True, "world_size": 1}]
+    assert made == [
+        {"workers": 2, "device": "cpu", "max_seconds": 9.0, "micro_batch": 16, "fail_fast": True, "world_size": 1, "patience": None}
+    ]
     assert "gated-pixelcnn" in out
     assert "Ablation: A residual connection around the first layer" in out
     assert "digits/gated-pixelcnn seed 0: started" in err
