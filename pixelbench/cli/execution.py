@@ -43,6 +43,9 @@ class Execution:
     """Processes that share each run's batches, of which this is the first."""
     compile: "Literal['auto', 'off', 'on']" = "off"
     sample_batch: int | None = None
+    patience: float | None = None
+    pages: bool = True
+    """Write the report of the whole store afterwards."""
 
 
 def execute(
@@ -80,10 +83,29 @@ def execute(
         if outcome is not None and outcome.signal is not None:
             say(f"Stopped. {outcome.advice or 'All runs had ended.'}")
             return _stopped(plan, document, context, outcome.signal)
-        unproved = [] if prove is None else prove_runs(plan, prove)
+        unproved = None if prove is None else prove_runs(plan, prove)
     except KeyboardInterrupt:  # before the first run, or in a proof
         return _stopped(plan, document, context, signal.SIGINT)
-    return _report(plan, outcome, show, document, context, unproved, prove is not None)
+    return conclude(plan, outcome, show, as_json=as_json, context=context, about=about, unproved=unproved, pages=how.pages)
+
+
+def conclude(
+    plan: "Plan",
+    outcome: "Outcome | None",
+    show: Show,
+    *,
+    as_json: bool,
+    context: "Context",
+    about: dict[str, Any] | None = None,
+    unproved: list[str] | None = None,
+    pages: bool = True,
+) -> int:
+    """Report the plan's runs once they have ended, wherever they were executed; returns the exit code. Arguments as of `execute`.
+
+    `unproved`: a sentence for each run whose images did not come back, where any were really coded. `pages`: write the whole store's.
+    """
+    page = _write_pages(plan, context, changed=unproved is not None or outcome is not None) if pages else None
+    return _report(plan, outcome, show, {**(about or {}), "suite": plan.suite} if as_json else None, context, unproved or [], page)
 
 
 @contextlib.contextmanager
@@ -132,7 +154,7 @@ def _execute(plan: "Plan", device: str, how: Execution) -> "Outcome | None":
     from pixelbench.cli.tracking import tracking
     from pixelbench.experiments.schedule.scheduler import run_plan
 
-    options = {name: value for name, value in vars(how).items() if name != "log"}
+    options = {name: value for name, value in vars(how).items() if name not in ("log", "pages")}
     with tracking(how.log, plan) as log, progress(plan.suite, len(plan.to_run)) as show:
 
         def on_event(event: dict[str, Any]) -> None:
@@ -149,16 +171,15 @@ def _report(
     about: dict[str, Any] | None,
     context: "Context",
     unproved: list[str],
-    changed: bool,
+    page: Path | None,
 ) -> int:
-    """The plan's runs, as JSON under what it is `about` where that is given; the page of the whole store; returns the exit code.
+    """The plan's runs, as JSON under what it is `about` where that is given; returns the exit code.
 
-    `unproved`: a sentence for each run whose images did not come back from their bytes. `changed`: the store, by more than runs.
+    `unproved`: a sentence for each run whose images did not come back from their bytes. `page`: of the whole store, where one was written.
     """
     from pixelbench.reports.report import build_report
 
     built = build_report(plan.store, {cell.spec.key for cell in plan.cells}, context)
-    page = _write_pages(plan, context, changed=changed or outcome is not None)
     faults = [*_faults(built), *unproved]
     if about is not None:
         print_json({**about, **_document(plan, built, page, faults)})
@@ -170,7 +191,8 @@ def _report(
         say(outcome.advice)
     for fault in faults:
         say(fault)
-    say(f"Report: {page} and {page.with_suffix('.html')}")
+    if page is not None:
+        say(f"Report: {page} and {page.with_suffix('.html')}")
     useless = any(cell.state == "failed" and not cell.runs for cell in plan.cells)  # also without a record that could say so
     return FAILED if faults or useless or (outcome is not None and outcome.remaining) else FINE
 

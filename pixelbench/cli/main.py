@@ -1,7 +1,7 @@
 """`pixelbench …`: the commands, and what becomes of errors.
 
 Exit codes: 0 fine (also when nothing is left to do), 1 some run failed or diverged, or a leak that the suite does not declare, 2 wrong use,
-3 nothing matched, 4 a regression, 130 interrupted with Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
+3 nothing matched, 4 a regression, 130 interrupted with Ctrl-C, 143 by SIGTERM, 129 by SIGHUP, 140 by SIGUSR2.
 """
 
 import contextlib
@@ -92,8 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the command with a code of their own wherever it is, with all that is cleaned up on the way out; a batch
-    system's SIGUSR1 is no reason to end. Where somebody has other plans with them, they stay."""
+    """SIGTERM, SIGHUP and SIGUSR2 (a job's time is up) end the command with a code of their own wherever it is, with all that is cleaned
+    up on the way out; a batch system's SIGUSR1 is no reason to end. Where somebody has other plans with them, they stay."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -101,7 +101,7 @@ def _signals() -> Iterator[None]:
     def end(number: int, frame: object) -> None:
         raise SystemExit(ended_by(number))
 
-    handlers = {signal.SIGTERM: end, signal.SIGHUP: end, signal.SIGUSR1: signal.SIG_IGN}
+    handlers = {signal.SIGTERM: end, signal.SIGHUP: end, signal.SIGUSR2: end, signal.SIGUSR1: signal.SIG_IGN}
     ours = {number: handler for number, handler in handlers.items() if signal.getsignal(number) is signal.SIG_DFL}
     for number, handler in ours.items():
         signal.signal(number, handler)

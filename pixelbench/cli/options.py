@@ -28,6 +28,13 @@ class Compile(StrEnum):
     on = "on"
 
 
+class Launcher(StrEnum):
+    """Where runs are executed."""
+
+    local = "local"
+    slurm = "slurm"
+
+
 SuiteArgument = Annotated[
     str | None,
     typer.Argument(metavar="SUITE", help="The suite, instead of by --suite.", autocompletion=completing.suites, show_default=False),
@@ -78,10 +85,29 @@ CompileOption = Annotated[
 SampleBatchOption = Annotated[
     str | None, typer.Option("--sample-batch", help="Draws at most N images at once, or as many as memory holds.", metavar="N|auto")
 ]
+PatienceOption = Annotated[
+    float | None,
+    typer.Option(
+        "--patience", min=0, help="Waits at most S seconds for runs that other processes execute; else to their end.", metavar="S"
+    ),
+]
+LauncherOption = Annotated[Launcher, typer.Option("--launcher", help="local: here; slurm: an array of jobs, see the page on clusters.")]
+PartitionOption = Annotated[str | None, typer.Option("--partition", help="Slurm: where the jobs run.", metavar="NAME")]
 GpusPerRunOption = Annotated[
     int | None,
-    typer.Option("--gpus-per-run", min=1, help="GPUs that share the batches of each run; changes no run.", metavar="N"),
+    typer.Option("--gpus-per-run", min=1, help="GPUs that share the batches of each run, or of a job; changes no run.", metavar="N"),
 ]
+TimeOption = Annotated[str | None, typer.Option("--time", help="Slurm: a job's limit, such as 12:00:00; it is requeued.", metavar="TIME")]
+ParallelismOption = Annotated[int | None, typer.Option("--array-parallelism", min=1, help="Slurm: at most N jobs at once.", metavar="N")]
+RunsPerTaskOption = Annotated[
+    int | None,
+    typer.Option("--runs-per-task", min=1, help="Slurm: runs of a job; by default one, or small ones of known time.", metavar="N"),
+]
+SlurmOption = Annotated[
+    list[str] | None, typer.Option("--slurm", help="Slurm: a further option of sbatch; may be given again.", metavar="KEY=VALUE")
+]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Slurm: submits and returns.")]
+WatchOption = Annotated[bool, typer.Option("--watch", help="Shows the runs under way, on standard error, until all have ended.")]
 FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stops all after the first run that fails.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan and executes nothing.")]
 DataOption = Annotated[
@@ -93,6 +119,7 @@ NoFetchOption = Annotated[
 AllowOverlapOption = Annotated[
     bool, typer.Option("--allow-overlap", help="Takes image folders with images that are in two splits; every report says so.")
 ]
+PagesOption = Annotated[bool, typer.Option(" /--no-report", help="Leaves report.md and report.html as they are, as one of many does.")]
 LogOption = Annotated[
     Tool | None, typer.Option("--log", help="Curves and results to a tracking tool as well: tensorboard, wandb, mlflow or csv.")
 ]

@@ -18,8 +18,15 @@ _NARROW = 100
 
 
 def ended_by(number: int) -> int:
-    """The exit code after a signal, as shells have it: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    """The exit code after a signal, as shells have it: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP, 140 after SIGUSR2."""
     return 128 + number
+
+
+def duration(seconds: float) -> str:
+    """`90 seconds`, `12 minutes`, `3.2 hours`."""
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 def print_json(value: Any) -> None:

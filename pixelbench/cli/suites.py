@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from pixelbench.cli.options import Rerun, parse_seeds, parse_shard
-from pixelbench.cli.output import print_table, say, stdout
+from pixelbench.cli.output import duration, print_table, say, stdout
 
 if TYPE_CHECKING:
     from pixelbench.analysis.context import Context
@@ -38,6 +38,8 @@ class PlanOptions:
     precision: str
     only: Sequence[str] | None = None
     shard: str | None = None
+    elsewhere: bool = False
+    """The runs are executed on another machine, whose device it is."""
 
 
 def plan_suite(
@@ -53,7 +55,8 @@ def plan_suite(
     from pixelbench.suites.load import load_suite
 
     seeds, shard = parse_seeds(options.seeds), parse_shard(options.shard)  # first: finding a device takes seconds
-    chosen, loaded = resolve_device(options.device), load_suite(suite) if isinstance(suite, str) else suite
+    chosen = options.device if options.elsewhere else resolve_device(options.device)
+    loaded = load_suite(suite) if isinstance(suite, str) else suite
     command: Command = "run" if ablation is None else "ablate"
     name = ablation or (suite if isinstance(suite, str) else suite.name)
     plan_again = functools.partial(
@@ -158,14 +161,8 @@ def _cost(plan: "Plan") -> str:
     known, whole = plan.known_seconds, len(plan.to_run)
     if not known:
         return f"What that costs is unknown: no run like these, on {plan.device}, is stored in '{plan.store}'."
-    said = f"About {_duration(sum(known))} of computing on {plan.device}, by runs like these that are stored in '{plan.store}'"
+    said = f"About {duration(sum(known))} of computing on {plan.device}, by runs like these that are stored in '{plan.store}'"
     return f"{said}." if len(known) == whole else f"{said}, for {len(known)} of the {whole}; of the others nothing is known."
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 def _data_json(plan: "Plan", task: "Task") -> dict[str, Any]:

@@ -19,13 +19,13 @@ class Costs:
 
     Args:
         records: of the store, whatever their end.
-        kind: only those of this kind of device count.
+        kind: only those of this kind of device count; of every GPU where it is `cuda`, one that nobody has seen yet.
     """
 
     def __init__(self, records: Iterable[Record], kind: str):
         self._taken: dict[str, list[float]] = {}
         for record in records:
-            if record.status == "done" and device_kind(record.provenance.device) == kind:
+            if record.status == "done" and _is_of(device_kind(record.provenance.device), kind):
                 for name, seconds in _costs_of(record):
                     self._taken.setdefault(name, []).append(seconds)
 
@@ -36,6 +36,10 @@ class Costs:
             return fmean(self._taken[name])
         rates = self._taken.get(_request(spec, "an update"))
         return fmean(self._taken[_request(spec, "the rest")]) + spec.updates * fmean(rates) if rates else None
+
+
+def _is_of(device: str, kind: str) -> bool:
+    return device == kind or (kind == "cuda" and device.startswith("cuda "))
 
 
 def _costs_of(record: Record) -> Iterator[tuple[str, float]]:

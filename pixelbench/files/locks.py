@@ -1,17 +1,32 @@
 """One lock a run, so that two `pixelbench run` at once share the work and never execute one run twice."""
 
+import contextlib
 import fcntl
 import os
+import secrets
+import subprocess
+import sys
 from pathlib import Path
 from types import TracebackType
 
 from pixelbench.errors import UserError
 
+#: Exits with 0 where it gets the lock on the file that it is given, and with 1 where somebody holds it.
+_SECOND = """
+import fcntl, os, sys
+try:
+    fcntl.flock(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit(1)
+"""
+
 
 class RunLock:
     """An advisory lock on `<store>/work/locks/<key>.lock`; the kernel frees it when its holder ends, however it ends.
 
-    The file stays: removing it would let a third process lock a new file of the same name while the old one is still held.
+    On NFS the server has the lock: where a node dies it is freed when its lease has run out (90 s unless the server says otherwise; under
+    NFS 3, without leases, when the node is up again). The file stays: removing it would let a third process lock a new file of the same
+    name while the old one is still held.
     """
 
     def __init__(self, store: Path, key: str) -> None:
@@ -52,3 +67,23 @@ class RunLock:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.release()
+
+
+def probe_locks(store: Path) -> None:
+    """Hold a lock in the store while another process tries for it.
+
+    Raises:
+        UserError: the file system cannot lock files, or gives both the lock.
+        OSError: the lock file cannot be created.
+    """
+    name = f"probe-{secrets.token_hex(6)}"
+    path = store / "work" / "locks" / f"{name}.lock"
+    try:
+        with RunLock(store, name) as lock:
+            lock.acquire()
+            second = subprocess.run([sys.executable, "-I", "-S", "-c", _SECOND, path], capture_output=True, timeout=60)
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    if second.returncode != 1:
+        raise UserError("The results folder's file system gives one lock to two processes; choose another with --results DIR.")

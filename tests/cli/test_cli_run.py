@@ -42,7 +42,7 @@ def test_first_run_makes_all_and_reports(pixelbench: Pixelbench, made: list[dict
     assert code == 0
     assert made[0].pop("note")
     given = {"workers": 2, "device": "cpu", "max_seconds": 9.0, "micro_batch": 16, "fail_fast": True, "world_size": 1}
-    assert made == [given | {"compile": "off", "sample_batch": None}]
+    assert made == [given | {"compile": "off", "sample_batch": None, "patience": None}]
     assert "gated-pixelcnn" in out
     assert "Ablation: A residual connection around the first layer" in out
     assert "digits/gated-pixelcnn seed 0: started" in err

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pixelbench.cli.options import DEFAULT_RESULTS, JsonOption, ResultsOption, SuiteFilter
+from pixelbench.cli.options import DEFAULT_RESULTS, JsonOption, ResultsOption, SuiteFilter, WatchOption
 from pixelbench.cli.output import NOTHING, print_json, print_table, say, stdout
 from pixelbench.visible import visible
 
@@ -21,14 +21,24 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="Example: pixelbench status --results results")(status)
 
 
-def status(suite: SuiteFilter = None, results: ResultsOption = DEFAULT_RESULTS, as_json: JsonOption = False) -> None:
-    """List the runs in a results folder, with the error and the last log lines of those that failed."""
+def status(
+    suite: SuiteFilter = None, results: ResultsOption = DEFAULT_RESULTS, watch: WatchOption = False, as_json: JsonOption = False
+) -> None:
+    """List the runs in a results folder, with the error and the last log lines of those that failed.
+
+    With --watch first those under way, here or as jobs of Slurm, until all have ended or Ctrl-C.
+    """
     from pixelbench.cli.suites import keys_of_suite
     from pixelbench.store.cells import load_runs
     from pixelbench.store.scan import require_store, scan
 
+    keys = None if suite is None else keys_of_suite(suite, results)
+    if watch:
+        from pixelbench.cli.watching import watch as show_until_ended
+
+        show_until_ended(require_store(results), keys)
     found = scan(require_store(results)).examine()
-    runs = load_runs(found, None if suite is None else keys_of_suite(suite, results))
+    runs = load_runs(found, keys)
     if as_json:
         print_json({"runs": [_entry(run) for run in runs], "problems": found.problems})
     elif runs:

@@ -14,6 +14,7 @@ class Outcome:
             the middle counts as interrupted: its last checkpoint is there.
         elsewhere: those of them that another process executed meanwhile.
         remaining: never begun.
+        left_to_others: other processes were still executing them when this one had waited for long enough.
         signal: the number of the signal that stopped it, such as 2 for Ctrl-C.
     """
 
@@ -23,6 +24,7 @@ class Outcome:
     interrupted: tuple[PlannedRun, ...] = ()
     elsewhere: tuple[PlannedRun, ...] = ()
     remaining: tuple[PlannedRun, ...] = ()
+    left_to_others: tuple[PlannedRun, ...] = ()
     signal: int | None = None
 
     @property
@@ -38,8 +40,10 @@ class Outcome:
             return f"{left} of {self._total} runs are left; what is finished is kept, and the same command goes on from there."
         if self.failed or self.timed_out:
             return f"{len(self.failed) + len(self.timed_out)} of {self._total} runs failed; `--rerun failed` tries them again."
+        if self.left_to_others:
+            return f"{len(self.left_to_others)} of {self._total} runs are executed by other processes, and left to them."
         return None
 
     @property
     def _total(self) -> int:
-        return sum(len(cells) for cells in (self.done, self.failed, self.timed_out, self.interrupted, self.remaining))
+        return sum(len(cells) for cells in (self.done, self.failed, self.timed_out, self.interrupted, self.remaining, self.left_to_others))

@@ -13,13 +13,14 @@ from typing import Any
 from pixelbench import pulse
 from pixelbench.errors import UserError
 from pixelbench.experiments.plan import Plan, PlannedRun
-from pixelbench.experiments.run.failure import died, hung
+from pixelbench.experiments.run.failure import died, hung, last_lines
 from pixelbench.experiments.run.outcome import Outcome
 from pixelbench.experiments.schedule.job import Job, Resources, executed_elsewhere, perform, write_death
 from pixelbench.experiments.schedule.liveness import WakingTime, allowed_silence
 from pixelbench.experiments.schedule.pool import Inbox, WorkerProcess
 from pixelbench.files.locks import RunLock
 from pixelbench.files.writable import cannot_write
+from pixelbench.store.record import RunError
 from pixelbench.store.record_file import RecordError, read_record
 
 OnEvent = Callable[[dict[str, Any]], None]
@@ -27,7 +28,9 @@ OnEvent = Callable[[dict[str, Any]], None]
 #: For a run to end in good order after the first signal; a worker that hangs must not hold the command for longer than 15 s in all.
 GRACE_SECONDS = 12.0
 POLL_SECONDS = 0.5
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+#: A batch job's time is nearly up: an end as any other, but a run that never gets further in that time is not tried for ever.
+TIME_IS_UP = signal.SIGUSR2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, TIME_IS_UP)
 
 
 @dataclass
@@ -61,7 +64,11 @@ class Scheduler:
         fail_fast: bool,
         on_event: OnEvent,
         executor: str,
+        patience: float | None = None,
     ) -> None:
+        """`patience`: seconds of nothing to do but wait for other processes, after which their runs are left to them."""
+        self._patience, self._last_work = patience, time.monotonic()
+        self._left: list[PlannedRun] = []
         self._plan, self._resources = plan, resources
         self._fail_fast, self._on_event, self._executor = fail_fast, on_event, executor
         self._pending = sorted(plan.to_run, key=longest_first)
@@ -112,7 +119,16 @@ class Scheduler:
             raise KeyboardInterrupt
 
     def _is_work_left(self) -> bool:
-        return bool(self._working) or (self._stopping is None and bool(self._pending or self._parked))
+        if self._working or self._stopping is not None:
+            return bool(self._working)
+        return bool(self._pending) or (bool(self._parked) and not self._has_waited_enough())
+
+    def _has_waited_enough(self) -> bool:
+        """All that is left is executed by other processes, and that for as long as this one is to wait."""
+        if self._patience is None or time.monotonic() - self._last_work <= self._patience:
+            return False
+        self._left, self._parked = self._parked, []
+        return True
 
     def _hand_out(self, workers: int) -> None:
         if self._parked and len(self._working) < max(1, workers) and time.monotonic() >= self._next_look:
@@ -210,7 +226,7 @@ class Scheduler:
         if turn is None:
             return  # it was idle, and will not be chosen again
         exit_code, cell, job = worker.end(), turn.cell, self._job(turn.cell)
-        if self._stopping is not None:
+        if self._stopping is not None and TIME_IS_UP not in self.signals:
             self._end_cell(cell, "interrupted", elsewhere=False)
             return
         if turn.silent is not None and cell.spec.key not in self._resumed:
@@ -222,9 +238,14 @@ class Scheduler:
                 self._parked.append(cell)
                 return
             log = ((job.folder / "work" / "log").read_text(errors="replace") if turn.started else worker.early_log).splitlines()
-            error = died(exit_code, log, turn.memory) if turn.silent is None else hung(turn.silent, log)
-            status = write_death(job, error, time.monotonic() - turn.began, turn.saved)
+            status = write_death(job, self._error(turn, exit_code, log), time.monotonic() - turn.began, turn.saved)
         self._end_cell(cell, status, elsewhere=False)
+
+    def _error(self, turn: _Turn, exit_code: int, log: list[str]) -> RunError:
+        """Of a run whose worker is dead: by itself, or because it hung, or did not come to an end in a job's time."""
+        if self._stopping is not None:
+            return RunError("Stopped", f"Stopped by {self._stop_reason()} in the middle of a stage", last_lines(log))
+        return died(exit_code, log, turn.memory) if turn.silent is None else hung(turn.silent, log)
 
     def _look_after_parked(self) -> None:
         """Take up runs that another process was executing: it has finished them, or it has ended without."""
@@ -240,6 +261,7 @@ class Scheduler:
                         self._end_cell(cell, status, elsewhere=True)
 
     def _end_cell(self, cell: PlannedRun, status: str, *, elsewhere: bool) -> None:
+        self._last_work = time.monotonic()
         self._ended.append((cell, status, elsewhere))
         self._tell(cell, {"event": "end", "status": status, "elsewhere": elsewhere, **_summary(cell.folder)})
         if self._fail_fast and status in ("failed", "diverged"):
@@ -264,7 +286,9 @@ class Scheduler:
 
     def _stop_reason(self) -> bool | str:
         """Why runs are stopped, as far as it is no fault of theirs and a record should say it."""
-        return signal.Signals(self.signals[0]).name if self.signals else True
+        if not self.signals:
+            return True
+        return "the time limit of its job" if self.signals[0] == TIME_IS_UP else signal.Signals(self.signals[0]).name
 
     def _end_workers(self) -> None:
         for worker in self._working:  # only after an exception in this process
@@ -289,13 +313,14 @@ class Scheduler:
             interrupted=those("interrupted"),
             elsewhere=tuple(cell for cell, _, elsewhere in self._ended if elsewhere),
             remaining=(*self._pending, *self._parked),
+            left_to_others=tuple(self._left),
             signal=self.signals[0] if self.signals else None,
         )
 
 
 @contextlib.contextmanager
 def heeding_signals(scheduler: Scheduler) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP end the runs in good order, SIGUSR1 only stores their checkpoints (batch systems send it as a warning).
+    """Ctrl-C, SIGTERM, SIGHUP and SIGUSR2 end the runs in good order, SIGUSR1 only stores their checkpoints (a warning of batch systems).
 
     Only the main thread of a process may listen to them. Under nohup SIGHUP is ignored, and stays so.
     """

@@ -33,6 +33,7 @@ def run_plan(
     compile: Compile = "off",
     sample_batch: int | None = None,
     fail_fast: bool = False,
+    patience: float | None = None,
     on_event: OnEvent = lambda event: None,
     executor: str = EXECUTOR,
     note: Callable[[str], None] = lambda sentence: None,
@@ -52,6 +53,7 @@ def run_plan(
             either, but for rounding.
         sample_batch: at most so many images are drawn at once; None draws all, 0 as many as memory holds.
         fail_fast: stops the others after the first failed run.
+        patience: seconds to wait at most for runs that other processes execute; None waits as long as they take.
         on_event: takes the events of `perform`, and `waiting` (another process executes the run); each with `run` (label) and `key`. `end`
             has `status`, `elsewhere`, and from the record `bits_per_dim`, `estimator`, `causal`, `seconds` and `error` (a sentence), each
             may be None.
@@ -76,7 +78,7 @@ def run_plan(
     else:
         count, threads = _share_out(None if workers == "auto" else workers, len(plan.cells), device)
     resources = Resources(device, threads, max_seconds, micro_batch, compile, sample_batch)
-    scheduler = Scheduler(plan, resources, fail_fast=fail_fast, on_event=on_event, executor=executor)
+    scheduler = Scheduler(plan, resources, fail_fast=fail_fast, on_event=on_event, executor=executor, patience=patience)
     with heeding_signals(scheduler):
         return scheduler.run(count)
 
