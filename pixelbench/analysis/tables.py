@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from pixelbench.analysis.comparisons import primary_of
-from pixelbench.analysis.measured import preferred
 from pixelbench.analysis.paired import compare_cells
+from pixelbench.analysis.quality.measured import preferred
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.statistics import Difference

@@ -15,6 +15,7 @@ from typing import Annotated, cast
 import typer
 
 from pixelbench import __version__
+from pixelbench.cli.arguments.flags import Command, Group
 from pixelbench.cli.commands import (
     ablate,
     audit,
@@ -39,7 +40,6 @@ from pixelbench.cli.commands import (
     verify,
 )
 from pixelbench.cli.faults import DISK
-from pixelbench.cli.flags import Command, Group
 from pixelbench.cli.output import FINE, INTERRUPTED, NOTHING, WRONG_USE, ended_by
 from pixelbench.errors import NothingMatched, UserError
 from pixelbench.visible import visible

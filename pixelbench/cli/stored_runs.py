@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelbench.cli.options import DEFAULT_RESULTS
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS
 from pixelbench.errors import MissingWeights, UserError, unknown
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from pixelbench.cli.options import Rerun, parse_seeds, parse_shard
+from pixelbench.cli.arguments.options import Rerun, parse_seeds, parse_shard
 from pixelbench.cli.output import duration, print_table, say, stdout
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """Exact likelihood of a whole split, with the error that the split's own structure demands."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +45,23 @@ class SplitLikelihood:
 
 
 def score(
-    model: AutoregressiveModel, images: Tensor, clusters: np.ndarray, condition: Tensor | None = None, **estimation: Any
+    model: AutoregressiveModel,
+    images: Tensor,
+    clusters: np.ndarray,
+    condition: Tensor | None = None,
+    *,
+    turn: tuple[int, int] = (0, 1),
+    add_up: Callable[[list[Tensor]], object] = lambda parts: None,
+    **estimation: Any,
 ) -> SplitLikelihood:
     """Teacher-forced likelihood of integer images (N, C, H, W): no image left out, the mean taken over images.
 
-    `condition` (N, …) is for a model that needs it; `estimation`: `generator` and `importance_samples` where the likelihood is a bound.
+    `condition` (N, …) is for a model that needs it; `turn` and `add_up`: which of several processes this is, and the sum over all of them,
+    in place; `estimation`: `generator` and `importance_samples` where the likelihood is a bound.
     """
-    return summarise(batched_nats(model, images, condition, **estimation).cpu().numpy(), clusters, model.shape)
+    nats = batched_nats(model, images, condition, turn=turn, **estimation)
+    add_up([nats])
+    return summarise(nats.cpu().numpy(), clusters, model.shape)
 
 
 def summarise(nats: np.ndarray, clusters: np.ndarray, shape: tuple[int, int, int]) -> SplitLikelihood:

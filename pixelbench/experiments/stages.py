@@ -14,14 +14,13 @@ from pixelbench.data import Split, TaskData
 from pixelbench.errors import UserError, first_line
 from pixelbench.evaluation.diagnosis import diagnose_samples
 from pixelbench.evaluation.grids import grid_png
-from pixelbench.evaluation.likelihood import SplitLikelihood, sequential_nats, summarise
+from pixelbench.evaluation.likelihood import SplitLikelihood, score, sequential_nats, summarise
 from pixelbench.evaluation.quality import sample_statistics
 from pixelbench.evaluation.sample_batches import affordable_images, sample_in_batches
 from pixelbench.levels import integers_for
 from pixelbench.models.base import AutoregressiveModel, Fitted, LatentVariable
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import Method
-from pixelbench.models.scoring import batched_nats
 from pixelbench.store import record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.loop import Trainer, TrainingPlan
@@ -295,10 +294,8 @@ def _score(model: AutoregressiveModel, split: Split, spec: RunSpec, purpose: str
     if model.latent:
         draws = generator(spec.seed, purpose, model.device)
         estimation = {"generator": draws, "importance_samples": spec.evaluation["importance_samples"]}
-    turn = world.rank, world.size
-    nats = batched_nats(model, torch.from_numpy(split.images), condition_of(model, split), turn=turn, **estimation)
-    world.add_up([nats])
-    return summarise(nats.cpu().numpy(), split.clusters, model.shape)
+    shared = {"turn": (world.rank, world.size), "add_up": world.add_up}
+    return score(model, torch.from_numpy(split.images), split.clusters, condition_of(model, split), **shared, **estimation)
 
 
 def _recorded(likelihood: SplitLikelihood, estimator: str, validation: float | None = None) -> record.Likelihood:

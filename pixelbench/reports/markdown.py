@@ -9,14 +9,14 @@ from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.files.atomic import write_changed, write_text
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.reports import columns, escape
-from pixelbench.reports.drawings import Drawings
-from pixelbench.reports.gallery import FILES, Gallery
 from pixelbench.reports.html.about import provenance_rows
 from pixelbench.reports.legend import explanations
-from pixelbench.reports.plots import MOST_CURVES, draw_curves
+from pixelbench.reports.pictures.drawings import Drawings
+from pixelbench.reports.pictures.gallery import FILES, Gallery
+from pixelbench.reports.pictures.plots import MOST_CURVES, draw_curves
+from pixelbench.reports.pictures.sheets import find_sheet, sheet_parts
 from pixelbench.reports.quality_text import quality_markdown
 from pixelbench.reports.report import Report
-from pixelbench.reports.sheets import find_sheet, sheet_parts
 from pixelbench.reports.speed_section import speed_markdown
 from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import CURVE

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pixelbench.analysis import format as words
-from pixelbench.analysis.quality import QualityRow, QualityTable, sentences_of
+from pixelbench.analysis.quality.findings import QualityRow, QualityTable, sentences_of
 from pixelbench.evaluation.measures import MEASURES
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.reports import escape

@@ -10,7 +10,7 @@ from pixelbench.analysis.comparisons import comparisons_of
 from pixelbench.analysis.context import Context
 from pixelbench.analysis.lessons import Lesson, find_lessons
 from pixelbench.analysis.ordering import OrderedPair, expected_order
-from pixelbench.analysis.quality import QualityTable, quality_tables
+from pixelbench.analysis.quality.findings import QualityTable, quality_tables
 from pixelbench.analysis.tables import TaskTable, build_tables
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.store.cells import Cell, cells_of, load_runs

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelbench.cli.options import parse_seeds
+from pixelbench.cli.arguments.options import parse_seeds
 from tests.cli.cli_stores import Pixelbench
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pixelbench.cli import completing
+from pixelbench.cli.arguments import completing
 from pixelbench.data import task_names
 from pixelbench.experiments.plan import Plan
 from pixelbench.experiments.run.outcome import Outcome

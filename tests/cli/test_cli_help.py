@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixelbench import __version__
-from pixelbench.cli.options import parse_seeds
+from pixelbench.cli.arguments.options import parse_seeds
 from pixelbench.errors import UserError
 from pixelbench.store.spec import RunSpec
 from tests.cli.cli_stores import Pixelbench, loaded_after, store_run

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch.distributed
 
-from pixelbench.cli import ranks
-from pixelbench.cli.ranks import Place, start
+from pixelbench.cli.cluster import ranks
+from pixelbench.cli.cluster.ranks import Place, start
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import read_record
 from tests.cli.cli_stores import Pixelbench

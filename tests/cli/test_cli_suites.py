@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelbench.cli.options import Rerun
+from pixelbench.cli.arguments.options import Rerun
 from pixelbench.cli.suites import PlanOptions, keys_of_suite, plan_suite
 from pixelbench.experiments.plan import make_plan
 from pixelbench.store.record import Request

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pixelbench.cli.launching import PATIENCE
+from pixelbench.cli.cluster.launching import PATIENCE
 from pixelbench.cli.main import main
 from pixelbench.errors import UserError
 from pixelbench.experiments.cluster import slurm
@@ -320,7 +320,7 @@ def test_a_whole_array_is_shown_until_its_end_and_reported(
             end(tmp_path / "runs", cell.spec)
         fake.answers("squeue", "1|COMPLETED|None|node1\n2|COMPLETED|None|node1")
 
-    monkeypatch.setattr("pixelbench.cli.watching.sleep", work)
+    monkeypatch.setattr("pixelbench.cli.cluster.watching.sleep", work)
     code, out, err = command(*SLURM, "--only", "uniform", "--seeds", "0-1")
     assert code == 0, err
     assert "digits/uniform seed 0: starting on node1\n" in err
@@ -336,7 +336,7 @@ def test_ctrl_c_says_how_to_cancel(fake: FakeSlurm, command: Command, monkeypatc
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pixelbench.cli.watching.sleep", interrupt)
+    monkeypatch.setattr("pixelbench.cli.cluster.watching.sleep", interrupt)
     code, _, err = command(*SLURM, "--only", "uniform", "--seeds", "0")
     assert code == 130
     assert err.endswith("The array goes on without this command; end it with `scancel 41`.\n")

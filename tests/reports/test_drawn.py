@@ -10,13 +10,13 @@ from PIL import Image
 from pixelbench.causality.render.map_text import map_rows
 from pixelbench.evaluation.grid_layout import find_layout
 from pixelbench.evaluation.grids import grid_png
-from pixelbench.reports import plots
-from pixelbench.reports.drawings import Drawings
-from pixelbench.reports.html.curves import draw_lines
-from pixelbench.reports.html.maps import DrawnMap, add_map
-from pixelbench.reports.html.pictures import Pictures, row_of_images
+from pixelbench.reports.html.drawn.curves import draw_lines
+from pixelbench.reports.html.drawn.maps import DrawnMap, add_map
+from pixelbench.reports.html.drawn.pictures import Pictures, row_of_images
 from pixelbench.reports.html.sources import paper_entry, run_entry
-from pixelbench.reports.plots import COLOURS, MARKERS
+from pixelbench.reports.pictures import plots
+from pixelbench.reports.pictures.drawings import Drawings
+from pixelbench.reports.pictures.plots import COLOURS, MARKERS
 from pixelbench.reports.report import build_report
 from tests.support.certificate_factory import certificate
 from tests.support.record_factory import add_photos, add_run
@@ -50,7 +50,7 @@ def test_a_picture_of_another_layout_is_shown_whole() -> None:
 
 
 def test_a_page_that_is_full_counts_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixelbench.reports.html.pictures._MOST_BYTES", 100)
+    monkeypatch.setattr("pixelbench.reports.html.drawn.pictures._MOST_BYTES", 100)
     pictures, found = Pictures(), []
     for shade in range(3):
         buffer = io.BytesIO()

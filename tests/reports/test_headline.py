@@ -7,7 +7,7 @@ import pytest
 
 from pixelbench.reports.html.again import commands_of, without_command
 from pixelbench.reports.html.anchors import anchor
-from pixelbench.reports.html.dotplot import panels_of
+from pixelbench.reports.html.drawn.dotplot import panels_of
 from pixelbench.reports.html.headline import count_leaks, headline_of
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import Provenance, Request

@@ -11,8 +11,8 @@ import pytest
 
 from pixelbench.cli.reproducing import reproductions_of
 from pixelbench.reports.html.document import write_html
-from pixelbench.reports.html.pictures import Pictures
-from pixelbench.reports.html.scales import Scale, axis_around
+from pixelbench.reports.html.drawn.pictures import Pictures
+from pixelbench.reports.html.drawn.scales import Scale, axis_around
 from pixelbench.reports.html.variants import Reproduction
 from pixelbench.reports.report import build_report
 from pixelbench.store.record import Provenance, Request

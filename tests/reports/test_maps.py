@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from pixelbench.causality.report import CausalityReport
-from pixelbench.reports.maps import map_groups
 from pixelbench.reports.markdown import write_markdown
+from pixelbench.reports.pictures.maps import map_groups
 from pixelbench.reports.report import build_report
 from pixelbench.store.artifacts import CERTIFICATE
 from tests.support.certificate_factory import certificate, certificate_file

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pixelbench.analysis.quality import REAL, quality_tables
-from pixelbench.analysis.quality_frame import quality_frame
+from pixelbench.analysis.quality.findings import REAL, quality_tables
+from pixelbench.analysis.quality.frame import quality_frame
 from pixelbench.evaluation.measures import Value
 from pixelbench.reports.html.document import html_of
 from pixelbench.reports.markdown import write_markdown

@@ -2,7 +2,7 @@
 
 import sys
 
-from pixelbench.cli.ranks import start
+from pixelbench.cli.cluster.ranks import start
 
 if __name__ == "__main__":
     size, *arguments = sys.argv[1:]

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelbench.cli import completing
-from pixelbench.cli.options import (
+from pixelbench.cli.arguments import completing
+from pixelbench.cli.arguments.options import (
     DEFAULT_RESULTS,
     BudgetOption,
     Compile,

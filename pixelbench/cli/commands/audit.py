@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pixelbench.cli.arguments.options import JsonOption
 from pixelbench.cli.encodings import spell_out
-from pixelbench.cli.options import JsonOption
 from pixelbench.cli.output import FAILED, FINE, NOTHING, print_json, print_table, say, stdout
 from pixelbench.errors import NothingMatched, UserError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelbench.cli.options import (
+from pixelbench.cli.arguments.options import (
     DEFAULT_RESULTS,
     BudgetOption,
     DeviceOption,

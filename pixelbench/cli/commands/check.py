@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli import completing
+from pixelbench.cli.arguments import completing
+from pixelbench.cli.arguments.options import DeviceOption, JsonOption
 from pixelbench.cli.encodings import spell_out
 from pixelbench.cli.faults import DISK, fault_sentence, show_if_debugging
-from pixelbench.cli.options import DeviceOption, JsonOption
 from pixelbench.cli.output import FAILED, FINE, WRONG_USE, print_json, say, stderr, stdout
 from pixelbench.errors import UserError
 from pixelbench.experiments.foreign.checking import Answer, CheckRequest, answers, refuse_meaningless

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pixelbench.cli.options import JsonOption
+from pixelbench.cli.arguments.options import JsonOption
 from pixelbench.cli.output import NOTHING, REGRESSION, print_json, print_table, say, stdout
 from pixelbench.visible import visible
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli import completing
-from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
-from pixelbench.cli.given_model import (
+from pixelbench.cli.arguments import completing
+from pixelbench.cli.arguments.given_model import (
     ConditionOption,
     InputOption,
     ModuleHeadOption,
@@ -20,7 +19,8 @@ from pixelbench.cli.given_model import (
     of_task,
     refuse_beside_run,
 )
-from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
 from pixelbench.cli.output import FAILED, FINE, print_json, print_table, say
 from pixelbench.cli.stored_runs import advising, find_run
 from pixelbench.errors import UserError

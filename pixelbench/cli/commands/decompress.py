@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
-from pixelbench.cli.given_model import (
+from pixelbench.cli.arguments.given_model import (
     ConditionOption,
     InputOption,
     ModuleHeadOption,
@@ -15,7 +14,8 @@ from pixelbench.cli.given_model import (
     WeightsOption,
     given_model,
 )
-from pixelbench.cli.options import DEFAULT_RESULTS, JsonOption, ResultsOption
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, JsonOption, ResultsOption
+from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
 from pixelbench.cli.output import print_json, say
 from pixelbench.errors import UserError
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
 from pixelbench.cli.output import FAILED, print_json, print_table, say
 from pixelbench.errors import UserError
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli import completing
-from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
-from pixelbench.cli.given_model import (
+from pixelbench.cli.arguments import completing
+from pixelbench.cli.arguments.given_model import (
     ConditionOption,
     InputOption,
     ModuleHeadOption,
@@ -21,7 +20,8 @@ from pixelbench.cli.given_model import (
     of_task,
     refuse_beside_run,
 )
-from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, DeviceOption, JsonOption, ResultsOption
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, DeviceOption, JsonOption, ResultsOption
+from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
 from pixelbench.cli.output import FAILED, FINE, print_json, say, stdout
 from pixelbench.errors import UserError
 from pixelbench.importing import split_target

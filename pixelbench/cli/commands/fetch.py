@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli import completing
-from pixelbench.cli.options import AllowOverlapOption, DataOption, JsonOption
+from pixelbench.cli.arguments import completing
+from pixelbench.cli.arguments.options import AllowOverlapOption, DataOption, JsonOption
 from pixelbench.cli.output import print_json, say
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli import completing
-from pixelbench.cli.options import DataOption, JsonOption
+from pixelbench.cli.arguments import completing
+from pixelbench.cli.arguments.options import DataOption, JsonOption
 from pixelbench.cli.output import print_json, print_table, say, stdout
 from pixelbench.errors import NothingMatched, UserError, nearest, unknown
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.options import DataOption, JsonOption
+from pixelbench.cli.arguments.options import DataOption, JsonOption
 from pixelbench.cli.output import FINE, NOTHING, print_json, say, stdout
 from pixelbench.errors import UserError, unknown
 

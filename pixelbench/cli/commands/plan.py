@@ -2,7 +2,7 @@
 
 import typer
 
-from pixelbench.cli.options import (
+from pixelbench.cli.arguments.options import (
     DEFAULT_RESULTS,
     BudgetOption,
     DataOption,
@@ -56,7 +56,7 @@ def plan(
     The cost is estimated by stored runs on the same kind of device, and said to be unknown where there are none. With --launcher slurm: how
     many jobs of which length that would be, wherever this is asked.
     """
-    from pixelbench.cli.launching import ClusterOptions, planned_for, show_plan
+    from pixelbench.cli.cluster.launching import ClusterOptions, planned_for, show_plan
     from pixelbench.cli.suites import PlanOptions, plan_suite
     from pixelbench.data.folder import use_data_folder
 

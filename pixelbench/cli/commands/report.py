@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelbench.cli.options import DEFAULT_RESULTS, JsonOption, ResultsOption, SuiteFilter
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, JsonOption, ResultsOption, SuiteFilter
 from pixelbench.cli.output import NOTHING, print_json, say, stdout
 from pixelbench.errors import UserError, unknown
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from pixelbench.cli.options import (
+from pixelbench.cli.arguments.options import (
     DEFAULT_RESULTS,
     AllowOverlapOption,
     BudgetOption,
@@ -96,10 +96,10 @@ def run(
     of each run, as with --gpus-per-run. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
     2: every run needs images that are missing.
     """
+    from pixelbench.cli.cluster.launching import Asked, ClusterOptions, check_cluster, launch, planned_for, show_plan
+    from pixelbench.cli.cluster.ranks import Place
     from pixelbench.cli.execution import Execution, document_at_ctrl_c, execute
-    from pixelbench.cli.launching import Asked, ClusterOptions, check_cluster, launch, planned_for, show_plan
     from pixelbench.cli.obtaining import with_images
-    from pixelbench.cli.ranks import Place
     from pixelbench.cli.suites import PlanOptions, context_of, plan_suite
     from pixelbench.data.folder import use_data_folder
     from pixelbench.reports.terminal import print_report

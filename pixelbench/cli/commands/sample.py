@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument
 from pixelbench.cli.output import print_json, say
 from pixelbench.cli.stored_runs import advising, find_run
 from pixelbench.errors import UserError

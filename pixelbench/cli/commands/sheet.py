@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelbench.cli.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
 from pixelbench.cli.output import print_json, say
 from pixelbench.errors import UserError, unknown
 
@@ -71,7 +71,7 @@ def _write(built: "Report", table: "TaskTable", options, animate: bool) -> dict[
     from pixelbench.evaluation.sheets import as_shares
     from pixelbench.experiments.sheet import draw_sheet
     from pixelbench.files.atomic import write_bytes
-    from pixelbench.reports.sheets import drawing_file, sheet_file
+    from pixelbench.reports.pictures.sheets import drawing_file, sheet_file
 
     cells = [cell for cell in built.cells if cell.task == table.task]
     drawn = draw_sheet(table, cells, options, say)

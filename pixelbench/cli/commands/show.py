@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli import completing
+from pixelbench.cli.arguments import completing
+from pixelbench.cli.arguments.options import BudgetOption, JsonOption, OnlyOption
 from pixelbench.cli.commands.resolved import print_runs, resolved_runs, runs_json, seeds_line
-from pixelbench.cli.options import BudgetOption, JsonOption, OnlyOption
 from pixelbench.cli.output import print_json, print_table, stdout
 from pixelbench.errors import UserError
 from pixelbench.visible import visible

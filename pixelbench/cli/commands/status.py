@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pixelbench.cli.options import DEFAULT_RESULTS, JsonOption, ResultsOption, SuiteFilter, WatchOption
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, JsonOption, ResultsOption, SuiteFilter, WatchOption
 from pixelbench.cli.output import NOTHING, print_json, print_table, say, stdout
 from pixelbench.visible import visible
 
@@ -34,7 +34,7 @@ def status(
 
     keys = None if suite is None else keys_of_suite(suite, results)
     if watch:
-        from pixelbench.cli.watching import watch as show_until_ended
+        from pixelbench.cli.cluster.watching import watch as show_until_ended
 
         show_until_ended(require_store(results), keys)
     found = scan(require_store(results)).examine()

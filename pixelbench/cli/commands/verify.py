@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from pixelbench.cli.options import DataOption, JsonOption
+from pixelbench.cli.arguments.options import DataOption, JsonOption
 from pixelbench.cli.output import FAILED, FINE, print_json, print_table, say, stdout
 from pixelbench.errors import UserError
 

@@ -6,8 +6,8 @@ from pixelbench.analysis import format as words
 from pixelbench.analysis.ablations import TaskAblation
 from pixelbench.reports import columns
 from pixelbench.reports.html.anchors import anchor, choice_anchor
-from pixelbench.reports.html.pictures import Crop, Picture
-from pixelbench.reports.html.scales import Scale, axis_around
+from pixelbench.reports.html.drawn.pictures import Crop, Picture
+from pixelbench.reports.html.drawn.scales import Scale, axis_around
 from pixelbench.reports.html.tables import Grid, grid_of
 
 

@@ -10,7 +10,7 @@ from pixelbench.published.comparison import FigureComparison
 from pixelbench.published.verdicts import DECIDED, SIGNS, Name
 from pixelbench.reports.html.again import Again, commands_of
 from pixelbench.reports.html.anchors import choice_anchor
-from pixelbench.reports.html.dotplot import Panel, panel_of_one
+from pixelbench.reports.html.drawn.dotplot import Panel, panel_of_one
 from pixelbench.reports.report import Report
 from pixelbench.store.cells import Cell
 

@@ -10,16 +10,16 @@ from pixelbench.reports.html.ablations import ChoiceSection, Forest, forest_of
 from pixelbench.reports.html.again import without_command
 from pixelbench.reports.html.anchors import anchor, choice_anchor
 from pixelbench.reports.html.causality import TaskMarks, marks_of
-from pixelbench.reports.html.curves import CurveChart, draw_lines
-from pixelbench.reports.html.dotplot import Panel, panels_of
+from pixelbench.reports.html.drawn.curves import CurveChart, draw_lines
+from pixelbench.reports.html.drawn.dotplot import Panel, panels_of
+from pixelbench.reports.html.drawn.maps import add_map, legend_of
+from pixelbench.reports.html.drawn.pictures import Crop, Picture, Pictures, row_of_images
 from pixelbench.reports.html.headline import Headline, headline_of
-from pixelbench.reports.html.maps import add_map, legend_of
-from pixelbench.reports.html.pictures import Crop, Picture, Pictures, row_of_images
 from pixelbench.reports.html.tables import Grid, grid_of
 from pixelbench.reports.html.variants import Reproduction, VariantSection, shown_run, variant_of
-from pixelbench.reports.maps import MapGroup, map_groups
+from pixelbench.reports.pictures.maps import MapGroup, map_groups
+from pixelbench.reports.pictures.sheets import ALT, find_sheet
 from pixelbench.reports.report import Report
-from pixelbench.reports.sheets import ALT, find_sheet
 from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.cells import Cell, Run
 from pixelbench.suites.design_choice import DesignChoice

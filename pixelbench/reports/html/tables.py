@@ -8,7 +8,7 @@ from pixelbench.analysis import format as words
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.reports import columns
 from pixelbench.reports.columns import Column
-from pixelbench.reports.html.pictures import Crop
+from pixelbench.reports.html.drawn.pictures import Crop
 
 #: Standings in words, to filter by.
 CATEGORIES = {

@@ -9,10 +9,10 @@ from pixelbench.analysis import format as words
 from pixelbench.analysis.tables import Row
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.published.rows import WHOLE_BUDGET
-from pixelbench.reports.html.curves import CurveChart, draw_lines
-from pixelbench.reports.html.pictures import Picture
+from pixelbench.reports.html.drawn.curves import CurveChart, draw_lines
+from pixelbench.reports.html.drawn.pictures import Picture
 from pixelbench.reports.html.sources import entries
-from pixelbench.reports.maps import MapGroup
+from pixelbench.reports.pictures.maps import MapGroup
 from pixelbench.reports.warmups import warm_up
 from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.cells import Cell, Run

@@ -13,7 +13,7 @@ from typing import Any
 
 from pixelbench.causality.render import map_text, picture
 from pixelbench.files.atomic import write_bytes
-from pixelbench.reports import plots
+from pixelbench.reports.pictures import plots
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Bytes of a chunk around its data: its length and name, and its checksum.

@@ -8,9 +8,9 @@ from pathlib import Path
 from pixelbench.causality.render.picture import map_png
 from pixelbench.files.atomic import write_changed
 from pixelbench.reports import escape
-from pixelbench.reports.drawings import Drawings
-from pixelbench.reports.maps import MapGroup, map_groups
-from pixelbench.reports.plots import drawable_text
+from pixelbench.reports.pictures.drawings import Drawings
+from pixelbench.reports.pictures.maps import MapGroup, map_groups
+from pixelbench.reports.pictures.plots import drawable_text
 from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.cells import Cell, Run
 from pixelbench.visible import visible

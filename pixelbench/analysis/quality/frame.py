@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from pixelbench.analysis.quality import QualityTable
+from pixelbench.analysis.quality.findings import QualityTable
 
 _COLUMNS = {
     "task": "object",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pixelbench.evaluation.sheets import DESCRIPTION, RUNS, texts_of
 from pixelbench.reports import escape
-from pixelbench.reports.gallery import FILES
+from pixelbench.reports.pictures.gallery import FILES
 
 #: Of the picture; the description stands beside it.
 ALT = "Strips of real images and samples"

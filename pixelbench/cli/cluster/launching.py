@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pixelbench.cli.options import Launcher, Rerun
+from pixelbench.cli.arguments.options import Launcher, Rerun
 from pixelbench.cli.output import FINE, INTERRUPTED, WRONG_USE, duration, print_json, say
 from pixelbench.errors import UserError, shortened
 
@@ -194,7 +194,7 @@ def submit_plan(plan: "Plan", asked: Asked, cluster: ClusterOptions) -> "Submiss
 
 def watched(plan: "Plan", made: "Submission") -> "Outcome":
     """Show the array until its end; how the plan's runs ended. Ctrl-C ends the looking only."""
-    from pixelbench.cli.watching import watch
+    from pixelbench.cli.cluster.watching import watch
     from pixelbench.experiments.cluster.live import outcome_of
 
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli import completing
+from pixelbench.cli.arguments import completing
 from pixelbench.cli.commands.check import Input
 from pixelbench.errors import UserError
 

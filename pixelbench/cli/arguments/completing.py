@@ -67,7 +67,7 @@ def kinds() -> Iterable[str]:
 
 def runs(context: typer.Context, incomplete: str) -> list[str]:
     """`task/variant` by the folders of the store that --results names before it, else of the default one; no file is read."""
-    from pixelbench.cli.options import DEFAULT_RESULTS
+    from pixelbench.cli.arguments.options import DEFAULT_RESULTS
 
     store = Path(context.params.get("results") or DEFAULT_RESULTS)
     folders = (path for path in sorted(store.glob("*/*")) if path.is_dir() and not path.parent.name.startswith("."))

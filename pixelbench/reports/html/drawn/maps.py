@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pixelbench.causality.render.map_text import map_rows
 from pixelbench.causality.render.picture import KINDS
 from pixelbench.causality.report import CausalityReport, colour_name
-from pixelbench.reports.html.pictures import Picture, Pictures
+from pixelbench.reports.html.drawn.pictures import Picture, Pictures
 
 #: Of the classes by which the style sheet colours a cell.
 NAMES = {"#": "seen", "b": "blind", ".": "beyond", "x": "ahead", " ": "later", "?": "unmeasured"}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pixelbench.cli import completing
+from pixelbench.cli.arguments import completing
 from pixelbench.cli.tracking import Tool
 from pixelbench.errors import UserError
 

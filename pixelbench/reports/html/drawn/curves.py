@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pixelbench.analysis import format as words
-from pixelbench.reports.html.scales import Scale, axis_around
-from pixelbench.reports.plots import MOST_CURVES, curve_of, in_unit_of_task, settled, unit_of_task
+from pixelbench.reports.html.drawn.scales import Scale, axis_around
+from pixelbench.reports.pictures.plots import MOST_CURVES, curve_of, in_unit_of_task, settled, unit_of_task
 from pixelbench.store.artifacts import Curve
 from pixelbench.store.cells import Cell
 

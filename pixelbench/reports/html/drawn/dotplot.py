@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pixelbench.analysis import format as words
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.reports.html.anchors import anchor
-from pixelbench.reports.html.scales import Scale, axis_around
+from pixelbench.reports.html.drawn.scales import Scale, axis_around
 
 _MEMORY, _INCOMPARABLE = "From memory, not verified", "Cannot be compared, or is not judged"
 #: What is folded → its part of an id.

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pixelbench.analysis import format as words
-from pixelbench.analysis.measured import measurement_of, preference
+from pixelbench.analysis.quality.measured import measurement_of, preference
 from pixelbench.analysis.tables import TaskTable
 from pixelbench.evaluation.diagnosis import SampleDiagnosis
 from pixelbench.evaluation.measures import MEASURES, Control, Value, separates

@@ -1,0 +1,1 @@
+"""Sample quality as tables: what was measured, what it says, a tidy frame."""

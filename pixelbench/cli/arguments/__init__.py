@@ -1,0 +1,1 @@
+"""What a command takes: options that several share, their completion, a model that is given."""

@@ -1,0 +1,1 @@
+"""Past one machine: an array of jobs and its table, several processes a run."""

@@ -1,0 +1,1 @@
+"""What the page draws itself: dots, curves, maps and samples."""
