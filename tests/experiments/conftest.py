@@ -13,5 +13,5 @@ def present_code() -> Iterator[dict[str, Any]]:
     """The fingerprint of the present code, of every run."""
     fingerprint = made_up_fingerprint(1.5, 2.5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pixelbench.experiments.run.execute.present_behaviour", lambda spec, store: fingerprint)
+        patch.setattr("pixelbench.experiments.run.in_progress.present_behaviour", lambda spec, store: fingerprint)
         yield fingerprint

@@ -199,7 +199,7 @@ def test_a_leak_of_the_trained_model_is_found_at_these_positions():
 
 def test_a_leak_that_only_the_narrow_copy_has_counts_and_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     leaky = certify(spec_of("digits/gated-residual"), stages.build, None)
-    monkeypatch.setattr("pixelbench.experiments.run.execute.certify", lambda *arguments: leaky)
+    monkeypatch.setattr("pixelbench.experiments.run.in_progress.certify", lambda *arguments: leaky)
     assert execute(spec_of("digits/gated-pixelcnn"), tmp_path) == "done"
     record = read_record(tmp_path)
     assert (record.causality.status, record.causality.faults) == ("leaky", ("sees-itself",))
@@ -210,7 +210,7 @@ def test_a_leak_that_only_the_narrow_copy_has_counts_and_speaks(tmp_path: Path, 
 
 def test_a_leak_that_only_the_trained_model_has_counts_and_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     sound = certify(spec_of("digits/gated-pixelcnn"), stages.build, None)
-    monkeypatch.setattr("pixelbench.experiments.run.execute.certify", lambda *arguments: sound)
+    monkeypatch.setattr("pixelbench.experiments.run.in_progress.certify", lambda *arguments: sound)
     assert execute(spec_of("digits/gated-residual"), tmp_path) == "done"
     record = read_record(tmp_path)
     assert (record.causality.status, record.causality.faults) == ("leaky", ("sees-itself",))

@@ -21,7 +21,7 @@ MINE, OTHER = made_up_fingerprint(1.5, 2.5), made_up_fingerprint(1.5, 2.5001)
 @pytest.fixture
 def computing(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any] | None], None]:
     """Says what the present code computes."""
-    return lambda found: monkeypatch.setattr("pixelbench.experiments.run.execute.present_behaviour", lambda spec, store: found)
+    return lambda found: monkeypatch.setattr("pixelbench.experiments.run.in_progress.present_behaviour", lambda spec, store: found)
 
 
 @pytest.fixture

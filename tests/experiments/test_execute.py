@@ -16,7 +16,7 @@ from pixelbench.data import get_task, relabel
 from pixelbench.evaluation.likelihood import score, summarise
 from pixelbench.experiments import stages
 from pixelbench.experiments.code_digest import code_digest
-from pixelbench.experiments.run import execute as module
+from pixelbench.experiments.run import in_progress as module
 from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.stored import load_run
 from pixelbench.key_fields import key_values

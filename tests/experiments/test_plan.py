@@ -193,9 +193,10 @@ def test_runs_on_another_kind_of_device_tell_nothing(tmp_path: Path) -> None:
     there = end(tmp_path / "runs", elsewhere, seconds=1.0, device="cuda:1 (NVIDIA H100 80GB HBM3)")
     plan = tiny_plan(tmp_path, [0, 1, 2])
     assert (plan.device, [cell.seconds for cell in plan.cells]) == ("cpu", [4.0, 4.0, 4.0])
-    plan = tiny_plan(tmp_path, [2], device="cuda")  # of a name that is not known without torch
-    assert (plan.device, plan.seconds) == ("cuda", None)
+    plan = tiny_plan(tmp_path, [2], device="cuda")  # of a name that is not known without torch: any GPU tells something of it
+    assert (plan.device, plan.seconds) == ("cuda", 1.0)
     assert Costs([there], "cuda (NVIDIA H100 80GB HBM3)").of(plan.cells[0].spec) == 1.0
+    assert Costs([there], "cuda (NVIDIA A100)").of(plan.cells[0].spec) is None
     assert [device_kind(title) for title in ("cpu", "cuda:3 (A B)", "cuda (A B)")] == ["cpu", "cuda (A B)", "cuda (A B)"]
 
 

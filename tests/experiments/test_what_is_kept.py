@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from pixelbench.experiments.run import execute as module
+from pixelbench.experiments.run import in_progress as module
 from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.schedule.job import Job, Resources, write_failure
 from pixelbench.store.artifacts import NAMES
+from pixelbench.store.measurements import QUALITY
 from pixelbench.store.proofs import PROOF
 from pixelbench.store.record import Record, Request, RunError
 from pixelbench.store.record_file import read_record
@@ -80,7 +81,7 @@ def test_what_an_earlier_attempt_left_is_removed_only_after_the_new_record_is_wr
     monkeypatch.setattr(module, "write_record", noted)
     monkeypatch.setattr(module.stages, "evaluate", lambda *arguments, **named: 1 / 0)
     assert execute(SPEC, tmp_path) == "failed"
-    assert there == [{"record.json", *NAMES} - {PROOF}]  # which `compress` writes
+    assert there == [{"record.json", *NAMES} - {PROOF, QUALITY}]  # which `compress` and `measure` write
     assert {*files(tmp_path)} == {"record.json", "curve.csv", "certificate.json", WEIGHTS}
     assert set(read_record(tmp_path).artifacts) == {"curve.csv", "certificate.json", WEIGHTS}
 

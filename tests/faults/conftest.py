@@ -14,7 +14,7 @@ from tests.support.fingerprints import made_up_fingerprint
 def _present_code() -> Iterator[None]:
     """No run takes a fingerprint of the code, which would take longer than the run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pixelbench.experiments.run.execute.present_behaviour", lambda spec, store: made_up_fingerprint(1.0))
+        patch.setattr("pixelbench.experiments.run.in_progress.present_behaviour", lambda spec, store: made_up_fingerprint(1.0))
         yield
 
 

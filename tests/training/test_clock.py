@@ -99,8 +99,8 @@ def test_who_is_told_to_stop_is_interrupted_even_after_the_cap(clock: Clock):
 
 def test_a_diverged_training_keeps_its_last_good_checkpoint(clock: Clock, monkeypatch: pytest.MonkeyPatch):
     trainer = clock.trainer(57)
-    real = trainer.model.loss
-    monkeypatch.setattr(trainer.model, "loss", lambda images: real(images) * (math.nan if trainer.update >= 30 else 1.0))
+    real = trainer._loss_of
+    monkeypatch.setattr(trainer, "_loss_of", lambda images: real(images) * (math.nan if trainer.update >= 30 else 1.0))
     finish(trainer)
     assert (trainer.status, trainer.update) == ("diverged", 31)
     assert unpack(clock.blobs[-1])[1]["update"] == 22
@@ -188,8 +188,8 @@ def judged(clock: Clock, update: int, train: float, validation: float | None) ->
 def test_the_forward_pass_of_bf16_alone_is_under_autocast(clock: Clock, monkeypatch: pytest.MonkeyPatch, precision: Any):
     seen: list[bool] = []
     trainer = clock.trainer(1)
-    real = trainer.model.loss
-    monkeypatch.setattr(trainer.model, "loss", lambda *given: seen.append(torch.is_autocast_enabled("cpu")) or real(*given))
+    real = trainer._loss_of
+    monkeypatch.setattr(trainer, "_loss_of", lambda *given: seen.append(torch.is_autocast_enabled("cpu")) or real(*given))
     trainer.recipe = Recipe(batch=8, precision=precision)
     finish(trainer)
     assert seen == [precision == "bf16"]

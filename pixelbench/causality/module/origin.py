@@ -8,7 +8,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 #: What calls foreign code, as opposed to the families, which are checked as others are.
-_CALLERS = tuple(str(_PACKAGE / name) + "/" for name in ("causality", "experiments", "cli", "data"))
+_CALLERS = (*(str(_PACKAGE / name) + "/" for name in ("causality", "experiments", "cli", "data")), str(_PACKAGE / "importing.py"))
 #: Libraries of which our own code may make wrong use.
 _TOOLS = ("torch", "numpy", "scipy", "pydantic", "einops")
 

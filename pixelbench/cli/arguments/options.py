@@ -119,7 +119,9 @@ NoFetchOption = Annotated[
 AllowOverlapOption = Annotated[
     bool, typer.Option("--allow-overlap", help="Takes image folders with images that are in two splits; every report says so.")
 ]
-PagesOption = Annotated[bool, typer.Option(" /--no-report", help="Leaves report.md and report.html as they are, as one of many does.")]
+PagesOption = Annotated[
+    bool, typer.Option(" /--no-report", help="Leaves report.md and report.html as they are, as one of many does.", show_default=False)
+]
 LogOption = Annotated[
     Tool | None, typer.Option("--log", help="Curves and results to a tracking tool as well: tensorboard, wandb, mlflow or csv.")
 ]
