@@ -77,7 +77,8 @@ for command in (
 ):
     command.register(app)
 for registered in app.registered_commands:
-    registered.cls = Command
+    if registered.cls is None or not issubclass(registered.cls, Command):  # one of its own has what ours has
+        registered.cls = Command
 
 #: click's base of everything wrong with a command line; typer carries its own copy of click, so it is reached through typer.
 UsageFault = cast("type[Exception]", typer.BadParameter.__mro__[2])

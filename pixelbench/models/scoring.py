@@ -67,7 +67,7 @@ def batched_nats(
         for number, first in enumerate(range(0, len(images), size)):
             pulse.beat()
             part = slice(first, first + size)
-            if (number % turn[1] if _can_take_turns(model) else 0) != turn[0]:
+            if turn[1] > 1 and (number % turn[1] if _can_take_turns(model) else 0) != turn[0]:
                 model.pass_over(len(images[part]), **estimation)
                 parts.append(torch.zeros(len(images[part]), dtype=torch.float64, device=model.device))
                 continue

@@ -162,7 +162,7 @@ def test_doctor_says_what_is_missing(pixelbench: Pixelbench, tmp_path: Path, mon
     code, out, err = pixelbench("doctor", "--data", "images")
     assert code == 1
     assert str(tmp_path / "images") in next(line for line in out.splitlines() if "data folder" in line)
-    assert "cannot be made" in next(line for line in out.splitlines() if "results folder" in line)
+    assert f"{tmp_path / 'runs'}: Results folder" in next(line for line in out.splitlines() if "results folder" in line)
     assert err == "Something is missing: see above.\n"
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from pixelbench.cli.arguments.flags import Command
 from pixelbench.cli.arguments.options import DataOption, JsonOption
 from pixelbench.cli.output import FAILED, FINE, print_json, print_table, say, stdout
 from pixelbench.errors import UserError
@@ -20,7 +20,7 @@ Example: pixelbench verify results --behaviour --rescore 200"""
 _ALL = "all"
 
 
-class _WithOptionalNumber(TyperCommand):
+class _WithOptionalNumber(Command):
     """`--rescore` without a number means all test images, which Typer has no way to say."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
