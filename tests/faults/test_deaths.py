@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pixelbench.cli.main import main
-from pixelbench.experiments.run import execute
+from pixelbench.experiments.run import in_progress
 from pixelbench.experiments.run.attempts import Attempts
 from pixelbench.experiments.run.failure import is_out_of_memory
 from pixelbench.experiments.run.outcome import Outcome
@@ -343,14 +343,14 @@ def test_the_probe_of_the_trained_model_takes_as_many_positions_after_an_hour(
 ):
     """As after SIGSTOP and SIGCONT: the clock has jumped at every look."""
     jumps = iter(range(10**6))
-    genuine = execute.certify_trained
+    genuine = in_progress.certify_trained
 
     def suspended(*arguments: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("pixelbench.causality.limits.time_budget.time.monotonic", lambda: 3600.0 * next(jumps))
             return genuine(*arguments)
 
-    monkeypatch.setattr(execute, "certify_trained", suspended)
+    monkeypatch.setattr(in_progress, "certify_trained", suspended)
     assert status_of(make(store)) == "done"
     assert next(jumps) > 0
     assert numbers(store) == expected
