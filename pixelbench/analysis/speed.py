@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import mannwhitneyu
 
-from pixelbench.store.bench_records import Action, SpeedRecord
+from pixelbench.store.documents.bench_records import Action, SpeedRecord
 
 #: The actions that are held against those of another measurement.
 COMPARED: dict[Action, str] = {

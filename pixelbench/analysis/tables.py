@@ -15,8 +15,8 @@ from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.statistics import Difference
 from pixelbench.store.cells import Cell
-from pixelbench.store.measurements import Measurement
-from pixelbench.store.proofs import Proof, proved_fields
+from pixelbench.store.documents.measurements import Measurement
+from pixelbench.store.documents.proofs import Proof, proved_fields
 from pixelbench.units import bits_to_nats
 
 #: `ranked`: exact likelihood, no leak found. `told`: the same, of images whose class is given. `bound`: the model needs so much at most.

@@ -8,7 +8,7 @@ from pixelbench.errors import UserError
 
 if TYPE_CHECKING:
     from pixelbench.experiments.plan import Plan
-    from pixelbench.store.proofs import Proof
+    from pixelbench.store.documents.proofs import Proof
     from pixelbench.store.scan import StoredRun
 
 
@@ -48,7 +48,7 @@ def keep_proof(store: Path, run: "StoredRun", proof: "Proof") -> None:
         UserError: it was, or it is being executed now.
     """
     from pixelbench.files.locks import RunLock
-    from pixelbench.store.proofs import write_proof
+    from pixelbench.store.documents.proofs import write_proof
     from pixelbench.store.record_file import state_of
 
     with RunLock(store, run.record.run_key) as lock:

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from pixelbench.analysis.speed import NUMBERS, TITLES, row_of
 from pixelbench.reports import escape as markdown
-from pixelbench.store.bench_records import newest, read_speeds
+from pixelbench.store.documents.bench_records import newest, read_speeds
 from pixelbench.visible import visible
 
 TITLE = "Speed"

@@ -20,8 +20,8 @@ from pydantic import ValidationError
 
 from pixelbench.causality.report import CausalityReport
 from pixelbench.statistics import clustered
-from pixelbench.store.measurements import QUALITY, Measurements, parse_measurements
-from pixelbench.store.proofs import PROOF, Proof, parse_proof
+from pixelbench.store.documents.measurements import QUALITY, Measurements, parse_measurements
+from pixelbench.store.documents.proofs import PROOF, Proof, parse_proof
 
 NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS = "nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"
 #: What a run leaves, and what is proved and measured of it later, which no record speaks of.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.store.artifacts import EVIDENCE
-from pixelbench.store.proofs import PROOF, proved_fields
+from pixelbench.store.documents.proofs import PROOF, proved_fields
 from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, StoredRun, require_store, scan
 from pixelbench.visible import visible

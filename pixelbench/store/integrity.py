@@ -11,8 +11,8 @@ from functools import cache
 
 from pixelbench.data import Task, get_task, task_names
 from pixelbench.models.families import FAMILIES
-from pixelbench.store import measurements, proofs
 from pixelbench.store.artifacts import CERTIFICATE, NATS, FileSummary
+from pixelbench.store.documents import measurements, proofs
 from pixelbench.store.record import Causality, Likelihood, Record
 from pixelbench.units import bits_per_dim
 

@@ -13,9 +13,9 @@ from pixelbench.files.bulk import without_collector
 from pixelbench.statistics import clustered_standard_error
 from pixelbench.store.artifacts import NAMES, NATS, FileSummary, read_nats
 from pixelbench.store.cache import StoreCache
+from pixelbench.store.documents.measurements import QUALITY, Measurement
+from pixelbench.store.documents.proofs import PROOF, Proof, differs_from
 from pixelbench.store.integrity import examine
-from pixelbench.store.measurements import QUALITY, Measurement
-from pixelbench.store.proofs import PROOF, Proof, differs_from
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import RecordError
 from pixelbench.units import bits_per_dim

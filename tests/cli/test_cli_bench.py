@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pixelbench.experiments.bench import own_process
-from pixelbench.store.bench_records import read_speeds, write_speed
+from pixelbench.store.documents.bench_records import read_speeds, write_speed
 from tests.cli.cli_stores import Pixelbench, only_json
 from tests.support.speed_records import speed_record
 

@@ -15,7 +15,7 @@ from pixelbench.experiments.prove import proving
 from pixelbench.experiments.prove.decoding import decode_container
 from pixelbench.experiments.prove.fresh_process import FreshlyDecoded
 from pixelbench.experiments.prove.sources import Source
-from pixelbench.store.proofs import PROOF
+from pixelbench.store.documents.proofs import PROOF
 from pixelbench.store.scan import scan
 from tests.cli.cli_stores import Pixelbench, only_json
 from tests.support.coded_runs import add_model

@@ -11,7 +11,7 @@ from pixelbench.errors import UserError
 from pixelbench.experiments.measuring import real
 from pixelbench.experiments.measuring.drawing import draw_many
 from pixelbench.experiments.stored import load_run
-from pixelbench.store.measurements import QUALITY, parse_measurements
+from pixelbench.store.documents.measurements import QUALITY, parse_measurements
 from pixelbench.store.scan import StoredRun
 from tests.cli.cli_stores import Pixelbench, only_json
 from tests.support.coded_runs import add_model

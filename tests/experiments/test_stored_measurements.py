@@ -7,7 +7,7 @@ import pytest
 
 from pixelbench.evaluation.measures.failures import name_failures
 from pixelbench.evaluation.measures.registry import MEASURES
-from pixelbench.store.measurements import QUALITY, Measurement, parse_measurements
+from pixelbench.store.documents.measurements import QUALITY, Measurement, parse_measurements
 
 RESULTS = Path(__file__).parents[2] / "results"
 TASKS = ("cifar10-16", "digits", "mnist-fixed", "photos")

@@ -10,8 +10,8 @@ from pixelbench.experiments.run import in_progress as module
 from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.schedule.job import Job, Resources, write_failure
 from pixelbench.store.artifacts import NAMES
-from pixelbench.store.measurements import QUALITY
-from pixelbench.store.proofs import PROOF
+from pixelbench.store.documents.measurements import QUALITY
+from pixelbench.store.documents.proofs import PROOF
 from pixelbench.store.record import Record, Request, RunError
 from pixelbench.store.record_file import read_record
 from tests.support.quick_run import spec_of

@@ -11,7 +11,7 @@ from pixelbench.reports.html.document import write_html
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import Report, build_report
 from pixelbench.reports.terminal import print_report
-from pixelbench.store.proofs import write_proof
+from pixelbench.store.documents.proofs import write_proof
 from tests.store.test_proofs import proof_of
 from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds, folder_of
 

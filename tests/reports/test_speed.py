@@ -10,7 +10,7 @@ from pixelbench.reports.html.document import html_of
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
 from pixelbench.reports.speed_section import speed_html, speed_markdown
-from pixelbench.store.bench_records import FOLDER, write_speed
+from pixelbench.store.documents.bench_records import FOLDER, write_speed
 from tests.support.speed_records import USUAL, speed_record
 
 
@@ -114,6 +114,6 @@ def test_both_reports_have_the_section_and_its_text_is_text(tmp_path: Path):
 
 
 def test_every_timed_action_of_the_factory_is_one_that_is_stored():
-    from pixelbench.store.bench_records import TIMED
+    from pixelbench.store.documents.bench_records import TIMED
 
     assert set(USUAL) == set(TIMED)

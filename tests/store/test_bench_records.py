@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixelbench.errors import UserError
-from pixelbench.store.bench_records import newest, read_speed, read_speeds, write_speed
+from pixelbench.store.documents.bench_records import newest, read_speed, read_speeds, write_speed
 from pixelbench.store.scan import scan
 from tests.support.speed_records import SUBJECT, speed_record
 

@@ -11,8 +11,8 @@ import pytest
 
 from pixelbench.evaluation.measures import Value
 from pixelbench.store.artifacts import WEIGHTS, remove_others
+from pixelbench.store.documents.measurements import QUALITY, Measurement, Measurements, parse_measurements, write_measurements
 from pixelbench.store.frame import load_results
-from pixelbench.store.measurements import QUALITY, Measurement, Measurements, parse_measurements, write_measurements
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import run_folder
 from pixelbench.store.scan import Scan, scan

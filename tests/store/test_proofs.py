@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pixelbench.store.artifacts import NATS, WEIGHTS, remove_others
+from pixelbench.store.documents.proofs import PROOF, CodedImages, Proof, parse_proof, write_proof
 from pixelbench.store.frame import load_results
-from pixelbench.store.proofs import PROOF, CodedImages, Proof, parse_proof, write_proof
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import run_folder
 from pixelbench.store.scan import Scan, scan

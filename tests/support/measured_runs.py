@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pixelbench.evaluation.measures import Value
-from pixelbench.store.measurements import Measurement, Measurements, write_measurements
+from pixelbench.store.documents.measurements import Measurement, Measurements, write_measurements
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import run_folder
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelbench.store.bench_records import SpeedRecord, Subject, Timing
+from pixelbench.store.documents.bench_records import SpeedRecord, Subject, Timing
 
 SUBJECT = Subject("gated-pixelcnn", 1, {"layers": 2}, (1, 8, 8), 2, 16, {"batch": 16}, "fp32")
 #: Seconds of a call, its images and its work.

@@ -13,7 +13,7 @@ from pixelbench.evaluation.measures.failures import name_failures
 from pixelbench.evaluation.measures.registry import CONTROLS, ERRORS
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.store.cells import Cell
-from pixelbench.store.measurements import Measurement
+from pixelbench.store.documents.measurements import Measurement
 
 #: By the first of these that tells real images from independent pixels, samples are ordered.
 _ORDERING = ("kid", "coverage", "precision")

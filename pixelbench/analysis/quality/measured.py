@@ -1,7 +1,7 @@
 """Which of a cell's measurements of samples is shown."""
 
 from pixelbench.store.cells import Cell
-from pixelbench.store.measurements import Measurement
+from pixelbench.store.documents.measurements import Measurement
 
 #: Feature sets in the order in which one of several is shown beside likelihoods; those of other packages come last.
 PREFERRED = ("classifier", "random-conv", "pixels")

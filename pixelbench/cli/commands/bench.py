@@ -21,7 +21,7 @@ from pixelbench.errors import UserError, unknown
 if TYPE_CHECKING:
     from pixelbench.analysis.speed import Change
     from pixelbench.experiments.bench.subjects import Named
-    from pixelbench.store.bench_records import SpeedRecord
+    from pixelbench.store.documents.bench_records import SpeedRecord
 
 _EXAMPLES = """Example: pixelbench bench gated-pixelcnn --set layers=7 --set maps=64 --set head_maps=32 --set head=bernoulli
 
@@ -123,7 +123,7 @@ def _measured(subjects: "list[Named]", device: str, seconds: float, results: Pat
     """Measure one after another, and keep each at once."""
     from pixelbench.cli.progress import counted
     from pixelbench.experiments.bench.own_process import measure_alone
-    from pixelbench.store.bench_records import write_speed
+    from pixelbench.store.documents.bench_records import write_speed
 
     records = []
     with counted("bench") as show:
@@ -146,7 +146,7 @@ def _earlier(path: Path) -> "list[SpeedRecord]":
     Raises:
         UserError: no such file, or a damaged one.
     """
-    from pixelbench.store.bench_records import read_folder, read_speed
+    from pixelbench.store.documents.bench_records import read_folder, read_speed
 
     if not path.is_dir():
         return [read_speed(path)]

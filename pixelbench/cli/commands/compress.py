@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pixelbench.experiments.evaluating.given import GivenModel
     from pixelbench.experiments.prove.proving import Proved
     from pixelbench.store.cells import Run
-    from pixelbench.store.proofs import CodedImages, Proof
+    from pixelbench.store.documents.proofs import CodedImages, Proof
 
 _EXAMPLES = """Example: pixelbench compress mnist-fixed/pixelcnn --n 100 --out images.pbz
 

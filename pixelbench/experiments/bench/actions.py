@@ -14,7 +14,7 @@ from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model, get_family
 from pixelbench.models.families.latent_variable import LatentVariableModel
 from pixelbench.models.scoring import batched_nats
-from pixelbench.store.bench_records import Subject
+from pixelbench.store.documents.bench_records import Subject
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import MOST_UPDATES, Recipe
 from pixelbench.training.seeding import generator, seed_everything

@@ -15,7 +15,7 @@ from pixelbench.experiments.devices import processor_name
 from pixelbench.experiments.provenance import device_title, git_state, versions
 from pixelbench.experiments.run.memory import PeakMemory
 from pixelbench.models.base import count_parameters
-from pixelbench.store.bench_records import SpeedRecord, Timing
+from pixelbench.store.documents.bench_records import SpeedRecord, Timing
 
 #: Says what is being done, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]

@@ -12,7 +12,7 @@ from typing import Any
 from pixelbench.errors import UserError
 from pixelbench.experiments.bench.subjects import Named
 from pixelbench.experiments.devices import allowed_threads, available_cores
-from pixelbench.store.bench_records import SpeedRecord, parse_speed
+from pixelbench.store.documents.bench_records import SpeedRecord, parse_speed
 
 _START = "import sys; sys.path[:] = sys.argv[2:]; from pixelbench.experiments.bench.own_process import main; main(sys.argv[1])"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

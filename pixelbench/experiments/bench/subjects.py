@@ -7,7 +7,7 @@ from typing import Any
 
 from pixelbench.errors import UserError, unknown
 from pixelbench.models.families import get_family
-from pixelbench.store.bench_records import Subject
+from pixelbench.store.documents.bench_records import Subject
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import PRECISIONS, resolve_precision, specs_of

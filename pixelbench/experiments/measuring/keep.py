@@ -6,7 +6,7 @@ from pathlib import Path
 from pixelbench.errors import UserError
 from pixelbench.files.locks import RunLock
 from pixelbench.store.artifacts import read_summary
-from pixelbench.store.measurements import QUALITY, Measurement, Measurements, contradiction, write_measurements
+from pixelbench.store.documents.measurements import QUALITY, Measurement, Measurements, contradiction, write_measurements
 from pixelbench.store.record_file import state_of
 from pixelbench.store.scan import StoredRun
 

@@ -22,7 +22,7 @@ from pixelbench.experiments.stored import load_run, weights_path
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import get_family
 from pixelbench.store.artifacts import WEIGHTS
-from pixelbench.store.measurements import Measurement
+from pixelbench.store.documents.measurements import Measurement
 from pixelbench.store.scan import StoredRun
 
 #: Rises when a measure or what it is measured on changes, so that values of two versions are never held against each other.

@@ -30,7 +30,7 @@ from pixelbench.experiments.prove.fresh_process import decode_afresh
 from pixelbench.experiments.prove.sources import GivenSource, RunSource, Source
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import get_family
-from pixelbench.store.proofs import CodedImages, Proof
+from pixelbench.store.documents.proofs import CodedImages, Proof
 from pixelbench.store.scan import StoredRun
 from pixelbench.units import nats_to_bits
 

@@ -14,15 +14,12 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError
-from pixelbench.files.atomic import write_json
-from pixelbench.store.json_values import is_table
-from pixelbench.store.record_file import canonical_digest
+from pixelbench.store.documents.digested import parse_digested, write_digested
 
 FOLDER = "bench"
 SCHEMA = 1
 #: A longer file was not written by PixelBench.
 MOST_BYTES = 1 << 20
-_DIGEST = "sha256"
 
 #: What is timed, each in turn within a round. `forward`: one whole forward pass without gradient, of one image and of the best batch, which
 #: naive sampling does for every sub-pixel. `product`, `convolution`: the device's roof.
@@ -135,7 +132,7 @@ def write_speed(store: Path, record: SpeedRecord) -> Path:
     document = json.loads(json.dumps(asdict(record), allow_nan=False))
     parse_speed(document)
     path = store / FOLDER / record.file_name
-    write_json(path, {**document, _DIGEST: canonical_digest(document)})
+    write_digested(path, document)
     return path
 
 
@@ -184,15 +181,7 @@ def _parsed(blob: bytes) -> SpeedRecord:
     """The typed record; raises ValueError for anything else."""
     if len(blob) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
-    document: Any = json.loads(blob)
-    if not is_table(document):
-        raise ValueError("not an object")
-    schema = document.get("schema")
-    if type(schema) is int and schema > SCHEMA:
-        raise ValueError(f"it has schema {schema}, newer than the {SCHEMA} that this version knows; update PixelBench to read it")
-    if document.pop(_DIGEST, None) != canonical_digest(document):
-        raise ValueError("its digest is not that of its contents")
-    return parse_speed(document)
+    return parse_speed(parse_digested(blob, SCHEMA))
 
 
 def _in_short(fault: Exception) -> str:

@@ -3,7 +3,6 @@
 It lies beside the record and is no part of it: coding proves a number and changes none. It names the run and the weights that it is of.
 """
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -13,16 +12,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from pixelbench.files.atomic import write_json
-from pixelbench.store.json_values import is_table
+from pixelbench.store.documents.digested import of_another_run, parse_digested, write_digested
 from pixelbench.store.record import Record
-from pixelbench.store.record_file import canonical_digest
 from pixelbench.units import nats_to_bits
 
 PROOF = "proof.json"
 SCHEMA = 1
-_DIGEST = "sha256"
-_WEIGHTS = "weights.safetensors"
 #: What the likelihood may differ by from the nats that the run left, relative: float32 on another machine.
 _TOLERANCE = 1e-4
 
@@ -94,8 +89,7 @@ def write_proof(folder: Path, proof: Proof) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    document = asdict(proof)
-    write_json(folder / PROOF, {**document, _DIGEST: canonical_digest(document)})
+    write_digested(folder / PROOF, asdict(proof))
 
 
 def parse_proof(blob: bytes) -> Proof:
@@ -104,12 +98,7 @@ def parse_proof(blob: bytes) -> Proof:
     Raises:
         ValueError: damaged, edited, or of a newer version.
     """
-    document: Any = json.loads(blob)
-    if not is_table(document):
-        raise ValueError("not an object")
-    if document.pop(_DIGEST, None) != canonical_digest(document):
-        raise ValueError("its digest is not that of its contents")
-    return _adapter().validate_python(document)
+    return _adapter().validate_python(parse_digested(blob))
 
 
 def proved_fields(proof: Proof | None) -> dict[str, Any]:
@@ -123,10 +112,8 @@ def proved_fields(proof: Proof | None) -> dict[str, Any]:
 
 def contradiction(proof: Proof, record: Record) -> str:
     """Why a proof is not of this run, as the end of a sentence that begins with its name; empty where it is."""
-    if proof.run_key != record.run_key:
-        return f"is of run {proof.run_key}"
-    if record.artifacts.get(_WEIGHTS, proof.weights) != proof.weights:
-        return "is of other weights than the run left"
+    if said := of_another_run(proof.run_key, proof.weights, record):
+        return said
     return "says that images did not come back" if proof.coded.difference is not None else ""
 
 

@@ -4,7 +4,6 @@ It lies beside the record and is no part of it, as a proof is: drawing more imag
 images.
 """
 
-import json
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -13,15 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pixelbench.evaluation.measures import Control, Value
-from pixelbench.files.atomic import write_json
-from pixelbench.store.json_values import is_table
+from pixelbench.store.documents.digested import of_another_run, parse_digested, write_digested
 from pixelbench.store.record import Record
-from pixelbench.store.record_file import canonical_digest
 
 QUALITY = "quality.json"
 SCHEMA = 1
-_DIGEST = "sha256"
-_WEIGHTS = "weights.safetensors"
 
 _RULES = ConfigDict(allow_inf_nan=False, extra="forbid")
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -96,8 +91,7 @@ def write_measurements(folder: Path, found: Measurements) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    document = asdict(found)
-    write_json(folder / QUALITY, {**document, _DIGEST: canonical_digest(document)})
+    write_digested(folder / QUALITY, asdict(found))
 
 
 def parse_measurements(blob: bytes) -> Measurements:
@@ -106,21 +100,12 @@ def parse_measurements(blob: bytes) -> Measurements:
     Raises:
         ValueError: damaged, edited, or of a newer version.
     """
-    document: Any = json.loads(blob)
-    if not is_table(document):
-        raise ValueError("not an object")
-    if document.pop(_DIGEST, None) != canonical_digest(document):
-        raise ValueError("its digest is not that of its contents")
-    return _adapter().validate_python(document)
+    return _adapter().validate_python(parse_digested(blob))
 
 
 def contradiction(found: Measurements, record: Record) -> str:
     """Why measurements are not of this run, as the end of a sentence that begins with the file's name; empty where they are."""
-    if found.run_key != record.run_key:
-        return f"is of run {found.run_key}"
-    if record.artifacts.get(_WEIGHTS, found.weights) != found.weights:
-        return "is of other weights than the run left"
-    return ""
+    return of_another_run(found.run_key, found.weights, record)
 
 
 def _merged(old: Measurement, new: Measurement) -> Measurement:
