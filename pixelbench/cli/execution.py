@@ -71,11 +71,7 @@ def execute(
         about: further entries of that document.
         prove: how many test images of each run are really coded, where that was not done yet; None codes none.
     """
-    for sentence in (*plan.problems, *plan.missing_data):
-        say(sentence)
-    if plan.impossible:
-        if as_json:
-            print_json(plan_json(plan))
+    if not can_begin(plan, as_json=as_json):
         return WRONG_USE
     document = {**(about or {}), "suite": plan.suite} if as_json else None
     try:
@@ -87,6 +83,15 @@ def execute(
     except KeyboardInterrupt:  # before the first run, or in a proof
         return _stopped(plan, document, context, signal.SIGINT)
     return conclude(plan, outcome, show, as_json=as_json, context=context, about=about, unproved=unproved, pages=how.pages)
+
+
+def can_begin(plan: "Plan", *, as_json: bool) -> bool:
+    """Whether anything of a plan can be executed; says what cannot, and prints the plan as JSON where nothing can."""
+    for sentence in (*plan.problems, *plan.missing_data):
+        say(sentence)
+    if plan.impossible and as_json:
+        print_json(plan_json(plan))
+    return not plan.impossible
 
 
 def conclude(

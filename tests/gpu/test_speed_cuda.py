@@ -4,7 +4,6 @@ Needs one CUDA device of any kind with 2 GiB free, and triton for the compiled s
 there is none. About five minutes, most of it compilation: `pytest -n 0 tests/gpu/test_speed_cuda.py`.
 """
 
-import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +16,7 @@ from pixelbench.training import compilers
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from tests.gpu.test_cuda import FAMILIES, levels_of, on_cuda
+from tests.support.compiling import fresh_compiler
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 COMPILED = pytest.mark.skipif(compilers.why_not("cuda") is not None, reason=f"{compilers.why_not('cuda')}")
@@ -24,10 +24,7 @@ COMPILED = pytest.mark.skipif(compilers.why_not("cuda") is not None, reason=f"{c
 
 @pytest.fixture(autouse=True)
 def its_own_warnings() -> Iterator[None]:
-    """The compiler uses parts of torch that torch calls old."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch._dynamo.reset()
+    with fresh_compiler():
         yield
 
 

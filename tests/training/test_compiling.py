@@ -1,6 +1,5 @@
 """Law: a compiled training is the training, to rounding; and what `auto` decides follows from what was measured."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from pixelbench.training import compilers, compiling, loop
 from pixelbench.training.compiling import measure_compiled
 from pixelbench.training.loop import Trainer
 from pixelbench.training.optimisers import load_state
+from tests.support.compiling import fresh_compiler
 from tests.training.test_accumulation import NETWORKS, distance, fresh
 
 #: Float64, after eight updates with dropout, latents, a KL weight that grows, and masks that change.
@@ -19,10 +19,7 @@ TOLERANCE = 1e-9
 
 @pytest.fixture(autouse=True)
 def its_own_warnings() -> Iterator[None]:
-    """The compiler uses parts of torch that torch calls old."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch._dynamo.reset()
+    with fresh_compiler():
         yield
 
 

@@ -1,4 +1,4 @@
-"""`--launcher slurm`: what it is asked for and whether that can be, the submission of a plan, and its live table."""
+"""`--launcher slurm`: its options and whether they can be, the submission of a plan, and its live table."""
 
 import re
 import sys
@@ -52,7 +52,7 @@ class ClusterOptions:
         self.job_options()
 
     def job_options(self) -> "JobOptions":
-        """What of Slurm is asked for; raises a sentence where something cannot be."""
+        """The options of a job; raises a sentence where one cannot be."""
         from pixelbench.experiments.cluster.array import seconds_of
         from pixelbench.experiments.cluster.submission import JobOptions
 
@@ -72,8 +72,8 @@ class ClusterOptions:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """All that `run` was asked for, to be asked of each task of an array again."""
+class Requested:
+    """What `run` was given, for the command of each task of an array."""
 
     suite: str
     results: Path
@@ -126,8 +126,8 @@ def planned_for(options: "PlanOptions", cluster: ClusterOptions, workers: "int |
     if workers is not None and cluster.several_gpus:
         raise UserError(f"--workers executes several runs at once, and {cluster.gpus_per_run} GPUs share each run here; leave it out.")
     if options.device not in ("auto", cluster.device):
-        asked = "add --gpus-per-run 1" if cluster.device == "cpu" else "leave out --gpus-per-run"
-        raise UserError(f"--device {options.device} is not what these jobs have; {asked}, or leave out --device.")
+        hint = "add --gpus-per-run 1" if cluster.device == "cpu" else "leave out --gpus-per-run"
+        raise UserError(f"--device {options.device} is not what these jobs have; {hint}, or leave out --device.")
     return replace(options, device=cluster.device, elsewhere=True)
 
 
@@ -176,7 +176,7 @@ def array_sentence(array: "Array", cluster: ClusterOptions) -> str:
     return f"{said}."
 
 
-def submit_plan(plan: "Plan", asked: Asked, cluster: ClusterOptions) -> "Submission":
+def submit_plan(plan: "Plan", requested: Requested, cluster: ClusterOptions) -> "Submission":
     """Submit what is due, after all checks; says what was submitted and how to look at it and to end it."""
     from pixelbench.experiments.cluster import slurm
     from pixelbench.experiments.cluster.submission import submit_array
@@ -186,47 +186,45 @@ def submit_plan(plan: "Plan", asked: Asked, cluster: ClusterOptions) -> "Submiss
     ensure_writable(plan.store, 1 << 20, [cell.folder for cell in plan.to_run])
     probe_locks(plan.store)
     array = array_of(plan, cluster, slurm.most_tasks())
-    made = submit_array(plan.store.absolute(), plan.suite, array, asked.command(cluster), cluster.job_options())
-    say(f"Submitted array {made.job}: {array_sentence(array, cluster)}")
-    say(f"Look at it with `pixelbench status --watch --results {plan.store}`, end it with `{made.cancel}`.")
-    return made
+    submission = submit_array(plan.store.absolute(), plan.suite, array, requested.command(cluster), cluster.job_options())
+    say(f"Submitted array {submission.job}: {array_sentence(array, cluster)}")
+    say(f"Look at it with `pixelbench status --watch --results {plan.store}`, end it with `{submission.cancel}`.")
+    return submission
 
 
-def watched(plan: "Plan", made: "Submission") -> "Outcome":
+def watched(plan: "Plan", submission: "Submission") -> "Outcome":
     """Show the array until its end; how the plan's runs ended. Ctrl-C ends the looking only."""
     from pixelbench.cli.cluster.watching import watch
     from pixelbench.experiments.cluster.live import outcome_of
 
     try:
-        watch(plan.store, jobs={made.job})
+        watch(plan.store, jobs={submission.job})
     except KeyboardInterrupt:
-        say(f"The array goes on without this command; end it with `{made.cancel}`.")
+        say(f"The array goes on without this command; end it with `{submission.cancel}`.")
         raise SystemExit(INTERRUPTED) from None
     return outcome_of(plan)
 
 
-def launch(plan: "Plan", asked: Asked, cluster: ClusterOptions, show: "Show", *, as_json: bool, context: "Context") -> int:
+def launch(plan: "Plan", requested: Requested, cluster: ClusterOptions, show: "Show", *, as_json: bool, context: "Context") -> int:
     """Submit the plan; then show its array until its end and report its runs, unless it is to be left alone. Returns the exit code.
 
     Arguments as of `pixelbench.cli.execution.execute`.
     """
-    from pixelbench.cli.execution import conclude
+    from pixelbench.cli.execution import can_begin, conclude
     from pixelbench.cli.suites import plan_json
 
-    for sentence in (*plan.problems, *plan.missing_data):
-        say(sentence)
-    if plan.impossible:
-        if as_json:
-            print_json(plan_json(plan))
+    if not can_begin(plan, as_json=as_json):
         return WRONG_USE
     if not plan.to_run:
-        return conclude(plan, None, show, as_json=as_json, context=context, pages=asked.how.pages)
-    made = submit_plan(plan, asked, cluster)
+        return conclude(plan, None, show, as_json=as_json, context=context, pages=requested.how.pages)
+    submission = submit_plan(plan, requested, cluster)
     if cluster.detach:
         if as_json:
-            print_json({**plan_json(plan), "jobs": {"array": made.job, "cancel": made.cancel, "sbatch": list(made.sbatch)}})
+            print_json(
+                {**plan_json(plan), "jobs": {"array": submission.job, "cancel": submission.cancel, "sbatch": list(submission.sbatch)}}
+            )
         return FINE
-    return conclude(plan, watched(plan, made), show, as_json=as_json, context=context, pages=asked.how.pages)
+    return conclude(plan, watched(plan, submission), show, as_json=as_json, context=context, pages=requested.how.pages)
 
 
 def show_plan(plan: "Plan", cluster: ClusterOptions | None, *, as_json: bool) -> None:

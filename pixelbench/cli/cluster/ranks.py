@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pixelbench.cli.output import FAILED, ended_by, say
 from pixelbench.errors import UserError
 from pixelbench.experiments.devices import count_cuda_devices
+from pixelbench.experiments.signals import handling
 
 #: What `torchrun` tells each process of itself and of where they meet.
 _TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -54,7 +55,7 @@ class Place:
     def taken(self, gpus_per_run: int | None) -> int | None:
         """The exit code of a process that only takes part in what the first does, or that starts those who do; None in the first.
 
-        However the first one ends, the others are told.
+        However the first one ends, they end as well.
         """
         if self.size == 1 and gpus_per_run is not None and gpus_per_run > 1:
             return start(gpus_per_run, [sys.executable, "-m", "pixelbench", *sys.argv[1:]])
@@ -86,14 +87,19 @@ def start(size: int, command: list[str]) -> int:
 
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     threads = str(max(1, int(os.environ.get("OMP_NUM_THREADS", "0") or 0) or (os.cpu_count() or 1) // size))
-    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(size), "TORCHELASTIC_USE_AGENT_STORE": "True"}
-    told |= {"OMP_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": str(size),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+    }
+    environment |= {"OMP_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     processes: list[subprocess.Popen[bytes]] = []
     with _passing_signals(processes):
         try:
             for rank in range(size):
-                told |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-                processes.append(subprocess.Popen(command, env={**os.environ, **told}, start_new_session=True))
+                environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+                processes.append(subprocess.Popen(command, env={**os.environ, **environment}, start_new_session=True))
             return _code(_watched(processes))
         finally:
             for process in processes:
@@ -103,7 +109,7 @@ def start(size: int, command: list[str]) -> int:
 
 def _watched(processes: list["subprocess.Popen[bytes]"]) -> int:
     """Wait for the first process; returns what it ended with."""
-    first, died, asked = processes[0], None, False
+    first, died, terminated = processes[0], None, False
     while first.poll() is None:
         time.sleep(_POLL_SECONDS)
         fallen = [rank for rank, process in enumerate(processes) if rank and process.poll() not in (None, 0)]
@@ -111,8 +117,8 @@ def _watched(processes: list["subprocess.Popen[bytes]"]) -> int:
             died = time.monotonic()
             say(f"Process {fallen[0]} of the {len(processes)} that share each run has ended, with {processes[fallen[0]].returncode}.")
         elif died is not None and time.monotonic() - died > _GRACE_SECONDS:
-            first.kill() if asked else first.terminate()
-            died, asked = time.monotonic(), True
+            first.kill() if terminated else first.terminate()
+            died, terminated = time.monotonic(), True
     for process in processes[1:]:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_GRACE_SECONDS)
@@ -133,13 +139,8 @@ def _passing_signals(processes: list["subprocess.Popen[bytes]"]) -> Iterator[Non
         processes[0].send_signal(number)
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-    heeded = [number for number in numbers if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, pass_on) for number in heeded}
-    try:
+    with handling(numbers, pass_on):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _check_devices(gpus: int, device: str) -> None:

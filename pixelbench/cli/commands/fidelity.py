@@ -48,12 +48,12 @@ def fidelity(
     use_inception_weights(weights)
     found = find_run(results, run)
     scores = _scores(found, n, seed)
-    told = [(score, _beside(found, score)) for score in scores]
+    compared = [(score, _beside(found, score)) for score in scores]
     if as_json:
         about = {"run_key": found.key, "task": found.task, "variant": found.variant, "causal": not found.leaky, "real_images": "train"}
-        print_json({**about, "scores": [{**asdict(score), "published": [_plain(one) for one in beside]} for score, beside in told]})
+        print_json({**about, "scores": [{**asdict(score), "published": [_plain(one) for one in beside]} for score, beside in compared]})
         return
-    for score, beside in told:
+    for score, beside in compared:
         for line in (_sentence(found, score), *(f"  {one.sentence}" for one in beside)):
             stdout().print(line, soft_wrap=True, markup=False)
 

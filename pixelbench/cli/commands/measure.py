@@ -67,9 +67,9 @@ def measure(
         return NOTHING
     ensure_writable(results, 1 << 20)
     measuring = Measuring(statistics, n, seed)
-    told = _measured(found, chosen, measuring, names, rerun)
+    document = _measured(found, chosen, measuring, names, rerun)
     if as_json:
-        print_json({"measured": told["measured"], "skipped": told["skipped"], "left_out": told["left_out"]})
+        print_json(document)
     else:
         _print(results, [run.record.run_key for run in chosen])
     return FINE
@@ -103,7 +103,7 @@ def _measured(found: "Scan", runs: "list[StoredRun]", measuring: "Measuring", fe
     from pixelbench.experiments.measuring.keep import keep_measurements
     from pixelbench.experiments.measuring.measure import refusal, weights_digest
 
-    told: dict[str, list[Any]] = {"measured": [], "skipped": [], "left_out": []}
+    document: dict[str, list[Any]] = {"measured": [], "skipped": [], "left_out": []}
     for run in runs:
         about = {"run_key": run.record.run_key, "task": run.record.task.name, "variant": run.record.variant.name, "seed": run.record.seed}
         try:
@@ -111,23 +111,23 @@ def _measured(found: "Scan", runs: "list[StoredRun]", measuring: "Measuring", fe
                 raise UserError(said)
             missing, reasons = measuring.outstanding(run, features, rerun=rerun)
             for reason in reasons:
-                told["left_out"].append({**about, "reason": reason})
+                document["left_out"].append({**about, "reason": reason})
                 say(f"{run.record.spec.label}: {reason}")
             if not missing:
-                told["skipped"] += [] if reasons else [about]
+                document["skipped"] += [] if reasons else [about]
                 continue
             weights = weights_digest(run)
             with steady(run.record.spec.label) as measuring.progress:
                 new = measuring.measure(run, missing)
             keep_measurements(found.store, run, weights, new)
-            told["measured"] += [{**about, **asdict(one)} for one in new]
+            document["measured"] += [{**about, **asdict(one)} for one in new]
             say(f"{run.record.spec.label}: {new[0].n:,} samples drawn in {new[0].draw_seconds:,.1f} s and measured")
         except UserError as error:
-            told["left_out"].append({**about, "reason": str(error)})
+            document["left_out"].append({**about, "reason": str(error)})
             say(f"{run.record.spec.label} is not measured: {error}")
-    if told["skipped"]:
-        say(f"{len(told['skipped'])} measured already with these settings; --rerun measures them again.")
-    return told
+    if document["skipped"]:
+        say(f"{len(document['skipped'])} measured already with these settings; --rerun measures them again.")
+    return document
 
 
 def _print(results: Path, keys: list[str]) -> None:

@@ -96,7 +96,7 @@ def run(
     of each run, as with --gpus-per-run. Exit code 1: some run failed, diverged or timed out, or causality is not what the suite declares;
     2: every run needs images that are missing.
     """
-    from pixelbench.cli.cluster.launching import Asked, ClusterOptions, check_cluster, launch, planned_for, show_plan
+    from pixelbench.cli.cluster.launching import ClusterOptions, Requested, check_cluster, launch, planned_for, show_plan
     from pixelbench.cli.cluster.ranks import Place
     from pixelbench.cli.execution import Execution, document_at_ctrl_c, execute
     from pixelbench.cli.obtaining import with_images
@@ -141,6 +141,6 @@ def run(
         pages=pages,
     )
     if by_slurm:
-        asked = Asked(named, results, options, how, data, prove, allow_overlap)
-        return launch(plan, asked, cluster, print_report, as_json=as_json, context=context_of(named))
+        requested = Requested(named, results, options, how, data, prove, allow_overlap)
+        return launch(plan, requested, cluster, print_report, as_json=as_json, context=context_of(named))
     return execute(plan, place.own(chosen), print_report, how, as_json=as_json, context=context_of(named), prove=prove)

@@ -18,6 +18,7 @@ from pixelbench.experiments.run.outcome import Outcome
 from pixelbench.experiments.schedule.job import Job, Resources, executed_elsewhere, perform, write_death
 from pixelbench.experiments.schedule.liveness import WakingTime, allowed_silence
 from pixelbench.experiments.schedule.pool import Inbox, WorkerProcess
+from pixelbench.experiments.signals import handling
 from pixelbench.files.locks import RunLock
 from pixelbench.files.writable import cannot_write
 from pixelbench.store.record import RunError
@@ -331,13 +332,8 @@ def heeding_signals(scheduler: Scheduler) -> Iterator[None]:
     def handle(number: int, frame: object) -> None:
         scheduler.take_signal(number)
 
-    heeded = [number for number in _SIGNALS if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in heeded}
-    try:
+    with handling(_SIGNALS, handle):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def longest_first(cell: PlannedRun) -> tuple[float, int]:
