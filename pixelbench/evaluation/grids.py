@@ -12,7 +12,7 @@ from pixelbench.evaluation.grid_layout import BELOW_LABEL, GAP, LINE, enlargemen
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _FONT_SIZE = 16
-_PAPER, _INK, _RULE = (255, 255, 255), (30, 30, 30), (200, 200, 205)
+PAPER, INK, RULE = (255, 255, 255), (30, 30, 30), (200, 200, 205)
 
 
 def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int, columns: int | None = None, rows: Sequence[str] = ()) -> bytes:
@@ -31,7 +31,7 @@ def grid_png(blocks: Sequence[tuple[str, np.ndarray]], levels: int, columns: int
     parts = [_labelled(grid, label, lines, font) for grid, label in zip(grids, labels, strict=True)]
     if rows:
         parts.insert(0, _labelled(_names(rows, grids[0].height), [], lines, font))
-    sheet = Image.new("RGB", (sum(p.width for p in parts) + GAP * (len(parts) + 1), max(p.height for p in parts) + 2 * GAP), _PAPER)
+    sheet = Image.new("RGB", (sum(p.width for p in parts) + GAP * (len(parts) + 1), max(p.height for p in parts) + 2 * GAP), PAPER)
     x = GAP
     for part in parts:
         sheet.paste(part, (x, GAP))
@@ -48,7 +48,7 @@ def _grid(images: np.ndarray, columns: int | None = None) -> Image.Image:
     scale = enlargement(columns, width)
     tiles = images.repeat(scale, 1).repeat(scale, 2)
     step_x, step_y = width * scale + scale, height * scale + scale
-    grid = Image.new("RGB", (columns * step_x - scale, math.ceil(n / columns) * step_y - scale), _RULE)
+    grid = Image.new("RGB", (columns * step_x - scale, math.ceil(n / columns) * step_y - scale), RULE)
     for i, tile in enumerate(tiles):
         grid.paste(Image.fromarray(tile), ((i % columns) * step_x, (i // columns) * step_y))
     return grid
@@ -58,20 +58,20 @@ def _names(rows: Sequence[str], height: int) -> Image.Image:
     """The names of a grid's rows, each in the middle of its row."""
     pitch = height / len(rows)
     font = ImageFont.load_default(size=min(_FONT_SIZE, max(6, math.floor(pitch))))
-    names = Image.new("RGB", (math.ceil(max(font.getlength(name) for name in rows)), height), _PAPER)
+    names = Image.new("RGB", (math.ceil(max(font.getlength(name) for name in rows)), height), PAPER)
     draw = ImageDraw.Draw(names)
     for i, name in enumerate(rows):
-        draw.text((0, (i + 0.5) * pitch), name, fill=_INK, font=font, anchor="lm")
+        draw.text((0, (i + 0.5) * pitch), name, fill=INK, font=font, anchor="lm")
     return names
 
 
 def _labelled(grid: Image.Image, label: list[str], lines: int, font: Font) -> Image.Image:
     """The grid below its label, with room for so many lines."""
     top = LINE * lines + BELOW_LABEL
-    block = Image.new("RGB", (grid.width, top + grid.height), _PAPER)
+    block = Image.new("RGB", (grid.width, top + grid.height), PAPER)
     draw = ImageDraw.Draw(block)
     for i, line in enumerate(label):
-        draw.text((0, i * LINE), line, fill=_INK, font=font)
+        draw.text((0, i * LINE), line, fill=INK, font=font)
     block.paste(grid, (0, top))
     return block
 

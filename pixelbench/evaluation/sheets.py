@@ -9,10 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from pixelbench.evaluation.grids import _INK as INK
-from pixelbench.evaluation.grids import _PAPER as PAPER
-from pixelbench.evaluation.grids import _RULE as RULE
-from pixelbench.evaluation.grids import wrap
+from pixelbench.evaluation.grids import INK, PAPER, RULE, wrap
 
 #: Keywords of the texts in a sheet's file: what it shows in words, and the keys of the runs that it shows, with spaces.
 DESCRIPTION, RUNS = "Description", "Runs"
