@@ -89,7 +89,7 @@ def check_causality(
         output: einops pattern of the output, `b (k c) h w` for instance; found out where only one fits.
         select: which entry of a tuple or dict is the output.
         input_layout: einops pattern of what enters, `b (h w c)` for instance; images (B, C, H, W) first, found out where others fit.
-        head: what turns the output into the conditional distributions that are certified, see `pixelbench.causality.module.heads`.
+        head: what turns the output into the conditional distributions that are certified, see `pixelbench.causality.interface.heads`.
         args: further arguments of the call by name, a number each, given to it as one for each image.
         positions: raster places `(row * W + column) * C + channel` of the inputs to change; all of them by default.
         bases: images on which inputs are changed: `zeros` (the sampler's canvas), `maximum`, `random`; `joint`: all later ones too;

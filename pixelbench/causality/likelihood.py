@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelbench.causality.analysis.orders import named_sequences
-from pixelbench.causality.module.adapter import INPUTS, encode
+from pixelbench.causality.interface.adapter import INPUTS, encode
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
 from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.probing.raster import folded

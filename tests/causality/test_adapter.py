@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.causality import CausalityReport, check_causality
-from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter
-from pixelbench.causality.module.parts import selected
+from pixelbench.causality.interface.adapter import ModuleAdapter, encode, find_adapter
+from pixelbench.causality.interface.parts import selected
 from pixelbench.errors import UserError
 
 LEVELS = 5

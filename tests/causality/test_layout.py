@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pixelbench.causality.module.layout import check_layout, infer_layout, parse_layout
+from pixelbench.causality.interface.layout import check_layout, infer_layout, parse_layout
 from pixelbench.errors import UserError
 
 pytestmark = pytest.mark.quick

@@ -1,1 +1,1 @@
-"""A user's module as something that can be probed: its layout, its state, its precision, repeatable and left as it was."""
+"""A module under test as something that can be probed: repeatable, in float64, with its state put back, and left as it was."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from pixelbench.causality.module.adapter import ENTERING, encode, laid_out
+from pixelbench.causality.interface.adapter import ENTERING, encode, laid_out
 from pixelbench.causality.module.sandbox import random_states
 from pixelbench.causality.options import Options
 from pixelbench.errors import UserError

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from pixelbench.causality.module.adapter import ModuleAdapter, find_adapter
+from pixelbench.causality.interface.adapter import ModuleAdapter, find_adapter
+from pixelbench.causality.interface.heads import LogisticMixture, parse_head
+from pixelbench.causality.interface.parts import selected
+from pixelbench.causality.interface.readings import other_readings
 from pixelbench.causality.module.closures import Called
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
-from pixelbench.causality.module.heads import LogisticMixture, parse_head
 from pixelbench.causality.module.lazy_layers import called_once
-from pixelbench.causality.module.parts import selected
-from pixelbench.causality.module.readings import other_readings
 from pixelbench.causality.module.refusals import likely_cause, quantised_parts
 from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.module.state import State, parts_of

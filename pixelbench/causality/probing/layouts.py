@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pixelbench.causality.module.adapter import ModuleAdapter
+from pixelbench.causality.interface.adapter import ModuleAdapter
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.probing.effects import relative_change
 from pixelbench.causality.probing.evidence import MISREAD, Evidence

@@ -12,9 +12,9 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from pixelbench.causality.module.adapter import ENTERING
+from pixelbench.causality.interface.adapter import ENTERING
+from pixelbench.causality.interface.heads import function_in_file
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
-from pixelbench.causality.module.heads import function_in_file
 from pixelbench.causality.module.sandbox import float64, random_states
 from pixelbench.causality.probing.raster import flat
 from pixelbench.causality.sampler.forms import first_that_runs, forms

@@ -10,9 +10,9 @@ import torch
 from scipy.special import log_softmax, logsumexp
 from torch import Tensor, nn
 
+from pixelbench.causality.interface.adapter import ENTERING
+from pixelbench.causality.interface.heads import LogisticMixture, log_probabilities
 from pixelbench.causality.likelihood import every_image, scores
-from pixelbench.causality.module.adapter import ENTERING
-from pixelbench.causality.module.heads import LogisticMixture, log_probabilities
 from pixelbench.causality.module.repeatable import Subject
 from pixelbench.causality.options import Options
 from pixelbench.causality.probing.raster import folded

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pixelbench.causality.module.adapter import ModuleAdapter, encode, find_adapter, laid_out
-from pixelbench.causality.module.heads import parameters_a_pixel
-from pixelbench.causality.module.parts import part_at
+from pixelbench.causality.interface.adapter import ModuleAdapter, encode, find_adapter, laid_out
+from pixelbench.causality.interface.heads import parameters_a_pixel
+from pixelbench.causality.interface.parts import part_at
 from pixelbench.causality.module.sandbox import random_states
 from pixelbench.errors import UserError, nearest
 from pixelbench.experiments.foreign.targets import in_one_sentence, put_on_path

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pixelbench.causality.module.adapter import ENTERING, ModuleAdapter, laid_out
-from pixelbench.causality.module.layout import Layout, fitting_layouts
-from pixelbench.causality.module.parts import selected
+from pixelbench.causality.interface.adapter import ENTERING, ModuleAdapter, laid_out
+from pixelbench.causality.interface.layout import Layout, fitting_layouts
+from pixelbench.causality.interface.parts import selected
 from pixelbench.errors import UserError
 
 

@@ -9,8 +9,8 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from pixelbench.causality.module.layout import Layout, check_layout, infer_layout, parse_layout
-from pixelbench.causality.module.parts import only_part, selected
+from pixelbench.causality.interface.layout import Layout, check_layout, infer_layout, parse_layout
+from pixelbench.causality.interface.parts import only_part, selected
 from pixelbench.errors import UserError, first_line, unknown
 
 #: `int`: integers 0 … levels-1; `unit`: floats in [0, 1]; `symmetric`: floats in [-1, 1]; `auto`: what the module takes.

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pixelbench.causality.module.distributions import parameters_of
+from pixelbench.causality.interface.distributions import parameters_of
 from pixelbench.errors import UserError, nearest
 
 #: Said of a pair of tensors that a flow may have given.
