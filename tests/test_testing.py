@@ -147,6 +147,7 @@ def foreign(tmp_path: Path) -> Path:
     return Path(shutil.copytree(FOREIGN, tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__")))
 
 
+@pytest.mark.slow
 def test_a_foreign_suite_in_its_own_process(foreign: Path) -> None:
     command = [sys.executable, "-m", "pytest", "my_suite.py", "-q", "-p", "no:cacheprovider", "-p", "no:benchmark"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=foreign)
@@ -159,6 +160,7 @@ def test_a_foreign_suite_in_its_own_process(foreign: Path) -> None:
     assert "def assert_causal" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_foreign_file_on_the_command_line(foreign: Path) -> None:
     program = "from pixelbench.cli.main import main; main()"
     command = [sys.executable, "-c", program, "check", "my_model.py:make_broken", "--shape", "1,8,7", "--levels", "4"]

@@ -29,6 +29,7 @@ def all_cores() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["8x8x3", *(pytest.param(size, marks=pytest.mark.ratios) for size in ("28x28x1", "32x32x3"))])
 def test_complete_certificate(benchmark, size: str):
     torch.manual_seed(0)

@@ -62,6 +62,7 @@ def test_four_questions_are_answered_on_the_first_screen_or_one_click_away(open_
     assert page.locator("#again").get_by_text("pixelbench run --suite quick").first.is_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_stands_out_from_its_ground(open_page: Open, page_file: Path, scheme: str) -> None:
     page = open_page(page_file, color_scheme=scheme)

@@ -85,6 +85,7 @@ def test_rows_are_filtered_by_words_and_by_kind(open_page: Open, page_file: Path
     assert task.locator("output").text_content() == "7 rows"
 
 
+@pytest.mark.slow
 def test_of_very_many_rows_the_first_are_shown_until_all_are_asked_for(open_page: Open, tmp_path: Path) -> None:
     for i in range(210):
         add_run(tmp_path, f"net-{i}", 3 - i / 100, settings={"layers": i + 1})

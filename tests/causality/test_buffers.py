@@ -41,6 +41,7 @@ class Averages(Counts):
             self.calls = 0.9 * self.calls + 0.1
 
 
+@pytest.mark.by_default(4)
 @pytest.mark.parametrize("kind", [Counts, CountsInInferenceMode, Averages])
 @pytest.mark.parametrize("grows", [False, True])
 @pytest.mark.parametrize("leaks", [False, True])

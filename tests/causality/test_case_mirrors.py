@@ -80,6 +80,7 @@ def _mostly_bright(x: Tensor) -> Tensor:
     return (x.mean((1, 2, 3), True) > 0.5).to(x)
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("statistic", [_brightest, _mostly_bright])
 @pytest.mark.parametrize("levels", [2, 4, 256])
 def test_a_statistic_of_the_rows_above_is_allowed_and_the_same_of_the_image_is_none(
@@ -175,6 +176,7 @@ class Own(large.Colours):
         self.get_buffer("mask")[1, 1] = 1
 
 
+@pytest.mark.slow
 def test_a_leak_of_a_large_image_is_found_in_the_time_there_is() -> None:
     shape = (3, 48, 48)
     assert checked(Own(), shape, levels=256, seconds=8.0).verdict == "leaky"

@@ -33,6 +33,7 @@ def test_context_is_what_the_kernels_reach() -> None:
     assert report.context == Context(2, 2, 2)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("levels", [2, 3, 256])
 def test_any_number_of_levels(levels: int) -> None:
     torch.manual_seed(2)
@@ -222,6 +223,7 @@ def test_arguments_out_of_range_are_refused(wrong: dict, message: str) -> None:
         checked(Net(1), **{"shape": (1, 3, 4), "levels": 4, **wrong})
 
 
+@pytest.mark.slow
 def test_the_package_loads_torch_only_when_used() -> None:
     code = (
         "import sys, pixelbench.causality as room; room.CausalityReport; assert 'torch' not in sys.modules;"

@@ -11,6 +11,7 @@ from tests.causality.nets import LEVELS
 EXPECTED = {"blind-spot", "row-end-missing", "row-end-missing-or-blind-spot", "row-end-missing-widely", "gap-in-context", "carries-state"}
 
 
+@pytest.mark.by_default(8)
 @pytest.mark.parametrize("name", sorted(CLEAN))
 def test_clean_modules_are_clean(name: str) -> None:
     clean = CLEAN[name]

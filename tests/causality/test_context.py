@@ -85,6 +85,7 @@ def test_positions_never_changed_are_drawn_as_unknown() -> None:
     assert map_of(offsets, Context(1, 1, 1)).pairs[0, 0] == ("?????", "?????", "??   ", "??   ")
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_gated_family_sees_all_of_its_box_and_the_one_stack_family_does_not(channels: int) -> None:
     settings = {"channels": channels, "height": 6, "width": 9, "levels": 4, "layers": 2, "maps": 2 * channels, "first_kernel": 3}
@@ -96,6 +97,7 @@ def test_the_gated_family_sees_all_of_its_box_and_the_one_stack_family_does_not(
     assert (reports["gated-pixelcnn"].diagnosis, reports["gated-pixelcnn"].blind_spots) == ((), 0)
 
 
+@pytest.mark.slow
 def test_one_stack_and_two_strictly_vertical_ones_cannot_be_told_apart() -> None:
     torch.manual_seed(0)
     family = pb.create_model("pixelcnn", channels=1, height=6, width=9, levels=4, layers=2, maps=8, first_kernel=3)

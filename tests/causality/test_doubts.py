@@ -119,6 +119,7 @@ STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+@pytest.mark.by_default(8)
 @pytest.mark.parametrize("levels", [2, 4, 8, 256])
 @pytest.mark.parametrize("name", STATISTICS)
 def test_a_statistic_of_the_whole_image_is_a_leak(name: str, levels: int) -> None:
@@ -272,6 +273,7 @@ SNAKE = [row * 4 + (column if row % 2 == 0 else 3 - column) for row in range(5) 
 RANDOM = np.random.default_rng(2).permutation(20).tolist()
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("order", "name"), [(SNAKE, "snake"), (RANDOM, "listed")])
 def test_a_permutation_is_causal_in_an_order_of_its_own(order: list[int], name: str) -> None:
     report = checked(Permuted(order))
@@ -305,6 +307,7 @@ def test_what_no_order_saves_is_a_leak_in_any() -> None:
 # Heads and layouts.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channels", "maps", "components"), [(3, 100, 10), (3, 20, 2), (1, 9, 3)])
 def test_a_logistic_mixture_is_certified_with_its_coefficients(channels: int, maps: int, components: int) -> None:
     shape = (channels, 4, 3)
@@ -443,6 +446,7 @@ class Residual(nn.Module):
         return h + self.layer(torch.relu(h))
 
 
+@pytest.mark.slow
 def test_a_deep_kernel_is_told_from_a_normalisation() -> None:
     shape = (1, 6, 5)
     deep = nn.Sequential(Masked(1, 6), *[Residual(Slip(6)) for _ in range(8)], nn.Conv2d(6, 4, 1))

@@ -28,6 +28,7 @@ def test_there_are_enough_of_them() -> None:
     assert all(fault.size[0] != fault.size[1] for fault in FAULTS.values())
 
 
+@pytest.mark.by_default(12)
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_is_found_where_it_was_injected(name: str) -> None:
     fault = FAULTS[name]
@@ -58,6 +59,7 @@ def counted(effects: np.ndarray, positions: np.ndarray, shape: tuple[int, int, i
     return kinds
 
 
+@pytest.mark.by_default(4)
 @pytest.mark.parametrize("name", GAPS)
 def test_missing_context_is_named(name: str) -> None:
     gap = GAPS[name]
@@ -102,6 +104,7 @@ def test_a_change_between_noise_and_tolerance_is_called_unresolved() -> None:
     assert report.unresolved == 20
 
 
+@pytest.mark.slow
 def test_coupling_is_said_although_every_offset_is_allowed() -> None:
     report = report_of(FAULTS["coupling over the batch"])
     assert (report.leaks, report.example, report.order) == ((), None, None)  # an image alone in its batch is clean

@@ -6,6 +6,7 @@ Nothing of the checker is used here: images are listed, put in raster order and 
 import itertools
 from collections import Counter
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,6 @@ from pixelbench.causality.analysis.summary import summarise
 from pixelbench.causality.check import measure
 
 SHAPES = [(1, 1, 4), (1, 2, 3), (1, 3, 2), (2, 1, 3), (2, 2, 1), (2, 3, 1), (1, 5, 1)]
-NETWORKS = 220
 
 
 class RandomNetwork(nn.Module):
@@ -56,7 +56,7 @@ class RandomNetwork(nn.Module):
         return (x + self.bias).reshape(-1, height, width, channels).permute(0, 3, 1, 2)[:, None].repeat(1, 7, 1, 1, 1)
 
 
-networks = st.fixed_dictionaries(
+random_networks = st.fixed_dictionaries(
     {
         "layers": st.integers(1, 3),
         "allowed": st.sampled_from([0.0, 0.3, 0.7, 1.0]),
@@ -68,17 +68,18 @@ networks = st.fixed_dictionaries(
 )
 
 
-def test_brute_force_agrees_on_random_networks() -> None:
+@pytest.mark.parametrize("networks", [30, pytest.param(220, marks=pytest.mark.slow)])
+def test_brute_force_agrees_on_random_networks(networks: int) -> None:
     verdicts: Counter[str] = Counter()
 
-    @settings(max_examples=NETWORKS, derandomize=True, deadline=None, database=None)
-    @given(shape=st.sampled_from(SHAPES), levels=st.sampled_from([2, 3]), network=networks)
+    @settings(max_examples=networks, derandomize=True, deadline=None, database=None)
+    @given(shape=st.sampled_from(SHAPES), levels=st.sampled_from([2, 3]), network=random_networks)
     def agrees(shape: tuple[int, int, int], levels: int, network: dict) -> None:
         verdicts[compare(RandomNetwork(shape, **network), shape, levels)] += 1
 
     agrees()
-    assert verdicts.total() >= 200
-    assert min(verdicts["causal"], verdicts["leaky"]) >= 50
+    assert verdicts.total() >= 0.9 * networks
+    assert min(verdicts["causal"], verdicts["leaky"]) >= 0.2 * networks
 
 
 def compare(module: RandomNetwork, shape: tuple[int, int, int], levels: int) -> str:

@@ -121,6 +121,7 @@ LEAKS: dict[str, tuple[Callable[[], nn.Module], str]] = {
 }
 
 
+@pytest.mark.by_default(6)
 @pytest.mark.parametrize("name", LEAKS)
 def test_a_cause_is_named_that_a_small_image_cannot_tell(name: str) -> None:
     build, fault = LEAKS[name]
@@ -144,6 +145,7 @@ MIRRORS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+@pytest.mark.by_default(4)
 @pytest.mark.parametrize("name", MIRRORS)
 def test_the_same_without_the_fault_is_causal(name: str) -> None:
     torch.manual_seed(3)

@@ -75,6 +75,7 @@ def test_the_legend_names_what_is_there_and_nothing_else() -> None:
     assert words[-1].startswith("the output's own pixel")
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["map.png", "map.SVG"])
 def test_the_same_report_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     write_map(leaking(), tmp_path / name)
@@ -84,6 +85,7 @@ def test_the_same_report_gives_the_same_bytes(name: str, tmp_path: Path) -> None
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "certificate.json").write_text(json.dumps(leaking().to_json()))
     program = (

@@ -47,6 +47,7 @@ def test_a_right_sampler_is_not_accused(shape: tuple[int, int, int], levels: int
     assert "are as frequent as the module's own probabilities say (G = " in report.text()
 
 
+@pytest.mark.by_default(7)
 @pytest.mark.parametrize(
     ("net", "sampler", "fault", "said"),
     [
@@ -236,6 +237,7 @@ def test_further_arguments_go_to_the_sampler_too() -> None:
         checked(with_sampler(with_label), "draw")
 
 
+@pytest.mark.by_default(5)
 @pytest.mark.parametrize(
     "give",
     [

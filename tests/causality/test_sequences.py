@@ -139,6 +139,7 @@ LEAKY: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
 }
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("name", LEAKY)
 def test_a_leak_of_a_model_of_tokens_has_its_name(name: str) -> None:
     build, fault, said = LEAKY[name]

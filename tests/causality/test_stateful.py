@@ -55,6 +55,7 @@ LATER: dict[str, Callable[[int, Tensor], Tensor | float]] = {
 }
 
 
+@pytest.mark.by_default(5)
 @pytest.mark.parametrize("keep", ["attribute", "buffer", "dict"])
 @pytest.mark.parametrize("name", LATER)
 def test_a_leak_of_a_later_call_is_found(name: str, keep: str) -> None:

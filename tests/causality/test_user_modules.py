@@ -72,6 +72,7 @@ DISTRIBUTIONS: dict[str, tuple[int, Callable[[Tensor], Any]]] = {
 }
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_a_distribution_is_certified_by_its_parameters(name: str) -> None:
     count, out = DISTRIBUTIONS[name]
@@ -216,6 +217,7 @@ class Plain(nn.Module):
         return maps + images.sum(1, keepdim=True) if self.own else maps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_our_mixtures_as_plain_modules_see_colours_through_the_head_and_do_not_leak(family: str) -> None:
     report = checked(Plain(family, 3, own=False), (3, 4, 5), levels=8, head="logistic-mixture:2")

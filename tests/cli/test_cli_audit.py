@@ -156,6 +156,7 @@ def audited(folder: Path) -> tuple[int, dict[str, dict[str, Any]]]:
     return int(ended.value.code or 0), {entry["name"]: entry for entry in document["entries"]}
 
 
+@pytest.mark.slow
 def test_every_entry_has_a_verdict_in_the_order_of_the_file(audited: tuple[int, dict[str, dict[str, Any]]]) -> None:
     code, entries = audited
     assert code == 1
@@ -176,6 +177,7 @@ def test_every_entry_has_a_verdict_in_the_order_of_the_file(audited: tuple[int, 
     assert [name for name, entry in entries.items() if not entry["as_expected"]] == ["leaky", "hangs", "no-folder", "no-file", "no-package"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -229,6 +231,7 @@ def test_the_page_has_them_too_and_escapes_what_it_is_given(audited: tuple[int, 
     assert "<script" not in text
 
 
+@pytest.mark.slow
 def test_the_table(folder: Path, pixelbench: Pixelbench) -> None:
     """As people see it, where all is as expected, and without the remarks that no entry has."""
     code, out, err = pixelbench("audit", str(folder / "audit.toml"), "--sources", str(folder / "sources"), "--only", "pack*")
@@ -239,6 +242,7 @@ def test_the_table(folder: Path, pixelbench: Pixelbench) -> None:
     assert "1 of 1: package is leaky, " in err
 
 
+@pytest.mark.slow
 def test_missing_sources_are_a_failure_unless_they_may_be(folder: Path, pixelbench: Pixelbench) -> None:
     """By default the sources are beside the file."""
     assert pixelbench("audit", str(folder / "audit.toml"), "--only", "causal")[0] == 1
@@ -277,6 +281,7 @@ def test_errors_in_the_file_are_2(pixelbench: Pixelbench, tmp_path: Path) -> Non
     assert pixelbench("audit", "audits.toml")[0] == 2
 
 
+@pytest.mark.slow
 def test_the_shipped_example_is_as_it_expects(pixelbench: Pixelbench) -> None:
     code, out, err = pixelbench("audit", str(EXAMPLE), "--json")
     assert code == 0, err
@@ -287,11 +292,13 @@ def test_the_shipped_example_is_as_it_expects(pixelbench: Pixelbench) -> None:
     }
 
 
+@pytest.mark.slow
 def test_this_process_needs_no_torch(folder: Path) -> None:
     arguments = ["audit", str(folder / "audit.toml"), "--sources", str(folder / "sources"), "--only", "package"]
     assert loaded_after(arguments, ("torch",), folder) == "0 []"
 
 
+@pytest.mark.slow
 def test_an_audit_that_is_interrupted_leaves_no_process_behind(folder: Path, tmp_path: Path) -> None:
     """The mirror image of all others, which wait for their processes."""
     text = '[[entry]]\nname = "a"\ntarget = "odd.py:hangs"\nsource = "repository"\nshape = [1, 3, 4]\nseconds = 500\n'

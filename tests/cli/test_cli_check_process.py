@@ -35,6 +35,7 @@ def check(capfd: pytest.CaptureFixture[str], name: str, *arguments: str) -> tupl
     return int(ended.value.code or 0), out, err
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
@@ -65,6 +66,7 @@ def test_no_verdict_is_2_and_one_sentence(
     assert "Traceback" not in err
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(
     ("name", "arguments", "code", "verdict"),
     [
@@ -81,6 +83,7 @@ def test_what_has_a_verdict_gets_it_and_nothing_else_is_printed(
     assert err == f"Checking odd.py:{name} on 1x3x4 images …\n"
 
 
+@pytest.mark.slow
 def test_what_was_printed_is_shown_where_there_is_no_verdict(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code, out, err = check(capfd, "PrintsAndFails")
     assert (code, out) == (2, "")
@@ -90,6 +93,7 @@ def test_what_was_printed_is_shown_where_there_is_no_verdict(folder: Path, capfd
     assert lines[-1].startswith("The module failed on")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("grace", "code"), [(60.0, 0), (0.1, 2)])
 def test_the_time_limit_ends_what_is_later_and_nothing_that_is_not(
     folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, grace: float, code: int
@@ -98,6 +102,7 @@ def test_the_time_limit_ends_what_is_later_and_nothing_that_is_not(
     assert check(capfd, "slow", "--seconds", "0.5")[0] == code
 
 
+@pytest.mark.slow
 def test_a_large_map_takes_memory_for_what_it_reaches(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """All pairs of 1x160x160 in float64 are 5 GB."""
     code, out, _ = check(capfd, "Causal", "--shape", "1,160,160", "--seconds", "8", "--memory", "2GiB", "--json")
@@ -106,6 +111,7 @@ def test_a_large_map_takes_memory_for_what_it_reaches(folder: Path, capfd: pytes
     assert 0 < found["positions_probed"] < found["positions_total"] == 25600
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_the_modules_process_ends_with_ours(folder: Path, number: signal.Signals, code: int) -> None:
     program = "from pixelbench.cli.main import main; main()"

@@ -181,6 +181,7 @@ def test_what_cannot_be_coded_is_one_sentence(pixelbench: Pixelbench, tmp_path: 
     assert [path.name for path in Path().iterdir()] == ["runs"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_run_proves_what_has_no_proof_yet(pixelbench: Pixelbench) -> None:
     code, out, err = pixelbench(*RUN, "--prove", "8", "--seeds", "0", "--json")

@@ -111,6 +111,7 @@ def test_prepared_images_that_were_changed_on_the_disk_are_noticed(pixelbench: P
     assert err.startswith("The prepared images of 'folder-birds' were changed on the disk; remove them from ")
 
 
+@pytest.mark.slow
 def test_run_downloads_what_it_needs(pixelbench: Pixelbench, tmp_path: Path, data: Path, published: LocalServer):
     (tmp_path / "mine.toml").write_text(SUITE.replace("NAME", "mnist"))
     assert "missing data" in pixelbench("plan", "--suite", "mine.toml")[1]
@@ -158,6 +159,7 @@ def test_images_in_two_splits_are_accepted_on_purpose(pixelbench: Pixelbench, tm
     assert pixelbench("fetch", "digits", "--allow-overlap")[2].startswith("--allow-overlap is for image folders")
 
 
+@pytest.mark.slow
 def test_an_ablation_runs_on_a_folder(pixelbench: Pixelbench, tmp_path: Path, data: Path):
     folder = usual(tmp_path / "birds", size=(8, 8))
     code, out, err = pixelbench("ablate", "colour-conditioning", "--task", f"folder:{folder}", "--budget", "smoke", "--workers", "0")

@@ -74,6 +74,7 @@ def test_two_colons_are_one(text: str, where: str, name: str) -> None:
     assert with_one_colon(text) == (f"{where}:{name}" if where else text)
 
 
+@pytest.mark.slow
 def test_pytests_two_colons_name_the_same_module(pixelbench: Pixelbench, tmp_path: Path) -> None:
     """By one name, by which runs and reports know it."""
     (tmp_path / "net.py").write_text(MODULE, encoding="utf-8")

@@ -54,6 +54,7 @@ def test_it_is_certified_trained_drawn_and_reported(pixelbench: Pixelbench, plac
     assert "Nothing left to do" in out + err
 
 
+@pytest.mark.slow
 def test_an_edited_file_is_other_code(pixelbench: Pixelbench, place: Path) -> None:
     run_digits(pixelbench)
     source = (place / "my_net.py").read_text()
@@ -63,6 +64,7 @@ def test_an_edited_file_is_other_code(pixelbench: Pixelbench, place: Path) -> No
     assert "stale" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_same_weights_give_the_same_numbers_by_eval(pixelbench: Pixelbench, place: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -141,6 +143,7 @@ def test_a_pickle_is_not_executed(pixelbench: Pixelbench, place: Path) -> None:
     assert not (place / "executed").exists()
 
 
+@pytest.mark.slow
 def test_a_leaking_network_fails_and_says_what_it_is_worth(pixelbench: Pixelbench, place: Path) -> None:
     source = (place / "my_net.py").read_text()
     (place / "my_net.py").write_text(source.replace("0 if first else 1", "1"))
@@ -160,6 +163,7 @@ def test_two_files_of_one_name_do_not_mix(pixelbench: Pixelbench, place: Path) -
     assert "two files" in err
 
 
+@pytest.mark.slow
 def test_the_page_is_true(place: Path) -> None:
     """The Python of the page runs as it stands, but for fewer updates."""
     (code,) = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "pb.train" in block]
@@ -192,6 +196,7 @@ module = { head = "log_prob" }
 """
 
 
+@pytest.mark.slow
 def test_a_likelihood_alone_is_trained_and_certified_by_its_sum(pixelbench: Pixelbench, place: Path) -> None:
     shutil.copy(ROOT / "tests" / "own" / "modules.py", place)
     (place / "likelihoods.toml").write_text(LIKELIHOODS)

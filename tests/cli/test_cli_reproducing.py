@@ -101,6 +101,7 @@ def test_the_command_asks_for_the_very_run(tmp_path: Path) -> None:
     assert [cell.spec.key for cell in again.cells] == [record.run_key]
 
 
+@pytest.mark.slow
 def test_a_copy_of_an_ablation_is_called_by_its_file(pixelbench: Pixelbench, tmp_path: Path) -> None:
     """Not by the name that stands in it, which is that of the original."""
     (tmp_path / "mine.toml").write_text(pixelbench("show", "gates", "--toml")[1], encoding="utf-8")

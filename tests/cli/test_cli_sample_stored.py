@@ -31,6 +31,7 @@ def test_a_clone_of_a_store_can_be_sampled(pixelbench: Pixelbench, clone: Path) 
     assert pictures[0] == pictures[1] != b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
 def test_a_flipped_bit_of_the_weights_is_refused_in_a_sentence(pixelbench: Pixelbench, clone: Path, place: str) -> None:
     weights = clone / "weights.safetensors"
@@ -43,6 +44,7 @@ def test_a_flipped_bit_of_the_weights_is_refused_in_a_sentence(pixelbench: Pixel
     assert not Path("new.png").exists()
 
 
+@pytest.mark.slow
 def test_a_clone_without_the_weights_says_so(pixelbench: Pixelbench, clone: Path) -> None:
     (clone / "weights.safetensors").unlink()
     code, out, err = pixelbench("sample", "digits/pixelcnn", "--results", "results")

@@ -96,6 +96,7 @@ def test_the_page_shows_the_sheet_and_its_animation(pixelbench: Pixelbench, pain
     assert "Samples at a glance" in Path("runs/report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("how", ["gone", "damaged", "other suite"])
 def test_a_page_leaves_out_a_sheet_that_is_damaged_or_of_runs_that_it_has_not(pixelbench: Pixelbench, painter: Painter, how: str) -> None:
     assert pixelbench("sheet", "-n", "2")[0] == 0

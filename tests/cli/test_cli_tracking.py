@@ -72,6 +72,7 @@ def test_a_tool_that_fails_is_a_note_once(plan: Plan, capsys: pytest.CaptureFixt
     assert said.count("not logged any more") == 1
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_curve_result_and_samples(pixelbench: Pixelbench, suite: str, tmp_path: Path) -> None:
     event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     code, _, err = pixelbench("run", "--suite", suite, "--log", "tensorboard", "--workers", "0")

@@ -66,6 +66,7 @@ def test_a_job_whose_time_is_up_ends_in_good_order_and_says_why(tmp_path: Path) 
     assert tiny_plan(tmp_path, [50]).to_run  # the next job goes on
 
 
+@pytest.mark.slow
 def test_a_run_that_never_comes_to_a_checkpoint_in_a_jobs_time_fails_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that hears nothing, as in a long stage that is no training. A cancelled job is no such attempt."""
     monkeypatch.setattr(loop, "GRACE_SECONDS", 0.1)
@@ -80,6 +81,7 @@ def test_a_run_that_never_comes_to_a_checkpoint_in_a_jobs_time_fails_at_last(tmp
     assert tiny_plan(tmp_path, [103], rerun="failed").to_run
 
 
+@pytest.mark.slow
 def test_other_signals_are_no_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "GRACE_SECONDS", 0.1)
     for _ in range(MOST_DEATHS + 1):

@@ -79,6 +79,7 @@ def test_grey_weights_are_those_of_a_thousand():
     assert LUMA.sum() == 1000
 
 
+@pytest.mark.slow
 @real_data
 def test_the_published_batches_give_the_pinned_arrays():
     original, grey, small = (get_task(name).load().test for name in ("cifar10", "cifar10-grey", "cifar10-16"))
@@ -92,6 +93,7 @@ def test_the_published_batches_give_the_pinned_arrays():
     assert small.images[7, 1, 5, 10] == int(int(block.mean() + 0.5) / 16)
 
 
+@pytest.mark.slow
 @real_data
 def test_all_training_images_are_the_same_ones_with_nothing_held_out():
     task = get_task("cifar10")

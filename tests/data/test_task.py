@@ -29,9 +29,8 @@ DIGESTS = {
 
 
 def _there(name: str) -> Any:
-    return pytest.param(
-        name, marks=pytest.mark.skipif(get_task(name).missing() is not None, reason="its images are not in PIXELBENCH_DATA")
-    )
+    skipped = pytest.mark.skipif(get_task(name).missing() is not None, reason="its images are not in PIXELBENCH_DATA")
+    return pytest.param(name, marks=[skipped, *([pytest.mark.slow] if name in ("cifar10", "cifar10-16", "cifar10-grey") else [])])
 
 
 @pytest.fixture(params=[_there(name) for name in task_names()])
@@ -197,6 +196,7 @@ def test_names_of_records_are_looked_up_without_looking_at_folders() -> None:
     assert named_task("folder-birds") is None
 
 
+@pytest.mark.slow
 def test_loading_needs_neither_torch_nor_the_packages_around_the_files() -> None:
     code = (
         "import sys; from pixelbench.data import get_task, task_names; "

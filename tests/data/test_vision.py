@@ -18,6 +18,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Any:
     vision.torchvision.cache_clear()
 
 
+@pytest.mark.slow
 def test_data_sets_transforms_and_utilities_can_be_imported() -> None:
     code = (
         "from pixelbench.data.sources.vision import torchvision, torchvision_state; torchvision(); "

@@ -79,6 +79,7 @@ def test_old_words_would_be_found() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_module_of_the_certificates_page_is_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,6 +95,7 @@ def test_the_module_of_the_certificates_page_is_what_it_says(
     assert "No leak found" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_audit_of_the_page_is_as_it_expects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_model.py").write_text(blocks(ROOT / "docs" / "causality.md")[0].replace("256", "4"))
     (tmp_path / "audit.toml").write_text(blocks(ROOT / "docs" / "audit.md")[0])

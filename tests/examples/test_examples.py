@@ -51,6 +51,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, interpreter: Warm) -> Site
     return site
 
 
+@pytest.mark.slow
 def test_a_family_is_trained_certified_and_reported(trained: Site) -> None:
     record = trained.record("digits", "masked-mlp")
     assert (record["status"], record["causality"]["status"], record["samples"]["method"]) == ("done", "complete", "naive")
@@ -60,6 +61,7 @@ def test_a_family_is_trained_certified_and_reported(trained: Site) -> None:
     assert "masked-mlp" in (trained.work / "runs" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_family_without_the_incremental_mode_is_sampled_naively(trained: Site) -> None:
     code, out, err = trained.pixelbench("sample", "digits/masked-mlp", "--n", "2", "--method", "cached")
     assert (code, out) == (2, "")
@@ -67,11 +69,13 @@ def test_a_family_without_the_incremental_mode_is_sampled_naively(trained: Site)
     assert trained.pixelbench("sample", "digits/masked-mlp", "--n", "2", "--out", "two.png")[0] == 0
 
 
+@pytest.mark.slow
 def test_a_family_is_listed(trained: Site) -> None:
     (entry,) = [one for one in json.loads(trained.pixelbench("list", "models", "--json")[1]) if one["name"] == "masked-mlp"]
     assert entry["settings"] == {"layers": 2, "units": 4}
 
 
+@pytest.mark.slow
 def test_a_change_of_a_familys_source_is_noticed(trained: Site, tmp_path: Path) -> None:
     """A comment is not; what computes something else is stale."""
     site = trained.copy(tmp_path)
@@ -91,6 +95,7 @@ def test_a_change_of_a_familys_source_is_noticed(trained: Site, tmp_path: Path) 
     assert code == 1, err
 
 
+@pytest.mark.slow
 def test_a_store_with_runs_of_a_package_that_is_broken_is_still_read(trained: Site, tmp_path: Path) -> None:
     site = trained.copy(tmp_path)
     (site.packages / "masked_mlp.py").write_text("import a_module_that_is_not_there\n")
@@ -109,6 +114,7 @@ def test_a_store_with_runs_of_a_package_that_is_broken_is_still_read(trained: Si
     assert err.startswith("The model 'masked-mlp' of the package masked-mlp 0.1 cannot be loaded")
 
 
+@pytest.mark.slow
 def test_a_family_is_checked_like_any_module_of_others(site: Site) -> None:
     """Also where it leaks: its own mask is the negative control."""
     site.install("masked-mlp")
@@ -120,6 +126,7 @@ def test_a_family_is_checked_like_any_module_of_others(site: Site) -> None:
     assert "LEAK" in out.upper()
 
 
+@pytest.mark.slow
 def test_what_a_family_cannot_do_is_found_before_it_is_trained(site: Site) -> None:
     """It is causal and could be trained; its likelihood fails."""
     site.install("masked-mlp")
@@ -137,6 +144,7 @@ def test_what_a_family_cannot_do_is_found_before_it_is_trained(site: Site) -> No
     )
 
 
+@pytest.mark.slow
 def test_a_task_is_loaded_and_learned(site: Site) -> None:
     site.install("stripes-task")
     code, out, err = site.pixelbench("list", "tasks", "--json")
@@ -160,6 +168,7 @@ def test_a_task_is_loaded_and_learned(site: Site) -> None:
     assert "pin the digest of what is meant" in err
 
 
+@pytest.mark.slow
 def test_a_statistic_is_measured_and_shown(site: Site) -> None:
     site.install("roughness-statistic")
     suite = site.suite(UNIFORM)
@@ -181,6 +190,7 @@ def test_a_statistic_is_measured_and_shown(site: Site) -> None:
     assert "| roughness |" not in (site.work / "runs" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_statistic_that_fails_is_found_before_training(site: Site) -> None:
     site.install("roughness-statistic")
     module = site.packages / "roughness.py"
@@ -193,6 +203,7 @@ def test_a_statistic_that_fails_is_found_before_training(site: Site) -> None:
     assert site.record("digits", "uniform")["likelihood"] is None
 
 
+@pytest.mark.slow
 def test_a_claim_gets_a_verdict(site: Site) -> None:
     suite = EXAMPLES / "claimed-figure" / "suite.toml"
     code, out, err = site.pixelbench("run", "--suite", str(suite), "--only", "*/histogram", "--workers", "0")
@@ -218,6 +229,7 @@ def test_the_causality_test_passes_and_fails_where_it_must(tmp_path: Path, site:
     assert "2 failed" in failed.stdout
 
 
+@pytest.mark.slow
 def test_what_is_named_in_the_environment_is_found_in_workers_too(site: Site) -> None:
     """Code that is not installed lies in the current folder."""
     (site.work / "masked_mlp.py").write_text((EXAMPLES / "masked-mlp" / "masked_mlp.py").read_text())

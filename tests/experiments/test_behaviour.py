@@ -287,6 +287,7 @@ FAULTS: dict[str, tuple[Callable[[Patch], None], set[str], list[str]]] = {
 }
 
 
+@pytest.mark.by_default(14)
 @pytest.mark.parametrize(("fault", "kind"), [(fault, kind) for fault, (_, _, kinds) in FAULTS.items() for kind in kinds])
 def test_a_fault_is_named(fault: str, kind: str, monkeypatch: Patch) -> None:
     before = genuine(kind)

@@ -42,6 +42,7 @@ def close(one: dict[str, Any], other: dict[str, Any]) -> bool:
     )
 
 
+@pytest.mark.by_default(12)
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_small_plain_and_whole(kind: str) -> None:
     found = genuine(kind)
@@ -58,6 +59,7 @@ def test_every_family_is_among_the_runs() -> None:
     assert {run(kind).family for kind in KINDS} == set(FAMILIES)
 
 
+@pytest.mark.by_default(8)
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_the_miniature_has_what_it_claims(kind: str) -> None:
     """A short last batch in every split that is scored, a clip that acts, several validations, and for a bound several draws."""
@@ -155,6 +157,7 @@ STATES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
 }
 
 
+@pytest.mark.by_default(6)
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("kind", ["colour", "vae", "redrawn"])
 def test_nothing_around_it_matters_and_all_is_left_as_it_was(kind: str, state: str) -> None:
@@ -182,6 +185,7 @@ def surroundings() -> dict[str, Any]:
     }
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("kind", ["colour", "plain", "pixelcnn", "row-lstm", "diagonal", "class", "mixture", "pp-class", "snail", "vae"])
 def test_networks_trained_in_bfloat16_have_one_too(kind: str) -> None:
     """In float64 nothing is cast, so that the one loss as the run trains differs; the nats under autocast are new."""
@@ -231,6 +235,7 @@ def test_another_batch_of_exact_scoring_is_the_same(monkeypatch: pytest.MonkeyPa
     assert named == {"gated": [], "vae": ["images scored at once"]}
 
 
+@pytest.mark.slow
 def test_renamed_helpers_and_removed_docstrings_are_the_same_in_another_process(tmp_path: Path) -> None:
     """The package as somebody tidied it up: its code digest is another one, its numbers are not."""
     folder = tmp_path / "pixelbench"

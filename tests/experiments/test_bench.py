@@ -38,6 +38,7 @@ def small_roof(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "_LEAST_SECONDS", 0.0)
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.usefixtures("small_roof")
 @pytest.mark.parametrize("family", SMALL)
 def test_each_kind_of_family_is_measured(family: str):
@@ -63,6 +64,7 @@ def test_without_time_only_one_image_is_tried(monkeypatch: pytest.MonkeyPatch):
     assert kept.tried == ((1, kept.tried[0][1]),)
 
 
+@pytest.mark.slow
 def test_in_a_process_of_its_own():
     record = measure_alone(named("fvsbn"), "cpu", 0.1)
     assert record.name == "fvsbn"

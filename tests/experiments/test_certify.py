@@ -59,6 +59,7 @@ def test_a_model_with_an_order_of_its_own_is_certified_laid_out_in_it(checks: li
     assert checks == [f"made, {which}, its sub-pixels laid out in its own order" for which in ("narrow copy", "trained")]
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"schema": 1}', b'{"schema": 99}'])
 def test_a_damaged_certificate_is_made_again(content: bytes, tmp_path: Path, checks: list[str]):
     spec = spec_of("digits/gated-residual")
@@ -70,6 +71,7 @@ def test_a_damaged_certificate_is_made_again(content: bytes, tmp_path: Path, che
     assert len(checks) == 1
 
 
+@pytest.mark.slow
 def test_a_certificate_that_is_json_but_not_whole_is_made_again(tmp_path: Path, checks: list[str]):
     spec = spec_of("digits/gated-residual")
     whole = certify(spec, stages.build, tmp_path).to_json()
@@ -112,6 +114,7 @@ def test_the_key_follows_code_settings_and_shape_but_neither_seed_nor_data(monke
     assert certificate_key(spec) != key
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("source", "counts"),
     [
@@ -160,6 +163,7 @@ def sized(spec: RunSpec, channels: int, height: int, width: int) -> RunSpec:
     return dataclasses.replace(spec, task=spec.task | {"channels": channels, "height": height, "width": width})
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 16, 16), (1, 4, 4), (1, 17, 1), (1, 3, 5), (3, 2, 2), (1, 1, 2)])
 def test_a_trained_model_is_probed_at_sixteen_different_positions_or_at_all_there_are(shape: tuple[int, int, int], probed: list[Any]):
     spec = sized(spec_of("digits/gated-pixelcnn"), *shape)
@@ -170,6 +174,7 @@ def test_a_trained_model_is_probed_at_sixteen_different_positions_or_at_all_ther
     assert report.verdict == ("partial" if count > 16 else "causal")
 
 
+@pytest.mark.slow
 def test_how_many_positions_are_probed_is_never_a_matter_of_time(monkeypatch: pytest.MonkeyPatch, probed: list[Any]):
     """On a machine on which every look at the clock comes an hour after the one before, the report is the same."""
     spec = spec_of("photos/gated-pixelcnn")
@@ -183,6 +188,7 @@ def test_how_many_positions_are_probed_is_never_a_matter_of_time(monkeypatch: py
     assert slow.positions_probed == 16
 
 
+@pytest.mark.slow
 def test_half_of_the_positions_are_the_telling_ones_and_the_seed_chooses_the_others(probed: list[Any]):
     for seed in (0, 0, 1):
         spec = spec_of("digits/gated-pixelcnn", seed=seed)
@@ -197,6 +203,7 @@ def test_a_leak_of_the_trained_model_is_found_at_these_positions():
     assert certify_trained(stages.build(leaky), leaky).faults == ("sees-itself",)
 
 
+@pytest.mark.slow
 def test_a_leak_that_only_the_narrow_copy_has_counts_and_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     leaky = certify(spec_of("digits/gated-residual"), stages.build, None)
     monkeypatch.setattr("pixelbench.experiments.run.in_progress.certify", lambda *arguments: leaky)
@@ -228,6 +235,7 @@ def test_a_runs_certificate_keeps_the_blind_spots_and_the_count_of_all_that_is_m
     assert dataclasses.replace(kept, missing=report.missing) == report
 
 
+@pytest.mark.slow
 def test_the_narrow_copy_of_a_conditional_model_is_certified_for_some_class(checks: list[str]):
     conditional = {"condition": "class", "classes": 10}
     spec = spec_of("digits/gated-pixelcnn")

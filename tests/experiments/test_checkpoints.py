@@ -53,6 +53,7 @@ def test_code_that_is_written_otherwise_and_computes_the_same_goes_on(cut_off: P
     assert read_record(cut_off).provenance.source_digest == "f" * 64 != before
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("present", [OTHER, None])
 def test_a_checkpoint_of_another_fingerprint_is_refused_and_that_is_said(
     cut_off: Path, present: dict[str, Any] | None, computing: Callable[[dict[str, Any] | None], None]

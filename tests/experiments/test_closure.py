@@ -65,6 +65,7 @@ def test_what_people_alone_read_does_not_count(copied: Path, module: str, change
     assert code_digest(GATED, copied) == code_digest(GATED)
 
 
+@pytest.mark.by_default(4)
 @pytest.mark.parametrize(
     ("module", "change"),
     [

@@ -30,6 +30,7 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_a_compiled_run_is_the_same_run_says_so_and_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     measured: list[int] = []
 

@@ -84,6 +84,7 @@ def test_a_record_says_what_was_asked_by_which_command_of_which_code_and_what_it
     assert examine(record, summaries) == Finding((), {})
 
 
+@pytest.mark.slow
 def test_selected_weights_are_scored_kept_and_named_also_after_a_cut(tmp_path: Path):
     plain = spec_of("digits/gated-pixelcnn", updates=12)
     uneven = Recipe(optimiser="rmsprop", learning_rate=0.1, warmup=50, schedule="constant", precision="fp32", select="best-validation")
@@ -109,6 +110,7 @@ def test_selected_weights_are_scored_kept_and_named_also_after_a_cut(tmp_path: P
     assert comparable(cut) == comparable(whole)
 
 
+@pytest.mark.slow
 def test_a_run_in_micro_batches_is_the_same_run_and_says_so(tmp_path: Path):
     spec = spec_of("digits/gated-pixelcnn", updates=3)
     whole, parts, odd = tmp_path / "whole", tmp_path / "parts", tmp_path / "odd"
@@ -253,6 +255,7 @@ def test_a_diverged_run_says_so(tmp_path: Path):
     assert (tmp_path / "curve.csv").exists()
 
 
+@pytest.mark.slow
 def test_the_cap_ends_a_run_as_timeout_and_a_second_attempt_goes_on(tmp_path: Path):
     spec = spec_of("digits/pixelcnn", updates=400)
     assert execute(spec, tmp_path, max_seconds=0.3) == "timeout"

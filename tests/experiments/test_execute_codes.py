@@ -38,6 +38,7 @@ def task(kind: str = "int16") -> Task:
     )
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("kind", ["int16", "int32"])
 def test_a_run_is_trained_scored_and_sampled(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.TASKS._entries, f"codes-{kind}", task(kind))

@@ -26,6 +26,7 @@ def bound_of(importance_samples: int) -> RunSpec:
     return spec_of("digits/gated-pixelcnn", variant="pixelvae", family="pixelvae", settings=settings, evaluation=evaluation)
 
 
+@pytest.mark.slow
 def test_a_bound_is_scored_by_as_many_draws_as_asked_and_is_the_same_again(tmp_path: Path):
     records = []
     for folder, samples in (("a", 1), ("b", 1), ("c", 8)):

@@ -37,6 +37,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str,
     return results(store)
 
 
+@pytest.mark.slow
 def test_killed_runs_resume_and_finished_ones_are_kept(undisturbed: dict[str, dict[str, Any]], tmp_path: Path):
     store = tmp_path / "store"
     kept: dict[Path, bytes] = {}

@@ -77,6 +77,7 @@ def test_the_classes_of_a_conditional_model_are_in_the_file(tmp_path: Path) -> N
     assert decoded.right
 
 
+@pytest.mark.by_default(4)
 @pytest.mark.parametrize(
     ("variant", "task", "settings"),
     [
@@ -168,6 +169,7 @@ def test_a_file_that_is_damaged_or_is_none_is_named(tmp_path: Path) -> None:
         read_container(path)
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_other_process_is_a_sentence_here(tmp_path: Path) -> None:
     run = add_model(tmp_path, "histogram", n=3)
     with pytest.raises(UserError, match="is not a file that `pixelbench compress` wrote"):

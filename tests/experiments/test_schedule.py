@@ -183,6 +183,7 @@ def test_longest_first(tmp_path: Path) -> None:
     assert sorted([uniform, quick, slow, network], key=longest_first) == [network, slow, quick, uniform]
 
 
+@pytest.mark.slow
 def test_a_record_that_appeared_meanwhile_is_not_made_again(tmp_path: Path) -> None:
     early, again = tiny_plan(tmp_path, [1, 2]), tiny_plan(tmp_path, [1, 2])
     make(early, 0)
@@ -261,6 +262,7 @@ def test_two_processes_share_the_work(tmp_path: Path) -> None:
     assert len({line.split()[1] for line in (tmp_path / "runs" / "executions.txt").read_text().splitlines()}) == 2
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("workers", "sent"), [(1, signal.SIGINT), (0, signal.SIGINT), (1, signal.SIGTERM)])
 def test_ctrl_c_interrupts_and_the_same_command_resumes(tmp_path: Path, workers: int, sent: int) -> None:
     with program(tmp_path, workers, 40, 1) as running:

@@ -44,6 +44,7 @@ def size(tmp_path_factory: pytest.TempPathFactory, present_code: object) -> int:
     return (folder / WEIGHTS).stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spare", "beside"), [(0, True), (-1, False)])
 def test_weights_are_kept_beside_the_record_up_to_the_limit_and_in_work_beyond_it(tmp_path: Path, size: int, spare: int, beside: bool):
     assert execute(SPEC, tmp_path, most_weights=size + spare) == "done"
@@ -51,12 +52,14 @@ def test_weights_are_kept_beside_the_record_up_to_the_limit_and_in_work_beyond_i
     assert (WEIGHTS in read_record(tmp_path).artifacts) == beside
 
 
+@pytest.mark.slow
 def test_a_run_that_is_made_again_has_its_weights_in_one_place(tmp_path: Path):
     for most, place in ((0, (False, True)), (1 << 20, (True, False)), (0, (False, True))):
         execute(SPEC, tmp_path, most_weights=most)
         assert weights_of(tmp_path) == place
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("before", [0, 1 << 20])
 @pytest.mark.parametrize("again", [0, 1 << 20])
 def test_a_finished_run_that_is_interrupted_when_it_is_trained_again_keeps_its_weights(tmp_path: Path, before: int, again: int):
@@ -69,6 +72,7 @@ def test_a_finished_run_that_is_interrupted_when_it_is_trained_again_keeps_its_w
     assert files(tmp_path) == whole
 
 
+@pytest.mark.slow
 def test_what_an_earlier_attempt_left_is_removed_only_after_the_new_record_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     execute(SPEC, tmp_path)
     there: list[set[str]] = []
@@ -86,6 +90,7 @@ def test_what_an_earlier_attempt_left_is_removed_only_after_the_new_record_is_wr
     assert set(read_record(tmp_path).artifacts) == {"curve.csv", "certificate.json", WEIGHTS}
 
 
+@pytest.mark.slow
 def test_where_the_new_record_cannot_be_written_the_earlier_attempt_keeps_its_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     execute(SPEC, tmp_path)
     before = files(tmp_path)

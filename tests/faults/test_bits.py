@@ -126,6 +126,7 @@ def test_cut_off_at_any_byte(blob: bytes, trainer: Trainer):
     assert state_of(trainer) == fresh
 
 
+@pytest.mark.by_default(8)
 @pytest.mark.parametrize("harm", [name for name in HARMS if name != "without identity"])
 def test_a_checkpoint_that_is_not_whole_is_refused_before_anything_is_restored(blob: bytes, trainer: Trainer, harm: str):
     fresh = state_of(trainer)
@@ -134,6 +135,7 @@ def test_a_checkpoint_that_is_not_whole_is_refused_before_anything_is_restored(b
     assert state_of(trainer) == fresh
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("harm", ["a bit", "empty", "without update", "without identity", "a random state that is none"])
 def test_the_run_goes_on_from_the_one_before_with_the_same_numbers(
     store: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, harm: str

@@ -65,6 +65,7 @@ def resumed_at(events: list[dict[str, Any]], seed: int) -> list[int]:
     return [event["at"] for event in events if event["event"] == "resumed" and event["run"].endswith(f" {seed}")]
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGHUP", "SIGABRT", "SIGSEGV"])
 def test_a_worker_that_a_signal_ends_is_named_and_the_same_command_goes_on(tmp_path: Path, disturb: Any, name: str):
     disturb(_20=[signal.Signals[name], 8, 1])
@@ -84,6 +85,7 @@ def test_a_worker_that_a_signal_ends_is_named_and_the_same_command_goes_on(tmp_p
     assert resumed_at(events, 20) == [8]
 
 
+@pytest.mark.slow
 def test_three_deaths_without_a_new_checkpoint_are_a_failure_that_can_be_resumed(tmp_path: Path, disturb: Any):
     disturb(_20=[signal.SIGKILL, 8, 4])
     for _ in range(3):  # the first gets as far as 8
@@ -99,6 +101,7 @@ def test_three_deaths_without_a_new_checkpoint_are_a_failure_that_can_be_resumed
     assert resumed_at(events, 20) == [8]
 
 
+@pytest.mark.slow
 def test_deaths_with_a_new_checkpoint_between_them_are_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for step in (2, 4, 6, 8, 10):
         monkeypatch.setenv("FAKE_DISTURBANCES", json.dumps({"12": [signal.SIGKILL, step, step // 2]}))
@@ -130,6 +133,7 @@ def test_a_worker_that_hangs_is_ended_by_name_and_its_run_resumed_once(tmp_path:
     assert len(outcome.done) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_again_is_interrupted(tmp_path: Path, disturb: Any, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(liveness, "SILENT_SECONDS", 2.0)
     disturb(_20=[signal.SIGSTOP, 8, ALWAYS])
@@ -157,6 +161,7 @@ def test_the_allowed_silence_follows_the_longest_update():
     assert liveness.allowed_silence(60.0) == 1200
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_command_whose_worker_is_stopped(tmp_path: Path, disturb: Any, monkeypatch: pytest.MonkeyPatch):
     assert loop.GRACE_SECONDS + 2 * loop.POLL_SECONDS < 14
     monkeypatch.setattr(loop, "GRACE_SECONDS", 1.0)
@@ -186,6 +191,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "run_plan", lambda plan, **named: run_plan(plan, executor=NAME, **named))
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.usefixtures("fakes")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_each_signal_has_its_exit_code_and_its_name_in_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int):
@@ -220,6 +226,7 @@ def test_under_nohup_sighup_is_nothing(tmp_path: Path):
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fakes")
 def test_a_dead_worker_is_exit_code_1_and_a_sentence(tmp_path: Path, disturb: Any, capsys: pytest.CaptureFixture[str]):
     disturb(_20=[signal.SIGKILL, 8, 1])
@@ -253,6 +260,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch, fault: Exception, at: int) -> None
     monkeypatch.setattr(Trainer, "_step", step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [MemoryError(), NO_MEMORY])
 def test_out_of_memory_says_how_much_there_was_and_what_would_help(store: Path, expected: dict[str, Any], fault: Exception):
     with pytest.MonkeyPatch.context() as patch:
@@ -289,6 +297,7 @@ def test_what_a_lack_of_memory_is(fault: Exception, is_it: bool):
     assert is_out_of_memory(fault) is is_it
 
 
+@pytest.mark.slow
 def test_memory_that_is_never_enough_is_a_failure_at_last(store: Path, monkeypatch: pytest.MonkeyPatch):
     often(monkeypatch)
     breaking(monkeypatch, MemoryError(), 5)

@@ -28,6 +28,7 @@ from tests.faults.disturbed import (
 )
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize(("call", "number"), FAULTS)
 def test_a_checkpoint_on_the_way_that_cannot_be_written_is_a_note_and_the_one_before_stays(
     store: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, call: str, number: int
@@ -51,6 +52,7 @@ def test_a_checkpoint_on_the_way_that_cannot_be_written_is_a_note_and_the_one_be
     assert numbers(store) == expected
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("call", ["write", "fsync", "replace"])
 def test_the_last_checkpoint_of_all_cannot_be_written(store: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, call: str):
     often(monkeypatch)
@@ -64,6 +66,7 @@ def test_the_last_checkpoint_of_all_cannot_be_written(store: Path, expected: dic
     assert numbers(store) == expected
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(("name", "fault"), list(zip(FILES, FAULTS[::-1], strict=False)))
 def test_what_a_run_leaves_cannot_be_written(
     store: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str, fault: tuple[str, int]
@@ -80,6 +83,7 @@ def test_what_a_run_leaves_cannot_be_written(
     assert numbers(store) == expected
 
 
+@pytest.mark.slow
 def test_large_weights_that_cannot_be_written(store: Path, monkeypatch: pytest.MonkeyPatch):
     disk = DiskFault(monkeypatch, "write", errno.EDQUOT, "weights.safetensors")
     assert_broken(make(store, most_weights=0), store, errno.EDQUOT, "weights.safetensors")
@@ -88,6 +92,7 @@ def test_large_weights_that_cannot_be_written(store: Path, monkeypatch: pytest.M
     assert (folder_in(store) / "work" / "weights.safetensors").is_file()
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("name", [CHECKPOINT, *FILES])
 def test_one_error_and_none_after_it(store: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str):
     disk = DiskFault(monkeypatch, "fsync", errno.EIO, name, times=1)
@@ -124,6 +129,7 @@ def test_a_folder_that_is_deleted_in_mid_run_is_made_again(store: Path, expected
     assert numbers(store) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undisturbed")
 def test_the_command_ends_with_2_and_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     disk = DiskFault(monkeypatch, "write", errno.ENOSPC, "record.json")

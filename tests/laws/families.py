@@ -82,6 +82,11 @@ LATENT: dict[str, Variant] = {
 LEAKY: dict[str, Variant] = {
     f"{family}-{first}": (family, {"first_layer": first}) for family in ("pixelcnn", "gated-pixelcnn") for first in ("residual", "mask-b")
 }
+#: What a family cannot do without: the laws of these run by default, those of the other networks above in the slow tier.
+TYPICAL = {
+    *("uniform", "histogram", "mixture", "fvsbn", "nade-random", "made-masks-random", "pixelcnn", "plain", "row-lstm", "diagonal"),
+    *("gated", "gated-no-colour", "gated-one-stack", "gated-bernoulli", "pp", "snail", "class", "map"),
+}
 BASELINES: dict[str, Variant] = {"uniform": ("uniform", {}), "histogram": ("histogram", {})}
 CAUSAL = NETWORKS | BASELINES | GRID
 #: Sequences of bits, in raster order and in one of their own.
@@ -105,10 +110,13 @@ BINARY: dict[str, Variant] = SEQUENCES | {
 
 
 def cases(names: Iterable[str]) -> list[Any]:
-    """Parameters for these variants; those of the exhaustive grid carry its marker, one network that of the quick tier."""
-    default = {*NETWORKS, *BASELINES, *SEQUENCES, "gated-bernoulli", "pp-bernoulli"}
-    marks = {"gated": pytest.mark.quick}
-    return [pytest.param(name, id=name, marks=marks.get(name, () if name in default else pytest.mark.grid)) for name in names]
+    """Parameters for these variants, with the marker of the tier that each belongs to; one network is in the quick tier."""
+    ours = {*NETWORKS, *BASELINES, *SEQUENCES, "gated-bernoulli", "pp-bernoulli"}
+
+    def tier(name: str) -> Any:
+        return pytest.mark.quick if name == "gated" else () if name in TYPICAL else pytest.mark.slow if name in ours else pytest.mark.grid
+
+    return [pytest.param(name, id=name, marks=tier(name)) for name in names]
 
 
 def tiny(name: str, shape: tuple[int, int, int], levels: int = 4, seed: int = 0) -> AutoregressiveModel:

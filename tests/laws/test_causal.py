@@ -10,6 +10,7 @@ from pixelbench.models.layers.sequence import SequenceModel
 from tests.laws.families import GRID, LEAKY, NETWORKS, SEQUENCES, SHAPES, cases, derivatives, tiny, train_a_little
 
 
+@pytest.mark.by_default("colour")
 def test_no_leak_anywhere(model: AutoregressiveModel):
     report = check_causality(model.certifiable(), model.shape, levels=model.levels)
     assert report.status == "complete", report.counter_example
@@ -69,6 +70,7 @@ def test_an_injected_fault_is_seen_in_the_derivatives(name: str):
     assert float(seen.double().mean()) > 0.7  # a ReLU may be shut at some places
 
 
+@pytest.mark.by_default("pixelcnn", "gated")
 @pytest.mark.parametrize("name", cases(name for name in NETWORKS | GRID if f"{name}-no-colour" in NETWORKS | GRID))
 def test_colour_conditioning_is_seen_in_the_map(name: str):
     model, without = tiny(name, SHAPES["colour"]), tiny(f"{name}-no-colour", SHAPES["colour"])

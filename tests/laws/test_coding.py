@@ -37,6 +37,7 @@ def test_images_come_back_from_the_bytes_of_their_likelihood(model: Autoregressi
     assert bits <= ideal_bits(model, images) * (1 + SHARE) + ROOM
 
 
+@pytest.mark.by_default(10)
 def test_and_by_whole_forwards(model: AutoregressiveModel) -> None:
     images = random_images(3, model.shape, model.levels)
     whole, bits = back(model, images, method="naive", batch=2)

@@ -10,9 +10,13 @@ from pixelbench.errors import UserError
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
 from pixelbench.models.sampling import cached_log_probs
-from tests.laws.families import CONDITIONED, SHAPES, derivatives, random_conditions, random_images, tiny, train_a_little
+from tests.laws.families import CONDITIONED, SHAPES, TYPICAL, derivatives, random_conditions, random_images, tiny, train_a_little
 
-CASES = [(name, shape) for name in CONDITIONED for shape in SHAPES]
+CASES = [
+    pytest.param((name, shape), marks=() if name in TYPICAL and shape == "colour" else pytest.mark.slow)
+    for name in CONDITIONED
+    for shape in SHAPES
+]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: "-".join(case))

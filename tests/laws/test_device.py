@@ -44,6 +44,7 @@ def test_every_family_that_is_trained_is_here():
     assert trained <= {(CAUSAL | CONDITIONED | LATENT | BINARY)[name][0] for name in FEW}
 
 
+@pytest.mark.by_default(6)
 @pytest.mark.parametrize("name", few(TRAINED))
 def test_an_update_needs_no_value(name: str):
     updates_on_meta(name)
@@ -54,6 +55,7 @@ def test_all_tensors_of_a_model_are_moved(name: str):
     assert left_behind(tiny(name, shape_of(name, (3, 5, 4)))) == []
 
 
+@pytest.mark.by_default(6)
 @pytest.mark.parametrize("name", few([*TRAINED, *BASELINES, "mixture"]))
 def test_scoring_and_sampling_need_no_value(name: str, elsewhere: Elsewhere):
     naive: list[Way] = ["naive"] if name in ("plain", "made-masks") else []  # whole forwards again, which scoring has tried
@@ -84,6 +86,7 @@ def test_what_is_no_buffer_is_left_behind():
         assert left_behind(model) == expected
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # the compiler does that
 @pytest.mark.parametrize("name", few(TRAINED))
 def test_a_compiler_traces_an_update_whole(name: str):

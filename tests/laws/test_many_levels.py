@@ -30,6 +30,7 @@ def images_of(model: AutoregressiveModel, n: int) -> torch.Tensor:
     return torch.randint(LEVELS, (n, *model.shape), generator=torch.Generator().manual_seed(1), dtype=torch.int16)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize("name", ["gated-pixelcnn", "pixelcnn-pp"])  # how images enter changes nothing about a sum
 def test_all_images_of_two_pixels_sum_to_one(name: str) -> None:
@@ -69,6 +70,7 @@ def test_samplers_agree_and_draw_what_no_byte_holds(name: str) -> None:
     assert torch.equal(done[known], given[known])
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", SMALL)
 def test_it_is_causal(name: str) -> None:
     model = model_of(name, channels=3)

@@ -57,6 +57,7 @@ def everywhere(offsets: Offsets) -> np.ndarray:
     return np.array([[(a - row, b - column) in offsets for a, b in places] for row, column in places])
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("layers", [0, 1, 3])
 @pytest.mark.parametrize(
     ("family", "settings", "expected"),

@@ -27,6 +27,7 @@ def test_both_samplers_draw_the_same_images(model: AutoregressiveModel):
     assert torch.equal(drawn(model, method="cached"), drawn(model, method="naive"))
 
 
+@pytest.mark.by_default(12)
 def test_no_canvas_changes_a_sample(model: AutoregressiveModel):
     canvas = random_images(3, model.shape, model.levels, seed=9)
     assert torch.equal(drawn(model, method="naive"), drawn(model, method="naive", canvas=canvas))

@@ -59,6 +59,7 @@ def seen_from(model: PixelCNNPP, row: int, column: int) -> set[tuple[int, int]]:
     return {(r, c) for r, c in gradient[0, 0].nonzero().tolist()}
 
 
+@pytest.mark.by_default(3)
 @cases
 def test_a_row_and_a_pixel_at_a_time_it_is_the_same_function(shape: Shape, settings: dict[str, Any]):
     model = model_of(shape, **settings)
@@ -70,6 +71,7 @@ def test_a_row_and_a_pixel_at_a_time_it_is_the_same_function(shape: Shape, setti
     assert torch.equal(drawn[0], drawn[1])
 
 
+@pytest.mark.by_default(3)
 @cases
 def test_it_is_causal_and_its_conditionals_are_distributions(shape: Shape, settings: dict[str, Any]):
     model = model_of(shape, **settings)
@@ -95,6 +97,7 @@ def test_all_images_sum_to_one(shape: Shape, levels: int, scales: int):
         assert model.log_prob(every).exp().sum().item() == pytest.approx(1, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conditioning", [True, False])
 def test_green_sees_red_at_its_own_pixel_only_with_colour_conditioning(conditioning: bool):
     model = model_of((3, 2, 4), scales=2, colour_conditioning=conditioning)
@@ -142,6 +145,7 @@ def test_the_first_batch_gives_every_layer_outputs_of_mean_0_and_its_scale():
         torch.testing.assert_close(out.std((0, 2, 3), correction=0), torch.full_like(layer.gain, layer.scale))
 
 
+@pytest.mark.slow
 def test_the_first_batch_decides_everything_and_leaves_the_model_causal():
     once, again = (model_of((3, 4, 4), scales=2) for _ in range(2))
     for model in (once, again):
@@ -161,6 +165,7 @@ def test_a_black_first_batch_does_no_harm():
     assert model.log_prob(images_of(model)).isfinite().all()
 
 
+@pytest.mark.slow
 def test_training_with_dropout_lowers_the_loss_and_keeps_it_causal():
     model = model_of((1, 4, 4), scales=2, dropout=0.3)
     images = images_of(model, 16)[:1].repeat(16, 1, 1, 1)
@@ -179,6 +184,7 @@ def test_training_with_dropout_lowers_the_loss_and_keeps_it_causal():
     assert report.status == "complete", report.counter_example
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("shift", ["right_shift", "down_shift"])
 def test_a_stream_without_its_shift_is_found(shift: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pixelcnn_pp, shift, lambda x: x)

@@ -67,6 +67,7 @@ def test_coordinates_are_rows_and_columns_around_the_middle():
     assert found[0, 1].tolist() == [[-0.5, -0.25, 0.0, 0.25]] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 5, 4), (3, 4, 3)])
 def test_it_sees_everything_earlier_in_one_block(shape: Shape):
     model = model_of(shape, blocks=1, layers=0)
@@ -78,6 +79,7 @@ def test_it_sees_everything_earlier_in_one_block(shape: Shape):
         assert not dependence[output, output:].any()
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("shape", "settings"),
     [
@@ -157,6 +159,7 @@ def uniform_where_empty(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     return (weights @ v).transpose(1, 2).unflatten(2, query.shape[2:])
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize(
     ("fault", "kind", "itself"), [("attend", inclusive, True), ("attend", uniform_where_empty, True), ("right_shift", lambda x: x, True)]
 )

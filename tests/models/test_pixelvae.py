@@ -54,6 +54,7 @@ def by_quadrature(model: PixelVAE, images: Tensor, points: int) -> Tensor:
     return torch.stack([(model.log_prob(image.expand(len(z), *model.shape), z) + prior).logsumexp(0) + math.log(cell) for image in images])
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_for_a_given_z_it_is_causal_and_normalised_and_cached_is_full(decoder: str, shape: str):
@@ -134,6 +135,7 @@ def test_a_z_of_another_shape_is_refused():
         model.conditionals(images_of(model, 1), torch.zeros(1, 3))
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("dimensions", "points"), [(1, 2001), (2, 91)])
 def test_the_bound_is_below_the_truth_and_comes_near(dimensions: int, points: int):
     model = tiny(latent=dimensions)
@@ -277,6 +279,7 @@ def test_any_size_from_8x8_trains_scores_samples_and_completes(shape: tuple[int,
     assert torch.equal(done[:, known], images[:, known])
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_a_few_training_steps_lower_the_loss_and_keep_the_laws(decoder: str):
     model = tiny(decoder)

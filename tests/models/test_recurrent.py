@@ -45,6 +45,7 @@ def triangle(first_kernel: int, kernel: int, layers: int) -> set[tuple[int, int]
     return seen
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("first_kernel", "kernel", "layers"), [(3, 3, 1), (3, 3, 3), (5, 3, 2), (3, 5, 1), (3, 5, 2), (7, 3, 1)])
 def test_a_row_lstm_sees_exactly_the_triangle_above(first_kernel: int, kernel: int, layers: int):
     model = small("row-lstm", (1, HEIGHT, WIDTH), first_kernel=first_kernel, kernel=kernel, layers=layers)
@@ -54,6 +55,7 @@ def test_a_row_lstm_sees_exactly_the_triangle_above(first_kernel: int, kernel: i
     np.testing.assert_array_equal(measure(model, model.shape, levels=4).dependence, expected)
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("layers", [1, 2])
 def test_a_diagonal_bilstm_sees_every_earlier_pixel_but_the_end_of_the_row_above(layers: int):
     """The right-to-left pass stops at the last column, whose features know nothing of their own pixel.
@@ -69,6 +71,7 @@ def test_a_diagonal_bilstm_sees_every_earlier_pixel_but_the_end_of_the_row_above
     assert [found.name for found in check_causality(model, model.shape, levels=4).diagnosis] == ["row-end-missing-widely"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 6, 4), (3, 3, 4)])
 def test_one_diagonal_layer_sees_every_earlier_pixel_where_the_first_window_is_as_wide_as_the_image(shape: tuple[int, int, int]):
     model = small("diagonal-bilstm", shape, first_kernel=7, layers=1)
@@ -191,6 +194,7 @@ def test_shapes_of_a_training_step_are_known_without_numbers(family: str):
     assert all(p.grad is not None and p.grad.shape == p.shape for p in model.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own, as it traces a Function
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_training_step_is_one_graph(family: str):

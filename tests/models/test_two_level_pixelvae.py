@@ -83,6 +83,7 @@ def test_what_the_prior_draws_is_what_it_scores():
     torch.testing.assert_close(scored.log_prob(z1), expected)
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("decoder", ["spatial", "with-upsampling"])
 def test_the_decoder_of_a_given_z1_is_causal_and_has_both_modes(decoder: str):
     model = tiny(decoder=decoder)

@@ -45,6 +45,7 @@ def seeded(seed: int = 5) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.by_default(2)
 @cases
 def test_for_a_given_z_it_is_causal_and_normalised_and_both_modes_are_the_same(shape: tuple[int, int, int], settings: dict[str, Any]):
     model = tiny(shape, **settings)

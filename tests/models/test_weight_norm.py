@@ -133,6 +133,7 @@ def test_the_incremental_mode_is_the_forward(name: str):
     assert float((full - cached).abs().max()) < 1e-10
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("name", ["gated", "pixelvae"])
 def test_it_is_causal(name: str):
     model = gains_changed(network(name, weight_norm=True))

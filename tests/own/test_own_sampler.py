@@ -38,6 +38,7 @@ def found(model: OthersModel) -> OwnSampler:
     return report
 
 
+@pytest.mark.slow
 def test_a_right_one_is_told_from_those_with_faults() -> None:
     assert found(built("make_drawing")).verdict == "agrees"
     at_once, high = found(built("make_drawing", fault="at once")), found(built("make_drawing", fault="high"))

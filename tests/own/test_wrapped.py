@@ -73,6 +73,7 @@ def test_conditionals_sum_to_one_and_are_the_likelihood(name: str) -> None:
     assert torch.allclose(picked, model.log_prob(images, *condition), atol=1e-9)
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("name", MODULES)
 def test_no_leak_is_found_in_its_own_order(name: str) -> None:
     model = build(name)

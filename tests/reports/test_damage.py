@@ -119,6 +119,7 @@ def replaced(document: dict[str, Any], path: tuple[Any, ...], text: str) -> str:
     return json.dumps(spoilt).replace('"@@@"', text)
 
 
+@pytest.mark.slow
 def test_whatever_stands_in_a_record_the_others_are_reported(tmp_path: Path) -> None:
     """Every field in turn, each with two of the values; what is no damage by itself is doubted or believed, and nothing breaks."""
     store, empty = tmp_path / "runs", tmp_path / "empty"

@@ -194,6 +194,7 @@ def test_pictures_are_told_from_other_files(tmp_path: Path) -> None:
     assert pictures.held == []
 
 
+@pytest.mark.slow
 def test_the_page_loads_no_torch(tmp_path: Path) -> None:
     add_run(tmp_path, "gated-pixelcnn", 0.16, task="mnist-fixed")
     program = (

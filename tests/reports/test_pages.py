@@ -125,6 +125,7 @@ def test_readme_of_this_repository_is_current() -> None:
     )
 
 
+@pytest.mark.slow
 def test_report_of_the_committed_results_is_current(tmp_path: Path) -> None:
     copy = Path(shutil.copytree(ROOT / "results", tmp_path / "results", ignore=shutil.ignore_patterns("work")))
     assert write_page(copy) == (ROOT / "results" / "report.md").read_text(encoding="utf-8"), "run `pixelbench report --results results`"

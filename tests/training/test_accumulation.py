@@ -50,6 +50,7 @@ def distance(one: Trainer, other: Trainer) -> float:
     return max(float((value - its[name]).abs().max()) for mine, its in pairs for name, value in mine.items())
 
 
+@pytest.mark.by_default(8)
 @pytest.mark.parametrize(("family", "micro_batch"), [*((family, 4) for family in NETWORKS), ("pixelcnn-pp", 1), ("pixelvae", 1)])
 def test_micro_batches_come_to_the_same_weights_average_and_curve(family: str, micro_batch: int):
     whole, parts = trained(family, None), trained(family, micro_batch)
@@ -101,6 +102,7 @@ def the_first_rows_always(patch: pytest.MonkeyPatch) -> None:
 FAULTS = [each_part_draws_for_itself, each_part_draws_its_own_whole, sums_instead_of_means, clipped_before_the_sum, the_first_rows_always]
 
 
+@pytest.mark.by_default(5)
 @pytest.mark.parametrize("family", ["pixelcnn-pp", "pixelvae"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_any_rule_got_wrong_is_another_training(family: str, fault: Any, monkeypatch: pytest.MonkeyPatch):
@@ -111,6 +113,7 @@ def test_any_rule_got_wrong_is_another_training(family: str, fault: Any, monkeyp
     assert distance(whole, trained(family, 4, 5)) > 1e-6
 
 
+@pytest.mark.by_default(2)
 @pytest.mark.parametrize("family", ["pixelcnn-pp", "pixelvae"])
 @pytest.mark.parametrize("after", [None, 4, 2])
 def test_a_training_in_parts_resumes_bit_for_bit_and_may_go_on_in_others(family: str, after: int | None):

@@ -67,6 +67,7 @@ def test_a_cheap_checkpoint_is_written_about_every_ten_seconds_and_at_the_end(cl
     assert times[-1] == clock.now
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("saving", [0.1, 3.0, 20.0])
 def test_checkpoints_cost_at_most_a_twentieth_of_the_time(clock: Clock, saving: float):
     finish(clock.trainer(700, saving=saving))
@@ -127,6 +128,7 @@ def test_a_checkpoint_knows_its_seconds(clock: Clock):
         assert 0 <= when - 1000 - unpack(blob)[1]["seconds"] <= 1
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize(("updates", "cut"), [(101, 51), (160, 52)])
 def test_a_training_cut_between_two_points_equals_the_uninterrupted_one(clock: Clock, updates: int, cut: int):
     """Points are two or three updates apart: the losses since the last one and the state of the dropout go on too."""

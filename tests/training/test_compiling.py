@@ -39,6 +39,7 @@ def both(family: str, monkeypatch: pytest.MonkeyPatch, backend: str) -> tuple[Tr
     return eager, compiled
 
 
+@pytest.mark.by_default(1)
 @pytest.mark.parametrize("family", ["gated-pixelcnn", "vae", "made"])
 def test_the_traced_loss_is_the_loss_and_is_traced_once(family: str, monkeypatch: pytest.MonkeyPatch):
     assert distance(*both(family, monkeypatch, "eager")) <= TOLERANCE

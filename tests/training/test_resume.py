@@ -58,6 +58,7 @@ def assert_equal(one: AutoregressiveModel, other: AutoregressiveModel) -> None:
         assert torch.equal(value, other.state_dict()[name]), name
 
 
+@pytest.mark.by_default(8)
 @pytest.mark.parametrize(
     ("family", "recipe"),
     [

@@ -124,6 +124,7 @@ def test_who_is_cut_off_has_the_best_so_far(end: str):
     assert same(weights(trainer), weights(whole))
 
 
+@pytest.mark.by_default(3)
 @pytest.mark.parametrize("ema", [0.0, 0.8])
 @pytest.mark.parametrize("after", [-1, 0, 1, 7])
 def test_a_training_cut_around_its_best_point_selects_the_same(ema: float, after: int):

@@ -35,6 +35,7 @@ def alone(family: str, **given: Any) -> bytes:
     return state(ALONE, family, **given)
 
 
+@pytest.mark.by_default(4)
 @pytest.mark.parametrize("family", NETWORKS)
 def test_two_processes_equal_one(family: str, processes: Together):
     first, second = processes(2, state, family)
@@ -43,6 +44,7 @@ def test_two_processes_equal_one(family: str, processes: Together):
     assert distance(first, second) == 0  # of both the same, bit for bit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [ALL, "gated-pixelcnn"])
 def test_four_processes_equal_one_with_rows_left_over_and_in_micro_batches(family: str, processes: Together):
     for found in processes(4, state, family, micro_batch=1):

@@ -129,6 +129,7 @@ WRONG: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.by_default(5)
 @pytest.mark.parametrize("wrong", WRONG)
 def test_any_rule_got_wrong_is_another_training(wrong: str):
     """Negative control: the comparison above would see each of these."""
