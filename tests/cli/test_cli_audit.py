@@ -198,6 +198,7 @@ def test_what_is_found_is_one_sentence(audited: tuple[int, dict[str, dict[str, A
     assert "\n" not in audited[1][name]["sentence"]
 
 
+@pytest.mark.slow
 def test_a_certificate_is_that_of_check_with_the_target_as_the_file_has_it(
     audited: tuple[int, dict[str, dict[str, Any]]], folder: Path
 ) -> None:
@@ -207,11 +208,13 @@ def test_a_certificate_is_that_of_check_with_the_target_as_the_file_has_it(
     assert len(list((folder / "certificates").iterdir())) == 12
 
 
+@pytest.mark.slow
 def test_what_a_module_printed_is_kept_where_it_could_not_be_checked(audited: tuple[int, dict[str, dict[str, Any]]]) -> None:
     assert "printed by Python" in audited[1]["fails"]["printed"]
     assert audited[1]["causal"]["printed"] == ""
 
 
+@pytest.mark.slow
 def test_the_markdown_has_a_row_for_each_and_the_certificates(audited: tuple[int, dict[str, dict[str, Any]]], folder: Path) -> None:
     text = (folder / "audit.md").read_text()
     assert text.startswith("# Odd &lt;modules&gt;\n\n12 modules: 7 as expected, 5 not; 3 are missing.\n")
@@ -222,6 +225,7 @@ def test_the_markdown_has_a_row_for_each_and_the_certificates(audited: tuple[int
     assert "| no: expected causal |" in text
 
 
+@pytest.mark.slow
 def test_the_page_has_them_too_and_escapes_what_it_is_given(audited: tuple[int, dict[str, dict[str, Any]]], folder: Path) -> None:
     text = (folder / "audit.html").read_text()
     assert "<h1>Odd &lt;modules&gt;</h1>" in text
@@ -231,7 +235,6 @@ def test_the_page_has_them_too_and_escapes_what_it_is_given(audited: tuple[int, 
     assert "<script" not in text
 
 
-@pytest.mark.slow
 def test_the_table(folder: Path, pixelbench: Pixelbench) -> None:
     """As people see it, where all is as expected, and without the remarks that no entry has."""
     code, out, err = pixelbench("audit", str(folder / "audit.toml"), "--sources", str(folder / "sources"), "--only", "pack*")

@@ -212,6 +212,7 @@ def test_a_claim_gets_a_verdict(site: Site) -> None:
     assert (found["published"], found["printed"], found["verdict"]) == (2.43, "2.43", "reproduced")
 
 
+@pytest.mark.slow
 def test_the_causality_test_passes_and_fails_where_it_must(tmp_path: Path, site: Site) -> None:
     folder = EXAMPLES / "causality-test"
     for path in folder.glob("*.py"):
@@ -243,6 +244,7 @@ def test_what_is_named_in_the_environment_is_found_in_workers_too(site: Site) ->
     assert site.record("digits", "masked-mlp")["status"] == "done"
 
 
+@pytest.mark.slow
 def test_no_example_needs_torch_before_it_trains(site: Site) -> None:
     """Tasks and statistics are read by reports and plans."""
     for example in ("stripes-task", "roughness-statistic"):
