@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slurm
 LONG, SHORT = 900, 300
 SEEDS = 12
 LIMIT, UPDATES = 24, 1500
-#: Tasks that are kept from starting until the node was drained, however fast the machine is.
-HELD = range(SEEDS - 2, SEEDS + 1)
+#: Tasks that wait until they are released, so that something is left to do at every stage, however fast the machine is.
+HELD = range(5, SEEDS + 1)
 SUITE = f"""
 name = "tiny"
 default_budget = "cpu"
@@ -124,11 +124,16 @@ def assert_as_local(suite: Suite, store: Path, local: Path, seeds: Sequence[int]
 
 def test_whatever_becomes_of_jobs_node_and_controller_the_records_are_the_same(suite: Suite, local: Path, store: Path) -> None:
     cluster, job = suite.cluster, suite.submit(store)
-    for index in HELD:
-        cluster.tell("scontrol", "hold", f"{job}_{index}")
+
+    def tell_each(what: str, tasks: Sequence[int]) -> None:
+        for index in tasks:
+            cluster.tell("scontrol", what, f"{job}_{index}")
+
+    tell_each("hold", HELD)
     cells = dict(enumerate(suite.cells(store), start=1))
 
     def training() -> list[int]:
+        cluster.requeued_now(job)
         return [index for index, state in cluster.states(job).items() if state == "RUNNING" and is_training(cells[index])]
 
     def told() -> list[str]:
@@ -140,6 +145,7 @@ def test_whatever_becomes_of_jobs_node_and_controller_the_records_are_the_same(s
         cluster.try_to("scancel", "--signal=USR1", "--batch", f"{job}_{index}")
     cluster.wait_for(told, SHORT)
 
+    tell_each("release", range(5, 9))
     cluster.wait_for(training, SHORT)
     for index in training()[:2]:
         cluster.try_to("scontrol", "requeue", f"{job}_{index}")
@@ -148,15 +154,16 @@ def test_whatever_becomes_of_jobs_node_and_controller_the_records_are_the_same(s
     cluster.start("slurmctld")
     cluster.wait_for(lambda: cluster.states(job), SHORT)
 
+    tell_each("release", [9])
     cluster.wait_for(training, SHORT)
-    for index in (*HELD[:2], *training()[:1]):
+    for index in (10, 11, *training()[:1]):
         cluster.try_to("scancel", f"{job}_{index}")
 
     cluster.tell("scontrol", "update", "nodename=localhost", "state=drain", "reason=test")
     try:
-        cluster.tell("scontrol", "release", f"{job}_{HELD[-1]}")
+        tell_each("release", [12])
         cluster.wait_for(lambda: "RUNNING" not in cluster.states(job).values(), LONG)
-        assert cluster.states(job)[HELD[-1]] == "PENDING"
+        assert cluster.states(job)[12] == "PENDING"
     finally:
         cluster.tell("scontrol", "update", "nodename=localhost", "state=resume")
     suite.wait_for_end(job)
