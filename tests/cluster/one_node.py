@@ -11,6 +11,8 @@ from typing import Any
 
 #: The node claims more cores than there may be, so that several tasks run at once; nothing is bound to them.
 CORES = 4
+#: Seconds after its start from which on a job is missed that a node which registers does not know.
+MISSING_AFTER = 2
 _CONFIGURATION = """\
 ClusterName=pixelbench
 SlurmctldHost=localhost(127.0.0.1)
@@ -38,6 +40,7 @@ SelectTypeParameters=CR_Core
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,sched_min_interval=0
 ReturnToService=2
 KillWait=20
+BatchStartTimeout={missing_after}
 NodeName=localhost NodeAddr=127.0.0.1 NodeHostname={host} CPUs={cores} RealMemory=500 State=UNKNOWN
 PartitionName=debug Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 """
@@ -66,7 +69,7 @@ class OneNode:
             (folder / name).mkdir()
         controller, node = _free_ports(2)
         values: dict[str, Any] = {"folder": folder, "controller": controller, "node": node, "cores": CORES, "user": "root"}
-        text = _CONFIGURATION.format(**values, host=socket.gethostname().partition(".")[0])
+        text = _CONFIGURATION.format(**values, missing_after=MISSING_AFTER, host=socket.gethostname().partition(".")[0])
         (folder / "slurm.conf").write_text(text)
         try:
             self._start_munge()

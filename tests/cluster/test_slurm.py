@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from pixelbench.experiments.plan import PlannedRun, make_plan
 from pixelbench.store.artifacts import NATS, read_nats
 from pixelbench.suites.load import load_suite
-from tests.cluster.one_node import OneNode
+from tests.cluster.one_node import MISSING_AFTER, OneNode
 from tests.support.programs import environment
 from tests.support.quick_run import comparable
 
@@ -183,7 +184,7 @@ def test_two_arrays_of_one_suite_share_the_work(suite: Suite, local: Path, store
 
 
 def test_a_node_that_dies_frees_its_locks_and_its_jobs_are_begun_again(suite: Suite, local: Path, store: Path) -> None:
-    """All that ran on the node is killed at once, then it comes back."""
+    """All that ran on the node is killed at once, then it comes back, late enough that the controller misses its jobs."""
     cluster, job, seeds = suite.cluster, suite.submit(store, "--seeds", "0-4"), range(5)
     cluster.wait_for(lambda: any(map(is_training, suite.cells(store, seeds))), SHORT)
     numbers = [int(line.split()[0]) for line in cluster.ask("scontrol", "listpids").splitlines()[1:] if line.split()[0].isdecimal()]
@@ -194,6 +195,7 @@ def test_a_node_that_dies_frees_its_locks_and_its_jobs_are_begun_again(suite: Su
             os.kill(number, signal.SIGKILL)
         except ProcessLookupError:
             continue
+    time.sleep(MISSING_AFTER + 2)
     cluster.start("slurmd", "-c")
     suite.wait_for_end(job)
     assert_as_local(suite, store, local, seeds)
