@@ -187,10 +187,9 @@ def test_a_node_that_dies_frees_its_locks_and_its_jobs_are_begun_again(suite: Su
     """All that ran on the node is killed at once, then it comes back, late enough that the controller misses its jobs."""
     cluster, job, seeds = suite.cluster, suite.submit(store, "--seeds", "0-4"), range(5)
     cluster.wait_for(lambda: any(map(is_training, suite.cells(store, seeds))), SHORT)
-    numbers = [int(line.split()[0]) for line in cluster.ask("scontrol", "listpids").splitlines()[1:] if line.split()[0].isdecimal()]
-    keepers = {parent_of(number) for number in numbers} - set(numbers) - {0, 1, os.getpid()}
+    tasks = cluster.ask("squeue", "-h", "-r", "-t", "running", "-j", job, "-o", "%A").split()
     slurmd = int((cluster.folder / "slurmd.pid").read_text())
-    for number in (slurmd, *keepers, *numbers):
+    for number in (slurmd, *processes_of(tasks)):
         try:
             os.kill(number, signal.SIGKILL)
         except ProcessLookupError:
@@ -201,11 +200,22 @@ def test_a_node_that_dies_frees_its_locks_and_its_jobs_are_begun_again(suite: Su
     assert_as_local(suite, store, local, seeds)
 
 
-def parent_of(number: int) -> int:
-    try:
-        return int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
+def processes_of(tasks: Sequence[str]) -> list[int]:
+    """What keeps these jobs on the node, first, then everything that it started."""
+    parents: dict[int, int] = {}
+    keepers = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            title = (folder / "cmdline").read_text()
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:  # has ended
+            continue
+        if any(title.startswith(f"slurmstepd: [{task}.") for task in tasks):
+            keepers.append(int(folder.name))
+    found = list(keepers)
+    for number in found:  # grows on the way
+        found += [child for child, parent in parents.items() if parent == number and child not in found]
+    return found
 
 
 @pytest.mark.parametrize(
