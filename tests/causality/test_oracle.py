@@ -78,8 +78,8 @@ def test_brute_force_agrees_on_random_networks(networks: int) -> None:
         verdicts[compare(RandomNetwork(shape, **network), shape, levels)] += 1
 
     agrees()
-    assert verdicts.total() >= 0.9 * networks
-    assert min(verdicts["causal"], verdicts["leaky"]) >= 0.2 * networks
+    assert verdicts.total() >= networks * 200 / 220
+    assert min(verdicts["causal"], verdicts["leaky"]) >= networks * 50 / 220
 
 
 def compare(module: RandomNetwork, shape: tuple[int, int, int], levels: int) -> str:

@@ -18,9 +18,8 @@ def spec_of(cell: str, budget: str = "smoke", **changes: Any) -> RunSpec:
 
 
 def comparable(folder: Path) -> Record:
-    """A record without what may differ between two equal runs: times, day, commit, memory, and the certificate, which has a time."""
+    """A record without what may differ between two equal runs: times, memory, and the certificate, which has a time in it."""
     record = read_record(folder)
     others = {name: digest for name, digest in record.artifacts.items() if name != "certificate.json"}
     cost = {name: getattr(record.cost, name) for name in ("updates", "images_seen", "parameters")}
-    provenance = replace(record.provenance, git_commit=None, git_dirty=None, date=None)
-    return replace(record, artifacts=others, cost=Cost(**cost), provenance=provenance)
+    return replace(record, artifacts=others, cost=Cost(**cost))
