@@ -17,7 +17,7 @@ from tests.laws.devices import Elsewhere, Fault, Way, left_behind, trainer_on, u
 from tests.laws.families import BASELINES, BINARY, CAUSAL, CONDITIONED, GRID, LATENT, NETWORKS, SEQUENCES, shape_of, tiny
 
 TRAINED = [name for name in (NETWORKS | GRID | CONDITIONED | LATENT | BINARY) if not name.startswith("mixture")]
-#: Outside the exhaustive grid one of each family, with a condition where it takes one; of longer laws some by default, all in the slow tier.
+#: Outside the grid one of each family, with a condition where it takes one; longer laws take some by default, all in the slow tier.
 FEW = ["pixelcnn", "plain", "row-lstm", "diagonal", "class", "pp-class", "snail", "fvsbn-random", "nade", "made-masks", "pixelvae", "vae"]
 FAULTS: list[tuple[Fault, Fault]] = [
     (devices.reads_a_value, devices.computes_a_value),
