@@ -80,7 +80,9 @@ class Command:
 
     def signal(self, number: int) -> None:
         """A signal, and what it does until the command's end."""
-        if self.scheduler is not None and not self.ended:
+        if self.scheduler is None:  # it does not handle signals yet, and dies of one
+            self.kill()
+        elif not self.ended:
             self.scheduler.take_signal(number)
         while self.step():
             continue
