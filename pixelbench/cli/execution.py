@@ -242,9 +242,9 @@ def _nothing_left(plan: "Plan") -> str:
     if failed:
         said += f", {failed} failed before (`--rerun failed` tries again)"
     if stale:
-        said += f", {stale} were made by code that computes something else than today's (`--rerun stale` runs them again)"
+        said += f", {stale} are of code that computes something else than today's (`--rerun stale` runs them again)"
     if unverified := states.count("unverified"):
-        said += f", of {unverified} nobody can tell whether today's code made them (they keep no fingerprint)"
+        said += f", of {unverified} nobody can tell whether they are today's code's (they keep no fingerprint)"
     return f"{said}."
 
 

@@ -232,7 +232,7 @@ class Ahead(nn.Module):
         return self.module(F.pad(x.flatten(1)[:, 1:], (0, 1)).view_as(x), *further)
 
 
-FACES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int], dict[str, Any]]] = {
+INTERFACES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int], dict[str, Any]]] = {
     "vectors": (faces.flat_vectors, (1, 4, 5), {"levels": 2}),
     "tokens": (faces.tokens, SHAPE, {}),
     "codes": (faces.codes, SHAPE, {}),
@@ -242,9 +242,9 @@ FACES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int], dict[str, 
 }
 
 
-@pytest.mark.parametrize("name", FACES)
-def test_a_face_is_taken_as_it_is_and_its_mirror_leaks(name: str) -> None:
-    build, shape, options = FACES[name]
+@pytest.mark.parametrize("name", INTERFACES)
+def test_an_interface_is_taken_as_it_is_and_its_mirror_leaks(name: str) -> None:
+    build, shape, options = INTERFACES[name]
     assert checked(build(), shape, **options).verdict == "causal"
     report = checked(Ahead(build()), shape, **options)
     assert (report.verdict, report.sees_itself) == ("leaky", True)

@@ -1,4 +1,4 @@
-"""Fabricated stores for command lines: the runs that the quick suite asks for, as if they had been made."""
+"""Fabricated stores for command lines: the runs that the quick suite asks for, as if they had been executed."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""`ablate`: what it makes, shares and says. The runs themselves are made by a stand-in."""
+"""`ablate`: what it executes, shares and says. The runs themselves are executed by a stand-in."""
 
 import json
 import subprocess
@@ -21,8 +21,8 @@ LEAK = ("ablate", "first-layer-residual", "--task", "digits", "--device", "cpu")
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """`run_plan` stores plausible runs at once; returns what was made, in order."""
+def executed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """`run_plan` stores plausible runs at once; returns what was executed, in order."""
     labels: list[str] = []
 
     def run_plan(plan: Plan, *, on_event: Callable[[dict[str, Any]], None], **_: Any) -> Outcome:
@@ -35,29 +35,29 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return labels
 
 
-def test_baseline_and_variants_are_made_once_and_a_leak_by_design_is_a_success(pixelbench: Pixelbench, made: list[str]) -> None:
+def test_baseline_and_variants_are_executed_once_and_a_leak_by_design_is_a_success(pixelbench: Pixelbench, executed: list[str]) -> None:
     code, out, err = pixelbench(*LEAK)
     assert code == 0, err
-    assert made == ["digits/gated-pixelcnn seed 0", "digits/gated-residual seed 0"]
+    assert executed == ["digits/gated-pixelcnn seed 0", "digits/gated-residual seed 0"]
     assert "gated-residual" in out
     assert "not causal" in out
     assert err.endswith("Report: runs/report.md and runs/report.html\n")
     assert "gated-residual" in Path("runs/report.md").read_text(encoding="utf-8")
     code, out, err = pixelbench(*LEAK)
-    assert (code, len(made)) == (0, 2)
+    assert (code, len(executed)) == (0, 2)
     assert "gated-residual" in out
     assert "Nothing left to do: 2 of 2 runs are stored." in err
 
 
-def test_another_ablation_and_the_quick_suite_share_the_baseline(pixelbench: Pixelbench, made: list[str]) -> None:
+def test_another_ablation_and_the_quick_suite_share_the_baseline(pixelbench: Pixelbench, executed: list[str]) -> None:
     pixelbench(*LEAK)
     pixelbench("ablate", "gates", "--device", "cpu")
-    assert made[2:] == ["digits/gated-no-gates seed 0"]
+    assert executed[2:] == ["digits/gated-no-gates seed 0"]
     plan = only_json(pixelbench("plan", "--suite", "quick", "--only", "digits/gated-*", "--device", "cpu", "--json")[1])
     assert {run["variant"] for run in plan["runs"] if run["state"] == "stored"} == {"gated-pixelcnn", "gated-residual", "gated-no-gates"}
 
 
-def test_what_is_stored_is_shown_without_torch(pixelbench: Pixelbench, made: list[str]) -> None:
+def test_what_is_stored_is_shown_without_torch(pixelbench: Pixelbench, executed: list[str]) -> None:
     pixelbench(*LEAK)
     program = (
         f"import sys; from pixelbench.cli.main import main\ntry:\n    main({list(LEAK)!r})\n"
@@ -76,7 +76,7 @@ def test_own_task_and_seeds(pixelbench: Pixelbench) -> None:
     assert not Path("runs").exists()
 
 
-def test_json_says_what_was_asked(pixelbench: Pixelbench, made: list[str]) -> None:
+def test_json_says_what_was_asked(pixelbench: Pixelbench, executed: list[str]) -> None:
     document = only_json(pixelbench(*LEAK, "--json")[1])
     assert (document["ablation"], document["task"], document["baseline"]) == ("first-layer-residual", "digits", "gated-pixelcnn")
     assert document["question"].endswith("?")
@@ -84,7 +84,7 @@ def test_json_says_what_was_asked(pixelbench: Pixelbench, made: list[str]) -> No
     assert document["faults"] == []
 
 
-def test_an_undeclared_leak_is_1(pixelbench: Pixelbench, made: list[str], tmp_path: Path) -> None:
+def test_an_undeclared_leak_is_1(pixelbench: Pixelbench, executed: list[str], tmp_path: Path) -> None:
     text = pixelbench("show", "first-layer-residual", "--toml")[1].replace('expect = "leaky"\n', "")
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     pixelbench("ablate", "mine.toml", "--task", "digits", "--device", "cpu")
@@ -95,11 +95,11 @@ def test_an_undeclared_leak_is_1(pixelbench: Pixelbench, made: list[str], tmp_pa
     assert "digits/gated-residual seed 0 is not causal, and the suite does not declare it" in err
 
 
-def test_a_copy_is_an_ablation_too(pixelbench: Pixelbench, made: list[str], tmp_path: Path) -> None:
+def test_a_copy_is_an_ablation_too(pixelbench: Pixelbench, executed: list[str], tmp_path: Path) -> None:
     text = pixelbench("show", "gates", "--toml")[1].replace("gated-no-gates", "relu")
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     assert pixelbench("ablate", "mine.toml", "--device", "cpu")[0] == 0
-    assert made == ["digits/gated-pixelcnn seed 0", "digits/relu seed 0"]
+    assert executed == ["digits/gated-pixelcnn seed 0", "digits/relu seed 0"]
     (tmp_path / "mine.toml").write_text(text.replace("gates = false", "gates = false, kernel = 5"), encoding="utf-8")
     code, out, _ = pixelbench("ablate", "mine.toml", "--device", "cpu")
     assert code == 0
@@ -161,7 +161,7 @@ def test_help_of_ablate_shows_examples(pixelbench: Pixelbench) -> None:
     assert "ablate" in pixelbench("--help")[1]
 
 
-def test_an_ablation_of_ones_own_has_its_section_in_every_report_of_its_suite(pixelbench: Pixelbench, made: list[str]) -> None:
+def test_an_ablation_of_ones_own_has_its_section_in_every_report_of_its_suite(pixelbench: Pixelbench, executed: list[str]) -> None:
     Path("ema.toml").write_text(
         'name = "ema"\nextends = "quick"\ntasks = ["digits"]\nvariants = ["gated-pixelcnn"]\n'
         '[ablation]\nquestion = "What does an average of the weights bring?"\nbaseline = "gated-pixelcnn"\ntask = "digits"\n'
@@ -171,7 +171,7 @@ def test_an_ablation_of_ones_own_has_its_section_in_every_report_of_its_suite(pi
     )
     code, out, err = pixelbench("ablate", "./ema.toml", "--seeds", "0", "--device", "cpu")
     assert code == 0, err
-    assert made == ["digits/gated-pixelcnn seed 0", "digits/gated-no-ema seed 0"]
+    assert executed == ["digits/gated-pixelcnn seed 0", "digits/gated-no-ema seed 0"]
     assert "What does an average of the weights bring?" in out
     assert "no average" in out
     assert "### Ablation: ema" in Path("runs/report.md").read_text(encoding="utf-8")

@@ -29,7 +29,7 @@ def run_digits(pixelbench: Pixelbench, *more: str) -> tuple[int, str, str]:
     return pixelbench("run", "--suite", "suite.toml", "--budget", "smoke", "--only", "digits/mine", "--seeds", "0", "--workers", "0", *more)
 
 
-def anew(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def in_a_process(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """In a process of its own, since one reads and imports each file once."""
     command = [sys.executable, str(ROOT / "cli.py"), *arguments]
     return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
@@ -59,7 +59,7 @@ def test_an_edited_file_is_other_code(pixelbench: Pixelbench, place: Path) -> No
     run_digits(pixelbench)
     source = (place / "my_net.py").read_text()
     (place / "my_net.py").write_text(source.replace("F.relu(layer(h))", "F.elu(layer(h))"))
-    done = anew(place, "verify", "runs", "--behaviour", "--json")
+    done = in_a_process(place, "verify", "runs", "--behaviour", "--json")
     assert done.returncode == 1, done.stderr
     assert "stale" in done.stdout
 

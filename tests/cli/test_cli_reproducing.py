@@ -1,4 +1,4 @@
-"""The command that makes a run again is the one that its record says made it; no suite is planned to guess it."""
+"""The command that executes a run again is the one that its record says executed it; no suite is planned to guess it."""
 
 import html
 from collections.abc import Callable

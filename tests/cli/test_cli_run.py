@@ -1,4 +1,4 @@
-"""`run`: what it says, what it writes, how it exits. The runs themselves are made by a stand-in, but for one real pair."""
+"""`run`: what it says, what it writes, how it exits. The runs themselves are executed by a stand-in, but for one real pair."""
 
 import shutil
 from collections.abc import Callable
@@ -19,7 +19,7 @@ LEAK = Causality("leaky", 0.5, 1e-10, "output 3 sees sub-pixel 3")
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def executed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """`run_plan` stores plausible runs at once; returns the options that it was called with."""
     calls: list[dict[str, Any]] = []
 
@@ -37,12 +37,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return calls
 
 
-def test_first_run_makes_all_and_reports(pixelbench: Pixelbench, made: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_first_run_executes_all_and_reports(pixelbench: Pixelbench, executed: list[dict[str, Any]], tmp_path: Path) -> None:
     code, out, err = pixelbench(*DIGITS, "--workers", "2", "--max-seconds", "9", "--micro-batch", "16", "--fail-fast")
     assert code == 0
-    assert made[0].pop("note")
+    assert executed[0].pop("note")
     given = {"workers": 2, "device": "cpu", "max_seconds": 9.0, "micro_batch": 16, "fail_fast": True, "world_size": 1}
-    assert made == [given | {"compile": "off", "sample_batch": None, "patience": None}]
+    assert executed == [given | {"compile": "off", "sample_batch": None, "patience": None}]
     assert "gated-pixelcnn" in out
     assert "Ablation: A residual connection around the first layer" in out
     assert "digits/gated-pixelcnn seed 0: started" in err
@@ -51,29 +51,29 @@ def test_first_run_makes_all_and_reports(pixelbench: Pixelbench, made: list[dict
     assert (tmp_path / "runs" / "report.md").read_text(encoding="utf-8").startswith("# PixelBench report")
 
 
-def test_what_the_machine_is_asked_for_goes_through(pixelbench: Pixelbench, made: list[dict[str, Any]]) -> None:
+def test_what_the_machine_is_asked_for_goes_through(pixelbench: Pixelbench, executed: list[dict[str, Any]]) -> None:
     assert pixelbench(*DIGITS, "--workers", "auto", "--compile", "auto", "--sample-batch", "auto")[0] == 0
-    assert (made[0]["workers"], made[0]["compile"], made[0]["sample_batch"]) == ("auto", "auto", 0)
+    assert (executed[0]["workers"], executed[0]["compile"], executed[0]["sample_batch"]) == ("auto", "auto", 0)
 
 
 @pytest.mark.parametrize("option", [("--workers", "many"), ("--workers", "-1"), ("--sample-batch", "0"), ("--compile", "perhaps")])
-def test_another_value_is_one_sentence(pixelbench: Pixelbench, made: list[dict[str, Any]], option: tuple[str, str]) -> None:
+def test_another_value_is_one_sentence(pixelbench: Pixelbench, executed: list[dict[str, Any]], option: tuple[str, str]) -> None:
     code, out, err = pixelbench(*DIGITS, *option)
-    assert (code, out, made) == (2, "", [])
+    assert (code, out, executed) == (2, "", [])
     assert err.count("\n") == 1
     assert option[0] in err
 
 
-def test_second_run_has_nothing_left_to_do(pixelbench: Pixelbench, made: list[dict[str, Any]], specs: list[RunSpec]) -> None:
+def test_second_run_has_nothing_left_to_do(pixelbench: Pixelbench, executed: list[dict[str, Any]], specs: list[RunSpec]) -> None:
     pixelbench(*DIGITS)
     code, out, err = pixelbench(*DIGITS)
     assert code == 0
-    assert len(made) == 1
+    assert len(executed) == 1
     assert f"Nothing left to do: {len(specs)} of {len(specs)} runs are stored.\n" in err
     assert "gated-pixelcnn" in out
 
 
-def test_the_page_shows_the_whole_store_the_terminal_what_was_asked_for(pixelbench: Pixelbench, made: list[dict[str, Any]]) -> None:
+def test_the_page_shows_the_whole_store_the_terminal_what_was_asked_for(pixelbench: Pixelbench, executed: list[dict[str, Any]]) -> None:
     pixelbench(*DIGITS)
     out = pixelbench("run", "--suite", "quick", "--only", "photos/histogram", "--device", "cpu")[1]
     assert "digits" not in out
@@ -82,16 +82,16 @@ def test_the_page_shows_the_whole_store_the_terminal_what_was_asked_for(pixelben
     assert "## photos" in page
 
 
-def test_dry_run_makes_nothing(pixelbench: Pixelbench, made: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_dry_run_executes_nothing(pixelbench: Pixelbench, executed: list[dict[str, Any]], tmp_path: Path) -> None:
     code, out, err = pixelbench(*DIGITS, "--dry-run")
-    assert (code, made) == (0, [])
+    assert (code, executed) == (0, [])
     assert "gated-pixelcnn" in out
     assert err.endswith("runs to execute.\n")
     assert only_json(pixelbench(*DIGITS, "--dry-run", "--json")[1])["suite"] == "quick"
     assert not (tmp_path / "runs").exists()
 
 
-def test_json_is_one_document(pixelbench: Pixelbench, made: list[dict[str, Any]], specs: list[RunSpec]) -> None:
+def test_json_is_one_document(pixelbench: Pixelbench, executed: list[dict[str, Any]], specs: list[RunSpec]) -> None:
     code, out, _ = pixelbench(*DIGITS, "--json")
     document = only_json(out)
     assert code == 0
@@ -128,20 +128,20 @@ def test_a_declared_leak_that_is_not_found_is_1(pixelbench: Pixelbench, specs: l
 
 
 def test_a_run_that_does_not_add_up_or_is_damaged_is_1_until_it_is_made_again(
-    pixelbench: Pixelbench, made: list[dict[str, Any]], specs: list[RunSpec]
+    pixelbench: Pixelbench, executed: list[dict[str, Any]], specs: list[RunSpec]
 ) -> None:
     folders = {spec.variant: store_run(Path("runs"), spec) for spec in specs}
     (folders["pixelcnn"] / "nats.npz").unlink()
     (folders["uniform"] / "record.json").write_text("{", encoding="utf-8")
     code, _, err = pixelbench(*DIGITS)
-    assert (code, made) == (1, [])
+    assert (code, executed) == (1, [])
     assert f"{len(specs) - 2} of {len(specs)} runs are stored, 2 failed before (`--rerun failed` tries again)." in err
     assert f"{folders['pixelcnn'].name}/record.json does not add up, so it is not ranked, compared or judged: nats.npz is missing" in err
     assert f"{folders['uniform'].name}/record.json is damaged" in err
     for folder in (folders["pixelcnn"], folders["uniform"]):
         shutil.rmtree(folder)
     assert pixelbench(*DIGITS)[0] == 0
-    assert len(made) == 1
+    assert len(executed) == 1
 
 
 def test_ctrl_c_says_what_is_kept_and_how_to_go_on(pixelbench: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> None:

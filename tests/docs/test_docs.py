@@ -62,7 +62,7 @@ KEPT = "of training images drawn anew at each use, of validation and test images
 
 def texts() -> list[Path]:
     """Everything that a user or a reader of the code reads, but for the history and the tests."""
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "reference/README.md")), *sorted((ROOT / "docs").glob("*.md"))]
     return pages + sorted(path for path in (ROOT / "pixelbench").rglob("*") if path.suffix in (".py", ".toml", ".j2", ".js"))
 
 

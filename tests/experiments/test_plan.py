@@ -75,7 +75,7 @@ def twelve(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("rerun", "made"),
+    ("rerun", "executed"),
     [
         ("missing", [0, 1]),
         ("failed", [0, 1, 3, 4, 5, 6, 7]),
@@ -83,10 +83,10 @@ def twelve(tmp_path: Path) -> list[str]:
         ("all", list(range(12))),
     ],
 )
-def test_states_and_rerun(tmp_path: Path, twelve: list[str], rerun: str, made: list[int]) -> None:
+def test_states_and_rerun(tmp_path: Path, twelve: list[str], rerun: str, executed: list[int]) -> None:
     plan = tiny_plan(tmp_path, list(range(12)), rerun=rerun)
     assert [cell.state for cell in plan.cells] == twelve
-    assert [index for index, cell in enumerate(plan.cells) if cell.runs] == made
+    assert [index for index, cell in enumerate(plan.cells) if cell.runs] == executed
     damaged, doubted = plan.problems
     assert f"{plan.cells[6].folder / 'record.json'} is damaged" in damaged
     assert f"{plan.cells[7].folder / 'record.json'} does not add up" in doubted

@@ -31,7 +31,7 @@ from tests.support.programs import command_of, environment
 from tests.support.suite_file import TEXT, tiny_plan, write_suite
 
 
-def make(plan: Plan, workers: int, **choices: Any) -> tuple[Outcome, list[dict[str, Any]]]:
+def execute(plan: Plan, workers: int, **choices: Any) -> tuple[Outcome, list[dict[str, Any]]]:
     events: list[dict[str, Any]] = []
     return run_plan(plan, workers=workers, executor=NAME, on_event=events.append, **choices), events
 
@@ -77,20 +77,20 @@ def is_alive(process: int) -> bool:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_all_runs_are_made_and_then_nothing_is_left(tmp_path: Path, workers: int) -> None:
-    outcome, events = make(tiny_plan(tmp_path, [1, 2, 3, 4]), workers)
+    outcome, events = execute(tiny_plan(tmp_path, [1, 2, 3, 4]), workers)
     assert len(outcome.done) == 4
     assert outcome.advice is None
     assert Counter(event["event"] for event in events)["end"] == 4
     assert all(event["run"].startswith("digits/uniform seed ") for event in events)
     plan = tiny_plan(tmp_path, [1, 2, 3, 4])
     assert plan.to_run == ()
-    assert make(plan, workers) == (Outcome(), [])
+    assert execute(plan, workers) == (Outcome(), [])
     assert set(executions(tmp_path).values()) == {1}
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_failing_run_leaves_a_record_and_the_others_go_on(tmp_path: Path, workers: int) -> None:
-    outcome, events = make(tiny_plan(tmp_path, [100, 1]), workers)
+    outcome, events = execute(tiny_plan(tmp_path, [100, 1]), workers)
     assert [cell.spec.seed for cell in outcome.failed] == [100]
     assert [cell.spec.seed for cell in outcome.done] == [1]
     assert outcome.advice == "1 of 2 runs failed; `--rerun failed` tries them again."
@@ -102,7 +102,7 @@ def test_a_failing_run_leaves_a_record_and_the_others_go_on(tmp_path: Path, work
 
 
 def test_a_killed_worker_is_an_interrupted_run_and_the_next_goes_on(tmp_path: Path) -> None:
-    outcome, _ = make(tiny_plan(tmp_path, [101, 1, 2]), 1)
+    outcome, _ = execute(tiny_plan(tmp_path, [101, 1, 2]), 1)
     assert [cell.spec.seed for cell in outcome.interrupted] == [101]
     assert [cell.spec.seed for cell in outcome.done] == [1, 2]
     error = error_of(outcome)
@@ -114,7 +114,7 @@ def test_a_killed_worker_is_an_interrupted_run_and_the_next_goes_on(tmp_path: Pa
 
 
 def test_a_worker_that_gets_sigterm_interrupts_only_its_own_run(tmp_path: Path) -> None:
-    outcome, _ = make(tiny_plan(tmp_path, [104, 1]), 1)
+    outcome, _ = execute(tiny_plan(tmp_path, [104, 1]), 1)
     assert [cell.spec.seed for cell in outcome.interrupted] == [104]
     assert [cell.spec.seed for cell in outcome.done] == [1]
     assert not outcome.stopped
@@ -130,7 +130,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest
 
 
 def test_fail_fast_leaves_the_rest(tmp_path: Path) -> None:
-    outcome, _ = make(tiny_plan(tmp_path, [100, 1, 2]), 1, fail_fast=True)
+    outcome, _ = execute(tiny_plan(tmp_path, [100, 1, 2]), 1, fail_fast=True)
     assert (len(outcome.failed), len(outcome.done), len(outcome.remaining)) == (1, 0, 2)
     assert not outcome.stopped
     assert outcome.advice == "2 of 3 runs are left; what is finished is kept, and the same command goes on from there."
@@ -140,7 +140,7 @@ def test_fail_fast_leaves_the_rest(tmp_path: Path) -> None:
 def test_a_full_disk_ends_everything_with_one_sentence(tmp_path: Path, workers: int) -> None:
     said = r"^Cannot write in results folder '.*runs': No space left on device\. Free some .*DIR\. What was finished"
     with pytest.raises(UserError, match=said):
-        make(tiny_plan(tmp_path, [102, 1]), workers)
+        execute(tiny_plan(tmp_path, [102, 1]), workers)
     assert sum(executions(tmp_path).values()) == 1
 
 
@@ -148,13 +148,13 @@ def test_an_unwritable_store_is_said_before_anything_runs(tmp_path: Path) -> Non
     plan = tiny_plan(tmp_path, [1])
     (tmp_path / "runs").touch()
     with pytest.raises(UserError, match="is a file"):
-        make(plan, 1)
+        execute(plan, 1)
 
 
 def test_what_is_printed_goes_to_the_log_and_threads_are_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "available_cores", lambda: 5)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    outcome, _ = make(tiny_plan(tmp_path, [1]), 2)
+    outcome, _ = execute(tiny_plan(tmp_path, [1]), 2)
     log = (outcome.done[0].folder / "work" / "log").read_text()
     assert log == f"printed below python\nworking on {outcome.done[0].folder} with 2 threads\n"
 
@@ -186,23 +186,23 @@ def test_longest_first(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_record_that_appeared_meanwhile_is_not_made_again(tmp_path: Path) -> None:
     early, again = tiny_plan(tmp_path, [1, 2]), tiny_plan(tmp_path, [1, 2])
-    make(early, 0)
-    outcome, _ = make(again, 1)
+    execute(early, 0)
+    outcome, _ = execute(again, 1)
     assert len(outcome.elsewhere) == len(outcome.done) == 2
     assert set(executions(tmp_path).values()) == {1}
-    make(tiny_plan(tmp_path, [1, 2], rerun="all"), 1)
+    execute(tiny_plan(tmp_path, [1, 2], rerun="all"), 1)
     assert set(executions(tmp_path).values()) == {2}
 
 
 def test_a_doubted_run_is_failed_and_made_again(tmp_path: Path) -> None:
     """Until somebody says `--rerun failed`, nothing that is stored is touched."""
-    make(tiny_plan(tmp_path, [1, 2]), 0)
+    execute(tiny_plan(tmp_path, [1, 2]), 0)
     cell = tiny_plan(tmp_path, [1]).cells[0]
     evidence = cell.folder / "nats.npz"
     evidence.write_bytes(evidence.read_bytes() + b"\0")
     assert [(cell.state, cell.runs) for cell in tiny_plan(tmp_path, [1, 2]).cells] == [("failed", False), ("stored", False)]
-    assert make(tiny_plan(tmp_path, [1, 2]), 0) == (Outcome(), [])
-    outcome, _ = make(tiny_plan(tmp_path, [1, 2], rerun="failed"), 0)
+    assert execute(tiny_plan(tmp_path, [1, 2]), 0) == (Outcome(), [])
+    outcome, _ = execute(tiny_plan(tmp_path, [1, 2], rerun="failed"), 0)
     assert [cell.spec.seed for cell in outcome.done] == [1]
     assert not outcome.elsewhere
     plan = tiny_plan(tmp_path, [1, 2])
@@ -213,7 +213,7 @@ def test_a_doubted_run_is_failed_and_made_again(tmp_path: Path) -> None:
 def test_the_request_and_what_may_be_kept_come_to_whoever_makes_the_run(tmp_path: Path, workers: int) -> None:
     write_suite(tmp_path, f"keep_weights = false\n{TEXT}")
     plan = make_plan(load_suite(str(tmp_path / "tiny.toml")), tmp_path / "runs", seeds=[1, 100], only=["uniform"], limit=9)
-    outcome, _ = make(plan, workers)
+    outcome, _ = execute(plan, workers)
     request = Request("run", "tiny", "digits", "cpu", limit=9)
     assert [read_record(cell.folder).request for cell in (*outcome.done, *outcome.failed)] == [request, request]
     assert (outcome.done[0].folder / "work" / "weights.txt").read_text() == "at most 0 bytes are kept"
@@ -275,7 +275,7 @@ def test_ctrl_c_interrupts_and_the_same_command_resumes(tmp_path: Path, workers:
     plan = tiny_plan(tmp_path, [40, 1])
     assert [cell.state for cell in plan.cells] == ["missing", "missing"]
     assert read_record(plan.cells[0].folder).status == "interrupted"
-    outcome, events = make(plan, 1)
+    outcome, events = execute(plan, 1)
     assert len(outcome.done) == 2
     assert next(event["at"] for event in events if event["event"] == "resumed") > 0
 
@@ -306,7 +306,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         time.sleep(0.02)
     assert not any(map(is_alive, workers))
     (tmp_path / "runs" / "digits" / "uniform" / tiny_plan(tmp_path, [98]).cells[0].spec.key / ".record.json.ab.tmp").touch()
-    outcome, events = make(tiny_plan(tmp_path, [98]), 1)
+    outcome, events = execute(tiny_plan(tmp_path, [98]), 1)
     assert len(outcome.done) == 1
     assert next(event["at"] for event in events if event["event"] == "resumed") > 0
     assert not any((tmp_path / "runs").rglob(".*.tmp"))

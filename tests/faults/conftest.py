@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.disturbed import make, numbers, status_of
+from tests.faults.disturbed import execute, numbers, status_of
 from tests.support.fingerprints import made_up_fingerprint
 
 
@@ -22,7 +22,7 @@ def _present_code() -> Iterator[None]:
 def undisturbed(_present_code: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its store."""
     store = tmp_path_factory.mktemp("undisturbed") / "store"
-    assert status_of(make(store)) == "done"
+    assert status_of(execute(store)) == "done"
     return store
 
 

@@ -1,4 +1,4 @@
-"""Real, tiny runs made in this process, the store that they are made in, and faults of its disk at a chosen file."""
+"""Real, tiny runs executed in this process, the store that they are kept in, and faults of its disk at a chosen file."""
 
 import errno
 import hashlib
@@ -37,8 +37,8 @@ def job_in(store: Path, most_weights: int = 1 << 20, *, again: bool = False) -> 
     return Job(SPEC, store, folder_in(store), Resources("cpu", 1), seen, Request("run", "quick", "digits", "smoke"), most_weights)
 
 
-def make(store: Path, stop: Callable[[], bool | str] = lambda: False, **named: Any) -> list[dict[str, Any]]:
-    """Makes the run in this process; returns its events."""
+def execute(store: Path, stop: Callable[[], bool | str] = lambda: False, **named: Any) -> list[dict[str, Any]]:
+    """Execute the run in this process; returns its events."""
     events: list[dict[str, Any]] = []
     emit = named.pop("emit", lambda event: None)
     perform(job_in(store, **named), EXECUTOR, stop=stop, emit=lambda event: [events.append(event), emit(event)])
@@ -46,9 +46,9 @@ def make(store: Path, stop: Callable[[], bool | str] = lambda: False, **named: A
 
 
 def cut_off(store: Path, at: int = 7) -> Path:
-    """Makes the run up to an update; returns its newest checkpoint."""
+    """Execute the run up to an update; returns its newest checkpoint."""
     reached = [0]
-    make(store, emit=lambda event: reached.append(event.get("update", 0)), stop=lambda: max(reached) >= at)
+    execute(store, emit=lambda event: reached.append(event.get("update", 0)), stop=lambda: max(reached) >= at)
     return folder_in(store) / "work" / CHECKPOINT
 
 

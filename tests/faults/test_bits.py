@@ -24,10 +24,10 @@ from tests.faults.disturbed import (
     UPDATES,
     bits_of,
     cut_off,
+    execute,
     first_update,
     flipped,
     folder_in,
-    make,
     notes,
     numbers,
     often,
@@ -144,7 +144,7 @@ def test_the_run_goes_on_from_the_one_before_with_the_same_numbers(
     newest = cut_off(store)
     whole = newest.read_bytes()
     newest.write_bytes(flipped(whole, bits_of(whole, 1)[0]) if harm == "a bit" else HARMS[harm](whole))
-    events = make(store)
+    events = execute(store)
     (note,) = notes(events)
     assert note.startswith("going on from update ")
     assert ("damaged checkpoint checkpoint.safetensors" in note) == (harm in ("a bit", "empty", "without update"))
@@ -157,7 +157,7 @@ def test_the_run_goes_on_from_the_one_before_with_the_same_numbers(
 def test_without_one_before_the_run_starts_again(store: Path, expected: dict[str, Any], blob: bytes):
     path = folder_in(store) / "work" / CHECKPOINT
     path.write_bytes(flipped(blob, bits_of(blob, 1)[0]))
-    events = make(store)
+    events = execute(store)
     (note,) = notes(events)
     assert note.startswith("starting again: damaged checkpoint")
     assert (status_of(events), first_update(events)) == ("done", 1)
@@ -169,7 +169,7 @@ def test_both_are_damaged(store: Path, expected: dict[str, Any], monkeypatch: py
     newest = cut_off(store)
     for path in (newest, newest.with_name("checkpoint.before.safetensors")):
         path.write_bytes(path.read_bytes()[:-9])
-    events = make(store)
+    events = execute(store)
     (note,) = notes(events)
     assert note.count("damaged checkpoint") == 2
     assert first_update(events) == 1
@@ -179,7 +179,7 @@ def test_both_are_damaged(store: Path, expected: dict[str, Any], monkeypatch: py
 def test_a_checkpoint_of_before_there_were_digests_is_of_another_version(store: Path, expected: dict[str, Any], blob: bytes):
     path = folder_in(store) / "work" / CHECKPOINT
     path.write_bytes(as_before(blob))
-    events = make(store)
+    events = execute(store)
     (note,) = notes(events)
     assert note == "starting again: it has no SHA-256, so it is damaged or of another version of the code"
     assert numbers(store) == expected
@@ -187,7 +187,7 @@ def test_a_checkpoint_of_before_there_were_digests_is_of_another_version(store: 
 
 @pytest.mark.parametrize("most_weights", [0, 1 << 20])
 def test_weights_of_which_a_bit_flipped_are_not_used(store: Path, most_weights: int):
-    make(store, most_weights=most_weights)
+    execute(store, most_weights=most_weights)
     folder = folder_in(store)
     path = folder / WEIGHTS if most_weights else folder / "work" / WEIGHTS
     whole, run = path.read_bytes(), StoredRun(folder, read_record(folder))
@@ -199,7 +199,7 @@ def test_weights_of_which_a_bit_flipped_are_not_used(store: Path, most_weights: 
 
 
 def test_weights_of_before_there_were_digests_are_still_used(store: Path):
-    make(store)
+    execute(store)
     folder = folder_in(store)
     run, path = StoredRun(folder, read_record(folder)), folder / WEIGHTS
     before = load_run(run).state_dict()
@@ -208,7 +208,7 @@ def test_weights_of_before_there_were_digests_are_still_used(store: Path):
 
 
 def test_sample_draws_nothing_from_damaged_weights(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    make(store, most_weights=0)
+    execute(store, most_weights=0)
     path = folder_in(store) / "work" / WEIGHTS
     path.write_bytes(flipped(path.read_bytes(), 8 * path.stat().st_size - 77))
     with pytest.raises(SystemExit) as ended:

@@ -32,9 +32,9 @@ from tests.faults.disturbed import (
     DiskFault,
     bits_of,
     cut_off,
+    execute,
     flipped,
     folder_in,
-    make,
     numbers,
     often,
     status_of,
@@ -310,13 +310,13 @@ def test_every_write(table: Table, undisturbed: Path, expected: dict[str, Any], 
             often(patch)
             after = random.Random(f"{call}{number}").randrange(8) if name == CHECKPOINT else 0
             disk = DiskFault(patch, call, number, name, times=times, after=after)
-            events = make(store)
+            events = execute(store)
             row.lost += status_of(events) not in ("done", "broken") or (status_of(events) == "broken" and times == 1)
             row.wrong += not disk.hits or not (status_of(events) == "broken" or any(name in e.get("text", "") for e in events))
             disk.on = False
             before = status_of(events)
             if before == "broken":
-                row.lost += status_of(make(store)) != "done"
+                row.lost += status_of(execute(store)) != "done"
         row.trials += 1
         row.wrong += numbers(store) != expected
     assert (row.lost, row.hung, row.wrong) == (0, 0, 0)
@@ -337,9 +337,9 @@ def test_a_small_disk(table: Table, undisturbed: Path, expected: dict[str, Any],
             filler.write_bytes(b"x" * max(0, room.f_bavail * room.f_frsize - left))
             with pytest.MonkeyPatch.context() as patch:
                 often(patch)
-                before = status_of(make(store))
+                before = status_of(execute(store))
                 filler.unlink()
-                row.lost += before not in ("broken", "done") or (before == "broken" and status_of(make(store)) != "done")
+                row.lost += before not in ("broken", "done") or (before == "broken" and status_of(execute(store)) != "done")
             row.trials += 1
             row.wrong += numbers(store) != expected
             shutil.rmtree(store)
@@ -356,7 +356,7 @@ def test_64_bits_of_a_checkpoint(table: Table, undisturbed: Path, expected: dict
         store = tmp_path / "copy"
         shutil.copytree(first, store)
         (folder_in(store) / "work" / CHECKPOINT).write_bytes(flipped(blob, bit))
-        events = make(store)
+        events = execute(store)
         row.trials += 1
         row.lost += status_of(events) != "done"
         row.wrong += numbers(store) != expected or not any("damaged" in event.get("text", "") for event in events)

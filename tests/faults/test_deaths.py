@@ -21,7 +21,7 @@ from pixelbench.experiments.schedule.scheduler import run_plan
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import read_record
 from pixelbench.training.loop import Trainer
-from tests.faults.disturbed import cut_off, first_update, folder_in, make, numbers, often, status_of
+from tests.faults.disturbed import cut_off, execute, first_update, folder_in, numbers, often, status_of
 from tests.support.fake_executor import NAME
 from tests.support.suite_file import tiny_plan, write_suite
 
@@ -266,7 +266,7 @@ def test_out_of_memory_says_how_much_there_was_and_what_would_help(store: Path, 
     with pytest.MonkeyPatch.context() as patch:
         often(patch)
         breaking(patch, fault, 5)
-        assert status_of(make(store)) == "interrupted"
+        assert status_of(execute(store)) == "interrupted"
     error = read_record(folder_in(store)).error
     assert error is not None
     assert error.type == "OutOfMemory"
@@ -276,7 +276,7 @@ def test_out_of_memory_says_how_much_there_was_and_what_would_help(store: Path, 
         "fewer --workers, a smaller batch or model, or a machine with more memory would help; the same command goes on from the last "
         "checkpoint."
     )
-    again = make(store)
+    again = execute(store)
     assert (status_of(again), first_update(again)) == ("done", 6)
     assert numbers(store) == expected
 
@@ -301,9 +301,9 @@ def test_what_a_lack_of_memory_is(fault: Exception, is_it: bool):
 def test_memory_that_is_never_enough_is_a_failure_at_last(store: Path, monkeypatch: pytest.MonkeyPatch):
     often(monkeypatch)
     breaking(monkeypatch, MemoryError(), 5)
-    assert [status_of(make(store)) for _ in range(4)] == ["interrupted"] * 3 + ["failed"]
+    assert [status_of(execute(store)) for _ in range(4)] == ["interrupted"] * 3 + ["failed"]
     monkeypatch.undo()
-    again = make(store, again=True)
+    again = execute(store, again=True)
     assert (status_of(again), first_update(again)) == ("done", 6)
 
 
@@ -311,8 +311,8 @@ def test_a_network_that_raises_has_failed_and_begins_at_0(store: Path, expected:
     with pytest.MonkeyPatch.context() as patch:
         often(patch)
         breaking(patch, ValueError("a shape"), 5)
-        assert status_of(make(store)) == "failed"
-    again = make(store, again=True)
+        assert status_of(execute(store)) == "failed"
+    again = execute(store, again=True)
     assert (status_of(again), first_update(again)) == ("done", 1)
     assert numbers(store) == expected
 
@@ -322,7 +322,7 @@ def test_a_run_that_began_again_and_was_killed_goes_on_from_there(store: Path, m
     often(monkeypatch)
     with pytest.MonkeyPatch.context() as patch:
         breaking(patch, ValueError("a shape"), 5)
-        make(store)
+        execute(store)
 
     class Killed(BaseException):
         """Nothing of ours sees it."""
@@ -332,15 +332,15 @@ def test_a_run_that_began_again_and_was_killed_goes_on_from_there(store: Path, m
             raise Killed
 
     with pytest.raises(Killed):
-        make(store, again=True, emit=kill)
+        execute(store, again=True, emit=kill)
     assert read_record(folder_in(store)).status == "failed"
-    again = make(store, again=True)
+    again = execute(store, again=True)
     assert (status_of(again), first_update(again)) == ("done", 9)
 
 
 def test_the_reason_of_a_stop_is_in_the_record(store: Path):
     reached = [0]
-    make(store, emit=lambda event: reached.append(event.get("update", 0)), stop=lambda: "SIGTERM" if max(reached) >= 4 else False)
+    execute(store, emit=lambda event: reached.append(event.get("update", 0)), stop=lambda: "SIGTERM" if max(reached) >= 4 else False)
     record = read_record(folder_in(store))
     assert record.status == "interrupted"
     assert record.error is not None
@@ -360,7 +360,7 @@ def test_the_probe_of_the_trained_model_takes_as_many_positions_after_an_hour(
             return genuine(*arguments)
 
     monkeypatch.setattr(in_progress, "certify_trained", suspended)
-    assert status_of(make(store)) == "done"
+    assert status_of(execute(store)) == "done"
     assert next(jumps) > 0
     assert numbers(store) == expected
 

@@ -18,9 +18,9 @@ from tests.faults.disturbed import (
     UPDATES,
     DiskFault,
     cut_off,
+    execute,
     first_update,
     folder_in,
-    make,
     notes,
     numbers,
     often,
@@ -42,7 +42,7 @@ def test_a_checkpoint_on_the_way_that_cannot_be_written_is_a_note_and_the_one_be
             fault.on &= event.get("update") != UPDATES - 1  # the disk is well again before the end
             kept.append(unpack((folder_in(store) / "work" / CHECKPOINT).read_bytes())[1]["update"])
 
-    events = make(store, emit=look)
+    events = execute(store, emit=look)
     assert fault.hits > 1
     assert status_of(events) == "done"
     (note,) = notes(events)
@@ -57,11 +57,11 @@ def test_a_checkpoint_on_the_way_that_cannot_be_written_is_a_note_and_the_one_be
 def test_the_last_checkpoint_of_all_cannot_be_written(store: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, call: str):
     often(monkeypatch)
     fault = DiskFault(monkeypatch, call, errno.ENOSPC, CHECKPOINT, after=7)
-    events = make(store)
+    events = execute(store)
     assert_broken(events, store, errno.ENOSPC, CHECKPOINT)
     assert state_of(folder_in(store)) == (None, None)
     fault.on = False
-    again = make(store)
+    again = execute(store)
     assert (status_of(again), first_update(again)) == ("done", 8)
     assert numbers(store) == expected
 
@@ -73,11 +73,11 @@ def test_what_a_run_leaves_cannot_be_written(
 ):
     call, number = fault
     disk = DiskFault(monkeypatch, call, number, name)
-    events = make(store)
+    events = execute(store)
     assert_broken(events, store, number, name)
     assert state_of(folder_in(store)) == (None, None)
     disk.on = False
-    again = make(store)
+    again = execute(store)
     assert status_of(again) == "done"
     assert not [event for event in again if event["event"] == "progress"], "the training was whole, and its checkpoint there"
     assert numbers(store) == expected
@@ -86,9 +86,9 @@ def test_what_a_run_leaves_cannot_be_written(
 @pytest.mark.slow
 def test_large_weights_that_cannot_be_written(store: Path, monkeypatch: pytest.MonkeyPatch):
     disk = DiskFault(monkeypatch, "write", errno.EDQUOT, "weights.safetensors")
-    assert_broken(make(store, most_weights=0), store, errno.EDQUOT, "weights.safetensors")
+    assert_broken(execute(store, most_weights=0), store, errno.EDQUOT, "weights.safetensors")
     disk.on = False
-    assert status_of(make(store, most_weights=0)) == "done"
+    assert status_of(execute(store, most_weights=0)) == "done"
     assert (folder_in(store) / "work" / "weights.safetensors").is_file()
 
 
@@ -96,7 +96,7 @@ def test_large_weights_that_cannot_be_written(store: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("name", [CHECKPOINT, *FILES])
 def test_one_error_and_none_after_it(store: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str):
     disk = DiskFault(monkeypatch, "fsync", errno.EIO, name, times=1)
-    events = make(store)
+    events = execute(store)
     assert (status_of(events), disk.hits) == ("done", 1)
     (note,) = notes(events)
     assert name in note
@@ -110,7 +110,7 @@ def test_a_run_that_is_stopped_on_a_full_disk_has_not_failed(store: Path, expect
     cut_off(store)
     assert state_of(folder_in(store)) == (None, None)
     disk.on = False
-    again = make(store)
+    again = execute(store)
     assert (status_of(again), first_update(again)) == ("done", 5)
     assert numbers(store) == expected
 
@@ -118,13 +118,13 @@ def test_a_run_that_is_stopped_on_a_full_disk_has_not_failed(store: Path, expect
 def test_the_log_of_events_is_no_reason_to_end(store: Path, expected: dict[str, Any]):
     work = folder_in(store) / "work"
     (work / "events.jsonl").mkdir(parents=True)  # nothing can be appended to it
-    assert status_of(make(store)) == "done"
+    assert status_of(execute(store)) == "done"
     assert numbers(store) == expected
 
 
 def test_a_folder_that_is_deleted_in_mid_run_is_made_again(store: Path, expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     often(monkeypatch)
-    events = make(store, emit=lambda event: shutil.rmtree(store) if event.get("event") == "progress" and event["update"] == 5 else None)
+    events = execute(store, emit=lambda event: shutil.rmtree(store) if event.get("event") == "progress" and event["update"] == 5 else None)
     assert status_of(events) == "done"
     assert numbers(store) == expected
 

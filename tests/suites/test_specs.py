@@ -36,7 +36,7 @@ def test_every_stored_run_has_the_key_of_what_its_record_says(stored: dict[str, 
 
 
 def test_the_shipped_suites_ask_for_the_stored_runs_by_their_keys(stored: dict[str, RunSpec]) -> None:
-    """So that a newer version makes no stored run again. Only baselines on cifar10-16 were made with a suite that does not ship."""
+    """So that a newer version executes no stored run again. Only baselines on cifar10-16 were executed with a suite that does not ship."""
     seeds = sorted({spec.seed for spec in stored.values()})
     requested = {
         spec.key

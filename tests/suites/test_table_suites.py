@@ -39,7 +39,7 @@ def test_the_first_row_is_the_suite_paper_s_and_each_cell_is_a_run_of_its_own(na
         same = make_plan(paper, Path("none"), budget=budget, seeds=[0], only=[f"cifar10/{one}" for one in shared])
         keys = {cell.spec.variant: cell.spec.key for cell in plan.cells}
         assert {one: keys[one] for one in shared} == {cell.spec.variant: cell.spec.key for cell in same.cells}
-        # What a short training leaves out of all of them makes no run of its own there.
+        # What a short training leaves out of all of them is no run of its own there.
         alike = {"pixelcnn-pp-no-dropout"} if budget in ("cpu", "short") else set()
         assert {variant.name for variant in suite.variants} - set(keys) <= alike, budget
         assert all(any(f"{one} seed 0 asks for the same run" in said for one in alike) for said in plan.problems)

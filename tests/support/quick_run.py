@@ -1,4 +1,4 @@
-"""Runs of the quick suite, to be made in a second, and what of two equal runs must be equal."""
+"""Runs of the quick suite, to be executed in a second, and what of two equal runs must be equal."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A small suite whose runs the fake executor makes."""
+"""A small suite whose runs the fake executor executes."""
 
 from pathlib import Path
 

@@ -55,7 +55,7 @@ class _Turn:
 
 
 class Scheduler:
-    """The loop: hands cells to idle workers, listens to what they say, and takes back what they cannot make."""
+    """The loop: hands cells to idle workers, listens to what they say, and takes back what they cannot finish."""
 
     def __init__(
         self,
