@@ -82,10 +82,10 @@ LATENT: dict[str, Variant] = {
 LEAKY: dict[str, Variant] = {
     f"{family}-{first}": (family, {"first_layer": first}) for family in ("pixelcnn", "gated-pixelcnn") for first in ("residual", "mask-b")
 }
-#: What a family cannot do without: the laws of these run by default, those of the other networks above in the slow tier.
+#: What a family cannot do without, at least one of each: the laws of these run by default, the others in a tier that takes longer.
 TYPICAL = {
     *("uniform", "histogram", "mixture", "fvsbn", "nade-random", "made-masks-random", "pixelcnn", "plain", "row-lstm", "diagonal"),
-    *("gated", "gated-no-colour", "gated-one-stack", "gated-bernoulli", "pp", "snail", "class", "map"),
+    *("gated", "gated-no-colour", "gated-one-stack", "gated-bernoulli", "pp", "snail", "class", "map", "pixelvae", "vae"),
 }
 BASELINES: dict[str, Variant] = {"uniform": ("uniform", {}), "histogram": ("histogram", {})}
 CAUSAL = NETWORKS | BASELINES | GRID

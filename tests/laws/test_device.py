@@ -14,11 +14,9 @@ from pixelbench.models.families import FAMILIES
 from pixelbench.models.layers.causal import CausalConv2d
 from tests.laws import devices
 from tests.laws.devices import Elsewhere, Fault, Way, left_behind, trainer_on, updates_on_meta
-from tests.laws.families import BASELINES, BINARY, CAUSAL, CONDITIONED, GRID, LATENT, NETWORKS, SEQUENCES, shape_of, tiny
+from tests.laws.families import BASELINES, BINARY, CAUSAL, CONDITIONED, GRID, LATENT, NETWORKS, SEQUENCES, TYPICAL, shape_of, tiny
 
 TRAINED = [name for name in (NETWORKS | GRID | CONDITIONED | LATENT | BINARY) if not name.startswith("mixture")]
-#: Outside the grid one of each family, with a condition where it takes one; longer laws take some by default, all in the slow tier.
-FEW = ["pixelcnn", "plain", "row-lstm", "diagonal", "class", "pp-class", "snail", "fvsbn-random", "nade", "made-masks", "pixelvae", "vae"]
 FAULTS: list[tuple[Fault, Fault]] = [
     (devices.reads_a_value, devices.computes_a_value),
     (devices.masks_from_the_host, devices.masks_in_place),
@@ -27,9 +25,9 @@ FAULTS: list[tuple[Fault, Fault]] = [
 WAYS: list[Way] = ["scored", "naive", "cached"]
 
 
-def few(names: list[str]) -> list[Any]:
-    """These variants, those that are no example of their family only in the exhaustive grid."""
-    return [pytest.param(name, id=name, marks=() if name in (*FEW, *BASELINES) else pytest.mark.grid) for name in names]
+def typical(names: list[str]) -> list[Any]:
+    """These variants, those that are not typical of their family only in the exhaustive grid."""
+    return [pytest.param(name, id=name, marks=() if name in TYPICAL else pytest.mark.grid) for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +39,11 @@ def elsewhere() -> Iterator[Elsewhere]:
 
 def test_every_family_that_is_trained_is_here():
     trained = {name for name, family in FAMILIES.items() if family.kind == "network" and family.is_own}
-    assert trained <= {(CAUSAL | CONDITIONED | LATENT | BINARY)[name][0] for name in FEW}
+    assert trained <= {(CAUSAL | CONDITIONED | LATENT | BINARY)[name][0] for name in TYPICAL & set(TRAINED)}
 
 
 @pytest.mark.by_default(6)
-@pytest.mark.parametrize("name", few(TRAINED))
+@pytest.mark.parametrize("name", typical(TRAINED))
 def test_an_update_needs_no_value(name: str):
     updates_on_meta(name)
 
@@ -56,9 +54,9 @@ def test_all_tensors_of_a_model_are_moved(name: str):
 
 
 @pytest.mark.by_default(6)
-@pytest.mark.parametrize("name", few([*TRAINED, *BASELINES, "mixture"]))
+@pytest.mark.parametrize("name", typical([*TRAINED, *BASELINES, "mixture"]))
 def test_scoring_and_sampling_need_no_value(name: str, elsewhere: Elsewhere):
-    naive: list[Way] = ["naive"] if name in ("plain", "made-masks") else []  # whole forwards again, which scoring has tried
+    naive: list[Way] = ["naive"] if name in ("plain", "made-masks-random") else []  # whole forwards again, which scoring has tried
     assert elsewhere.fails(name, ["scored", *naive, "cached"]) is None
 
 
@@ -88,7 +86,7 @@ def test_what_is_no_buffer_is_left_behind():
 
 @pytest.mark.by_default(2)
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # the compiler does that
-@pytest.mark.parametrize("name", few(TRAINED))
+@pytest.mark.parametrize("name", typical(TRAINED))
 def test_a_compiler_traces_an_update_whole(name: str):
     torch._dynamo.reset()
     found = []
