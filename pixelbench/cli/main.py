@@ -5,6 +5,7 @@ Exit codes: 0 fine (also when nothing is left to do), 1 some run failed or diver
 """
 
 import contextlib
+import inspect
 import os
 import signal
 import sys
@@ -77,6 +78,8 @@ for command in (
 ):
     command.register(app)
 for registered in app.registered_commands:
+    paragraphs = inspect.cleandoc(registered.callback.__doc__ or "").split("\n\n") if registered.callback else []
+    registered.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)  # the terminal breaks lines, not the source
     if registered.cls is None or not issubclass(registered.cls, Command):  # one of its own has what ours has
         registered.cls = Command
 

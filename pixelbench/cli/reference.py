@@ -1,5 +1,6 @@
 """The page of all commands, made from what Typer makes them of: `python -m pixelbench.cli.reference docs/commands.md`."""
 
+import html
 import inspect
 import sys
 import typing
@@ -17,10 +18,12 @@ _HEAD = """\
 # Commands
 
 Made from the commands themselves by `python -m pixelbench.cli.reference docs/commands.md`; each says the same with `--help`.
-Exit codes: 0 fine, also where nothing is left to do; 1 a run failed or diverged, or `check` found a leak; 2 wrong use, in one sentence on
-standard error; 3 nothing matched; 4 `compare` or `bench` found a regression. `--json` prints one JSON document on standard output and
-nothing else.
+Exit codes: 0 fine, also where nothing is left to do; 1 a run failed or diverged, or what was looked at does not hold, such as a leak or a
+damaged record; 2 wrong use, in one sentence on standard error; 3 nothing matched; 4 `compare` or `bench` found a regression; 130, 143 and
+129 ended by Ctrl-C, SIGTERM and SIGHUP. `--json` prints one JSON document on standard output and nothing else.
 """
+#: A bar within a cell of a table.
+_BAR = "&#124;"
 
 
 def page() -> str:
@@ -41,12 +44,13 @@ def _section(command: CommandInfo) -> Iterator[str]:
         row = f"{_text(info.help)}{_default(parameter)} |"
         if isinstance(info, ArgumentInfo):
             called = info.metavar or parameter.name.upper()
-            arguments.append((called if parameter.default is inspect.Parameter.empty else f"[{called}]", row))
+            optional = parameter.default is not inspect.Parameter.empty and not called.startswith("[")
+            arguments.append((f"[{called}]" if optional else called, row))
         elif not info.hidden:
             options.append((_spelled(parameter.name, kind, info), row))
     usage = " ".join(["pixelbench", name, *(called for called, _ in arguments), "[OPTIONS]"])
     yield f"## {name}\n\n```\n{usage}\n```\n\n{_text(function.__doc__)}\n"
-    yield "\n".join(["| | |", "| --- | --- |", *(f"| `{called}` | {row}" for called, row in arguments + options), ""])
+    yield "\n".join(["| | |", "| --- | --- |", *(f"| {_code(called)} | {row}" for called, row in arguments + options), ""])
     examples = [line for part in (command.epilog or "").split("Example: ") if (line := part.strip())]
     if examples:
         yield "\n".join(["```", *examples, "```", ""])
@@ -59,19 +63,25 @@ def _spelled(name: str, kind: Any, info: OptionInfo) -> str:
     taken = [part for part in (typing.get_args(kind) or (kind,)) if part is not type(None)]
     if taken == [bool]:
         return spellings
-    choices = "\\|".join(str(choice.value) for choice in taken[0]) if isinstance(taken[0], type) and issubclass(taken[0], Enum) else None
+    choices = "|".join(str(choice.value) for choice in taken[0]) if isinstance(taken[0], type) and issubclass(taken[0], Enum) else None
     return f"{spellings} {info.metavar or choices or taken[0].__name__.upper()}".replace("INT", "INTEGER").replace("STR", "TEXT")
 
 
 def _default(parameter: inspect.Parameter) -> str:
     default = parameter.default
     plain = getattr(default, "value", default)
-    return "" if default is inspect.Parameter.empty or plain in (None, False, True, (), []) else f" Default: `{plain}`."
+    unsaid = default is inspect.Parameter.empty or plain is None or isinstance(plain, bool) or plain in ((), [])
+    return "" if unsaid else f" Default: `{plain}`."
+
+
+def _code(text: str) -> str:
+    """As code in a cell: GitHub ends the cell at a bare bar, the site shows the backslash of an escaped one."""
+    return f"<code>{html.escape(text)}</code>".replace("|", _BAR) if "|" in text else f"`{text}`"
 
 
 def _text(text: str | None) -> str:
     """On one line, and as it is but for code: no Markdown, no bar of a table."""
-    parts = " ".join(inspect.cleandoc(text or "").split()).replace("|", "\\|").split("`")
+    parts = " ".join(inspect.cleandoc(text or "").split()).replace("|", _BAR).split("`")
     return "`".join(
         "".join(f"\\{sign}" if sign in "*_<[" else sign for sign in part) if i % 2 == 0 else part for i, part in enumerate(parts)
     )

@@ -61,14 +61,22 @@ OnlyOption = Annotated[
 ]
 SeedsOption = Annotated[str | None, typer.Option("--seeds", help="Seeds instead of the suite's: 0-2, or 0,3.", metavar="SEEDS")]
 BudgetOption = Annotated[str | None, typer.Option("--budget", help="A budget of the suite instead of its default.", metavar="NAME")]
-RerunOption = Annotated[Rerun, typer.Option("--rerun", help="Which stored runs are executed again: failed, stale (other code), or all.")]
+RerunOption = Annotated[
+    Rerun,
+    typer.Option("--rerun", help="Runs to execute: missing ones, and again those that failed, that are stale (of other code), or all."),
+]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", min=1, help="At most N images of each split; these are other runs.", metavar="N")
 ]
 ProveOption = Annotated[
-    int | None, typer.Option("--prove", min=1, help="Then really codes N test images of each run and keeps the proof.", metavar="N")
+    int | None,
+    typer.Option(
+        "--prove", min=1, help="Afterwards codes N test images of each run into bytes and back, and keeps the proof.", metavar="N"
+    ),
 ]
-ShardOption = Annotated[str | None, typer.Option("--shard", help="Every n-th run, from the i-th: one of n machines.", metavar="I/N")]
+ShardOption = Annotated[
+    str | None, typer.Option("--shard", help="Every N-th run, from the I-th: the share of one of N machines.", metavar="I/N")
+]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on CUDA and fp32 elsewhere.")]
 MaxSecondsOption = Annotated[float | None, typer.Option("--max-seconds", min=0.001, help="Cap on the training of each run.", metavar="S")]
@@ -77,13 +85,17 @@ MicroBatchOption = Annotated[
 ]
 WorkersOption = Annotated[
     str | None,
-    typer.Option("--workers", help="Processes; 0 works in this one; by default one a core; auto measures for 2 s.", metavar="N|auto"),
+    typer.Option(
+        "--workers",
+        help="Worker processes, by default one per core; 0 works in this process; auto measures which number is fastest.",
+        metavar="N|auto",
+    ),
 ]
 CompileOption = Annotated[
     Compile, typer.Option("--compile", help="Training through torch.compile: on, off, or auto, where it is measured to pay.")
 ]
 SampleBatchOption = Annotated[
-    str | None, typer.Option("--sample-batch", help="Draws at most N images at once, or as many as memory holds.", metavar="N|auto")
+    str | None, typer.Option("--sample-batch", help="Draws at most N images at once; auto: as many as memory holds.", metavar="N|auto")
 ]
 PatienceOption = Annotated[
     float | None,
@@ -101,12 +113,14 @@ TimeOption = Annotated[str | None, typer.Option("--time", help="Slurm: a job's l
 ParallelismOption = Annotated[int | None, typer.Option("--array-parallelism", min=1, help="Slurm: at most N jobs at once.", metavar="N")]
 RunsPerTaskOption = Annotated[
     int | None,
-    typer.Option("--runs-per-task", min=1, help="Slurm: runs of a job; by default one, or small ones of known time.", metavar="N"),
+    typer.Option(
+        "--runs-per-task", min=1, help="Slurm: runs per job; by default one, or several small ones whose time is known.", metavar="N"
+    ),
 ]
 SlurmOption = Annotated[
     list[str] | None, typer.Option("--slurm", help="Slurm: a further option of sbatch; may be given again.", metavar="KEY=VALUE")
 ]
-DetachOption = Annotated[bool, typer.Option("--detach", help="Slurm: submits and returns.")]
+DetachOption = Annotated[bool, typer.Option("--detach", help="Slurm: submits the jobs and returns at once.")]
 WatchOption = Annotated[bool, typer.Option("--watch", help="Shows the runs under way, on standard error, until all have ended.")]
 FailFastOption = Annotated[bool, typer.Option("--fail-fast", help="Stops all after the first run that fails.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Shows the plan and executes nothing.")]
@@ -120,7 +134,10 @@ AllowOverlapOption = Annotated[
     bool, typer.Option("--allow-overlap", help="Takes image folders with images that are in two splits; every report says so.")
 ]
 PagesOption = Annotated[
-    bool, typer.Option(" /--no-report", help="Leaves report.md and report.html as they are, as one of many does.", show_default=False)
+    bool,
+    typer.Option(
+        " /--no-report", help="Leaves report.md and report.html as they are; for one of many commands on a folder.", show_default=False
+    ),
 ]
 LogOption = Annotated[
     Tool | None, typer.Option("--log", help="Curves and results to a tracking tool as well: tensorboard, wandb, mlflow or csv.")

@@ -24,7 +24,7 @@ SourcesOption = Annotated[
     Path | None, typer.Option("--sources", metavar="DIR", help="The folder that the entries' sources are in; by default that of FILE.")
 ]
 OnlyOption = Annotated[list[str] | None, typer.Option("--only", metavar="GLOB", help="Only entries of such a name; may be given again.")]
-WorkersOption = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="So many entries at the same time.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, metavar="N", help="Entries that are checked at the same time.")]
 AllowMissingOption = Annotated[bool, typer.Option("--allow-missing", help="Entries whose source is not on this machine are no failure.")]
 MarkdownOption = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Also writes table and certificates as Markdown.")]
 HtmlOption = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Also writes them as one HTML page.")]

@@ -54,7 +54,9 @@ def bench(
     batch: Annotated[
         int | None, typer.Option("--batch", min=1, metavar="N", help="Images of a training step, instead of 64 or the suite's.")
     ] = None,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.1, metavar="S", help="For each network; at least five rounds.")] = 20.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=0.1, metavar="S", help="Time for each network; there are at least five rounds.")
+    ] = 20.0,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     against: Annotated[

@@ -144,14 +144,14 @@ def check(
     ] = False,
     sampler: SamplerOption = None,
     method: Annotated[
-        str, typer.Option("--method", metavar="NAME", help="Of --sums-to-one and --sampler: the method that scores images.")
+        str, typer.Option("--method", metavar="NAME", help="With --sums-to-one and --sampler: the method that scores images.")
     ] = "log_prob",
     memory: Annotated[
         str | None, typer.Option("--memory", metavar="SIZE", help="The most that TARGET's process may take, such as 4GiB or 500MiB.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A blind spot or missing colour conditioning fails too.")] = False,
     plot: PlotOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of new weights, of the images and of random layers.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of new weights, of the images and of random layers.")] = 0,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> int:
@@ -160,7 +160,8 @@ def check(
     A module of your own is executed: its file is imported and its code run, with your rights, in a process of its own on this machine. That
     is no sandbox: check only code that you would run. What it prints is shown only where it could not be checked.
 
-    Exit code 0: no leak found; 1: a leak (with --strict also missing context); 2: it could not be checked, or nothing can be concluded.
+    Exit code 0: no leak found; 1: a leak, or outputs that depend on former calls (with --strict also missing context); 2: it could not be
+    checked, or nothing can be concluded.
     """
     began = time.monotonic()
     spell_out(as_json=as_json)

@@ -69,17 +69,19 @@ def evaluate(
         str | None, typer.Option("--sampler", metavar="NAME", help="The module's method that draws images: tested first, used if right.")
     ] = None,
     claim: Annotated[str | None, typer.Option("--claim", metavar="NUMBER", help="What is claimed for it, as printed: 81.20.")] = None,
-    unit: Annotated[str, typer.Option("--unit", metavar="nats|bits", help="Of the claim: nats an image, or bits/dim.")] = "bits",
+    unit: Annotated[str, typer.Option("--unit", metavar="nats|bits", help="Unit of the claim: nats an image, or bits/dim.")] = "bits",
     source: Annotated[str, typer.Option("--source", metavar="TEXT", help="Where the claim stands.")] = "the claim",
     limit: Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="At most N test images; no result, but quick.")] = None,
     samples: Annotated[int, typer.Option("--samples", min=0, max=1024, metavar="N", help="Images that are drawn; 0 draws none.")] = 16,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=1.0, metavar="S", help="Of the certificate, which says how much it checked.")
+        float, typer.Option("--seconds", min=1.0, metavar="S", help="Time for the certificate, which says how much of it was checked.")
     ] = 60.0,
     out: Annotated[Path | None, typer.Option("--out", metavar="PNG", help="The picture of real images beside samples.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of what is drawn.")] = 0,
-    store: Annotated[bool, typer.Option("--store", help="Keeps it in the results folder, marked as trained elsewhere.")] = False,
-    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of what is kept; by default the factory's.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of what is drawn.")] = 0,
+    store: Annotated[bool, typer.Option("--store", help="Keeps the result in the results folder, marked as not trained here.")] = False,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="Its name in the results folder; by default the factory's.")
+    ] = None,
     device: DeviceOption = "cpu",
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,

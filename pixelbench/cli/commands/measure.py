@@ -38,13 +38,16 @@ def measure(
         typer.Option("--statistic", metavar="NAME", help="Only this measure or statistic, such as kid; may be given again. Else all."),
     ] = None,
     n: Annotated[
-        int, typer.Option("--n", "-n", min=_LEAST, max=_MOST, help="Images a run; fewer where a task has fewer real ones.")
+        int, typer.Option("--n", "-n", min=_LEAST, max=_MOST, help="Images per run; fewer where a task has fewer real ones.")
     ] = 1000,
     features: Annotated[
-        str, typer.Option("--features", metavar="NAMES", help="With commas: pixels, random-conv, classifier, or one that you registered.")
+        str,
+        typer.Option(
+            "--features", metavar="NAMES", help="With commas: pixels, random-conv, classifier, inception, or one that you registered."
+        ),
     ] = "random-conv",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the drawing, and of which real images are taken.")] = 0,
-    rerun: Annotated[bool, typer.Option("--rerun", help="Also what is measured with the same settings already.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the drawing, and of which real images are taken.")] = 0,
+    rerun: Annotated[bool, typer.Option("--rerun", help="Measures again what is measured with the same settings already.")] = False,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> int:

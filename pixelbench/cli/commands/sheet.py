@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sheet(
-    tasks: Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Of these tasks; else of all with stored weights.")] = None,
+    tasks: Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Tasks to draw; else all with stored weights.")] = None,
     n: Annotated[int, typer.Option("--n", "-n", min=1, max=32, help="How many images in a row.")] = 12,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other images.")] = 0,
     animate: Annotated[bool, typer.Option("--animate", help="Also a short animated WebP of how the best model draws.")] = False,
