@@ -1,5 +1,5 @@
 #!/bin/sh
-# Speed of every family on images of 28x28x1, from small networks to M of ../shared/performance.md, kept in results/bench.
+# Speed of every family on images of 28x28x1, of small networks and one of the size that docs/performance.md is about, kept in results/bench.
 # On a quiet machine of two cores about eight minutes: `sh tests/bench/every_family.sh [DIR]`; measurements of other code stay beside.
 set -e
 results=${1:-results}

@@ -127,6 +127,11 @@ def test_every_public_name_is_there() -> None:
     assert set(pixelbench.__all__) == set(pixelbench._HOME)
 
 
+def test_every_public_name_is_on_the_page_of_the_api() -> None:
+    documented = re.findall(r"^::: (?:\w+\.)+(\w+)$", (ROOT / "docs" / "api.md").read_text(), re.M)
+    assert set(pixelbench.__all__) <= set(documented)
+
+
 def test_the_guide_names_the_suites_that_ship() -> None:
     table = (ROOT / "docs" / "suites.md").read_text().split("## Suites that ship")[1].split("## ")[0]
     assert set(re.findall(r"`([a-z0-9-]+)`", table.replace("`pixelbench list ablations`", ""))) == set(suite_names())
