@@ -1,10 +1,8 @@
 """The files beside a record: what is in them, and whether they are whole."""
 
-import csv
 import hashlib
 import io
 import json
-import math
 import os
 import struct
 import zipfile
@@ -20,6 +18,7 @@ from pydantic import ValidationError
 
 from pixelbench.causality.report import CausalityReport
 from pixelbench.statistics import clustered
+from pixelbench.store.curve_file import parse_curve
 from pixelbench.store.documents.measurements import QUALITY, Measurements, parse_measurements
 from pixelbench.store.documents.proofs import PROOF, Proof, parse_proof
 
@@ -41,11 +40,8 @@ _MOST_BYTES = {
 }
 #: Nats; a probability of 1 may come out as a little more.
 _ROUNDING = 1e-3
-
-Curve = list[tuple[int, float | None, float | None]]
 #: What stands before each file of a zip archive: signature, version, flags, method, time, date, checksum, sizes, lengths.
 _LOCAL_HEADER = struct.Struct("<4sHHHHHLLLHH")
-_CURVE_COLUMNS = ["update", "train_bits_per_dim", "validation_bits_per_dim"]
 
 
 def weights_path(folder: Path) -> Path:
@@ -104,7 +100,7 @@ def read_summary(path: Path) -> FileSummary:
             report = CausalityReport.from_json(json.loads(blob))
             return FileSummary(digest, leaky=report.leaky, shape=report.shape)
         if path.name == CURVE:
-            _curve(blob)
+            parse_curve(blob)
         if path.name == PROOF:
             return FileSummary(digest, proof=parse_proof(blob))
         if path.name == QUALITY:
@@ -132,15 +128,6 @@ def remove_others(folder: Path, kept: Collection[str]) -> None:
     """Remove a run's files that an earlier attempt left, and of which the record that now stands beside them does not speak."""
     for name in set(NAMES) - set(kept):
         (folder / name).unlink(missing_ok=True)
-
-
-def read_curve(path: Path) -> Curve:
-    """Rows of a run's `curve.csv`: update, train and validation bits/dim (None where not measured); empty where there is none.
-
-    Raises:
-        ValueError: damaged.
-    """
-    return _curve(path.read_bytes()) if path.is_file() else []
 
 
 def _arrays(blob: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -188,30 +175,6 @@ def _nats_summary(nats: np.ndarray, clusters: np.ndarray) -> NatsSummary:
     error, n_clusters = clustered(nats, clusters)
     below, values = int((nats < -_ROUNDING).sum()), hashlib.sha256(nats.tobytes()).hexdigest()[:24]
     return NatsSummary(len(nats), n_clusters, float(nats.mean()), error, below, values)
-
-
-def _curve(blob: bytes) -> Curve:
-    header, *rows = csv.reader(io.StringIO(blob.decode(), newline=""), strict=True)
-    if header != _CURVE_COLUMNS:
-        raise ValueError(f"its columns are {', '.join(header)}")
-    if not blob.endswith(b"\n"):
-        raise ValueError("its last row is not whole")
-    curve: Curve = []
-    for row in rows:
-        update, train, validation = row
-        if not update.isdecimal() or len(update) > 15:
-            raise ValueError(f"update '{update}' is no number of updates")
-        curve.append((int(update), _value(train), _value(validation)))
-    if [update for update, *_ in curve] != sorted({update for update, *_ in curve}):
-        raise ValueError("its updates do not rise")
-    return curve
-
-
-def _value(text: str) -> float | None:
-    value = float(text) if text else None
-    if value is not None and not math.isfinite(value):
-        raise ValueError(f"{text} is not finite")
-    return value
 
 
 def _in_short(error: Exception) -> str:

@@ -13,8 +13,9 @@ from pixelbench.experiments import stages
 from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.verify.fingerprint import fingerprint
 from pixelbench.store import integrity
-from pixelbench.store.artifacts import CURVE, FileSummary, read_curve, read_summary
+from pixelbench.store.artifacts import CURVE, FileSummary, read_summary
 from pixelbench.store.behaviour import differences
+from pixelbench.store.curve_file import read_curve
 from pixelbench.store.integrity import examine
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec

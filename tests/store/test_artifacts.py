@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from pixelbench.store import cache
-from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, read_curve, read_nats, read_summary
+from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, read_nats, read_summary
+from pixelbench.store.curve_file import packed_curve, read_curve
 from pixelbench.store.record import Record
 from pixelbench.store.scan import Scan, scan
 from tests.support.certificate_factory import certificate, certificate_file
@@ -42,6 +43,7 @@ def test_every_kind_of_damage_is_one_short_sentence(tmp_path: Path, name: str, b
 def test_what_is_whole_is_no_damage(tmp_path: Path) -> None:
     assert fault(tmp_path / CURVE, HEADER + b"0,4.5,\n10,,3.5\n") == ""
     assert read_curve(tmp_path / CURVE) == [(0, 4.5, None), (10, None, 3.5)]
+    assert packed_curve(read_curve(tmp_path / CURVE)) == (tmp_path / CURVE).read_bytes()
     assert fault(tmp_path / CURVE, HEADER) == ""
     assert read_curve(tmp_path / "none.csv") == []
     assert fault(tmp_path / CERTIFICATE, certificate_file(certificate(sees_itself=True))) == ""

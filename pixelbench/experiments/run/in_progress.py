@@ -1,10 +1,8 @@
 """A run under way: its stages in order, and the record that it ends with."""
 
 import contextlib
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -35,13 +33,14 @@ from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
 from pixelbench.models.foreign.family import ModuleSettings
 from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, remove_others
+from pixelbench.store.curve_file import packed_curve
 from pixelbench.store.record import Cost, Likelihood, Record, Request, RunError, Status, request_fields
 from pixelbench.store.record_file import certificates_folder, read_record, write_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.accumulation import micro_batches
 from pixelbench.training.checkpoint import module_tensors, pack
 from pixelbench.training.compilers import Compile
-from pixelbench.training.loop import CurvePoint, Trainer
+from pixelbench.training.loop import Trainer
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.world import ALONE, World
 from pixelbench.units import bits_per_dim, bits_to_nats
@@ -252,7 +251,8 @@ class RunInProgress:
         batch = trainer.recipe.batch
         self.cost |= {"train_seconds": trainer.seconds, "updates": trainer.update, "images_seen": trainer.update * batch}
         self.found["selected_update"] = trainer.selected_update
-        self.artifacts[CURVE] = _curve_csv(trainer.curve).encode()
+        points = [(point.update, point.train_bits_per_dim, point.validation_bits_per_dim) for point in trainer.curve]
+        self.artifacts[CURVE] = packed_curve(points)
         if trainer.status not in ("done", "running"):
             raise StoppedError(trainer.status, self._reason() if trainer.status == "interrupted" else None)
         return trainer.evaluated
@@ -335,11 +335,3 @@ def _beating() -> Iterator[None]:
         yield
     finally:
         hook.remove()
-
-
-def _curve_csv(curve: list[CurvePoint]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(CurvePoint)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: "" if value is None else value for name, value in dataclasses.asdict(p).items()} for p in curve)
-    return text.getvalue()

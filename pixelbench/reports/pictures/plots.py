@@ -8,8 +8,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pixelbench.store.artifacts import CURVE, Curve, read_curve
+from pixelbench.store.artifacts import CURVE
 from pixelbench.store.cells import Cell, Run
+from pixelbench.store.curve_file import Curve, read_curve
 from pixelbench.units import bits_to_nats
 from pixelbench.visible import visible
 

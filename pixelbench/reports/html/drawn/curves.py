@@ -6,8 +6,8 @@ from typing import Any
 from pixelbench.analysis import format as words
 from pixelbench.reports.html.drawn.scales import Scale, axis_around
 from pixelbench.reports.pictures.plots import MOST_CURVES, curve_of, in_unit_of_task, settled, unit_of_task
-from pixelbench.store.artifacts import Curve
 from pixelbench.store.cells import Cell
+from pixelbench.store.curve_file import Curve
 
 #: Of the drawing, in its own units.
 WIDTH, HEIGHT = 560, 240
