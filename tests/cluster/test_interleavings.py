@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pixelbench.experiments.run.checkpoints import Checkpoints
-from pixelbench.experiments.schedule.loop import TIME_IS_UP
+from pixelbench.experiments.schedule.ending import TIME_IS_UP
 from pixelbench.files.locks import RunLock
 from tests.cluster.virtual import INTERVAL, Command, array_of, plan_of, prepare, updates_of
 

@@ -10,7 +10,7 @@ import pytest
 
 from pixelbench.experiments.run.attempts import MOST_DEATHS
 from pixelbench.experiments.run.outcome import Outcome
-from pixelbench.experiments.schedule import loop
+from pixelbench.experiments.schedule import ending
 from pixelbench.experiments.schedule.scheduler import run_plan
 from pixelbench.files.locks import RunLock
 from pixelbench.store.record import RunError
@@ -42,7 +42,7 @@ def test_a_run_that_others_give_up_in_time_is_taken(tmp_path: Path) -> None:
     assert outcome.left_to_others == ()
 
 
-def signalled(plan: Any, number: int = loop.TIME_IS_UP) -> Outcome:
+def signalled(plan: Any, number: int = ending.TIME_IS_UP) -> Outcome:
     """The run, with a signal to its command as soon as it has begun."""
 
     def on_event(event: dict[str, Any]) -> None:
@@ -69,7 +69,7 @@ def test_a_job_whose_time_is_up_ends_in_good_order_and_says_why(tmp_path: Path) 
 @pytest.mark.slow
 def test_a_run_that_never_comes_to_a_checkpoint_in_a_jobs_time_fails_at_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that hears nothing, as in a long stage that is no training. A cancelled job is no such attempt."""
-    monkeypatch.setattr(loop, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(ending, "GRACE_SECONDS", 0.1)
     plan = tiny_plan(tmp_path, [103])
     for attempt in range(1, MOST_DEATHS + 1):
         plan = tiny_plan(tmp_path, [103])
@@ -83,7 +83,7 @@ def test_a_run_that_never_comes_to_a_checkpoint_in_a_jobs_time_fails_at_last(tmp
 
 @pytest.mark.slow
 def test_other_signals_are_no_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(ending, "GRACE_SECONDS", 0.1)
     for _ in range(MOST_DEATHS + 1):
         plan = tiny_plan(tmp_path, [103])
         assert plan.to_run

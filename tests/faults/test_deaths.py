@@ -15,7 +15,7 @@ from pixelbench.experiments.run import in_progress
 from pixelbench.experiments.run.attempts import Attempts
 from pixelbench.experiments.run.failure import is_out_of_memory
 from pixelbench.experiments.run.outcome import Outcome
-from pixelbench.experiments.schedule import liveness, loop
+from pixelbench.experiments.schedule import ending, liveness, loop
 from pixelbench.experiments.schedule import scheduler as schedule
 from pixelbench.experiments.schedule.scheduler import run_plan
 from pixelbench.store.record import Record
@@ -163,8 +163,8 @@ def test_the_allowed_silence_follows_the_longest_update():
 
 @pytest.mark.slow
 def test_ctrl_c_ends_a_command_whose_worker_is_stopped(tmp_path: Path, disturb: Any, monkeypatch: pytest.MonkeyPatch):
-    assert loop.GRACE_SECONDS + 2 * loop.POLL_SECONDS < 14
-    monkeypatch.setattr(loop, "GRACE_SECONDS", 1.0)
+    assert ending.GRACE_SECONDS + 2 * loop.POLL_SECONDS < 14
+    monkeypatch.setattr(ending, "GRACE_SECONDS", 1.0)
     disturb(_20=[signal.SIGSTOP, 8, 1])
     at_8 = sending(signal.SIGINT, 8)
     outcome, _ = run(tmp_path, [20, 12], on_event=at_8)

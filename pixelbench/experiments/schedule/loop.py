@@ -1,11 +1,9 @@
-"""The loop that executes a plan: cells to idle workers, what they say, dead workers, and signals."""
+"""The loop that executes a plan: cells to idle workers, what they say, and dead workers."""
 
-import contextlib
 import queue
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ from pixelbench.errors import UserError
 from pixelbench.experiments.plan import Plan, PlannedRun
 from pixelbench.experiments.run.failure import died, hung, last_lines
 from pixelbench.experiments.run.outcome import Outcome
+from pixelbench.experiments.schedule.ending import Ending
 from pixelbench.experiments.schedule.job import Job, Resources, executed_elsewhere, perform, write_death
 from pixelbench.experiments.schedule.liveness import WakingTime, allowed_silence
 from pixelbench.experiments.schedule.pool import Inbox, WorkerProcess
-from pixelbench.experiments.signals import handling
 from pixelbench.files.locks import RunLock
 from pixelbench.files.writable import cannot_write
 from pixelbench.store.record import RunError
@@ -26,12 +24,7 @@ from pixelbench.store.record_file import RecordError, read_record
 
 OnEvent = Callable[[dict[str, Any]], None]
 
-#: For a run to end in good order after the first signal; a worker that hangs must not hold the command for longer than 15 s in all.
-GRACE_SECONDS = 12.0
 POLL_SECONDS = 0.5
-#: A batch job's time is nearly up: an end as any other, but a run that never gets further in that time is not tried for ever.
-TIME_IS_UP = signal.SIGUSR2
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, TIME_IS_UP)
 
 
 @dataclass
@@ -80,12 +73,11 @@ class Scheduler:
         self._inbox: Inbox = queue.SimpleQueue()
         self._working: dict[WorkerProcess, _Turn] = {}
         self._idle: list[WorkerProcess] = []
-        self._stopping: float | None = None  # since when
+        self._ending = Ending()
         self._executing_here = False
         self._awake = WakingTime()
         self._resumed: set[str] = set()  # keys of runs that hung once
         self._save_wanted = False
-        self.signals: list[int] = []
 
     def run(self, workers: int) -> Outcome:
         """Execute what is due with so many worker processes; 0 works in this one.
@@ -95,7 +87,7 @@ class Scheduler:
         """
         try:
             while self._is_work_left():
-                if self._stopping is None:
+                if not self._ending.begun:
                     self._hand_out(workers)
                 self._listen()
                 self._heed_signals()
@@ -114,13 +106,13 @@ class Scheduler:
             if self._executing_here:
                 pulse.ask_for_checkpoint()
         else:
-            self.signals.append(number)
+            self._ending.signals.append(number)
         self._inbox.put((None, None))
-        if self._executing_here and len(self.signals) > 1:
+        if self._executing_here and len(self._ending.signals) > 1:
             raise KeyboardInterrupt
 
     def _is_work_left(self) -> bool:
-        if self._working or self._stopping is not None:
+        if self._working or self._ending.begun:
             return bool(self._working)
         return bool(self._pending) or (bool(self._parked) and not self._has_waited_enough())
 
@@ -135,7 +127,7 @@ class Scheduler:
         if self._parked and len(self._working) < max(1, workers) and time.monotonic() >= self._next_look:
             self._look_after_parked()
             self._next_look = time.monotonic() + POLL_SECONDS
-        while self._pending and len(self._working) < max(1, workers) and self._stopping is None:
+        while self._pending and len(self._working) < max(1, workers) and not self._ending.begun:
             cell = self._pending.pop(0)
             if workers == 0:
                 self._execute_here(cell)
@@ -160,7 +152,7 @@ class Scheduler:
             perform(
                 self._job(cell),
                 self._executor,
-                stop=lambda: self._stop_reason() if self.signals else self._stopping is not None,
+                stop=lambda: self._ending.reason if self._ending.signals else self._ending.begun,
                 emit=lambda event: self._take(cell, event),
             )
         except KeyboardInterrupt:  # the second Ctrl-C
@@ -199,7 +191,7 @@ class Scheduler:
         now = self._awake.now()
         for worker, turn in self._working.items():
             silent = now - turn.heard
-            if turn.silent is None and self._stopping is None and silent > allowed_silence(turn.longest):
+            if turn.silent is None and not self._ending.begun and silent > allowed_silence(turn.longest):
                 said = f"hangs: its worker (process {worker.number}) gave no sign of life for {silent:.0f} s, so that it is ended"
                 self._tell(turn.cell, {"event": "note", "text": said})
                 turn.silent = silent
@@ -227,7 +219,7 @@ class Scheduler:
         if turn is None:
             return  # it was idle, and will not be chosen again
         exit_code, cell, job = worker.end(), turn.cell, self._job(turn.cell)
-        if self._stopping is not None and TIME_IS_UP not in self.signals:
+        if self._ending.begun and not self._ending.time_is_up:
             self._end_cell(cell, "interrupted", elsewhere=False)
             return
         if turn.silent is not None and cell.spec.key not in self._resumed:
@@ -244,8 +236,8 @@ class Scheduler:
 
     def _error(self, turn: _Turn, exit_code: int, log: list[str]) -> RunError:
         """Of a run whose worker is dead: by itself, or because it hung, or did not come to an end in a job's time."""
-        if self._stopping is not None:
-            return RunError("Stopped", f"Stopped by {self._stop_reason()} in the middle of a stage", last_lines(log))
+        if self._ending.begun:
+            return RunError("Stopped", f"Stopped by {self._ending.reason} in the middle of a stage", last_lines(log))
         return died(exit_code, log, turn.memory) if turn.silent is None else hung(turn.silent, log)
 
     def _look_after_parked(self) -> None:
@@ -273,23 +265,16 @@ class Scheduler:
             self._save_wanted = False
             for worker in self._working:
                 worker.save()
-        if self.signals:
+        if self._ending.signals:
             self._stop_all()
-        if self._stopping is not None and (len(self.signals) > 1 or time.monotonic() - self._stopping > GRACE_SECONDS):
+        if self._ending.overdue:
             for worker in self._working:
                 worker.kill()
 
     def _stop_all(self) -> None:
-        if self._stopping is None:
-            self._stopping = time.monotonic()
+        if self._ending.begin():
             for worker in self._working:
-                worker.stop(self._stop_reason())
-
-    def _stop_reason(self) -> bool | str:
-        """Why runs are stopped, as far as it is no fault of theirs and a record should say it."""
-        if not self.signals:
-            return True
-        return "the time limit of its job" if self.signals[0] == TIME_IS_UP else signal.Signals(self.signals[0]).name
+                worker.stop(self._ending.reason)
 
     def _end_workers(self) -> None:
         for worker in self._working:  # only after an exception in this process
@@ -315,25 +300,8 @@ class Scheduler:
             elsewhere=tuple(cell for cell, _, elsewhere in self._ended if elsewhere),
             remaining=(*self._pending, *self._parked),
             left_to_others=tuple(self._left),
-            signal=self.signals[0] if self.signals else None,
+            signal=self._ending.signals[0] if self._ending.signals else None,
         )
-
-
-@contextlib.contextmanager
-def heeding_signals(scheduler: Scheduler) -> Iterator[None]:
-    """Ctrl-C, SIGTERM, SIGHUP and SIGUSR2 end the runs in good order, SIGUSR1 only stores their checkpoints (a warning of batch systems).
-
-    Only the main thread of a process may listen to them. Under nohup SIGHUP is ignored, and stays so.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, frame: object) -> None:
-        scheduler.take_signal(number)
-
-    with handling(_SIGNALS, handle):
-        yield
 
 
 def longest_first(cell: PlannedRun) -> tuple[float, int]:

@@ -7,8 +7,9 @@ from pixelbench.errors import UserError
 from pixelbench.experiments.devices import allowed_threads, available_cores, has_bf16
 from pixelbench.experiments.plan import Plan
 from pixelbench.experiments.run.outcome import Outcome
+from pixelbench.experiments.schedule.ending import heeding_signals
 from pixelbench.experiments.schedule.job import EXECUTOR, LEADING_EXECUTOR, Resources
-from pixelbench.experiments.schedule.loop import OnEvent, Scheduler, heeding_signals
+from pixelbench.experiments.schedule.loop import OnEvent, Scheduler
 from pixelbench.experiments.schedule.measured_workers import measured_workers
 from pixelbench.files.writable import ensure_writable
 from pixelbench.models.families import get_family
@@ -79,7 +80,7 @@ def run_plan(
         count, threads = _share_out(None if workers == "auto" else workers, len(plan.cells), device)
     resources = Resources(device, threads, max_seconds, micro_batch, compile, sample_batch)
     scheduler = Scheduler(plan, resources, fail_fast=fail_fast, on_event=on_event, executor=executor, patience=patience)
-    with heeding_signals(scheduler):
+    with heeding_signals(scheduler.take_signal):
         return scheduler.run(count)
 
 
