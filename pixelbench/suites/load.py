@@ -6,9 +6,10 @@ default_budget = "cpu"
 seeds = [0, 1]
 verdict_seeds = 5              # the seeds 0 to 4 decide a verdict, whatever else is stored; at least 3, which is the default
 keep_weights = false           # true: trained weights are always kept beside the record; left out, by their size
-[recipe]                       # fields of Recipe
+[recipe]                       # how it is trained: fields of Recipe, below
 learning_rate = 4e-3
-[evaluation]                   # fields of Evaluation
+[evaluation]                   # how many images are scored and drawn: fields of Evaluation, below
+samples = 64
 [budget.cpu]
 updates = 400                  # also settings, recipe, evaluation: what is different in a training so short
 [[task]]
@@ -19,9 +20,9 @@ assumed = ["…"]                # of all trained variants on it: what a paper l
 name = "gated-no-gates"
 family = "gated-pixelcnn"
 settings = { gates = false }   # also recipe, evaluation, budget.cpu, tasks = ["digits"], expect = "leaky"
-on.digits.settings.maps = 32   # on this task alone; also recipe, evaluation, budget.cpu, assumed, deviations
+on.digits.settings.maps = 32   # on this task alone; also recipe, evaluation, budget.cpu, seeds, assumed, deviations
 assumed = ["…"]                # of this variant; also deviations: texts, a sentence each, for `show --resolved`
-verdict_seeds = 10             # of this variant; also keep_weights
+verdict_seeds = 10             # of this variant; also seeds, keep_weights
 [[variant]]
 name = "mine"
 family = "nets/mine.py:make"   # a function or class that makes an nn.Module, in a file beside this one, or "package.module:make"
@@ -49,7 +50,10 @@ tolerance = 0.01               # may be left out
 `extends = "quick"` (a name, or a path from this file) starts from another suite: tables are merged, tasks and variants by their name. With
 `tasks = ["digits"]` beside it, the other tasks of that suite are left out, and the variants that are on none but them; with
 `variants = ["nade"]` all other variants. Claims stay with the file that makes them: none is taken over. A task may also be a folder of
-images, `folder:PATH`. What wins where several places speak of a setting: see `overrides_of` and `pixelbench show SUITE --resolved`.
+images, `folder:PATH`.
+
+Where several places speak of a setting the later one of these wins: suite, task, variant, variant on that task; then what each of the four
+says of the budget, in the same order. `pixelbench show SUITE --resolved` says for each setting where it comes from.
 """
 
 import json
