@@ -1,4 +1,4 @@
-"""Registration by name, by us and by other packages: families, tasks and statistics, each in a `Registry`.
+"""Registration by name, by us and by other packages: families, tasks, statistics, measures and feature sets, each in a `Registry`.
 
 Another package says in its `pyproject.toml` which of its modules registers a name, and that module is imported when the name is first asked
 for, in workers too:
