@@ -19,7 +19,7 @@ TaskOption = Annotated[
         "--task",
         "-t",
         metavar="TASK",
-        help="Whose test images are taken, of a TARGET; a run has its own.",
+        help="The task whose test images are taken for a TARGET; a run has its own.",
         autocompletion=completing.tasks,
     ),
 ]

@@ -66,7 +66,7 @@ RerunOption = Annotated[
     typer.Option("--rerun", help="Runs to execute: missing ones, and again those that failed, that are stale (of other code), or all."),
 ]
 LimitOption = Annotated[
-    int | None, typer.Option("--limit", min=1, help="At most N images of each split; these are other runs.", metavar="N")
+    int | None, typer.Option("--limit", min=1, help="At most N images of each split; such runs have keys of their own.", metavar="N")
 ]
 ProveOption = Annotated[
     int | None,
@@ -81,7 +81,8 @@ DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or 
 PrecisionOption = Annotated[str, typer.Option("--precision", help="auto, fp32 or bf16; auto is bf16 on CUDA and fp32 elsewhere.")]
 MaxSecondsOption = Annotated[float | None, typer.Option("--max-seconds", min=0.001, help="Cap on the training of each run.", metavar="S")]
 MicroBatchOption = Annotated[
-    int | None, typer.Option("--micro-batch", min=1, help="At most N images of a batch at once in training; changes no run.", metavar="N")
+    int | None,
+    typer.Option("--micro-batch", min=1, help="At most N images of a batch at once in training; no part of a run's key.", metavar="N"),
 ]
 WorkersOption = Annotated[
     str | None,
@@ -100,16 +101,20 @@ SampleBatchOption = Annotated[
 PatienceOption = Annotated[
     float | None,
     typer.Option(
-        "--patience", min=0, help="Waits at most S seconds for runs that other processes execute; else to their end.", metavar="S"
+        "--patience", min=0, help="Waits at most S seconds for runs that other processes execute; by default to their end.", metavar="S"
     ),
 ]
 LauncherOption = Annotated[Launcher, typer.Option("--launcher", help="local: here; slurm: an array of jobs, see the page on clusters.")]
 PartitionOption = Annotated[str | None, typer.Option("--partition", help="Slurm: where the jobs run.", metavar="NAME")]
 GpusPerRunOption = Annotated[
     int | None,
-    typer.Option("--gpus-per-run", min=1, help="GPUs that share the batches of each run, or of a job; changes no run.", metavar="N"),
+    typer.Option(
+        "--gpus-per-run", min=1, help="GPUs that share the batches of each run, or of a job; no part of a run's key.", metavar="N"
+    ),
 ]
-TimeOption = Annotated[str | None, typer.Option("--time", help="Slurm: a job's limit, such as 12:00:00; it is requeued.", metavar="TIME")]
+TimeOption = Annotated[
+    str | None, typer.Option("--time", help="Slurm: a job's time limit, such as 12:00:00; one that reaches it is requeued.", metavar="TIME")
+]
 ParallelismOption = Annotated[int | None, typer.Option("--array-parallelism", min=1, help="Slurm: at most N jobs at once.", metavar="N")]
 RunsPerTaskOption = Annotated[
     int | None,

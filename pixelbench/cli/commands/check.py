@@ -79,7 +79,7 @@ HeadOption = Annotated[
     typer.Option(
         "--head",
         metavar="HEAD",
-        help="Certifies the conditionals that this makes of the output: "
+        help="How the output gives conditional distributions, which are then certified: "
         "logistic-mixture[:M], categorical, bernoulli, gaussian, FILE:function.",
     ),
 ]
@@ -88,7 +88,9 @@ ArgOption = Annotated[
 ]
 BasesOption = Annotated[
     list[str] | None,
-    typer.Option("--bases", metavar="KIND", help="Base images, again for more: zeros, maximum, random, joint, extremes."),
+    typer.Option(
+        "--bases", metavar="KIND", help="Images on which inputs are changed, may be given again: zeros, maximum, random, joint, extremes."
+    ),
 ]
 ImagesOption = Annotated[
     str | None,

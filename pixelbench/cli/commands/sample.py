@@ -58,7 +58,8 @@ def sample(
     run: RunArgument,
     n: Annotated[int, typer.Option("--n", "-n", min=1, max=100_000, help="How many images; with --class all, of each class.")] = 16,
     chosen: Annotated[
-        str | None, typer.Option("--class", help="The class to draw, such as 3, or all: a row each; else in turn.", metavar="CLASS")
+        str | None,
+        typer.Option("--class", help="The class to draw, such as 3, or all: a row each; by default classes in turn.", metavar="CLASS"),
     ] = None,
     temperature: Annotated[float, typer.Option("--temperature", help="Above 0; 1 is the model itself, less is tamer.")] = 1.0,
     complete: Annotated[
