@@ -42,7 +42,7 @@ def test_github_reads_it() -> None:
     assert set(workflow) == {"name", True, "permissions", "jobs"}  # `on` is YAML for true
     assert all(("run" in step) != ("uses" in step) for step in steps())
     runs = "\n".join(step["run"] for step in steps() if "run" in step)
-    parts = ("whl/cpu", "pip install pixelbench", "pixelbench check", "pixelbench run", "pixelbench compare")
+    parts = ("whl/cpu", 'pip install "$PIXELBENCH"', "pixelbench check", "pixelbench run", "pixelbench compare")
     assert [runs.index(part) for part in parts] == sorted(runs.index(part) for part in parts)
     assert '>> "$GITHUB_STEP_SUMMARY"' in runs
 

@@ -113,8 +113,24 @@ def test_the_workflow_of_the_page_is_one_that_github_reads() -> None:
     (job,) = workflow["jobs"].values()
     assert all(("run" in step) != ("uses" in step) for step in job["steps"])
     runs = "\n".join(step["run"] for step in job["steps"] if "run" in step)
-    positions = [runs.index(part) for part in ("whl/cpu", "pip install pixelbench", "pytest\n", "pixelbench audit audit.toml")]
+    positions = [runs.index(part) for part in ("whl/cpu", 'pip install "$PIXELBENCH"', "pytest\n", "pixelbench audit audit.toml")]
     assert positions == sorted(positions)
+
+
+#: On PyPI the name is another project's.
+FROM_THE_INDEX = re.compile(r"pip install (?:[^&#\n]* )?['\"]?pixelbench\b")
+
+
+def test_nobody_is_sent_to_the_project_that_has_our_name_on_the_index() -> None:
+    pages = [ROOT / "README.md", *PAGES, *sorted((ROOT / "examples").rglob("*.yml"))]
+    assert [path.name for path in pages if FROM_THE_INDEX.search(path.read_text())] == []
+    lines = (
+        "pip install pixelbench",
+        'pip install pytest "pixelbench[parquet]"',
+        "pip install -e . && pixelbench run",
+        'pip install "$PIXELBENCH"',
+    )
+    assert [bool(FROM_THE_INDEX.search(line)) for line in lines] == [True, True, False, False]
 
 
 def test_types_are_for_users_too() -> None:
