@@ -81,6 +81,18 @@ def _is_number(value: Any) -> bool:
         return False
 
 
+def require_numbers(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """The fingerprint, whose numbers `behaviour_name` can round; a record may hold any other part.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    numbers = fingerprint.get("numbers", {})
+    if not is_table(numbers) or not all(is_list(values) and all(map(_is_number, values)) for values in numbers.values()):
+        raise ValueError("its numbers must be lists of finite numbers")
+    return fingerprint
+
+
 def behaviour_name(fingerprint: dict[str, Any]) -> str:
     """12 hex digits that tell codes of other behaviour apart at a glance, and group rows of a table; `differences` is what decides.
 

@@ -1,14 +1,15 @@
 """The record of a run, as frozen dataclasses: what was asked for, what came of it, what it cost and where it was executed."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.key_fields import key_values
-from pixelbench.store.behaviour import behaviour_name
+from pixelbench.store.behaviour import behaviour_name, require_numbers
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.recipe import Recipe
 
@@ -26,9 +27,12 @@ _Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$", max_length=64)]
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
 _Positive = Annotated[int, Field(ge=1, lt=2**31)]
-_Amount = Annotated[float, Field(ge=0)]
+#: No sum of float32 numbers comes near it, and means and variances of numbers up to it are numbers still.
+_MOST = 1e100
+_Number = Annotated[float, Field(ge=-_MOST, le=_MOST)]
+_Amount = Annotated[float, Field(ge=0, le=_MOST)]
 _Share = Annotated[float, Field(ge=0, le=1)]
-_Measures = dict[str, float | None]
+_Measures = dict[str, _Number | None]
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,9 @@ class LatentUse:
 
     __pydantic_config__ = _RULES
 
-    kl: float
+    kl: _Number
     """Nats an image, summed over the latents."""
-    kl_per_dimension: Annotated[tuple[float, ...], Field(strict=False)]
+    kl_per_dimension: Annotated[tuple[_Number, ...], Field(strict=False)]
     active_units: _Count
     dimensions: _Count
     levels: dict[str, Any] | None = None
@@ -171,6 +175,14 @@ class Cost:
     images_seen: _Count = 0
 
 
+def _existing(day: str) -> str:
+    date.fromisoformat(day)  # or a ValueError, of a 31st of February
+    return day
+
+
+_Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_existing)]
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where the numbers come from."""
@@ -192,7 +204,7 @@ class Provenance:
     """Processes that shared the batches; None where one had them alone."""
     compiled: bool = False
     """The training's loss went through `torch.compile`."""
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    date: _Day | None = None
     """Day on which the run ended, in UTC; None in records that were written before it was kept."""
 
 
@@ -252,7 +264,7 @@ class Record:
     error: RunError | None = None
     request: Request | None = None
     """None in records of schema 1."""
-    behaviour: dict[str, Any] | None = None
+    behaviour: Annotated[dict[str, Any], AfterValidator(require_numbers)] | None = None
     """The fingerprint of the code that executed the run, see `pixelbench.store.behaviour`; None in records of schema 1."""
     artifacts: dict[str, _Hex] = field(default_factory=dict[str, str])
     """File name → SHA-256 of what was written beside the record."""

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import re
 from dataclasses import asdict, replace
 from functools import cache
@@ -14,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError
 from pixelbench.files.atomic import write_text
+from pixelbench.files.reading import read_bounded
 from pixelbench.key_fields import key_values
 from pixelbench.store.json_values import is_table
 from pixelbench.store.record import SCHEMA, Record
@@ -91,7 +91,7 @@ def read_record(folder: Path, *, digest: str | None = None) -> Record:
         _digest_of(path, blob)  # what is wrong with the whole file comes first
         raise RecordError(f"{path} is damaged ({found}); {_FIX}.")
     if digest is None:
-        plain = found.schema == 1 and not _STRANGE.search(blob)  # schema 1 has no digest of its own
+        plain = found.schema == 1 and not _STRANGE.search(blob) and f'"{_DIGEST}"'.encode() not in blob  # schema 1 needs no digest
         digest = hashlib.sha256(blob).hexdigest() if plain else _digest_of(path, blob)
     return replace(found, digest=digest)
 
@@ -124,14 +124,19 @@ def canonical_digest(document: dict[str, Any]) -> str:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > MOST_BYTES:
-                raise RecordError(f"{path} has more than {MOST_BYTES >> 20} MB, which no record has; {_FIX}.")
-            return file.read()
+        blob = read_bounded(path, MOST_BYTES)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise RecordError(f"{path} cannot be read ({error.strerror}); change its permissions or move it away.") from error
+        raise unreadable(path, error) from error
+    if blob is None:
+        raise RecordError(f"{path} has more than {MOST_BYTES >> 20} MB, which no record has; {_FIX}.")
+    return blob
+
+
+def unreadable(path: Path, error: OSError) -> RecordError:
+    """What is said of a record that the file system does not give."""
+    return RecordError(f"{path} cannot be read ({error.strerror}); change its permissions or move it away.")
 
 
 def _parsed(blob: bytes) -> Any:
@@ -177,7 +182,7 @@ def _sound(path: Path, document: Any) -> str:
         digest = canonical_digest(document)
     except (ValueError, RecursionError) as error:  # half of a surrogate pair
         raise RecordError(f"{path} is damaged ({_shortened(ascii(str(error)))}); {_FIX}.") from error
-    if schema == SCHEMA and stated != digest:
+    if stated != digest and (stated is not None or schema == SCHEMA):  # a later record that calls itself one of schema 1 has one still
         raise RecordError(f"{path} is damaged or was edited (its digest is not that of its contents); {_FIX}.")
     return digest
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,7 @@ from tests.support.record_factory import (
 pytestmark = pytest.mark.quick
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-_NUMBER = st.floats(0, 1e300, allow_nan=False)
+_NUMBER = st.floats(0, 1e100, allow_nan=False)
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
@@ -102,6 +103,19 @@ def test_the_digest_is_of_the_contents_and_stands_last(folder: Path) -> None:
     assert "its digest is not that of its contents" in refusal(folder)
 
 
+@pytest.mark.parametrize("edit", [{"seed": 5}, {"cost": {"seconds": 1.0}}, {"sha256": "0" * 64}])
+def test_nobody_escapes_the_digest_by_calling_a_record_older(folder: Path, edit: dict[str, Any]) -> None:
+    path = folder / "record.json"
+    document = {**json.loads(path.read_text()), **edit, "schema": 1}
+    path.write_text(json.dumps(document))
+    assert "its digest is not that of its contents" in refusal(folder)
+
+
+def test_a_record_of_the_first_schema_needs_no_digest(folder: Path) -> None:
+    as_schema_1(folder)
+    assert read_record(folder).schema == 1
+
+
 def test_one_flipped_bit_anywhere_in_a_record_is_found(folder: Path) -> None:
     path = folder / "record.json"
     whole = path.read_bytes()
@@ -153,6 +167,15 @@ def test_a_field_of_a_later_version_is_no_damage(folder: Path) -> None:
         ({"variant": Variant("a/b", "pixelcnn", 1, {})}, "'variant.name' is 'a/b'"),
         ({"budget": RecordedBudget("", 1)}, "'budget.name' is ''"),
         ({"provenance": Provenance(7)}, "'provenance.device' is 7"),  # type: ignore[arg-type]
+        ({"provenance": Provenance("cpu", date="2026-02-31")}, "'provenance.date' is '2026-02-31'"),
+        ({"provenance": Provenance("cpu", date="29.11.2026")}, "'provenance.date' is '29.11.2026'"),
+        ({"likelihood": Likelihood(1e101, 1e104, 60)}, "'likelihood.bits_per_dim' is 1e+101"),  # whose squares no float holds
+        ({"samples": Samples({"zeros": -1e200})}, "'samples.statistics.zeros' is -1e+200"),
+        ({"latent": LatentUse(1.0, (1e308,), 1, 1)}, "'latent.kl_per_dimension.0' is 1e+308"),
+        ({"cost": Cost(seconds=1e300)}, "'cost.seconds' is 1e+300"),
+        ({"behaviour": {"numbers": [1.0]}}, "'behaviour' is {'numbers': [1.0]}: value error, its numbers must be lists"),
+        ({"behaviour": {"numbers": {"likelihood": 1.0}}}, "its numbers must be lists of finite numbers"),
+        ({"behaviour": {"numbers": {"likelihood": ["1.0"]}}}, "its numbers must be lists of finite numbers"),
     ],
 )
 def test_an_unsound_record_is_not_written(tmp_path: Path, change: dict[str, Any], said: str) -> None:
@@ -163,6 +186,18 @@ def test_an_unsound_record_is_not_written(tmp_path: Path, change: dict[str, Any]
     assert not any(tmp_path.iterdir())
 
 
+def test_what_is_odd_and_possible_is_written(tmp_path: Path) -> None:
+    """A net that diverged needs any number of bits that float32 can say, and a fingerprint may lack what another version takes."""
+    record = replace(
+        record_of(ask("pixelcnn")),
+        likelihood=Likelihood(1e38, 1e42, 60),
+        provenance=Provenance("cpu", date="2028-02-29"),
+        behaviour={"exact": {"order": [1]}, "numbers": {"likelihood": [1, -2.5], "none": []}},
+    )
+    write_record(tmp_path, record)
+    assert read_record(tmp_path) == record
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_no_nan_in_a_record(tmp_path: Path, value: float) -> None:
     record = record_of(ask("pixelcnn"))
@@ -171,6 +206,21 @@ def test_no_nan_in_a_record(tmp_path: Path, value: float) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_record(tmp_path, replace(record, behaviour={"deep": [{"er": value}]}))
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["a link to itself", "a device without end", "a pipe"])
+def test_what_is_no_file_is_named_and_never_waited_for(tmp_path: Path, kind: str) -> None:
+    if kind == "a pipe":
+        os.mkfifo(tmp_path / "record.json")
+    else:
+        (tmp_path / "record.json").symlink_to("record.json" if kind == "a link to itself" else "/dev/zero")
+    assert refusal(tmp_path).startswith(f"{tmp_path / 'record.json'} cannot be read (")
+
+
+def test_a_record_may_be_a_link_to_a_file(folder: Path) -> None:
+    (folder / "record.json").rename(folder / "elsewhere.json")
+    (folder / "record.json").symlink_to("elsewhere.json")
+    assert read_record(folder).status == "done"
 
 
 DAMAGE = {

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from pixelbench.errors import UserError
+from pixelbench.files.reading import read_bounded
 from pixelbench.store.documents.digested import parse_digested, write_digested
 
 FOLDER = "bench"
@@ -143,8 +144,7 @@ def read_speed(path: Path) -> SpeedRecord:
         UserError: no such file, damaged, edited, or written by a newer PixelBench; the sentence names the file.
     """
     try:
-        with path.open("rb") as file:
-            blob = file.read(MOST_BYTES + 1)
+        blob = read_bounded(path, MOST_BYTES)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); name a file that `pixelbench bench` wrote.") from None
     try:
@@ -177,9 +177,9 @@ def newest(records: list[SpeedRecord]) -> list[SpeedRecord]:
     return sorted(latest.values(), key=lambda record: (record.name, record.subject.shape, record.device, record.place))
 
 
-def _parsed(blob: bytes) -> SpeedRecord:
-    """The typed record; raises ValueError for anything else."""
-    if len(blob) > MOST_BYTES:
+def _parsed(blob: bytes | None) -> SpeedRecord:
+    """The typed record; raises ValueError for anything else, and for None: the file was too long."""
+    if blob is None:
         raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
     return parse_speed(parse_digested(blob, SCHEMA))
 
