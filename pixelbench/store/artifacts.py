@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import os
 import struct
 import zipfile
 from collections.abc import Collection
@@ -16,7 +15,8 @@ import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_magic
 from pydantic import ValidationError
 
-from pixelbench.causality.report import CausalityReport
+from pixelbench.causality.report import CausalityReport, MapStatus
+from pixelbench.files.reading import read_bounded
 from pixelbench.statistics import clustered
 from pixelbench.store.curve_file import parse_curve
 from pixelbench.store.documents.measurements import QUALITY, Measurements, parse_measurements
@@ -72,8 +72,8 @@ class FileSummary:
     sha256: str
     fault: str = ""
     nats: NatsSummary | None = None
-    leaky: bool | None = None
-    """Of a certificate: a leak was found."""
+    status: MapStatus | None = None
+    """Of a certificate."""
     shape: tuple[int, ...] | None = None
     """Of a certificate: (C, H, W) of the images."""
     proof: Proof | None = None
@@ -86,19 +86,18 @@ def read_summary(path: Path) -> FileSummary:
     """Read one of a run's files and summarise it."""
     most = _MOST_BYTES[path.name]
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size > most:
-                return FileSummary("", f"has more than {most >> 20} MB")
-            blob = file.read()
+        blob = read_bounded(path, most)
     except OSError as error:
         return FileSummary("", f"cannot be read ({error.strerror})")
+    if blob is None:
+        return FileSummary("", f"has more than {most >> 20} MB")
     digest = hashlib.sha256(blob).hexdigest()
     try:
         if path.name == NATS:
             return FileSummary(digest, nats=_nats_summary(*_arrays(blob)))
         if path.name == CERTIFICATE:
             report = CausalityReport.from_json(json.loads(blob))
-            return FileSummary(digest, leaky=report.leaky, shape=report.shape)
+            return FileSummary(digest, status=report.status, shape=report.shape)
         if path.name == CURVE:
             parse_curve(blob)
         if path.name == PROOF:

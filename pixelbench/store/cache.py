@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 from pixelbench.files.atomic import write_text
 from pixelbench.store.artifacts import NAMES, FileSummary, read_summary
 from pixelbench.store.record import Record
-from pixelbench.store.record_file import read_record
+from pixelbench.store.record_file import read_record, unreadable
 
 #: Rises when what is looked for in a file changes, so that it is looked for again.
-_RULES = 2
+_RULES = 3
 #: A file that was changed so shortly ago could be changed once more without another time.
 _SETTLED_SECONDS = 2.0
 
@@ -50,7 +50,12 @@ class StoreCache:
     def record(self, folder: Path) -> Record:
         """The record in a folder; as `read_record`, but its digest is not computed again where it is known."""
         path = f"{folder}/record.json"
-        status, name = os.stat(path), path[self._begin :]
+        try:
+            status, name = os.stat(path), path[self._begin :]
+        except FileNotFoundError:
+            raise
+        except OSError as error:  # a link to itself, a folder that nobody may enter
+            raise unreadable(Path(path), error) from error
         with contextlib.suppress(ValueError, TypeError):
             kept = _Kept(*self._known(name, status) or ())
             record = read_record(folder, digest=kept.digest)
@@ -67,7 +72,7 @@ class StoreCache:
         with contextlib.suppress(OSError), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name in found:
-                    found[entry.name] = self._summary(entry.path, entry.stat())
+                    found[entry.name] = self._summary_of(entry)
         return found
 
     def save(self) -> None:
@@ -76,6 +81,14 @@ class StoreCache:
             with contextlib.suppress(OSError):
                 write_text(self._path, json.dumps({"rules": _RULES, "files": self._files}))
                 self._changed = False
+
+    def _summary_of(self, entry: "os.DirEntry[str]") -> FileSummary:
+        """Of a file that cannot be looked at, such as a link to nowhere, that alone: it hides none of the others."""
+        try:
+            status = entry.stat()
+        except OSError as error:
+            return FileSummary("", f"cannot be read ({error.strerror})")
+        return self._summary(entry.path, status)
 
     def _summary(self, path: str, status: os.stat_result) -> FileSummary:
         name = path[self._begin :]

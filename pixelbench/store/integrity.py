@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from pixelbench.causality.analysis.diagnosis_texts import OF_LEAKS
 from pixelbench.data import Task, get_task, task_names
+from pixelbench.evaluation.diagnosis import CANVAS_AGREEMENT, SCORE_RATIO
 from pixelbench.models.families import FAMILIES
 from pixelbench.store.artifacts import CERTIFICATE, NATS, FileSummary
 from pixelbench.store.documents import measurements, proofs
-from pixelbench.store.record import Causality, Likelihood, Record
+from pixelbench.store.record import Likelihood, Record
 from pixelbench.units import bits_per_dim
 
 #: nats.npz holds float32, and its mean was taken before it was rounded.
@@ -22,6 +24,8 @@ _MEAN_TOLERANCE = 1e-6
 _ERROR_TOLERANCE = 0.05
 #: A few images of a model that is nearly certain may come out below 0; more than one in a hundred cannot.
 _BELOW_ZERO = 0.01
+#: Above which a change is called a leak, at most: our own families compute in float64 where they are checked, other modules as they may.
+_LEAK_TOLERANCE, _LEAK_TOLERANCE_OF_OTHERS = 1e-4, 0.1
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,8 @@ def examine(record: Record, summaries: Mapping[str, FileSummary | None]) -> Find
         summaries: file name → what is in it, None where there is none.
     """
     damaged = {name: said for name, found in summaries.items() if (said := _damage(name, found, record))}
-    checks: tuple[Callable[[Record], list[str]], ...] = (_key, _images, _end, _possibility)
+    checks: tuple[Callable[[Record], list[str]], ...] = (_key, _images, _end, _possibility, _causality, _use)
     doubts = [doubt for check in checks for doubt in check(record)]
-    doubts += _causality(record.causality)
     doubts += _certificate(record, None if CERTIFICATE in damaged else summaries.get(CERTIFICATE))
     if record.likelihood is not None and record.likelihood.estimator != "code-length":
         doubts += _evidence(record, record.likelihood, summaries.get(NATS), damaged.get(NATS))
@@ -101,6 +104,8 @@ def _end(record: Record) -> list[str]:
         if (record.cost.updates, record.cost.images_seen) != (updates, images):
             made = f"{record.cost.updates:,} updates on {record.cost.images_seen:,} images were done"
             found.append(f"{made}, and {updates:,} on {images:,} were asked for")
+        if not (record.cost.parameters and record.cost.train_seconds):
+            found.append(f"it was trained, with {record.cost.parameters:,} parameters in {record.cost.train_seconds:g} seconds")
         found += _selection(record, record.recipe.select)
     elif record.budget.updates:
         found.append("it has updates to do and no recipe")
@@ -144,21 +149,49 @@ def _possibility(record: Record) -> list[str]:
     return found
 
 
-def _causality(causality: Causality) -> list[str]:
-    """A leak's evidence without its verdict, or the verdict without evidence."""
-    leak, tolerance = causality.largest_leak or 0.0, causality.tolerance or 0.0
+def _causality(record: Record) -> list[str]:
+    """A leak's evidence without its verdict, the verdict without evidence, or a search that finds nothing."""
+    causality, family = record.causality, FAMILIES.get(record.variant.family)
+    leak, tolerance, positions = causality.largest_leak or 0.0, causality.tolerance or 0.0, causality.trained_positions or 0
     evidence = leak > tolerance or causality.counter_example is not None
+    named = sorted(OF_LEAKS & {*(causality.faults or ())})
     if causality.status == "leaky":
-        return [] if evidence else ["it is called leaky, and shows no leak"]
-    return [f"its causality is {causality.status}, and it shows a leak ({leak:.2g} relative)"] if evidence else []
+        kept = "sees-former-images" in (causality.faults or ())  # which is no dependence between sub-pixels
+        return [] if evidence or kept else ["it is called leaky, and shows no leak"]
+    found = [f"its causality is {causality.status}, and it shows a leak ({leak:.2g} relative)"] if evidence else []
+    if named:
+        found.append(f"its causality is {causality.status}, and it names a leak ({', '.join(named)})")
+    most = _LEAK_TOLERANCE if family is not None and family.is_own else _LEAK_TOLERANCE_OF_OTHERS
+    if tolerance > most:
+        found.append(f"only changes above {tolerance:.2g} (relative) were called leaks, which hides real ones")
+    if positions > record.task.dimensions:
+        found.append(f"the trained model was probed at {positions:,} sub-pixels, and its images have {record.task.dimensions:,}")
+    return found
+
+
+def _use(record: Record) -> list[str]:
+    """Symptoms of a leak in a model that is said to have none: samples that depend on what is not drawn yet, a sampler of another score."""
+    if record.leaky:
+        return []
+    found: list[str] = []
+    agreement = None if record.samples is None else record.samples.canvas_agreement
+    if agreement is not None and agreement < CANVAS_AGREEMENT:
+        found.append(f"no leak is recorded, and samples from two canvases agree on {agreement:.1%} of sub-pixels")
+    scored, sequential = record.likelihood, record.sequential
+    if scored is not None and sequential is not None and sequential.bits_per_dim > SCORE_RATIO * scored.bits_per_dim:
+        scores = f"{sequential.bits_per_dim:.4g} bits/dim in sequence and {scored.bits_per_dim:.4g} with whole images given"
+        found.append(f"no leak is recorded, and it needs {scores}")
+    return found
 
 
 def _certificate(record: Record, found: FileSummary | None) -> list[str]:
     if found is None:
         return []
     doubts: list[str] = []
-    if found.leaky and not record.leaky:
+    if found.status == "leaky" and not record.leaky:
         doubts.append(f"{CERTIFICATE} shows a leak, and the record says {record.causality.status}")
+    if found.status == "partial" and record.causality.status == "complete":
+        doubts.append(f"{CERTIFICATE} is no complete map, and the record says complete")
     if found.shape is not None and tuple(found.shape) != record.task.shape:
         doubts.append(f"{CERTIFICATE} is of images {'x'.join(map(str, found.shape))}")
     return doubts

@@ -1,5 +1,6 @@
 """All runs of a store, tolerant of damage: what cannot be read or does not add up is named, never fatal and never deleted."""
 
+import math
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,9 @@ from pixelbench.store.integrity import examine
 from pixelbench.store.record import Record
 from pixelbench.store.record_file import RecordError
 from pixelbench.units import bits_per_dim
+
+#: Relative difference of two likelihoods that rounding may make.
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Scan(dict[str, StoredRun]):
         self.problems: list[str] = []
         self.unusable: dict[Path, bool] = {}
         """Folder of a record of no use → whether a newer version wrote it."""
+        self.disputed: dict[str, str] = {}
+        """Key of a run that lies in two folders with two numbers → what is said of it."""
 
     def examine(self, keys: Collection[str] | None = None, *, names: Collection[str] = NAMES) -> "Scan":
         """Hold the runs (or those of `keys`) against their own evidence: a few milliseconds a run, less where its files did not change.
@@ -79,7 +85,8 @@ class Scan(dict[str, StoredRun]):
             run = self[key]
             summaries = self.cache.summaries(run.folder, names)
             found = examine(run.record, summaries)
-            self[key] = replace(run, doubts=found.doubts, damaged=found.damaged)
+            disputed = (self.disputed[key],) if key in self.disputed else ()
+            self[key] = replace(run, doubts=(*found.doubts, *disputed), damaged=found.damaged)
             self._take_proof(key, summaries.get(PROOF))
             self._take_measurements(key, summaries.get(QUALITY))
             if run.record.trained and not run.record.leaky and (values := _values(summaries[NATS])):
@@ -142,8 +149,17 @@ def _read_into(found: Scan, folder: Path) -> None:
     twin = found.get(record.run_key)
     if twin is None:
         found[record.run_key] = StoredRun(folder, record)
-    else:
-        found.problems.append(f"{folder} holds the same run as {twin.folder}, which is used; move one of them away.")
+        return
+    found.problems.append(f"{folder} holds the same run as {twin.folder}, which is used; move one of them away.")
+    if _contradict(twin.record, record):
+        found.disputed[record.run_key] = f"{folder} holds the same run with another number, and nobody knows which is right"
+
+
+def _contradict(one: Record, other: Record) -> bool:
+    """Whether both ended with a likelihood, and not with the same one; whoever names the folders must not choose."""
+    if one.status != "done" or other.status != "done" or one.likelihood is None or other.likelihood is None:
+        return False
+    return not math.isclose(one.likelihood.nats_per_image, other.likelihood.nats_per_image, rel_tol=_SAME)
 
 
 def require_store(path: Path) -> Path:

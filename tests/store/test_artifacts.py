@@ -48,7 +48,7 @@ def test_what_is_whole_is_no_damage(tmp_path: Path) -> None:
     assert read_curve(tmp_path / "none.csv") == []
     assert fault(tmp_path / CERTIFICATE, certificate_file(certificate(sees_itself=True))) == ""
     summary = read_summary(tmp_path / CERTIFICATE)
-    assert (summary.leaky, summary.shape) == (True, (1, 3, 4))
+    assert (summary.status, summary.shape) == ("leaky", (1, 3, 4))
     for nats in (GOOD[0], GOOD[0].astype(np.float64)):
         assert fault(tmp_path / NATS, nats_file(nats, GOOD[1])) == ""
     values, clusters = read_nats(tmp_path / NATS)
@@ -81,6 +81,24 @@ def test_a_file_beyond_all_bounds_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / CURVE).open("wb") as file:
         file.truncate((8 << 20) + 1)
     assert read_summary(tmp_path / CURVE).fault == "has more than 8 MB"
+
+
+@pytest.mark.parametrize("kind", ["a link to nowhere", "a link to itself", "a device without end", "a pipe", "a folder"])
+def test_what_is_no_file_hides_none_of_the_others_and_is_never_waited_for(tmp_path: Path, kind: str) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0)
+    path = folder_of(tmp_path, record) / CURVE
+    path.unlink()
+    links = {"a link to nowhere": "none", "a link to itself": CURVE, "a device without end": "/dev/zero"}
+    if kind in links:
+        path.symlink_to(links[kind])
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    found = scan(tmp_path).examine()
+    assert (found[record.run_key].doubts, list(found[record.run_key].damaged)) == ((), [CURVE])
+    (problem,) = found.problems
+    assert problem.startswith(f"{path} cannot be read (")
 
 
 SPOILT = {CURVE: b"no curve", CERTIFICATE: b"{", SAMPLES: b"no picture", WEIGHTS: b"no weights"}

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pixelbench.causality.analysis.diagnosis import _PATTERNS
+from pixelbench.causality.analysis.diagnosis_texts import LOST_MASK, OF_LEAKS, SENTENCES
 from pixelbench.data.sources.photos import photograph_of
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.statistics import clustered_standard_error
@@ -330,12 +332,14 @@ def test_a_bound_sold_as_a_tighter_one(tmp_path: Path, samples: int, sold_as: st
         (lambda record: replace(record, selected_update=300), "its weights are those of update 300, and 'last' was asked for"),
         (lambda record: replace(record, cost=replace(record.cost, updates=0)), "0 updates on 16,000 images were done, and 500 on 16,000"),
         (lambda record: replace(record, cost=replace(record.cost, images_seen=1)), "500 updates on 1 images were done, and 500 on 16,000"),
+        (lambda record: replace(record, cost=replace(record.cost, parameters=0)), "it was trained, with 0 parameters in 30 seconds"),
+        (lambda record: replace(record, cost=replace(record.cost, train_seconds=0.0)), "it was trained, with 81,234 parameters in 0 sec"),
         (lambda record: replace(record, error=RunError("Out\x1bOfMemory", "")), r"it is done, and has an error ('Out\x1bOfMemory')"),
         (lambda record: replace(record, likelihood=None), "it is done, and has no likelihood"),
         (lambda record: replace(record, causality=Causality()), "its causality was not checked"),
         (lambda record: replace(record, status="failed"), "it failed, and no error is given"),
     ],
-    ids=["selected", "updates", "images", "error", "likelihood", "unchecked", "failed"],
+    ids=["selected", "updates", "images", "parameters", "seconds", "error", "likelihood", "unchecked", "failed"],
 )
 def test_an_end_that_the_rest_of_the_record_denies(tmp_path: Path, change: Callable[[Record], Record], said: str) -> None:
     record, _ = add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
@@ -398,6 +402,69 @@ def test_a_leak_without_evidence_is_doubted_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("causality", "said"),
+    [
+        (
+            Causality("complete", 0.0, 1e-10, faults=("lattice", "sees-itself")),
+            "its causality is complete, and it names a leak (sees-itself)",
+        ),
+        (Causality("partial", 0.0, 1e-10, faults=("wraps-around",)), "its causality is partial, and it names a leak (wraps-around)"),
+        (Causality("complete", 0.5, 1.0), "only changes above 1 (relative) were called leaks, which hides real ones"),
+        (Causality("complete", 0.0, 0.01), "only changes above 0.01 (relative) were called leaks, which hides real ones"),
+        (
+            Causality("complete", 0.0, 1e-10, trained_positions=5000),
+            "the trained model was probed at 5,000 sub-pixels, and its images have 768",
+        ),
+    ],
+)
+def test_a_search_for_leaks_that_proves_nothing(tmp_path: Path, causality: Causality, said: str) -> None:
+    record, _ = add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
+    rewrite(folder_of(tmp_path, record), lambda record: replace(record, causality=causality))
+    assert only_doubt(tmp_path, record) == said
+
+
+@pytest.mark.parametrize(
+    "causality",
+    [
+        Causality("complete", 0.0, 1e-10, faults=("blind-spot", "colour-blind", "nothing-seen", "triangular-context", "carries-state")),
+        Causality("complete", 0.0, 1e-10, faults=("a name of another version",)),
+        Causality("complete", 1e-7, 1e-6),  # rounding of a module that computes in float32
+        Causality("leaky", 0.0, 1e-10, faults=("sees-former-images",)),
+        Causality("leaky", 0.3, 1e-10, faults=("sees-itself",)),
+    ],
+)
+def test_findings_that_are_no_leak_or_are_called_one(tmp_path: Path, causality: Causality) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0)
+    rewrite(folder_of(tmp_path, record), lambda record: replace(record, causality=causality))
+    assert not doubts_of(tmp_path, record)
+
+
+def test_names_of_leaks_are_all_that_a_map_can_give() -> None:
+    assert set(_PATTERNS) < OF_LEAKS
+    assert OF_LEAKS - {LOST_MASK} < set(SENTENCES)
+    assert not OF_LEAKS & set(certificate(nothing=True).faults)
+    assert OF_LEAKS & set(certificate(sees_itself=True).faults)
+
+
+@pytest.mark.parametrize(
+    ("symptom", "said"),
+    [
+        ({"canvas_agreement": 0.13}, "no leak is recorded, and samples from two canvases agree on 13.0% of sub-pixels"),
+        ({"sequential": 9.1}, "no leak is recorded, and it needs 9.1 bits/dim in sequence and 1 with whole images given"),
+    ],
+)
+def test_a_leak_s_symptom_in_a_run_without_a_leak(tmp_path: Path, symptom: dict[str, Any], said: str) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0, **symptom)
+    assert only_doubt(tmp_path, record) == said
+    assert not doubts_of(tmp_path, add_run(tmp_path, "pixelcnn", 1.0, seed=1, causal="leaky", **symptom))
+
+
+def test_what_two_canvases_and_two_scores_may_differ_by(tmp_path: Path) -> None:
+    """A few images are no split, and one draw on the edge of rounding moves what is drawn after it."""
+    assert not doubts_of(tmp_path, add_run(tmp_path, "pixelcnn", 1.0, canvas_agreement=0.95, sequential=1.2))
+
+
+@pytest.mark.parametrize(
     ("made", "said"),
     [
         ({"sees_itself": True, "shape": (1, 8, 8)}, "certificate.json shows a leak, and the record says complete"),
@@ -411,6 +478,14 @@ def test_a_certificate_that_says_otherwise(tmp_path: Path, made: dict[str, Any],
     put(folder_of(tmp_path, record), CERTIFICATE, certificate_file(certificate(**made)))
     assert only_doubt(tmp_path, record) == said
     assert not doubts_of(tmp_path, genuine)
+
+
+@pytest.mark.parametrize(("status", "doubted"), [("complete", True), ("partial", False)])
+def test_a_certificate_that_is_no_complete_map(tmp_path: Path, status: str, doubted: bool) -> None:
+    part = certificate_file(replace(certificate(shape=(1, 8, 8)), complete=False, positions_probed=60))
+    record = add_run(tmp_path, "pixelcnn", 2.0, task="digits", causal=status, files={CERTIFICATE: part})
+    said = f"{CERTIFICATE} is no complete map, and the record says complete"
+    assert doubts_of(tmp_path, record) == ((said,) if doubted else ())
 
 
 # Clusters of the first schema.

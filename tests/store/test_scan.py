@@ -53,6 +53,36 @@ def test_the_same_run_twice_is_named_and_one_of_them_used(tmp_path: Path) -> Non
     assert "same run" in found.problems[0]
 
 
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_of_the_same_run_with_two_numbers_none_is_believed(tmp_path: Path, name: str) -> None:
+    """Else whoever names the folders chooses the number."""
+    record = add_run(tmp_path, "pixelcnn", 1.0)
+    add_run(tmp_path, name, 0.9, family="pixelcnn")
+    run = scan(tmp_path).examine()[record.run_key]
+    first, last = sorted(["pixelcnn", name])
+    assert run.folder == tmp_path / "photos" / first / record.run_key
+    said = f"{tmp_path / 'photos' / last / record.run_key} holds the same run with another number, and nobody knows which is right"
+    assert run.doubts == (said,)
+
+
+@pytest.mark.parametrize("status", ["done", "failed"])
+def test_the_same_run_with_one_number_is_believed(tmp_path: Path, status: str) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0)
+    add_run(tmp_path, "z", 1.0 if status == "done" else None, family="pixelcnn", status=status)
+    assert scan(tmp_path).examine()[record.run_key].doubts == ()
+
+
+def test_a_link_to_itself_costs_its_own_run_alone(tmp_path: Path) -> None:
+    sound, spoilt = add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
+    path = folder_of(tmp_path, spoilt) / "record.json"
+    path.unlink()
+    path.symlink_to("record.json")
+    found = scan(tmp_path).examine()
+    assert (list(found), found[sound.run_key].doubts) == ([sound.run_key], ())
+    (problem,) = found.problems
+    assert problem.startswith(f"{path} cannot be read (")
+
+
 def test_a_record_that_is_a_folder_or_cannot_be_read_is_named(tmp_path: Path) -> None:
     sound, spoilt = add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
     path = folder_of(tmp_path, spoilt) / "record.json"

@@ -206,3 +206,12 @@ SENTENCES: dict[str, str] = {
         "each layer; a stack or a path is not connected, or weights are zero."
     ),
 }
+
+#: Those of a leak. What a module carries or keeps from call to call is none where its caller accepts that; the rest is of what is not seen.
+OF_LEAKS = frozenset(
+    "order-of-its-own coupled-over-batch width-and-height-swapped wrong-direction colours-in-another-order normalised-over-space "
+    "dense-or-normalised-over-space backward-recurrence far-rows-seen first-row-passed-on padded-with-pixels "
+    "first-row-attends-to-everything shifted-the-wrong-way strided wraps-around border-only rows-below-kept whole-row-seen "
+    "vertical-stack-unshifted looks-ahead right-neighbours-seen whole-pixel-seen sees-itself colours-mixed active-only-jointly "
+    f"unknown-pattern weak-path {LOST_MASK}".split()
+)
