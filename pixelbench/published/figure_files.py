@@ -178,6 +178,9 @@ def _errors(given: dict[str, Any]) -> list[tuple[str, str]]:
             found.append((field, f"expected a finite number, got {given[field]}"))
     found += [(field, f"expected more than 0, got {given[field]}") for field in ("tolerance", "updates") if given.get(field, 1) <= 0]
     printed = given.get("printed")
+    short = f"{given['value']:g}"
+    if printed is None and not (re.fullmatch(_PRINTED, short) and float(short) == given["value"]):
+        found.append(("printed", "is missing, and a value of so many digits needs it"))
     if printed is not None and not (re.fullmatch(_PRINTED, printed) and float(printed) == given["value"]):
         found.append(("printed", f"'{printed}' is not the value {given['value']}"))
     for field, known in (("split", _SPLITS), ("binarisation", _BINARISATIONS)):

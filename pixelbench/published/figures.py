@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pixelbench.data import get_task, named_task
+from pixelbench.data import Task, get_task, named_task
 from pixelbench.data.task import Binarisation
 from pixelbench.suites.schema import Claim, Suite
 from pixelbench.suites.specs import row_specs
+from pixelbench.units import bits_per_dim
 
 Kind = Literal["paper", "context", "reproduction", "claim"]
 #: What verdicts fall on: papers' own numbers, and claims of a suite of one's own.
@@ -18,7 +19,7 @@ PublishedBinarisation = Literal[Binarisation, "any"]
 #: What is shown beside the papers' own numbers and not judged.
 CONTEXTS = {"reproduction": "a third party's reproduction", "context": "quoted for context"}
 
-#: What a measurement may differ by and still be the same, unless the figure says otherwise.
+#: What a measurement may differ by and still be the same, unless the figure says otherwise: of two levels, and of more.
 TOLERANCE_NATS = 0.5
 TOLERANCE_BITS = 0.02
 
@@ -118,14 +119,19 @@ def figures_about(task: str, variant: str, figures: Iterable[Figure]) -> tuple[F
     return tuple(sorted(found, key=lambda one: (not one.verified, one.on_validation)))
 
 
+def usual_bits(task: Task) -> float:
+    """What a claim in bits/dim may be off by, unless it says so itself; of images of two levels as many bits as in nats."""
+    return bits_per_dim(TOLERANCE_NATS, task.shape) if task.levels == 2 else TOLERANCE_BITS
+
+
 def claimed_figures(suite: Suite, file: str) -> tuple[Figure, ...]:
     """The claims of a suite as figures; `file` is what it is called."""
     return tuple(_claimed(claim, suite, file) for claim in suite.claims)
 
 
 def _claimed(claim: Claim, suite: Suite, file: str) -> Figure:
-    nats = claim.unit == "nats/image"
-    usual = TOLERANCE_NATS if nats and get_task(claim.task).levels == 2 else None if nats else TOLERANCE_BITS
+    nats, task = claim.unit == "nats/image", get_task(claim.task)
+    usual = usual_bits(task) if not nats else TOLERANCE_NATS if task.levels == 2 else None
     return Figure(
         id=f"claim-{claim.task}-{claim.variant}",
         kind="claim",
@@ -140,7 +146,7 @@ def _claimed(claim: Claim, suite: Suite, file: str) -> Figure:
         locator=f"[[claim]] in {file}",
         verified=True,
         file=file,
-        split="test",
+        split=task.published_split,  # the test images, by the name that papers give them
         tolerance=usual if claim.tolerance is None else claim.tolerance,
         task=claim.task,
         variant=claim.variant,

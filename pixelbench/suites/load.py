@@ -324,7 +324,7 @@ def _is_table_list(value: Any) -> bool:
 def _summary(path: Path, errors: list[str]) -> str:
     where = path.stem if path.is_relative_to(_SHIPPED) else path
     if len(errors) == 1:
-        return f"Suite '{where}' has an error: {errors[0].removesuffix('.')}."
+        return f"Suite '{where}' has an error: {errors[0].removesuffix('.')}{'' if errors[0].endswith('?') else '.'}"
     shown = [f"  {error}" for error in errors[:_MOST_SHOWN]]
     more = [f"  and {len(errors) - _MOST_SHOWN} more"] if len(errors) > _MOST_SHOWN else []
     return "\n".join([f"Suite '{where}' has {len(errors)} errors:", *shown, *more])

@@ -107,6 +107,8 @@ class SuiteVariant:
     def __post_init__(self) -> None:
         _check_seeds(self.seeds)
         _check_verdict_seeds(self.verdict_seeds)
+        if self.tasks == ():
+            raise ValueError("tasks must name at least one; left out, the variant is on every task")
         if not _NAME.fullmatch(self.name):
             held = "letters, digits and . _ + = - only, for its folder"
             raise ValueError(f"a variant's name holds {held}; got '{shortened(self.name, 40)}'")
@@ -191,6 +193,13 @@ class Suite:
         for kind, names in (("name", [self.name]), ("budget", self.budgets)):
             if any(len(name) > MOST_LETTERS for name in names):
                 raise ValueError(f"{kind}: a name has at most {MOST_LETTERS} letters")
+            if not all(name.strip() and name.isprintable() for name in names):
+                raise ValueError(f"{kind}: a name is some letters that can be printed")
+        if any("/" in name for name in self.budgets):  # no record holds such a name
+            raise ValueError("budget: a name holds no slash")
+        for kind, found in (("task", self.tasks), ("variant", self.variants)):
+            if not found:
+                raise ValueError(f"{kind}: expected at least one")
 
     def seeds_of(self, task: SuiteTask, variant: SuiteVariant) -> tuple[int, ...]:
         """The seeds of one cell: the variant's on that task, else the variant's, else the suite's."""

@@ -22,6 +22,9 @@ CONSTANTS: dict[str, dict[str, float]] = {
     "rmsprop": {"alpha": 0.99, "epsilon": 1e-8, "momentum": 0.0, "weight_decay": 0.0},
 }
 
+#: Of these, what is kept of a running mean: with all of it kept nothing is averaged, with more it grows without end.
+_SHARES = ("beta1", "beta2", "alpha", "momentum")
+
 #: More cannot be meant: at a thousand updates a second so many take twelve days, at usual speeds years; no data set has so large a batch.
 MOST_UPDATES, MOST_BATCH = 10**9, 10**7
 
@@ -65,6 +68,9 @@ class Recipe:
         if strange:
             raise ValueError(f"constants of {self.optimiser} are {', '.join(known)}; got {', '.join(strange)}")
         object.__setattr__(self, "constants", {**known, **self.constants})
+        for name, value in self.constants.items():
+            share = name in _SHARES
+            _within(f"constants.{name}", value, 0.0, 1.0 if share else float("inf"), open_high=share)
         _within("learning_rate", self.learning_rate, 0.0, float("inf"), open_low=True)
         _within("ema", self.ema, 0.0, 1.0, open_high=True)
         _within("decay", self.decay, 0.0, 1.0, open_low=True)

@@ -8,6 +8,7 @@ import pytest
 
 from pixelbench.analysis.comparisons import comparisons_of
 from pixelbench.analysis.context import Context
+from pixelbench.data import get_task
 from pixelbench.published.comparison import Comparison, Known, compare_cells_with_figures
 from pixelbench.published.rows import Rows
 from pixelbench.reports.report import build_report
@@ -17,6 +18,7 @@ from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import specs_of
+from pixelbench.units import bits_per_dim
 from tests.support.record_factory import add_spec
 from tests.support.suite_file import TEXT, write_suite
 
@@ -121,6 +123,27 @@ def test_a_file_may_ask_for_more_seeds(tmp_path: Path) -> None:
     name, sentence = only(tmp_path / "runs", suite)
     assert name == "incomplete"
     assert "3 seeds of the 4 that decide, seed 3 not stored" in sentence
+
+
+@pytest.mark.parametrize("unit", ["nats/image", "bits/dim"])
+@pytest.mark.parametrize(("nats", "name"), [(90.0, "worse"), (81.6, "reproduced")])
+def test_of_two_levels_bits_are_held_as_near_as_nats(tmp_path: Path, unit: str, nats: float, name: str) -> None:
+    """0.02 bits/dim, which is usual on images of many levels, would be 11 nats an image here."""
+    per_bit = 1 / bits_per_dim(1.0, (1, 28, 28))
+    claim = CLAIM.replace("digits", "mnist-fixed").replace("1.90", "81.30" if unit == "nats/image" else "0.14961").replace("bits/dim", unit)
+    suite = suite_of(tmp_path, TEXT.replace('"digits"', '"mnist-fixed"').replace("seeds = [1, 2]", "seeds = [0, 1, 2]") + claim)
+    add_seeds(tmp_path / "runs", suite, *((nats + seed / 100) / per_bit for seed in range(3)))
+    (own,) = (one for one in compared(tmp_path / "runs", suite) if one.figure is not None and one.figure.kind == "claim")
+    assert own.verdict is not None
+    assert own.verdict.name == name
+
+
+@pytest.mark.parametrize("task", ["digits", "imagenet32", "mnist-fixed", "cifar10"])
+def test_a_claim_is_about_the_images_that_runs_are_tested_on(tmp_path: Path, task: str) -> None:
+    """Of the small ImageNets the papers call them validation images."""
+    suite = suite_of(tmp_path, TEXT.replace('"digits"', f'"{task}"') + CLAIM.replace('"digits"', f'"{task}"'))
+    (claim,) = Known.with_claims(suite, "tiny.toml").claims
+    assert (claim.split, claim.on_validation) == (get_task(task).published_split, False)
 
 
 def test_a_claim_takes_nothing_from_the_papers_figures(tmp_path: Path) -> None:

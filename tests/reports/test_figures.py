@@ -217,6 +217,8 @@ def test_a_missing_field_is_the_only_thing_said_of_it(tmp_path: Path) -> None:
         ({"value": '"81.3"'}, "figure 'a-figure': value: expected a number, got \"81.3\"."),
         ({"value": "1" + 400 * "0"}, "figure 'a-figure': value: expected a number, got 1000"),
         ({"value": "true"}, "figure 'a-figure': value: expected a number, got true."),
+        ({"value": "0.00001", "printed": None}, "figure 'a-figure': printed: is missing, and a value of so many digits needs it."),
+        ({"value": "81.30001", "printed": None}, "figure 'a-figure': printed: is missing, and a value of so many digits needs it."),
         ({"printed": '"81.03"'}, "figure 'a-figure': printed: '81.03' is not the value 81.3."),
         ({"printed": '"about 81.30"'}, "figure 'a-figure': printed: 'about 81.30' is not the value 81.3."),
         ({"estimater": '"exact"'}, "figure 'a-figure': estimater: there is no such field; did you mean 'estimator'?"),

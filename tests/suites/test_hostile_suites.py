@@ -6,10 +6,12 @@ import pytest
 
 from pixelbench.data import get_task
 from pixelbench.errors import UserError
+from pixelbench.store.record_file import write_record
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import MOST_LETTERS
 from pixelbench.suites.specs import specs_of
 from pixelbench.suites.validation import MOST_CELLS
+from tests.support.record_factory import record_of
 from tests.support.suite_file import TEXT, write_suite
 
 pytestmark = pytest.mark.quick
@@ -45,6 +47,48 @@ def test_a_name_that_no_folder_can_have(tmp_path: Path, name: str, said: str) ->
     message = complaint(tmp_path, TEXT.replace('name = "uniform"', f'name = "{name}"'))
     assert said in message
     assert "error: :" not in message
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\\u0000b", "a\\nb", "\\u001b[2J", "\\u202e"])
+def test_a_budget_or_a_suite_of_a_name_that_no_record_or_terminal_holds(tmp_path: Path, name: str) -> None:
+    """No record could be written at the end of such a run."""
+    budget = TEXT.replace("[budget.cpu]", f'[budget."{name}"]').replace('"cpu"', f'"{name}"')
+    assert "has an error: budget: a name is some letters that can be printed." in complaint(tmp_path, budget)
+    assert "has an error: name: a name is some letters" in complaint(tmp_path, TEXT.replace('"tiny"', f'"{name}"'))
+
+
+def test_a_budget_is_no_path_and_may_be_called_anything_else(tmp_path: Path) -> None:
+    named = TEXT.replace("[budget.cpu]", '[budget."{}"]').replace('"cpu"', '"{}"')
+    assert "has an error: budget: a name holds no slash." in complaint(tmp_path, named.replace("{}", "../x"))
+    for name in ("ein Tag, höchstens", "<b>|", "=1+1", "日"):
+        (spec, *_) = specs_of(load_suite(write_suite(tmp_path, named.replace("{}", name))), only=["uniform"])
+        assert record_of(spec).budget.name == name
+        write_record(tmp_path, record_of(spec))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (TEXT[: TEXT.index("[[variant]]")] + "[axes]\n", "variant: is missing"),
+        ("variant = []\n" + TEXT[: TEXT.index("[[variant]]")], "variant: expected at least one."),
+        (
+            "task = []\n" + TEXT.replace('[[task]]\nname = "digits"\nsettings = { maps = 8, layers = 1 }\n', ""),
+            "task: expected at least one.",
+        ),
+        (TEXT + "tasks = []\n", "variant.gated-pixelcnn: tasks must name at least one; left out, the variant is on every task."),
+    ],
+)
+def test_a_suite_of_nothing(tmp_path: Path, text: str, said: str) -> None:
+    assert complaint(tmp_path, text).endswith(f"has an error: {said.removesuffix('.')}.")
+
+
+def test_a_variant_on_every_task_and_on_one(tmp_path: Path) -> None:
+    for tasks in ("", 'tasks = ["digits"]\n'):
+        assert len(specs_of(load_suite(write_suite(tmp_path, TEXT + tasks)))) == 4
+
+
+def test_a_question_ends_with_one_mark(tmp_path: Path) -> None:
+    assert complaint(tmp_path, TEXT.replace('family = "uniform"', 'family = "uniform"\nexpect = "leak"')).endswith("did you mean 'leaky'?")
 
 
 def test_a_name_may_be_long_but_for_its_axes(tmp_path: Path) -> None:

@@ -102,9 +102,21 @@ def test_an_optimiser_gets_the_constants_of_its_recipe(name, constants, expected
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"ema": 1.0}, "ema must be at least 0 and below 1"),
         ({"batch": 0}, "batch must be at least 1"),
+        ({"constants": {"beta1": 1.0}}, "constants.beta1 must be at least 0 and below 1, got 1"),  # torch refuses it when training begins
+        ({"constants": {"beta2": -0.1}}, "constants.beta2 must be at least 0"),
+        ({"constants": {"weight_decay": -1.0}}, "constants.weight_decay must be at least 0, got -1"),
+        ({"optimiser": "rmsprop", "constants": {"alpha": 1.5}}, "constants.alpha must be at least 0 and below 1"),
+        ({"optimiser": "adagrad", "constants": {"epsilon": -1e-8}}, "constants.epsilon must be at least 0"),
         ({"constants": {"alpha": 0.9}}, "constants of adamw are beta1, beta2, epsilon, weight_decay; got alpha"),
     ],
 )
 def test_a_recipe_that_makes_no_sense_is_refused(wrong, sentence):
     with pytest.raises(ValueError, match=sentence):
         Recipe(**wrong)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"constants": {"beta1": 0.0, "weight_decay": 2.0}}, {"optimiser": "rmsprop", "constants": {"epsilon": 1.0, "momentum": 0.99}}]
+)
+def test_a_recipe_that_is_only_odd_is_made(odd):
+    make_optimiser(torch.nn.Linear(2, 2), Recipe(**odd))

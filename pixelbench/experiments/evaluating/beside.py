@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pixelbench.causality.report import CausalityVerdict
 from pixelbench.data import Task
 from pixelbench.evaluation.likelihood import SplitLikelihood
 from pixelbench.published.comparability import ROUNDING
-from pixelbench.published.figures import TOLERANCE_BITS, TOLERANCE_NATS
+from pixelbench.published.figures import TOLERANCE_NATS, usual_bits
 from pixelbench.statistics import Difference, difference
 from pixelbench.store.cells import Cell, cells_of, load_runs
 from pixelbench.store.scan import scan
@@ -58,24 +59,28 @@ def beside(results: Path, task: Task, test: SplitLikelihood) -> tuple[Neighbour,
     return tuple(sorted(found, key=lambda one: one.nats_per_image))
 
 
-def judge_claim(claim: Claim, test: SplitLikelihood, *, leaky: bool, whole: bool) -> Claimed:
+def judge_claim(claim: Claim, task: Task, test: SplitLikelihood, causality: CausalityVerdict | None, *, whole: bool) -> Claimed:
     """Hold the number of these very weights against a claim about them.
 
     One set of weights and all test images: nothing is left to chance but what the claim was rounded to and how it was computed, so that
-    the usual tolerance and half of its last digit are the band, and there is no interval.
+    the usual tolerance and half of its last digit are the band, and there is no interval. As of a run's, a leak leaves no verdict, and
+    less than a complete map without one (`causality` is not `causal`, None where there can be no map) leaves it incomplete.
     """
     nats = claim.unit == "nats/image"
-    usual = TOLERANCE_NATS if nats else TOLERANCE_BITS
+    usual = TOLERANCE_NATS if nats else usual_bits(task)
     band = (usual if claim.tolerance is None else claim.tolerance) + 0.5 * 10.0 ** -len(claim.printed.partition(".")[2])
     measured = test.nats_per_image if nats else test.bits_per_dim
     away, decimals = measured - claim.value, 2 if nats else 3
     side = "above" if away >= 0 else "below"
     place = f"{abs(away):.{decimals}f} {side} {claim.printed} of {claim.source} (band ± {band:.3g})"
     distance = f"{measured:.{decimals}f} {claim.unit} is {place}"
-    if leaky:
+    if causality in ("leaky", "stateful"):
         verdict, sentence = "not causal", f"Not causal: {distance}, and means nothing."
     elif not whole:
         verdict, sentence = "incomplete", f"Incomplete: on {test.n_images:,} test images alone, {distance}."
+    elif causality != "causal":
+        why = {None: "no map", "partial": "only a partial map"}.get(causality, "no conclusion")
+        verdict, sentence = "incomplete", f"Incomplete: {why} of what the model sees; {distance}."
     elif abs(away) <= band + ROUNDING:
         verdict, sentence = "reproduced", f"Reproduced by these weights: {distance}."
     else:

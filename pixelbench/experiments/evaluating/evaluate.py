@@ -79,7 +79,7 @@ class ModelEvaluation:
     @property
     def limited(self) -> bool:
         """Whether not all test images were scored."""
-        return self.task.sizes is not None and self.likelihood.n_images < self.task.sizes[2]
+        return not _whole(self.task, self.likelihood.n_images, self.spec.evaluation["test_images"])
 
     def summary(self) -> str:
         """Some lines for people."""
@@ -201,7 +201,8 @@ def evaluate_model(
     if drawn is not None:
         picture = stages.picture(drawn, model, data.test, leaky=leaky)
         diagnoses = stages.find_faults(certificate, scores, drawn)
-    whole = chosen.sizes is None or len(data.test) == chosen.sizes[2]
+    verdict = None if certificate is None else certificate.verdict
+    whole = _whole(chosen, len(data.test), limit)
     return ModelEvaluation(
         name,
         chosen,
@@ -215,10 +216,15 @@ def evaluate_model(
         drawn.sampler if drawn is not None else None if own is None else own.said(used=False),
         diagnoses,
         beside(results, chosen, scores.test) if results is not None else (),
-        None if claim is None else judge_claim(claim, scores.test, leaky=leaky, whole=whole),
+        None if claim is None else judge_claim(claim, chosen, scores.test, verdict, whole=whole),
         weights,
         time.monotonic() - began,
     )
+
+
+def _whole(task: Task, images: int, limit: int | None) -> bool:
+    """Whether all test images are among so many; of a task whose number nobody knows, where there were fewer than the limit."""
+    return limit is None or images < limit if task.sizes is None else images == task.sizes[2]
 
 
 def certified(model: AutoregressiveModel, name: str, seconds: float | None, seed: int) -> CausalityReport:
