@@ -5,6 +5,7 @@
 # pyright: reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
+import math
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,10 @@ from pixelbench.published.verdicts import Verdict
 #: What makes a cell in a frame that does not say which runs differ in nothing but the seed.
 _CELL_COLUMNS = ["task", "variant", "family", "levels", "budget", "updates", "expect"]
 _NEEDED = (*_CELL_COLUMNS, "seed", "status", "bits_per_dim", "nats_per_image", "estimator", "n_images", "causal")
+#: Columns that hold a whole number in every row, and those that hold a number or none.
+_WHOLE = ("seed", "updates")
+_MEASURED = ("bits_per_dim", "nats_per_image", "n_images")
+_ENDLESS = (math.inf, -math.inf)
 
 
 def compare_with_published(frame: pd.DataFrame, known: Known | None = None) -> pd.DataFrame:
@@ -36,12 +41,12 @@ def compare_with_published(frame: pd.DataFrame, known: Known | None = None) -> p
         known: by default the figures that ship and the rows of the suite `paper`.
 
     Raises:
-        UserError: a column is missing.
+        UserError: a column is missing, or does not hold numbers where it must.
     """
     lacking = [name for name in _NEEDED if name not in frame]
     if lacking:
         raise UserError(f"The frame has no column '{lacking[0]}'; compare_with_published takes what load_results returns.")
-    known = known or Known()
+    frame, known = _with_numbers(frame), known or Known()
     rows: list[dict[str, Any]] = []
     for _, group in frame.groupby(["cell"] if "cell" in frame else _CELL_COLUMNS, sort=False, dropna=False):
         runs = [_plain(row) for row in group.to_dict("records")]
@@ -62,9 +67,24 @@ _COLUMNS = {
 }
 
 
+def _with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with numbers where numbers must be, also where a file gave them as texts."""
+    found = frame.copy()
+    for name in (*_WHOLE, *_MEASURED):
+        try:
+            found[name] = pd.to_numeric(found[name])
+        except (ValueError, TypeError) as error:
+            raise UserError(f"The frame's column '{name}' does not hold numbers ({error}).") from None
+    for name in _WHOLE:
+        if found[name].isna().any() or (found[name] % 1 != 0).any():
+            raise UserError(f"The frame's column '{name}' must hold a whole number in every row.")
+        found[name] = found[name].astype("int64")
+    return found
+
+
 def _plain(row: dict[Any, Any]) -> dict[str, Any]:
-    """None for what the frame calls missing."""
-    return {str(name): None if pd.isna(value) else value for name, value in row.items()}
+    """None for what the frame calls missing, and for what is no finite number."""
+    return {str(name): None if pd.isna(value) or value in _ENDLESS else value for name, value in row.items()}
 
 
 def _as_row(figure: Figure | None, verdict: Verdict | None, measured: Measured) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from pixelbench.units import bits_per_dim
 #: The unit of a figure → the column of a frame.
 _UNITS = {"bits/dim": "bits_per_dim", "nats/image": "nats_per_image"}
 _OF_LIKELIHOOD = ("bits_per_dim", "bits_per_dim_se", "nats_per_image", "estimator", "n_images", "validation_bits_per_dim")
+_NUMBERS = ("bits_per_dim", "nats_per_image", "n_images")
 #: More than these tell a reader nothing more.
 _MOST_DIFFERENCES = 6
 
@@ -142,7 +143,9 @@ def _one_a_seed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _is_scored(row: dict[str, Any]) -> bool:
-    return row["status"] == "done" and row["bits_per_dim"] is not None and not row.get("doubts")
+    """Whether it came to its end with a likelihood that says all of what it is; a frame may hold half of one."""
+    whole = all(_is_number(row[name]) for name in _NUMBERS) and isinstance(row["estimator"], str)
+    return row["status"] == "done" and whole and not row.get("doubts")
 
 
 def _of_row(entry: dict[str, Any], row: SuiteRow | None, differences: Differences) -> tuple[list[str], str]:

@@ -28,9 +28,9 @@ _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$", max_length=64)]
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
 _Positive = Annotated[int, Field(ge=1, lt=2**31)]
 #: No sum of float32 numbers comes near it, and means and variances of numbers up to it are numbers still.
-_MOST = 1e100
-_Number = Annotated[float, Field(ge=-_MOST, le=_MOST)]
-_Amount = Annotated[float, Field(ge=0, le=_MOST)]
+MOST_AMOUNT = 1e100
+_Number = Annotated[float, Field(ge=-MOST_AMOUNT, le=MOST_AMOUNT)]
+_Amount = Annotated[float, Field(ge=0, le=MOST_AMOUNT)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Measures = dict[str, _Number | None]
 

@@ -518,6 +518,34 @@ def test_what_a_frame_does_not_say_makes_no_verdict_better(tmp_path: Path, colum
     assert {"trained_positions": "not probed", "cell": "not the row of suite paper"}[column] in row["sentence"]
 
 
+@pytest.mark.parametrize("column", ["bits_per_dim", "nats_per_image", "n_images", "estimator"])
+@pytest.mark.parametrize("value", [None, float("inf"), float("nan")])
+def test_half_a_likelihood_is_no_measurement(tmp_path: Path, column: str, value: Any) -> None:
+    add_nats(tmp_path, *GOOD)
+    frame = load_results(tmp_path)
+    frame[column] = frame[column].astype(object)
+    frame.loc[1, column] = value
+    row = judged(frame)
+    assert (row["verdict"], row["n"]) == ("incomplete", 2)
+    assert "seed 1 has no number" in row["sentence"]
+
+
+def test_a_frame_that_came_through_a_file_of_texts_gets_the_same_verdict(tmp_path: Path) -> None:
+    add_nats(tmp_path, *GOOD)
+    frame = load_results(tmp_path)
+    texts = frame.assign(**{name: frame[name].map(str) for name in ("seed", "updates", "bits_per_dim", "nats_per_image", "n_images")})
+    assert judged(texts) == judged(frame) == judged(frame.assign(seed=frame.seed.astype(float)))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("seed", "first"), ("seed", 0.5), ("seed", None), ("updates", None), ("nats_per_image", "many")]
+)
+def test_a_frame_without_numbers_where_they_must_be_is_refused(tmp_path: Path, column: str, value: Any) -> None:
+    add_nats(tmp_path, *GOOD)
+    with pytest.raises(UserError, match=f"The frame's column '{column}' "):
+        compare_with_published(load_results(tmp_path).assign(**{column: [value] * 3}))
+
+
 def test_a_frame_of_everything_has_a_row_for_each_cell(tmp_path: Path) -> None:
     add_nats(tmp_path, 81.2, 81.3)
     add_spec(tmp_path, paper_spec(seed=7), status="failed")

@@ -96,6 +96,23 @@ def test_what_is_none_is_named(tmp_path: Path, record: Record, blob: bytes) -> N
     assert found[record.run_key].doubts == ()
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (Value(0.5, -1.0), "greater than or equal to 0"),
+        (Value(1e308, 1.0), "less than or equal to 1000"),
+        (Value(0.5, 0.0), None),
+        (Value(-3.0), None),
+    ],
+)
+def test_an_error_is_not_below_zero_and_no_value_beyond_all_bounds(tmp_path: Path, record: Record, value: Value, said: str | None) -> None:
+    """The digest is right, as of somebody who knows the format."""
+    keep(tmp_path, record, lambda found: replace(found, measured=(replace(measurement(), values={"kid": value}),)))
+    problems = examined(tmp_path).problems
+    assert len(problems) == (said is not None)
+    assert said is None or said in problems[0]
+
+
 def test_they_are_no_column_and_no_warning_of_the_tidy_table(tmp_path: Path, record: Record) -> None:
     keep(tmp_path, record)
     with warnings.catch_warnings(action="error"):

@@ -4,7 +4,9 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
 
 from pixelbench.errors import UserError, first_line
 from pixelbench.evaluation.measures.compared import Compared
@@ -18,14 +20,16 @@ Function = Callable[[Compared], float | None]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 #: Two values differ where they lie farther apart than so many standard errors of their difference, as in a 95 % interval.
 ERRORS = 2.0
+#: Of a stored value; differences and their squares are numbers still.
+_MOST = 1e100
 
 
 @dataclass(frozen=True)
 class Value:
     """A measured number and its standard error; None where it is undefined."""
 
-    value: float | None
-    error: float | None = None
+    value: Annotated[float, Field(ge=-_MOST, le=_MOST)] | None
+    error: Annotated[float, Field(ge=0, le=_MOST)] | None = None
 
     def beyond(self, other: "Value") -> float | None:
         """How much more it is than the other, in standard errors of the difference; None where one of them is undefined."""

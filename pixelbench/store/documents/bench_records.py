@@ -30,7 +30,8 @@ TIMED: tuple[Action, ...] = ("training", "scoring", "sampling", "sampling-best",
 _RULES = ConfigDict(allow_inf_nan=False, extra="forbid")
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
 _Positive = Annotated[int, Field(ge=1, lt=2**32)]
-_Seconds = Annotated[float, Field(gt=0)]
+#: No clock tells less, and no measurement takes more; rates and sums of such times are numbers still.
+_Seconds = Annotated[float, Field(ge=1e-12, le=1e12)]
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 

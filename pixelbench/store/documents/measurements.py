@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from pixelbench.evaluation.measures import Control, Value
 from pixelbench.store.documents.digested import of_another_run, parse_digested, write_digested
-from pixelbench.store.record import Record
+from pixelbench.store.record import MOST_AMOUNT, Record
 
 QUALITY = "quality.json"
 SCHEMA = 1
@@ -22,6 +22,7 @@ _RULES = ConfigDict(allow_inf_nan=False, extra="forbid")
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
 _Positive = Annotated[int, Field(ge=1, lt=2**32)]
+_Amount = Annotated[float, Field(ge=0, le=MOST_AMOUNT)]
 _Values = dict[_Name, Value]
 
 
@@ -48,8 +49,8 @@ class Measurement:
     """The same of images that are wrong in a known way."""
     reference: _Values
     """The statistics of the real images that all are held against."""
-    draw_seconds: Annotated[float, Field(ge=0)]
-    measure_seconds: Annotated[float, Field(ge=0)]
+    draw_seconds: _Amount
+    measure_seconds: _Amount
     rules: _Positive = 1
     """Version of the measures, see `pixelbench.experiments.measuring`."""
     versions: dict[str, str] = field(default_factory=dict[str, str])

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pixelbench.store.documents.digested import of_another_run, parse_digested, write_digested
-from pixelbench.store.record import Record
+from pixelbench.store.record import MOST_AMOUNT, Record
 from pixelbench.units import nats_to_bits
 
 PROOF = "proof.json"
@@ -25,7 +25,7 @@ _RULES = ConfigDict(allow_inf_nan=False, extra="forbid")
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
 _Positive = Annotated[int, Field(ge=1, lt=2**32)]
-_Amount = Annotated[float, Field(ge=0)]
+_Amount = Annotated[float, Field(ge=0, le=MOST_AMOUNT)]
 
 
 @dataclass(frozen=True)
