@@ -76,7 +76,7 @@ def _with_numbers(frame: pd.DataFrame) -> pd.DataFrame:
         except (ValueError, TypeError) as error:
             raise UserError(f"The frame's column '{name}' does not hold numbers ({error}).") from None
     for name in _WHOLE:
-        if found[name].isna().any() or (found[name] % 1 != 0).any():
+        if not all(value % 1 == 0 for value in found[name]):  # nan among them, which is not equal to itself
             raise UserError(f"The frame's column '{name}' must hold a whole number in every row.")
         found[name] = found[name].astype("int64")
     return found

@@ -181,7 +181,7 @@ def require_store(path: Path) -> Path:
 def _run_folders(store: Path, problems: list[str]) -> Iterator[Path]:
     """The folders three levels down, in order of name. `work` is nobody's task: locks live there."""
     try:
-        tasks = _folders(store)
+        tasks = _folders(store, problems)
     except FileNotFoundError:
         return
     except NotADirectoryError:
@@ -191,14 +191,24 @@ def _run_folders(store: Path, problems: list[str]) -> Iterator[Path]:
     for task in tasks:
         try:
             if task.name != "work":
-                yield from (run for variant in _folders(task) for run in _folders(variant))
+                yield from (run for variant in _folders(task, problems) for run in _folders(variant, problems))
         except OSError as error:
             problems.append(f"'{task}' cannot be read ({error.strerror}); fix its permissions.")
 
 
-def _folders(parent: Path) -> list[Path]:
+def _folders(parent: Path, problems: list[str]) -> list[Path]:
+    """In order of name; what cannot be looked at, such as a link to itself, is named."""
     with os.scandir(parent) as entries:
-        return [parent / name for name in sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))]
+        names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry, problems))
+    return [parent / name for name in names]
+
+
+def _is_folder(entry: "os.DirEntry[str]", problems: list[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        problems.append(f"'{entry.path}' cannot be read ({error.strerror}); fix it or move it away.")
+        return False
 
 
 def _problems(run: StoredRun) -> Iterator[str]:

@@ -41,7 +41,7 @@ def test_measuring_again_replaces_only_a_file_of_the_same_commit_device_and_subj
 
 @pytest.mark.parametrize("seconds", [1e-320, 1e308])
 def test_no_time_is_so_short_or_long_that_a_rate_is_no_number(tmp_path: Path, seconds: float):
-    with pytest.raises(ValueError, match="timings.sampling.seconds.0"):
+    with pytest.raises(ValueError, match=r"timings\.sampling\.seconds\.0"):
         write_speed(tmp_path, speed_record(machine=seconds, noise=0.0, rounds=1))
     assert read_speeds(tmp_path) == ([], [])
 

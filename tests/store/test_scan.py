@@ -83,6 +83,18 @@ def test_a_link_to_itself_costs_its_own_run_alone(tmp_path: Path) -> None:
     assert problem.startswith(f"{path} cannot be read (")
 
 
+@pytest.mark.parametrize("place", ["", "photos", "photos/pixelcnn"])
+def test_a_link_to_itself_among_the_folders_hides_no_run(tmp_path: Path, place: str) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0)
+    loop, nowhere = tmp_path / place / "loop", tmp_path / place / "nowhere"
+    loop.symlink_to("loop")
+    nowhere.symlink_to("no such folder")  # which is no folder, and is not asked to be one
+    found = scan(tmp_path)
+    assert list(found) == [record.run_key]
+    (problem,) = found.problems
+    assert problem.startswith(f"'{loop}' cannot be read (")
+
+
 def test_a_record_that_is_a_folder_or_cannot_be_read_is_named(tmp_path: Path) -> None:
     sound, spoilt = add_seeds(tmp_path, "pixelcnn", 1.0, 1.1)
     path = folder_of(tmp_path, spoilt) / "record.json"
