@@ -194,10 +194,12 @@ class Subject:
         return State(self._module)
 
     def _arranged(self, raw: Any, images: np.ndarray, adapter: ModuleAdapter | None = None) -> Tensor:
-        output = (adapter or self.adapter).arrange(raw, len(images)).double()
+        """(B, K, C, H, W) of its own: what a module returns may have gradients, or lie in a weight or buffer that later calls write."""
+        output = (adapter or self.adapter).arrange(raw, len(images)).detach().to(torch.float64, copy=True)
         if self._head is None:
             return output
-        return self._head(output, torch.from_numpy(images.astype(np.int64)).to(output.device), self.levels)
+        with torch.no_grad():  # a head of the user's may have weights
+            return self._head(output, torch.from_numpy(images.astype(np.int64)).to(output.device), self.levels)
 
     def _batch(self, images: np.ndarray) -> Tensor:
         # In C order: random layers draw in the order of memory, so another layout would be another mask.

@@ -1,0 +1,95 @@
+"""Habits of other people's code that have nothing to do with causality: each in a module that is causal, and in one that is not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pixelbench.causality import CausalityReport, check_causality
+from tests.causality.nets import MaskedConv
+
+SHAPE = (1, 5, 4)
+
+
+@pytest.fixture(autouse=True)
+def _same_weights() -> None:
+    torch.manual_seed(3)
+
+
+def checked(module: Any, shape: tuple[int, ...] = SHAPE, **options: Any) -> CausalityReport:
+    given: dict[str, Any] = {"levels": 4} | options
+    return check_causality(module, shape, **given)
+
+
+class Plain(nn.Module):
+    """Four logits a pixel; with `own` a leak."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__()
+        self.first, self.last = MaskedConv(1, 8, 1, own=own), nn.Conv2d(8, 4, 1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(self.first(x.to(self.last.weight.dtype))))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.logits(x)
+
+
+def assert_told_apart(build: Callable[..., nn.Module], **options: Any) -> None:
+    """The causal one is causal, and the other sees itself."""
+    assert checked(build(own=False), **options).verdict == "causal"
+    report = checked(build(own=True), **options)
+    assert (report.verdict, report.sees_itself) == ("leaky", True)
+
+
+# What comes out.
+
+
+class WithGradients(Plain):
+    """Turns gradients on, as what is called from a training script does."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.enable_grad():
+            return self.logits(x)
+
+
+class IntoItsBuffer(Plain):
+    """Returns memory that the next call writes again."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__(own=own)
+        self.register_buffer("written", torch.zeros(64, 4, *SHAPE[1:]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        written = self.get_buffer("written")[: len(x)]
+        written.copy_(self.logits(x))
+        return written
+
+
+@pytest.mark.parametrize("build", [WithGradients, IntoItsBuffer])
+def test_outputs_may_have_gradients_and_lie_in_memory_of_the_module(build: Callable[..., nn.Module]) -> None:
+    assert_told_apart(build)
+
+
+def test_a_parameter_that_no_image_enters_is_causal() -> None:
+    class Constant(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.randn(1, 4, *SHAPE[1:]))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.bias.expand(len(x), -1, -1, -1)
+
+    report = checked(Constant())
+    assert (report.verdict, report.doubts, report.faults) == ("causal", (), ("nothing-seen",))
+
+
+def test_a_head_with_weights_of_its_own_is_a_head() -> None:
+    scale = nn.Parameter(torch.ones(4, 1, 1, 1, dtype=torch.float64))
+
+    def scaled(output: Tensor, images: Tensor, levels: int) -> Tensor:
+        return output * scale
+
+    assert_told_apart(Plain, head=scaled)
