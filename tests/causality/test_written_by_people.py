@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pixelbench.causality import CausalityReport, check_causality
+from pixelbench.errors import UserError
 from tests.causality.nets import MaskedConv
 
 SHAPE = (1, 5, 4)
@@ -42,6 +43,38 @@ def assert_told_apart(build: Callable[..., nn.Module], **options: Any) -> None:
     assert checked(build(own=False), **options).verdict == "causal"
     report = checked(build(own=True), **options)
     assert (report.verdict, report.sees_itself) == ("leaky", True)
+
+
+# What things are called.
+
+
+class Layers(Plain):
+    """Calls its last layers as our contract calls a method."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__(own=own)
+        self.conditionals = nn.ModuleList([nn.Conv2d(4, 4, 1)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conditionals[0](self.logits(x))
+
+
+class Flag(Plain):
+    conditionals = True
+
+
+@pytest.mark.parametrize("build", [Layers, Flag])
+def test_a_part_that_is_called_conditionals_is_no_method_of_ours(build: Callable[..., nn.Module]) -> None:
+    assert_told_apart(build)
+
+
+def test_where_the_method_fails_it_is_said_that_it_was_called() -> None:
+    class OfOnePixel(Plain):
+        def conditionals(self, x: Tensor, place: int) -> Tensor:
+            return self.logits(x).flatten(2)[..., place]
+
+    with pytest.raises(UserError, match=r"called through its method conditionals\(images\).*place"):
+        checked(OfOnePixel(own=False))
 
 
 # What comes out.

@@ -27,6 +27,7 @@ from pixelbench.errors import UserError, first_line
 _JITTER = 1e-4
 #: As large as what one step of training may put in the place of zeros.
 _FILLED = 0.1
+CALLED_BY_CONTRACT = "It was called through its method conditionals(images), which takes integers and gives (B, K, C, H, W)."
 
 
 class Subject:
@@ -55,7 +56,7 @@ class Subject:
         self._call: Any = self._module
         input, output = given.input, given.output
         self._input_given, self._output_given = given.input_layout is not None, output is not None
-        self._contract = hasattr(self._module, "conditionals")
+        self._contract = _has_conditionals(self._module)
         if self._contract:  # our own contract: integers in, (B, K, C, H, W) out
             self._call = self._module.conditionals
             input, output = "int" if input == "auto" else input, output or "b k c h w"
@@ -243,12 +244,14 @@ class Subject:
         images = torch.from_numpy(np.random.default_rng(0).integers(0, self.levels, (2, *self.shape))).to(self._device)
 
         def original(batch: Tensor) -> Any:
+            copied: Any = copy.deepcopy(module).eval()
             with torch.no_grad(), random_states(self._device, self._seed):
-                return copy.deepcopy(module).eval()(batch)
+                return (copied.conditionals if self._contract else copied)(batch)
 
         cause = ""
         if error.__cause__:
             cause = likely_cause(self._raw, original, images, self.levels, error.__cause__, quantised_parts(module))
+            cause = f"{CALLED_BY_CONTRACT} {cause}".rstrip() if self._contract else cause
         return UserError(f"{error} {cause}") if cause else error
 
     def _set_mode(self, mode: str) -> None:
@@ -258,6 +261,12 @@ class Subject:
     def _failure(self, error: BaseException, batch: int) -> UserError:
         entered = f"{self.adapter.input} images of shape {(batch, *self.shape)}"
         return UserError(f"{self.name} failed on {entered}: {first_line(error)}. Fix that first, then check causality.")
+
+
+def _has_conditionals(module: Any) -> bool:
+    """Whether it has the method of our contract: a layer, or a flag, of that name is something else."""
+    found = getattr(module, "conditionals", None)
+    return callable(found) and not isinstance(found, nn.Module)
 
 
 def _jitter(part: nn.Module, generator: np.random.Generator) -> None:
