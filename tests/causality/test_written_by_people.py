@@ -1,5 +1,7 @@
 """Habits of other people's code that have nothing to do with causality: each in a module that is causal, and in one that is not."""
 
+import io
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -126,3 +128,87 @@ def test_a_head_with_weights_of_its_own_is_a_head() -> None:
         return output * scale
 
     assert_told_apart(Plain, head=scaled)
+
+
+# Hooks: in a copy they must hold the copy, not the module that was copied.
+
+
+class MaskedByAHook(nn.Module):
+    """The mask is multiplied with the weight before each call, by a function that holds the whole module."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 4, 1)
+        mask = torch.ones(3, 3)
+        mask[1, 1 + own :], mask[2] = 0, 0
+        self.register_buffer("mask", mask)
+
+        def multiply(*_: Any) -> None:
+            self.first.weight.data.mul_(self.get_buffer("mask"))
+
+        self.first.register_forward_pre_hook(multiply)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.tanh(self.first(x.to(self.last.weight.dtype))))
+
+
+class KeptByAHook(nn.Module):
+    """Features are taken from a dict that a hook fills, as features of pretrained networks are."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__()
+        self.net, self.last, self.kept = MaskedConv(1, 8, 1, own=own), nn.Conv2d(8, 4, 1), {}
+        kept = self.kept
+        self.net.register_forward_hook(lambda module, images, features: kept.update(features=features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.net(x.to(self.last.weight.dtype))
+        return self.last(self.kept["features"])
+
+
+class HeldByAHookAlone(nn.Module):
+    """A layer that is no part of the module."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__()
+        self.net, last = MaskedConv(1, 8, 1, own=own), nn.Conv2d(8, 4, 1)
+        self.net.register_forward_hook(lambda module, images, features: last(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x.to(self.net.weight.dtype))
+
+
+@pytest.mark.parametrize("build", [MaskedByAHook, KeptByAHook, HeldByAHookAlone])
+def test_hooks_belong_to_the_copy_that_is_checked(build: Callable[..., nn.Module]) -> None:
+    assert_told_apart(build)
+    module = build(own=False)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    checked(module)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+# What cannot be copied.
+
+
+class Locked(Plain):
+    """Holds a lock, as loggers and thread pools do; the function that uses it holds itself in a ring."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__(own=own)
+        self.lock, self.others = threading.Lock(), {"log": [io.TextIOWrapper(io.BytesIO())]}
+
+        def even(count: int) -> bool:
+            return count == 0 or odd(count - 1)
+
+        def odd(count: int) -> bool:
+            return count > 0 and even(count - 1)
+
+        self.even = even
+
+    def forward(self, x: Tensor) -> Tensor:
+        with self.lock:
+            return self.logits(x) + self.even(2)
+
+
+def test_what_cannot_be_copied_is_shared() -> None:
+    assert_told_apart(Locked)

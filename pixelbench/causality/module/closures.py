@@ -31,13 +31,15 @@ def held(value: Any) -> list[Any]:
 
 
 def rebound(value: Any, memo: dict[int, Any]) -> Any:
-    """The value with every module in it exchanged for its copy; the same object where it holds none.
+    """The value with every module in it, and whatever else was copied, exchanged for its copy; the same object where it holds none.
 
     Args:
         memo: as `copy.deepcopy` fills it: copies by the identity of what they are copies of; copies made here are added.
     """
     if isinstance(value, nn.Module):
         return copy.deepcopy(value, memo)
+    if id(value) in memo and not isinstance(value, types.FunctionType):  # a dict of a module that one of its hooks writes into
+        return memo[id(value)]
     if isinstance(value, list | tuple) and type(value) in (list, tuple):
         inside = [rebound(entry, memo) for entry in value]
         return value if _same(inside, value) else type(value)(inside)

@@ -10,7 +10,7 @@ from torch.nn.parameter import is_lazy
 
 from pixelbench.causality.module.closures import rebound
 from pixelbench.causality.module.sandbox import WIDE
-from pixelbench.causality.module.state import INTERNAL, entries, parts_of
+from pixelbench.causality.module.state import INTERNAL, entries, hooks_of, parts_of
 from pixelbench.errors import UserError, first_line
 
 
@@ -27,8 +27,7 @@ def float64_copy(module: nn.Module) -> nn.Module:
     if any(tensor.is_meta for tensor in tensors):
         raise UserError(f"{name} has weights on the meta device, which have no values; make it on a real one, then check it.")
     try:
-        memo: dict[int, Any] = dict(_in_the_middle_of_a_graph(module))
-        copied = copy.deepcopy(module, memo)
+        copied, memo = deep_copy(module)
         for part in list(parts_of(copied)):
             _rebind(part, memo)
         with warnings.catch_warnings():  # the weights of a copied script are no leaves, and torch warns of looking at their gradients
@@ -45,6 +44,30 @@ def device_of(module: nn.Module) -> torch.device:
     return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
 
 
+def deep_copy(module: nn.Module) -> tuple[nn.Module, dict[int, Any]]:
+    """A deep copy, and copies by the identity of what they are copies of. What cannot be copied, a lock or an open file, is shared."""
+    memo: dict[int, Any] = dict(_in_the_middle_of_a_graph(module))
+    try:
+        return copy.deepcopy(module, memo), memo
+    except Exception:
+        memo = {**_what_cannot_be_copied(module), **_in_the_middle_of_a_graph(module)}
+        return copy.deepcopy(module, memo), memo
+
+
+def _what_cannot_be_copied(module: nn.Module) -> dict[int, Any]:
+    """Memo for `deepcopy`: values in attributes, which stay the ones they are."""
+    parts = list(parts_of(module))
+    kept = {id(one): one for part in parts for one in (part, *part.parameters(recurse=False), *part.buffers(recurse=False))}
+    values = [value for part in parts for name, attribute in vars(part).items() if name not in INTERNAL for value in entries(attribute)]
+    found = {}
+    for value in values:
+        try:
+            copy.deepcopy(value, dict(kept))
+        except Exception:  # whatever a foreign object says to it
+            found[id(value)] = value
+    return found
+
+
 def _in_the_middle_of_a_graph(module: nn.Module) -> dict[int, Tensor]:
     """Memo for `deepcopy`, which refuses tensors that were computed from weights: the old weight norm keeps one as an attribute."""
     values = [value for part in parts_of(module) for attribute in vars(part).values() for value in entries(attribute)]
@@ -52,7 +75,9 @@ def _in_the_middle_of_a_graph(module: nn.Module) -> dict[int, Tensor]:
 
 
 def _rebind(part: nn.Module, memo: dict[int, Any]) -> None:
-    """In place: functions among its attributes hold the copies of the modules that they held."""
+    """In place: functions among its attributes and hooks hold the copies of the modules that they held."""
+    for hooks in hooks_of(part):
+        hooks.update({key: rebound(hook, memo) for key, hook in hooks.items()})
     for name, value in list(vars(part).items()):
         if name not in INTERNAL:
             after = rebound(value, memo)

@@ -1,6 +1,5 @@
 """Lazy layers, whose weights are made by the first call: a copy of the module is called once, so that there is something to check."""
 
-import copy
 import warnings
 from collections.abc import Iterator
 
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from pixelbench.causality.interface.adapter import ENTERING, encode, laid_out
+from pixelbench.causality.module.float64_copy import deep_copy
 from pixelbench.causality.module.sandbox import random_states
 from pixelbench.causality.options import Options
 from pixelbench.errors import UserError
@@ -30,7 +30,7 @@ def called_once(module: nn.Module, shape: tuple[int, int, int], given: Options) 
         return module
     images = torch.zeros((_IMAGES, *shape), dtype=torch.int64)
     for entering in _entering(images, given):
-        copied = copy.deepcopy(module).eval()
+        copied = deep_copy(module)[0].eval()
         further = {name: _for_each(value) for name, value in (given.args or {}).items()}
         try:
             with warnings.catch_warnings(action="ignore"), torch.no_grad(), random_states(torch.device("cpu"), given.seed):

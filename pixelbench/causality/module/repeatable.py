@@ -1,6 +1,5 @@
 """The module under test as a repeatable function in float64, and the module itself left alone."""
 
-import copy
 import os
 from typing import Any
 
@@ -14,7 +13,7 @@ from pixelbench.causality.interface.heads import LogisticMixture, parse_head
 from pixelbench.causality.interface.parts import selected
 from pixelbench.causality.interface.readings import other_readings
 from pixelbench.causality.module.closures import Called
-from pixelbench.causality.module.float64_copy import device_of, float64_copy
+from pixelbench.causality.module.float64_copy import deep_copy, device_of, float64_copy
 from pixelbench.causality.module.lazy_layers import called_once
 from pixelbench.causality.module.refusals import likely_cause, quantised_parts
 from pixelbench.causality.module.sandbox import float64, random_states
@@ -244,7 +243,7 @@ class Subject:
         images = torch.from_numpy(np.random.default_rng(0).integers(0, self.levels, (2, *self.shape))).to(self._device)
 
         def original(batch: Tensor) -> Any:
-            copied: Any = copy.deepcopy(module).eval()
+            copied: Any = deep_copy(module)[0].eval()
             with torch.no_grad(), random_states(self._device, self._seed):
                 return (copied.conditionals if self._contract else copied)(batch)
 

@@ -13,6 +13,7 @@ from pixelbench.causality.module.closures import held
 _TABLES = ("_parameters", "_buffers", "_modules")
 #: Hooks and the like: kept as they are, never copied.
 INTERNAL = frozenset(vars(nn.Module()))
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks")
 _UNCHANGING = (int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, type, range)
 
 
@@ -57,9 +58,13 @@ def parts_of(module: nn.Module) -> Iterator[nn.Module]:
                 continue
             seen.add(id(part))
             yield part
-            for name, value in vars(part).items():
-                if name not in INTERNAL:
-                    waiting += [entry for entry in entries(value) if isinstance(entry, nn.Module)]
+            values = [value for name, value in vars(part).items() if name not in INTERNAL]
+            waiting += [entry for value in (*values, *hooks_of(part)) for entry in entries(value) if isinstance(entry, nn.Module)]
+
+
+def hooks_of(part: nn.Module) -> list[dict[int, Any]]:
+    """The tables of functions that are called before and after it; none of a scripted module, whose functions are no longer Python's."""
+    return [] if isinstance(part, torch.jit.ScriptModule) else [vars(part)[name] for name in _HOOKS]
 
 
 class _Part:
@@ -74,6 +79,7 @@ class _Part:
         copies = {name: _copied(value, memo) for name, value in others.items() if name not in self._fixed}
         self._plain = {name: value for name, value in copies.items() if _plain(value)}
         self._copied = {name: value for name, value in copies.items() if name not in self._plain}
+        self._containers = {name: values[name] for name in copies if type(values[name]) in (dict, list, set)}
         self._names = values.keys() | set()
 
     def restore(self, memo: dict[int, Any]) -> None:
@@ -85,10 +91,21 @@ class _Part:
             values[name].clear()
             values[name].update(entries)
         for name, value in self._plain.items():
-            if name not in values or values[name] != value:
-                values[name] = copy.deepcopy(value)
+            now = values.get(name)
+            if now != value or now is not self._containers.get(name, now):
+                self._put_back(name, copy.deepcopy(value))
         for name, value in self._copied.items():
-            values[name] = _copied(value, memo)
+            self._put_back(name, _copied(value, memo))
+
+    def _put_back(self, name: str, value: Any) -> None:
+        """A list, set or dict stays the object that it is: a hook may hold it, too."""
+        container = self._containers.get(name)
+        if isinstance(container, list):
+            container[:] = value
+        elif container is not None:
+            container.clear()
+            container.update(value)
+        vars(self._part)[name] = value if container is None else container
 
 
 def _tensors(part: nn.Module) -> Iterator[Tensor]:
@@ -96,14 +113,20 @@ def _tensors(part: nn.Module) -> Iterator[Tensor]:
     yield from part.buffers(recurse=False)
 
 
-def entries(value: Any) -> list[Any]:
-    """The values in an attribute: the value itself, or what lists, tuples, dicts and functions hold, to any depth."""
+def entries(value: Any, above: tuple[Any, ...] = ()) -> list[Any]:
+    """The values in an attribute: the value itself, or what lists, tuples, dicts and functions hold, to any depth.
+
+    Args:
+        above: what holds it: functions that call one another hold one another.
+    """
+    if any(value is one for one in above):
+        return []
+    above = (*above, value)
     if isinstance(value, dict):
-        return [inner for entry in value.values() for inner in entries(entry)]
+        return [inner for entry in value.values() for inner in entries(entry, above)]
     if isinstance(value, list | tuple):
-        return [inner for entry in value for inner in entries(entry)]
-    inside = held(value)
-    return [value, *(inner for entry in inside if entry is not value for inner in entries(entry))] if inside else [value]
+        return [inner for entry in value for inner in entries(entry, above)]
+    return [value, *(inner for entry in held(value) for inner in entries(entry, above))]
 
 
 def _unchanging(value: Any) -> bool:
