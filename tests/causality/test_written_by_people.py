@@ -3,10 +3,12 @@
 import io
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelbench.causality import CausalityReport, check_causality
@@ -212,3 +214,54 @@ class Locked(Plain):
 
 def test_what_cannot_be_copied_is_shared() -> None:
     assert_told_apart(Locked)
+
+
+# Weak leaks, which are held against rounding, and parameters of other shapes and kinds than usual.
+
+
+class Gated(Plain):
+    """Adds a path with a gain that is one number; where the path is no leak it holds the pixel on the left."""
+
+    def __init__(self, gain: Tensor, *, own: bool) -> None:
+        super().__init__(own=False)
+        self.gain, self.own = nn.Parameter(gain), own
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.logits(x)
+        path = x if self.own else F.pad(x, (1, 0))[..., :-1]
+        return logits + (self.gain * path.to(logits.dtype)).real
+
+
+@pytest.mark.parametrize("gain", [1e-3, 1e-6, 1e-8])
+def test_a_gain_that_is_one_small_number_is_a_leak_as_others_are(gain: float) -> None:
+    assert_told_apart(partial(Gated, torch.tensor(gain)))
+
+
+@pytest.mark.parametrize("after_step", [False, True])
+def test_complex_parameters_are_trained_too(after_step: bool) -> None:
+    assert_told_apart(partial(Gated, torch.randn(4, 1, 1, dtype=torch.complex64)), after_step=after_step)
+
+
+class Tokens(nn.Module):
+    """Attention over tokens, whose mask is a number that is added; indices are whatever enters, cut off."""
+
+    def __init__(self, mask: float, scale: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.embed, self.place = nn.Embedding(5, 8), nn.Parameter(torch.randn(20, 8))
+        self.qkv, self.last, self.mask, self.scale = nn.Linear(8, 24), nn.Linear(8, 4), mask, scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = F.pad(self.scale(x).long().flatten(1), (1, 0), value=4)[:, :-1]
+        q, k, v = self.qkv(self.embed(tokens) + self.place).chunk(3, 2)
+        return self.last(F.scaled_dot_product_attention(q, k, v, attn_mask=self.mask * torch.ones(20, 20).triu(1)))
+
+
+ENTERING: dict[str, Callable[[Tensor], Tensor]] = {"int": lambda x: x, "unit": lambda x: x * 3.01, "symmetric": lambda x: (x + 1) * 1.51}
+
+
+@pytest.mark.parametrize("entering", ENTERING)
+def test_a_mask_of_small_numbers_is_a_leak_and_no_rounding(entering: str) -> None:
+    assert checked(Tokens(-1e4, ENTERING[entering]), input=entering).verdict == "causal"
+    report = checked(Tokens(-16.0, ENTERING[entering]), input=entering)
+    assert (report.verdict, report.doubts) == ("leaky", ())
+    assert report.largest_leak < 1e-5

@@ -150,8 +150,9 @@ class Subject:
             for part in parts_of(self._module):
                 _jitter(part, generator)
         batch = self._batch(images)
-        nudge = torch.from_numpy(1 + _JITTER * generator.standard_normal(batch.shape[1:])).to(self._device)
-        for nudged in (batch.double() * nudge, batch):  # floats first, where integers are only what fitted best
+        # Upwards, from -1 on: a module that makes indices of what enters mostly cuts off what is behind the point.
+        nudge = torch.from_numpy(_JITTER * np.abs(generator.standard_normal(batch.shape[1:]))).to(self._device)
+        for nudged in (batch + nudge * (1 + batch), batch):  # floats first, where integers are only what fitted best
             try:
                 return self._arranged(self._raw(nudged, restored=True), images)
             except (Exception, SystemExit):
@@ -272,7 +273,7 @@ def _jitter(part: nn.Module, generator: np.random.Generator) -> None:
     """In place: parameters, buffers and the floats of plain attributes, numpy's included."""
     for tensor in (*part.parameters(recurse=False), *part.buffers(recurse=False)):
         if tensor.is_floating_point() or tensor.is_complex():
-            tensor.mul_(torch.from_numpy(1 + _JITTER * generator.standard_normal(tuple(tensor.shape))).to(tensor.device))
+            tensor.mul_(torch.as_tensor(1 + _JITTER * generator.standard_normal(tuple(tensor.shape))).to(tensor.device))
     for name, value in vars(part).items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
             setattr(part, name, (value * (1 + _JITTER * generator.standard_normal(value.shape))).astype(value.dtype))

@@ -42,7 +42,7 @@ def take_step(subject: Subject, probes: Probes, seed: int, size: float) -> tuple
     weights = torch.randn(output.shape, generator=torch.Generator().manual_seed(seed), dtype=output.dtype).to(output.device)
     loss = (output.masked_fill(~output.isfinite(), 0.0) * weights).mean()  # log-probabilities may be -inf
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-    moves = [None if gradient is None else torch.nan_to_num(gradient).sign() for gradient in gradients]
+    moves = [None if gradient is None else torch.nan_to_num(gradient).sgn() for gradient in gradients]
     if not any(move is not None and bool(move.any()) for move in moves):
         raise UserError(f"No gradient reaches the parameters of {subject.name}, so that a training step changes nothing; {advice}.")
     with torch.no_grad():
