@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -265,3 +266,57 @@ def test_a_mask_of_small_numbers_is_a_leak_and_no_rounding(entering: str) -> Non
     report = checked(Tokens(-16.0, ENTERING[entering]), input=entering)
     assert (report.verdict, report.doubts) == ("leaky", ())
     assert report.largest_leak < 1e-5
+
+
+# Numbers that stand for infinities.
+
+
+class Masked(Plain):
+    """The last level does not exist: its logit is a number, or one is added to it."""
+
+    def __init__(self, value: float, *, own: bool, added: bool = False) -> None:
+        super().__init__(own=own)
+        self.value, self.added = value, added
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits, last = self.logits(x), torch.tensor([False, False, False, True])[:, None, None]
+        return logits + self.value * last if self.added else logits.masked_fill(last, self.value)
+
+
+@pytest.mark.by_default(3)
+@pytest.mark.parametrize(("value", "added"), [(-1e12, False), (-1e10, True), (torch.finfo(torch.float32).min, False), (-1e15, True)])
+def test_masked_logits_do_not_hide_what_the_others_do(value: float, added: bool) -> None:
+    assert_told_apart(partial(Masked, value, added=added))
+    assert checked(Masked(value, own=True, added=added)).largest_leak > 0.1
+
+
+def test_outputs_of_very_different_sizes_are_no_stand_ins() -> None:
+    class Sizes(Plain):
+        """A map that is a hundred million times larger, and in the others its rounding, as a Fourier transform leaves it."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            large = 1e8 * self.logits(x)[:, :1]
+            rest = 0.1 * large.flatten(1).sum(1)[:, None, None, None] * 1e-16
+            return torch.cat([large, self.logits(x)[:, 1:] + rest], 1)
+
+    assert checked(Sizes(own=False)).verdict == "causal"
+    assert checked(Sizes(own=True)).verdict == "leaky"
+
+
+@pytest.mark.parametrize("value", [0.0, -1e12])
+def test_beside_a_masked_logit_rounding_is_rounding(value: float) -> None:
+    class Rounded(nn.Module):
+        """A causal convolution in single precision, as long as the image twice."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel, self.last = np.random.default_rng(3).normal(size=20).astype(np.float32), nn.Conv2d(1, 4, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            u = F.pad(x.to(self.last.weight.dtype).flatten(2)[..., :-1], (1, 0)).numpy().astype(np.float32)
+            y = np.fft.irfft(np.fft.rfft(u, 40) * np.fft.rfft(self.kernel, 40), 40)[..., :20].astype(np.float32)
+            logits = self.last(torch.from_numpy(y).to(self.last.weight.dtype).unflatten(2, SHAPE[1:]))
+            return logits.index_fill(1, torch.tensor([3]), value) if value else logits
+
+    report = checked(Rounded())
+    assert (report.verdict, [doubt.name for doubt in report.doubts]) == ("undecided", ["single-precision"])

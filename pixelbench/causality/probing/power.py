@@ -7,7 +7,7 @@ import torch
 
 from pixelbench.causality.doubts import HIDDEN_LEAK, NOTHING_TESTED
 from pixelbench.causality.module.repeatable import Subject
-from pixelbench.causality.probing.effects import Reference
+from pixelbench.causality.probing.effects import Reference, largest_ordinary
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.probing.probes import Probes
 from pixelbench.causality.probing.raster import copies, flat, folded, place_at
@@ -48,7 +48,7 @@ def dead_outputs(subject: Subject, probes: Probes, evidence: Evidence) -> Iterat
     """Which parts of the output never move, where others do: nothing was tested there."""
     one, other = probes.random_images(4), probes.random_images(4)
     before, after = subject(one), subject(other)
-    scale = torch.where(before.isfinite(), before.abs(), 0.0).amax().clamp_min(1e-300)
+    scale = largest_ordinary(before)
     moved = (torch.nan_to_num(after - before).abs() > evidence.floor * scale).flatten(3).any(3).any(0).cpu().numpy()  # (K, C)
     if not moved.any() or moved.all():
         return

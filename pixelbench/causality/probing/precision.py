@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pixelbench.causality.module.repeatable import Subject
+from pixelbench.causality.probing.effects import largest_ordinary
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.probing.probes import Probes
 
@@ -91,6 +92,6 @@ def _jittered(subject: Subject, probes: Probes, evidence: Evidence, small: np.nd
 def _changes(subject: Subject, bases: np.ndarray, changed: np.ndarray, small: np.ndarray, seed: int | None) -> Tensor:
     """(B, K, D) changes at the outputs where they are small and forbidden, zero elsewhere; relative to the largest output."""
     before, after = subject.jittered(bases, seed), subject.jittered(changed, seed)
-    scale = torch.maximum(before.abs().amax(), after.abs().amax()).clamp_min(1e-300)
+    scale = largest_ordinary(torch.cat([before, after]))
     difference = torch.nan_to_num((after - before) / scale).permute(0, 1, 3, 4, 2).flatten(2)
     return difference * torch.from_numpy(small.T.copy())[:, None].to(difference)
