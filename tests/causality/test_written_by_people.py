@@ -320,3 +320,26 @@ def test_beside_a_masked_logit_rounding_is_rounding(value: float) -> None:
 
     report = checked(Rounded())
     assert (report.verdict, [doubt.name for doubt in report.doubts]) == ("undecided", ["single-precision"])
+
+
+# Parts that are no parts of the module.
+
+
+def test_a_gain_of_zero_hides_a_leak_in_a_list_and_in_a_function_too() -> None:
+    class Listed(nn.Module):
+        def __init__(self, *, own: bool) -> None:
+            super().__init__()
+            self.parts = [Gated(torch.zeros(1), own=own), nn.Identity()]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.parts[1](self.parts[0](x))
+
+    def function(*, own: bool) -> Any:
+        net = Gated(torch.zeros(1), own=own)
+        return lambda x: net(x)
+
+    for build in (Listed, function):
+        assert checked(build(own=False)).verdict == "causal"
+        report = checked(build(own=True))
+        assert (report.verdict, [doubt.name for doubt in report.doubts]) == ("undecided", ["hidden-by-zero"])
+        assert "gain" in report.doubts[0].sentence

@@ -71,6 +71,11 @@ def leave():
 
 def _hidden():
     return Net()
+
+
+def make_function():
+    net = Net()
+    return lambda images: net.layer(images)
 """
 
 
@@ -115,6 +120,14 @@ def test_a_module_a_class_or_a_factory(folder: Path, where: str, name: str, widt
 
 def test_a_factory_with_free_arguments_needs_none() -> None:
     assert type(loaded("model.py:make_needy").module).__name__ == "Needy"
+
+
+def test_a_factory_may_make_a_function_of_a_batch() -> None:
+    """As the advice to bind a label, or to lay a video out, has it."""
+    images = torch.zeros(2, *SHAPE)
+    made = loaded("model.py:make_function").module
+    assert isinstance(made, nn.Module)
+    assert made(images).shape == (2, 3, 4, 5)
 
 
 def test_a_module_of_a_package(folder: Path) -> None:

@@ -162,18 +162,28 @@ class Subject:
     def zeros(self) -> list[str]:
         """Names of the trainable parameters whose every number is exactly zero."""
         self.state.restore()
-        named = self._module.named_parameters()
-        return [name for name, one in named if one.requires_grad and one.numel() and not bool(one.any())]
+        named = self._named_parameters()
+        return [name for name, one in named.items() if one.requires_grad and one.numel() and not bool(one.any())]
 
     def filled(self, names: list[str]) -> State:
         """What calls may start from instead: these parameters hold small random numbers."""
         self.state.restore()
         generator = torch.Generator().manual_seed(self._seed)
-        parameters = dict(self._module.named_parameters())
+        parameters = self._named_parameters()
         with torch.no_grad():
             for name in names:
                 parameters[name].copy_(_FILLED * torch.randn(parameters[name].shape, generator=generator))
         return self.now()
+
+    def _named_parameters(self) -> dict[str, nn.Parameter]:
+        """All of them: those of parts that only a list or a function holds are named by the part's class."""
+        named = dict(self._module.named_parameters())
+        known = {id(one) for one in named.values()}
+        for number, part in enumerate(parts_of(self._module)):
+            for name, one in part.named_parameters(recurse=False):
+                if id(one) not in known:
+                    named[f"{type(part).__name__} {number}.{name}"] = one
+        return named
 
     def _keep_new_parts(self) -> None:
         """What the first call builds stays: otherwise every call would build it again, out of random numbers."""

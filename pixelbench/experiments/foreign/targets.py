@@ -1,10 +1,12 @@
 """The targets of `check`: a family by name, or a module that somebody else wrote, in a file or an importable package."""
 
 import contextlib
+import functools
 import importlib
 import inspect
 import sys
 import textwrap
+import types
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 from torch import nn
 
+from pixelbench.causality.module.closures import Called
 from pixelbench.causality.module.origin import origin
 from pixelbench.errors import UserError, nearest, unknown
 from pixelbench.experiments.foreign.parsing import parse_settings
@@ -133,6 +136,8 @@ def _built(value: Any, text: str) -> nn.Module:
         )
     with in_one_sentence(f"Calling '{text}'"):
         module = value()
+    if isinstance(module, types.FunctionType | types.MethodType | functools.partial):  # of a batch: what binds a label, or lays images out
+        return Called(module)
     if not isinstance(module, nn.Module):
         raise UserError(f"'{text}' made a {type(module).__name__}, not an nn.Module.")
     return module
