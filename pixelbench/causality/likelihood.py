@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from pixelbench.causality.analysis.orders import named_sequences
 from pixelbench.causality.interface.adapter import INPUTS, encode
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
-from pixelbench.causality.module.sandbox import float64, random_states
+from pixelbench.causality.module.refusals import SCORING
+from pixelbench.causality.module.sandbox import float64, random_states, without_gradients
 from pixelbench.causality.probing.raster import folded
 from pixelbench.errors import UserError, first_line, unknown
 
@@ -28,7 +29,6 @@ TINY_SHAPE = (1, 2, 3)
 TINY_LEVELS = 2
 MOST_IMAGES = 2**16
 _BATCH = 256
-_OTHER_NAMES = ("log_prob", "log_likelihood", "loglikelihood", "log_probs", "nll", "neg_log_likelihood")
 _TOLERANCE = 1e-9
 #: Differences of log p carry the rounding of a sum over all sub-pixels and, later, of a sum over images.
 _INTERACTION = 1e-8
@@ -105,8 +105,8 @@ def check_log_prob(
 ) -> LikelihoodReport:
     """Score every image of a tiny shape with `module.log_prob(images)`, in float64 and eval mode.
 
-    It gives (B,) nats, or (B, …) of sub-pixels, which are summed. What is nowhere negative, and sums to one with its sign turned, is a
-    negative log-likelihood, and is said to be one.
+    It gives (B,) nats, or (B, …) of sub-pixels, which are summed. What is nowhere negative, and makes probabilities with its sign turned,
+    is a negative log-likelihood, and is said to be one.
 
     Args:
         module: any module with `log_prob`; it stays as it is.
@@ -161,13 +161,14 @@ def scores(
     """
     every = every_image(shape, levels)
     if not callable(getattr(module, method, None)):
-        others = [name for name in _OTHER_NAMES if name != method and callable(getattr(module, name, None))]
+        others = [name for name in SCORING if name != method and callable(getattr(module, name, None))]
         hint = (
             f"name what scores them with --method {' or '.join(others)}" if others else "without --sums-to-one its outputs can be checked"
         )
         raise UserError(f"{type(module).__name__} has no {method}(images); {hint}.")
     table, notes = _scores(module, folded(every, shape), levels, input, seed, method)
-    if (table >= 0).all() and abs(np.logaddexp.reduce(-table)) <= _TOLERANCE:
+    # No probability is larger than one, and no sum of them smaller than the least that a uniform model gives to one image.
+    if (table >= 0).all() and table.any() and np.logaddexp.reduce(-table) >= -math.log(len(table)):
         table, notes = -table, [*notes, f"{method} gives negative log-likelihoods, whose signs were turned."]
     return table, notes
 
@@ -182,8 +183,8 @@ def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed
     fault: Exception | None = None
     for convention in ("int", "unit") if input == "auto" else (input,):
         try:
-            with torch.inference_mode(), float64():
-                nats = [_nats(copied, encode(batch, convention, levels, torch.float64), seed, method) for batch in batches]
+            with float64():
+                nats = [_nats(copied, encode(batch.clone(), convention, levels, torch.float64), seed, method) for batch in batches]
                 summed = [f"{method} gives {tuple(nats[0].shape[1:])} for each image, which were summed."] if nats[0].ndim > 1 else []
                 return np.concatenate([part.reshape(len(part), -1).sum(1) for part in nats]), summed
         except UserError:
@@ -198,14 +199,14 @@ def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed
 def _nats(module: Any, batch: Tensor, seed: int, method: str) -> np.ndarray:
     """(B,) or (B, …): of each sub-pixel."""
     with random_states(batch.device, seed):
-        nats = getattr(module, method)(batch)
+        nats, _ = without_gradients(getattr(module, method), batch)
     if not isinstance(nats, Tensor) or tuple(nats.shape[:1]) != (len(batch),) or not nats.is_floating_point():
         what = f"{tuple(nats.shape)}" if isinstance(nats, Tensor) else f"a {type(nats).__name__}"
         loss = " One number for the whole batch looks like a loss." if isinstance(nats, Tensor) and not nats.dim() else ""
         raise UserError(f"{method} must return ({len(batch)},) floats for {len(batch)} images, in nats each; got {what}.{loss}")
     if bool(nats.isnan().any()):
         raise UserError(f"{method} returned NaN; fix that first.")
-    return nats.double().cpu().numpy()
+    return nats.detach().double().cpu().numpy()
 
 
 def _interactions(cube: np.ndarray) -> set[tuple[int, int]]:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelbench.causality import check_causality
 from pixelbench.causality.likelihood import check_log_prob
 from pixelbench.errors import UserError
 
@@ -187,3 +188,44 @@ def test_what_cannot_be_scored_is_said(module: nn.Module, shape: tuple[int, int,
 
 def test_as_many_images_as_are_allowed() -> None:
     assert check_log_prob(constant(-8 * torch.log(torch.tensor(4.0)).item()), (1, 2, 4), levels=4).images == 65536
+
+
+class Written(Binary):
+    """As people write it: its sign turned, its input changed in place, gradients inside."""
+
+    def nll(self, images: Tensor) -> Tensor:
+        return -self.log_prob(images)
+
+    def in_place(self, images: Tensor) -> Tensor:
+        images *= 2
+        if not images.is_floating_point():
+            raise TypeError("floats")
+        return self.log_prob(images / 2)
+
+    def sloped(self, images: Tensor) -> Tensor:
+        bias = self.bias.detach().requires_grad_(True)
+        (slope,) = torch.autograd.grad(bias.square().sum() / 2, bias)  # the bias itself
+        x = images.float().flatten(1)
+        return -F.binary_cross_entropy_with_logits(F.linear(x, self.weight, slope), x, reduction="none").sum(1)
+
+
+@pytest.mark.parametrize("method", ["nll", "in_place", "sloped"])
+def test_other_ways_to_score_are_read_right_and_a_leak_shows_in_them_too(method: str) -> None:
+    plain, itself = check_log_prob(Binary(NEAR["raster"]), SHAPE), check_log_prob(Binary(NEAR["itself"]), SHAPE)
+    assert check_log_prob(Written(NEAR["raster"]), SHAPE, method=method).total == pytest.approx(plain.total)
+    report = check_log_prob(Written(NEAR["itself"]), SHAPE, method=method)
+    assert not report.normalised
+    assert report.total == pytest.approx(itself.total)  # of probabilities, not of their inverses
+    turned = "nll gives negative log-likelihoods, whose signs were turned."
+    assert report.notes == ((turned,) if method == "nll" else ())
+
+
+@pytest.mark.parametrize(("name", "option"), [("log_prob", "--sums-to-one checks"), ("nll", "--sums-to-one --method nll checks")])
+def test_a_module_that_only_scores_is_told_how_it_is_checked(name: str, option: str) -> None:
+    module = nn.Module()
+    setattr(module, name, lambda images: images.double().flatten(1).sum(1))
+    with pytest.raises(UserError, match=rf'missing the required "forward".*It scores images by {name}: {option}'):
+        check_causality(module, SHAPE, levels=2)
+    with pytest.raises(UserError) as raised:
+        check_causality(nn.Module(), SHAPE, levels=2)
+    assert "--sums-to-one" not in str(raised.value)

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+#: What methods that score images are called.
+SCORING = ("log_prob", "log_likelihood", "loglikelihood", "log_probs", "nll", "neg_log_likelihood")
 _BATCHES = (1, 4, 8, 16, 32, 64)
 _SIDES = (1, 2, 4, 8, 16)
 
@@ -48,6 +50,16 @@ def likely_cause(
         if _runs(call, rounded, levels):
             return f"It runs where height and width are multiples of {factor}: choose such a --shape."
     return ""
+
+
+def scored_only(module: nn.Module) -> str:
+    """How a module without a call, that scores images by a method, is checked; empty where it is called, or has none."""
+    called = any("forward" in vars(kind) for kind in type(module).__mro__ if kind is not nn.Module) or "forward" in vars(module)
+    names = [] if called else [name for name in SCORING if callable(getattr(module, name, None))]
+    other = "" if not names or names[0] == SCORING[0] else f" --method {names[0]}"
+    return (
+        f"It scores images by {names[0]}: --sums-to-one{other} checks that, or a module that gives logits or parameters." if names else ""
+    )
 
 
 def quantised_parts(module: nn.Module) -> list[str]:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map_only
 
 from pixelbench.causality.interface.adapter import ModuleAdapter, find_adapter
 from pixelbench.causality.interface.heads import LogisticMixture, parse_head
@@ -15,8 +14,8 @@ from pixelbench.causality.interface.readings import other_readings
 from pixelbench.causality.module.closures import Called
 from pixelbench.causality.module.float64_copy import deep_copy, device_of, float64_copy
 from pixelbench.causality.module.lazy_layers import called_once
-from pixelbench.causality.module.refusals import likely_cause, quantised_parts
-from pixelbench.causality.module.sandbox import float64, random_states
+from pixelbench.causality.module.refusals import likely_cause, quantised_parts, scored_only
+from pixelbench.causality.module.sandbox import float64, random_states, without_gradients
 from pixelbench.causality.module.state import State, parts_of
 from pixelbench.causality.module.tracing import Trace
 from pixelbench.causality.options import Options
@@ -221,25 +220,11 @@ class Subject:
         if not restored:
             self.state.restore()
         with random_states(self._device, self._seed) as drawn, float64():
-            output = self._without_gradients(batch)
+            output, self._differentiates = without_gradients(self._called, batch, inside=self._differentiates)
             self.draws = self.draws or drawn()
         if os.getpid() != self._process:
             raise UserError(f"{self.name} forks while it is called, and comes back in two processes; this is the second.")
         return output
-
-    def _without_gradients(self, batch: Tensor) -> Any:
-        """The output, detached where the module needs gradients inside: an energy, of which it gives the slope."""
-        if not self._differentiates:
-            try:
-                with torch.no_grad():  # not inference mode: a buffer that forward makes there cannot be put back outside it
-                    return self._called(batch)
-            except RuntimeError as error:
-                if "does not require grad" not in str(error):
-                    raise
-            self._differentiates = True
-        with torch.enable_grad():
-            output = self._called(batch)
-        return tree_map_only(Tensor, Tensor.detach, output)
 
     def _called(self, batch: Tensor) -> Any:
         if not self._further:
@@ -260,7 +245,7 @@ class Subject:
 
         cause = ""
         if error.__cause__:
-            cause = likely_cause(self._raw, original, images, self.levels, error.__cause__, quantised_parts(module))
+            cause = scored_only(module) or likely_cause(self._raw, original, images, self.levels, error.__cause__, quantised_parts(module))
             cause = f"{CALLED_BY_CONTRACT} {cause}".rstrip() if self._contract else cause
         return UserError(f"{error} {cause}") if cause else error
 

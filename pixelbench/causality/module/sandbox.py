@@ -1,13 +1,14 @@
 """The surroundings of each call of a module under test: the same random numbers every time, and float64 wherever it asks for less."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
 
 #: Precisions that are raised, and to what.
 WIDE = {
@@ -48,6 +49,24 @@ def random_states(device: torch.device, seed: int) -> Iterator[Any]:
         finally:
             random.setstate(others[0])
             np.random.set_state(others[1])
+
+
+def without_gradients(call: Callable[[torch.Tensor], Any], batch: torch.Tensor, *, inside: bool = False) -> tuple[Any, bool]:
+    """What it gives, detached where it needs gradients inside: an energy, of which it gives the slope; and whether it does.
+
+    Args:
+        inside: that is known of it.
+    """
+    if not inside:
+        try:
+            with torch.no_grad():  # not inference mode: a buffer that forward makes there cannot be put back outside it
+                return call(batch), False
+        except RuntimeError as error:
+            if "does not require grad" not in str(error):
+                raise
+    with torch.enable_grad():
+        output = call(batch)
+    return tree_map_only(torch.Tensor, torch.Tensor.detach, output), True
 
 
 def _numpy_state() -> tuple[bytes, int]:
