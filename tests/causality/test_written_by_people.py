@@ -111,6 +111,72 @@ def test_outputs_may_have_gradients_and_lie_in_memory_of_the_module(build: Calla
     assert_told_apart(build)
 
 
+class Sparse(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits(x).to_sparse()
+
+
+class PixelsFirst(Plain):
+    """As transformers had it before batches came first."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits(x).flatten(2).permute(2, 0, 1)
+
+
+class AllPixels(Plain):
+    """As cross entropy takes it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits(x).movedim(1, -1).flatten(0, 2)
+
+
+def test_images_need_not_come_first_and_tensors_not_be_dense() -> None:
+    assert_told_apart(Sparse)
+    for build, pattern, shape in ((PixelsFirst, "(h w) b k", "(20, 2, 4)"), (AllPixels, "(b h w) k", "(40, 4)")):
+        assert_told_apart(build, output=pattern)
+        with pytest.raises(UserError) as raised:
+            checked(build(own=False))
+        assert f"{shape} for 2 images: its first axis is not the 2 images; say which it is with output" in str(raised.value)
+        assert f'"{pattern}"' in str(raised.value)
+
+
+def test_outputs_without_sizes_or_images_are_refused_in_a_sentence() -> None:
+    class Nested(Plain):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.nested.nested_tensor(list(self.logits(x)))
+
+    class OneImage(Plain):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.logits(x)[0]
+
+    for build, said in ((Nested, "returns a nested tensor"), (OneImage, "its first axis must be the 2 images")):
+        with pytest.raises(UserError, match=said):
+            checked(build(own=False))
+
+
+# What enters.
+
+
+class ChangesItsInput(Plain):
+    """Scales in place, and looks up what it finds."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__(own=own)
+        self.embed = nn.Embedding(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x *= 2
+        x -= 1
+        if not x.is_floating_point():
+            raise TypeError("floats in [-1, 1] are wanted")
+        return super().forward(self.embed(((x + 1) * 1.5).round().long()[:, 0]).movedim(-1, 1))
+
+
+def test_what_enters_may_be_changed_in_place() -> None:
+    """Also by a call that then fails: the next trial is of the same images."""
+    assert_told_apart(ChangesItsInput)
+
+
 def test_a_parameter_that_no_image_enters_is_causal() -> None:
     class Constant(nn.Module):
         def __init__(self) -> None:
@@ -323,6 +389,36 @@ def test_beside_a_masked_logit_rounding_is_rounding(value: float) -> None:
 
 
 # Parts that are no parts of the module.
+
+
+class Settings:
+    def __init__(self, network: nn.Module) -> None:
+        self.others = {"network": network}
+
+
+class HeldByAnObject(nn.Module):
+    def __init__(self, *, own: bool) -> None:
+        super().__init__()
+        self.settings = Settings(Plain(own=own))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.settings.others["network"](x)
+
+
+@pytest.mark.parametrize("after_step", [False, True])
+def test_a_network_in_a_plain_object_is_copied_and_trained(after_step: bool) -> None:
+    assert_told_apart(HeldByAnObject, after_step=after_step)
+
+
+def test_a_network_out_of_reach_is_refused_with_the_reason() -> None:
+    class OfAClass(nn.Module):
+        network = Plain(own=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return type(self).network(x)
+
+    with pytest.raises(UserError, match=r"a network that cannot be reached, such as a global one"):
+        checked(OfAClass())
 
 
 def test_a_gain_of_zero_hides_a_leak_in_a_list_and_in_a_function_too() -> None:

@@ -205,7 +205,7 @@ def encode(images: Tensor, convention: str, levels: int, dtype: torch.dtype) -> 
 
 def _try(call: Callable[[Tensor], Any], batch: Tensor) -> Any:
     try:
-        return call(batch)
+        return call(batch.clone())  # a module may change in place what enters
     except (Exception, SystemExit) as error:  # whatever a foreign module throws: this convention is not its own
         return error
 

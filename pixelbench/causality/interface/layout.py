@@ -17,6 +17,8 @@ from torch import Tensor, from_numpy
 from pixelbench.errors import UserError
 
 EXAMPLES = '"b k c h w", "b (k c) h w", "b (c k) h w", "b h w c k", "b k h w"'
+#: Of outputs whose images come later, or are one axis with the places.
+EXAMPLES_ELSEWHERE = '"(h w) b k", "(b h w) k"'
 _AXES = "bkchw"
 #: The layouts in use, by number of axes of the output; the most usual first.
 _USUAL = {
@@ -144,9 +146,15 @@ def _arranged(layout: Layout, where: np.ndarray, known: dict[str, int]) -> np.nd
 def _incompatibility(sizes: Sequence[int], known: dict[str, int]) -> str:
     """The likely error where no layout was given, as the end of a sentence."""
     if not sizes or sizes[0] != known["b"]:
-        return f"its first axis must be the {known['b']} images"
-    other = f"no usual layout has these sizes; say which it is with output, on the command line --output, for example {EXAMPLES}"
-    return _wrong_sides(sizes, known) or other
+        elsewhere = known["b"] in sizes[1:] or (sizes and sizes[0] % math.prod(known[axis] for axis in "bhw") == 0)
+        if not elsewhere:
+            return f"its first axis must be the {known['b']} images"
+        return f"its first axis is not the {known['b']} images; {_say_which(EXAMPLES_ELSEWHERE)}"
+    return _wrong_sides(sizes, known) or f"no usual layout has these sizes; {_say_which(EXAMPLES)}"
+
+
+def _say_which(examples: str) -> str:
+    return f"say which it is with output, on the command line --output, for example {examples}"
 
 
 def _wrong_sides(sizes: Sequence[int], known: dict[str, int]) -> str:

@@ -52,6 +52,10 @@ def selected(raw: Any, path: str | None) -> Tensor:
     if isinstance(part, torch.distributions.Distribution):
         return parameters_of(part)
     if isinstance(part, Tensor):
+        if part.is_nested:
+            raise UserError(
+                "The module returns a nested tensor, whose entries have sizes of their own; check a module that gives one size."
+            )
         if not part.is_floating_point():
             kind = str(part.dtype).removeprefix("torch.")
             raise UserError(f"The module's output is {kind}; it must be floating point: logits, or parameters of a distribution.")
@@ -60,7 +64,7 @@ def selected(raw: Any, path: str | None) -> Tensor:
                 "The module returns one number for the whole batch: that looks like a loss. Check the part that gives logits or parameters "
                 "for each sub-pixel."
             )
-        return part
+        return part if part.layout == torch.strided else part.to_dense()
     names = _names(part)
     if not names:
         raise UserError(f"The module returned a {type(part).__name__}, not a tensor; check a module that returns the output alone.")

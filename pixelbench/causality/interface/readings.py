@@ -25,7 +25,7 @@ def other_readings(
         input_given: that layout was stated, and no other is tried.
         output_given: the same of the output, of which another is tried only where images enter as they do.
     """
-    raw = call(adapter.encode(image))
+    raw = call(adapter.encode(image.clone()))
     for layout in _fitting(adapter, raw):
         if layout.pattern != adapter.output:
             yield _read_by(adapter, layout)
@@ -38,7 +38,7 @@ def other_readings(
         seen.append(_order(pattern, image))
         entering = dataclasses.replace(adapter, entering=pattern)
         try:
-            layouts = _fitting(adapter, call(entering.encode(image)))
+            layouts = _fitting(adapter, call(entering.encode(image.clone())))
         except (Exception, SystemExit):  # whatever a foreign module throws: this layout is not its own
             continue
         yield from (_read_by(entering, layout) for layout in layouts if not output_given or layout.pattern == adapter.output)

@@ -2,10 +2,14 @@
 
 import copy
 import functools
+import sys
 import types
 from typing import Any
 
 from torch import Tensor, nn
+
+#: Where classes are from whose objects hold no networks.
+_LIBRARIES = sys.stdlib_module_names | {"torch", "numpy"}
 
 
 class Called(nn.Module):
@@ -21,13 +25,28 @@ class Called(nn.Module):
 
 
 def held(value: Any) -> list[Any]:
-    """What a function holds: variables of its closure, defaults, bound arguments, the object it is a method of; empty for anything else."""
+    """What a function holds: variables of its closure, defaults, bound arguments, the object it is a method of; what a plain object holds.
+
+    Empty for anything else: modules, tensors, classes, and what libraries have made.
+    """
     if isinstance(value, types.FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or () if _filled(cell)]
         return [*cells, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values(), *_global_modules(value).values()]
     if isinstance(value, functools.partial):
         return [value.func, *value.args, *value.keywords.values()]
-    return [value.__self__] if isinstance(value, types.MethodType) else []
+    if isinstance(value, types.MethodType):
+        return [value.__self__]
+    return list(vars(value).values()) if _is_plain(value) else []
+
+
+def _is_plain(value: Any) -> bool:
+    """An object of somebody's class, or a namespace: settings that hold a network, say."""
+    kind = type(value)
+    return isinstance(value, types.SimpleNamespace) or (
+        hasattr(value, "__dict__")
+        and not isinstance(value, nn.Module | Tensor | type | types.ModuleType)
+        and kind.__module__.partition(".")[0] not in _LIBRARIES
+    )
 
 
 def rebound(value: Any, memo: dict[int, Any]) -> Any:

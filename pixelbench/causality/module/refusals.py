@@ -71,7 +71,10 @@ def quantised_parts(module: nn.Module) -> list[str]:
 def _single_precision(quantised: Sequence[str]) -> str:
     only = "It runs in single precision only, not in float64 (double precision)"
     if not quantised:
-        return f"{only}: a cast that cannot be reached, or weights that a scripted, frozen or traced module holds as constants."
+        return (
+            f"{only}: a cast, or a network that cannot be reached, such as a global one, or weights that a scripted, frozen or traced "
+            "module holds as constants."
+        )
     return (
         f"{only}: it has quantised layers ({', '.join(quantised)}). Check the module before it is quantised; its masks and shifts are the "
         "same. What quantisation adds is no part of that: a dynamic one rounds by the range of its input over the whole batch."
@@ -79,7 +82,7 @@ def _single_precision(quantised: Sequence[str]) -> str:
 
 
 def _runs(call: Call, images: Tensor, levels: int, dtype: torch.dtype = torch.float64) -> bool:
-    for batch in (images, images.to(dtype) / (levels - 1)):
+    for batch in (images.clone(), images.to(dtype) / (levels - 1)):
         try:
             call(batch)
         except (Exception, SystemExit):

@@ -113,20 +113,21 @@ def _tensors(part: nn.Module) -> Iterator[Tensor]:
     yield from part.buffers(recurse=False)
 
 
-def entries(value: Any, above: tuple[Any, ...] = ()) -> list[Any]:
-    """The values in an attribute: the value itself, or what lists, tuples, dicts and functions hold, to any depth.
+def entries(value: Any, seen: set[int] | None = None) -> list[Any]:
+    """The values in an attribute: the value itself, or what lists, tuples, dicts, functions and plain objects hold, to any depth.
 
     Args:
-        above: what holds it: functions that call one another hold one another.
+        seen: identities of what was met on the way: functions that call one another hold one another.
     """
-    if any(value is one for one in above):
+    seen = set() if seen is None else seen
+    if id(value) in seen:
         return []
-    above = (*above, value)
+    seen.add(id(value))
     if isinstance(value, dict):
-        return [inner for entry in value.values() for inner in entries(entry, above)]
+        return [inner for entry in value.values() for inner in entries(entry, seen)]
     if isinstance(value, list | tuple):
-        return [inner for entry in value for inner in entries(entry, above)]
-    return [value, *(inner for entry in held(value) for inner in entries(entry, above))]
+        return [inner for entry in value for inner in entries(entry, seen)]
+    return [value, *(inner for entry in held(value) for inner in entries(entry, seen))]
 
 
 def _unchanging(value: Any) -> bool:
