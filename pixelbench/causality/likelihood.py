@@ -21,6 +21,7 @@ from pixelbench.causality.interface.adapter import INPUTS, encode
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
 from pixelbench.causality.module.refusals import SCORING
 from pixelbench.causality.module.sandbox import float64, random_states, without_gradients
+from pixelbench.causality.module.state import set_mode
 from pixelbench.causality.probing.raster import folded
 from pixelbench.errors import UserError, first_line, unknown
 
@@ -177,7 +178,8 @@ def _scores(module: nn.Module, images: np.ndarray, levels: int, input: str, seed
     """(n,) nats, and how they were read."""
     if input not in INPUTS:
         raise unknown("input convention", input, INPUTS)
-    copied: Any = float64_copy(module).eval()
+    copied: Any = float64_copy(module)
+    set_mode(copied, "eval")
     device = device_of(module)
     batches = [torch.from_numpy(np.ascontiguousarray(images[i : i + _BATCH])).to(device) for i in range(0, len(images), _BATCH)]
     fault: Exception | None = None

@@ -82,6 +82,48 @@ def test_where_the_method_fails_it_is_said_that_it_was_called() -> None:
         checked(OfOnePixel(own=False))
 
 
+class TrainsItself(Plain):
+    """Its training loop has the name of the method that sets the mode; the dropout is one that a copy in training would have."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__(own=own)
+        self.further = nn.Dropout(0.5)
+
+    def train(self, images: Tensor, epochs: int = 10) -> None:  # type: ignore[override]
+        raise RuntimeError("not in a check")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.further(self.logits(x))
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("build", [TrainsItself, lambda own: nn.Sequential(TrainsItself(own=own))])
+def test_a_training_loop_called_train_is_not_called(build: Callable[..., nn.Module], mode: str) -> None:
+    assert_told_apart(build, mode=mode)
+
+
+class FrozenNorm(nn.Module):
+    """Keeps its normalisation in evaluation mode while it is trained, or does not."""
+
+    def __init__(self, *, frozen: bool) -> None:
+        super().__init__()
+        self.net, self.norm, self.last, self.frozen = MaskedConv(1, 8, 1, own=False), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 1), frozen
+
+    def train(self, mode: bool = True) -> "FrozenNorm":
+        super().train(mode)
+        if self.frozen:
+            self.norm.eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.norm(self.net(x.to(self.last.weight.dtype))))
+
+
+def test_what_a_module_freezes_stays_frozen_in_training() -> None:
+    assert checked(FrozenNorm(frozen=True), mode="train").verdict == "causal"
+    assert checked(FrozenNorm(frozen=False), mode="train").batch_coupling > 0
+
+
 # What comes out.
 
 
@@ -138,6 +180,22 @@ def test_images_need_not_come_first_and_tensors_not_be_dense() -> None:
             checked(build(own=False))
         assert f"{shape} for 2 images: its first axis is not the 2 images; say which it is with output" in str(raised.value)
         assert f'"{pattern}"' in str(raised.value)
+
+
+class Wrapped(Plain):
+    def forward(self, x: Tensor) -> Any:
+        return ({"states": [self.logits(x)], "length": 3},)
+
+
+def test_the_only_output_may_be_a_part_of_a_part() -> None:
+    assert_told_apart(Wrapped)
+
+    class Several(Plain):
+        def forward(self, x: Tensor) -> Any:
+            return {"out": (self.logits(x), self.logits(x))}
+
+    with pytest.raises(UserError, match=r"--select out"):
+        checked(Several(own=False))
 
 
 def test_outputs_without_sizes_or_images_are_refused_in_a_sentence() -> None:

@@ -17,13 +17,16 @@ NO_CONDITIONAL = (
 
 
 def only_part(raw: Any) -> str | None:
-    """The path to the one output in what a module returned: a tensor of floats, or a distribution.
+    """The path to the one output in what a module returned: a tensor of floats, or a distribution; in a part of a part where no part is.
 
     None where it is one itself, or there are several or none.
     """
     if isinstance(raw, Tensor | torch.distributions.Distribution):
         return None
     found = [name for name in _names(raw) if _is_output(_entry(raw, name))]
+    if not found and isinstance(raw, Mapping | list | tuple):
+        within = {name: only_part(_entry(raw, name)) for name in _names(raw)}
+        found = [f"{name}.{path}" for name, path in within.items() if path is not None]
     return found[0] if len(found) == 1 else None
 
 

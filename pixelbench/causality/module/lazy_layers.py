@@ -10,6 +10,7 @@ from torch.nn.parameter import is_lazy
 from pixelbench.causality.interface.adapter import ENTERING, encode, laid_out
 from pixelbench.causality.module.float64_copy import deep_copy
 from pixelbench.causality.module.sandbox import random_states
+from pixelbench.causality.module.state import set_mode
 from pixelbench.causality.options import Options
 from pixelbench.errors import UserError
 
@@ -30,7 +31,8 @@ def called_once(module: nn.Module, shape: tuple[int, int, int], given: Options) 
         return module
     images = torch.zeros((_IMAGES, *shape), dtype=torch.int64)
     for entering in _entering(images, given):
-        copied = deep_copy(module)[0].eval()
+        copied = deep_copy(module)[0]
+        set_mode(copied, "eval")
         further = {name: _for_each(value) for name, value in (given.args or {}).items()}
         try:
             with warnings.catch_warnings(action="ignore"), torch.no_grad(), random_states(torch.device("cpu"), given.seed):
@@ -38,7 +40,8 @@ def called_once(module: nn.Module, shape: tuple[int, int, int], given: Options) 
         except (Exception, SystemExit):  # whatever a foreign module throws: images may enter otherwise
             continue
         if not is_unmade(copied):
-            return copied.train(module.training)
+            set_mode(copied, "train" if module.training else "eval")
+            return copied
     return module
 
 

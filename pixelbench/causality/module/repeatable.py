@@ -16,7 +16,7 @@ from pixelbench.causality.module.float64_copy import deep_copy, device_of, float
 from pixelbench.causality.module.lazy_layers import called_once
 from pixelbench.causality.module.refusals import likely_cause, quantised_parts, scored_only
 from pixelbench.causality.module.sandbox import float64, random_states, without_gradients
-from pixelbench.causality.module.state import State, parts_of
+from pixelbench.causality.module.state import State, parts_of, set_mode
 from pixelbench.causality.module.tracing import Trace
 from pixelbench.causality.options import Options
 from pixelbench.errors import UserError, first_line
@@ -96,7 +96,7 @@ class Subject:
             UserError: the module fails.
         """
         self.state.restore()
-        self._set_mode("train")
+        set_mode(self._module, "train")
         try:
             with random_states(self._device, self._seed), float64(), torch.enable_grad():
                 output = self.adapter.arrange(self._called(self._batch(images)), len(images))
@@ -195,7 +195,7 @@ class Subject:
 
     def save(self) -> State:
         """Take what the module is now for what all calls start from, in the mode asked for."""
-        self._set_mode(self._mode)
+        set_mode(self._module, self._mode)
         self.state = self.now()
         return self.state
 
@@ -239,7 +239,8 @@ class Subject:
         images = torch.from_numpy(np.random.default_rng(0).integers(0, self.levels, (2, *self.shape))).to(self._device)
 
         def original(batch: Tensor) -> Any:
-            copied: Any = deep_copy(module)[0].eval()
+            copied: Any = deep_copy(module)[0]
+            set_mode(copied, "eval")
             with torch.no_grad(), random_states(self._device, self._seed):
                 return (copied.conditionals if self._contract else copied)(batch)
 
@@ -248,10 +249,6 @@ class Subject:
             cause = scored_only(module) or likely_cause(self._raw, original, images, self.levels, error.__cause__, quantised_parts(module))
             cause = f"{CALLED_BY_CONTRACT} {cause}".rstrip() if self._contract else cause
         return UserError(f"{error} {cause}") if cause else error
-
-    def _set_mode(self, mode: str) -> None:
-        for part in parts_of(self._module):
-            part.train(mode == "train")
 
     def _failure(self, error: BaseException, batch: int) -> UserError:
         entered = f"{self.adapter.input} images of shape {(batch, *self.shape)}"

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,6 +61,26 @@ def parts_of(module: nn.Module) -> Iterator[nn.Module]:
             yield part
             values = [value for name, value in vars(part).items() if name not in INTERNAL]
             waiting += [entry for value in (*values, *hooks_of(part)) for entry in entries(value) if isinstance(entry, nn.Module)]
+
+
+def set_mode(module: nn.Module, mode: str) -> None:
+    """`train` or `eval`, of all parts; a part that puts others in another mode than its own, a frozen BatchNorm, does so."""
+    done: set[int] = set()
+    for part in parts_of(module):
+        if id(part) not in done:
+            _train(part, mode == "train")
+            done |= {id(inner) for inner in part.modules()}
+
+
+def _train(part: nn.Module, training: bool) -> None:
+    """By its own `train` where that takes a mode: some classes have a training loop of that name."""
+    if type(part).train is not nn.Module.train and next(iter(inspect.signature(part.train).parameters), "") == "mode":
+        with contextlib.suppress(Exception):  # a part of it may have such a loop, too
+            part.train(training)
+            return
+    part.training = training
+    for inner in part.children():
+        _train(inner, training)
 
 
 def hooks_of(part: nn.Module) -> list[dict[int, Any]]:

@@ -16,6 +16,7 @@ from pixelbench.causality.interface.adapter import ENTERING
 from pixelbench.causality.interface.heads import function_in_file
 from pixelbench.causality.module.float64_copy import device_of, float64_copy
 from pixelbench.causality.module.sandbox import float64, random_states
+from pixelbench.causality.module.state import set_mode
 from pixelbench.causality.probing.raster import flat
 from pixelbench.causality.sampler.forms import first_that_runs, forms
 from pixelbench.errors import UserError, nearest
@@ -50,7 +51,8 @@ class Sampler:
     ) -> None:
         self.name = sampler if isinstance(sampler, str) else getattr(sampler, "__name__", "the sampler")
         self._shape, self._entering, self._device = shape, entering, device_of(module)
-        self._copy = float64_copy(module).eval()
+        self._copy = float64_copy(module)
+        set_mode(self._copy, "eval")
         function = _function(self._copy, sampler)
         with torch.no_grad(), random_states(self._device, seed), float64():
             found = forms(function, self.name, shape, self._device, args, seed)
