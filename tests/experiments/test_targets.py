@@ -196,6 +196,16 @@ def test_a_file_that_cannot_be_imported_says_where(folder: Path, source: str, sa
     assert refused(lambda: loaded("broken.py")) == f"Importing 'broken.py' {said}"
 
 
+def test_a_file_that_imports_by_dots_is_named_as_a_part_of_its_package(folder: Path) -> None:
+    (folder / "outer" / "inner").mkdir(parents=True)
+    for package in ("outer", "outer/inner"):
+        (folder / package / "__init__.py").touch()
+    for place in ("outer/inner/dotted.py", "alone.py"):
+        (folder / place).write_text("from . import other\n")
+    assert refused(lambda: loaded("outer/inner/dotted.py:make")).endswith(f"named outer.inner.dotted:NAME, from the folder '{folder}'.")
+    assert refused(lambda: loaded("alone.py:make")).endswith("let it import without dots.")
+
+
 def test_ctrl_c_while_a_file_is_imported_is_no_error_of_the_file(folder: Path) -> None:
     (folder / "broken.py").write_text("raise KeyboardInterrupt\n", encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):

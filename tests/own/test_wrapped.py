@@ -32,6 +32,7 @@ MODULES: dict[str, tuple[str, tuple[int, int, int], int, dict[str, Any]]] = {
     "made-in-its-own-order": ("make_made", (1, 3, 4), 2, {"module": {"order": list(range(11, -1, -1)), "head": "bernoulli"}}),
     "decoder-over-tokens": ("make_decoder", (1, 3, 4), 5, {}),
     "logistic-mixture": ("make_mixture", (3, 3, 4), 8, {"module": {"head": "logistic-mixture"}}),
+    "with-a-training-loop-called-train": ("make_learning", (1, 4, 5), 4, {}),
     "class-conditional": ("make_classed", (1, 4, 5), 4, {"condition": "class", "classes": 3}),
 }
 
@@ -117,6 +118,14 @@ def test_a_mixture_in_the_order_of_pixelcnn_pp_is_that_mixture(channels: int) ->
         total.append(logp)
     expected = torch.stack(total).logsumexp(0).sum((1, 2))
     assert torch.allclose(model.log_prob(images).detach(), expected, atol=1e-9)
+
+
+def test_a_training_loop_called_train_is_not_called_for_a_mode() -> None:
+    model = build("with-a-training-loop-called-train")
+    layers = model.get_submodule("module.thinned"), model.get_submodule("module.second")
+    for mode in (True, False):
+        model.train(mode)
+        assert {layer.training for layer in (model, *layers)} == {mode}
 
 
 def test_a_leak_stays_one() -> None:

@@ -86,11 +86,26 @@ def _imported(where: str) -> ModuleType:
             raise UserError(f"There is no file '{where}'; give TARGET as {_FORMS}.")
         put_on_path(Path.cwd())
         put_on_path(path.resolve().parent)  # in front
-        with in_one_sentence(f"Importing '{where}'"):
-            return import_file(path.resolve(), _IMPORTED_AS)
+        try:
+            with in_one_sentence(f"Importing '{where}'"):
+                return import_file(path.resolve(), _IMPORTED_AS)
+        except UserError as error:
+            if isinstance(error.__cause__, ImportError) and "relative import" in str(error.__cause__):
+                raise UserError(f"{error} {_as_part_of_its_package(path.resolve())}") from error
+            raise
     put_on_path(Path.cwd())
     with in_one_sentence(f"Importing '{where}'"):
         return importlib.import_module(where)
+
+
+def _as_part_of_its_package(path: Path) -> str:
+    """How a file that imports by dots is named instead."""
+    packages, folder = list[str](), path.parent
+    while (folder / "__init__.py").is_file():
+        packages, folder = [folder.name, *packages], folder.parent
+    if not packages:
+        return "It is a part of no package, since no __init__.py is beside it; let it import without dots."
+    return f"A part of a package is named {'.'.join((*packages, path.stem))}:NAME, from the folder '{folder}'."
 
 
 def _attribute(module: ModuleType, where: str, name: str) -> Any:

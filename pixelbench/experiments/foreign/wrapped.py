@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from pixelbench.causality.interface.adapter import ModuleAdapter, encode, find_a
 from pixelbench.causality.interface.heads import parameters_a_pixel
 from pixelbench.causality.interface.parts import part_at
 from pixelbench.causality.module.sandbox import random_states
+from pixelbench.causality.module.state import set_mode
 from pixelbench.errors import UserError, nearest
 from pixelbench.experiments.foreign.targets import in_one_sentence, put_on_path
 from pixelbench.importing import import_file
@@ -78,6 +79,15 @@ class OthersModel(AutoregressiveModel):
         self.module = module
         self.conditional = settings.condition == "class"
         _require_sampler(module, settings.reading.sampler)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all parts, by a way of our own: some classes have a training loop of this name."""
+        self.training = mode
+        for name, part in self.named_children():
+            if name != "module":
+                part.train(mode)
+        set_mode(self.module, "train" if mode else "eval")
+        return self
 
     @property
     def dtype(self) -> torch.dtype:
@@ -146,12 +156,12 @@ class ModuleModel(OthersModel):
     def _trial(self) -> Iterator[None]:
         """In eval mode, without gradients, and without a trace in the random states."""
         was_training = self.module.training
-        self.module.eval()
+        self.eval()
         try:
             with torch.no_grad(), random_states(torch.device("cpu"), 0):
                 yield
         finally:
-            self.module.train(was_training)
+            self.train(was_training)
 
     def _tried(self, entering: Tensor) -> Any:
         condition = torch.zeros(len(entering), dtype=torch.long, device=entering.device) if self.conditional else None
