@@ -83,6 +83,13 @@ GAPS: dict[str, tuple[Any, tuple[int, int, int], list[str]]] = {
     "the end of the row above": (minus(lambda r, c, o, i: (r, c) == (-1, 10)), (1, 6, 11), ["row-end-missing-or-blind-spot"]),
     "the end of the row above, of a wide image": (minus(lambda r, c, o, i: (r, c) == (-1, 17)), (1, 3, 18), ["row-end-missing"]),
     "the ends of rows": (minus(lambda r, c, o, i: r == -1 and i[2] == 10 and o[2] < 8), (1, 6, 11), ["row-end-missing-widely"]),
+    "the last colour at the end of the row above": (minus(lambda r, c, o, i: (r, c, i[0]) == (-1, 4, 2)), (3, 4, 5), ["row-end-missing"]),
+    "the first colour at the end of the row above": (minus(lambda r, c, o, i: (r, c, i[0]) == (-1, 4, 0)), (3, 4, 5), ["gap-in-context"]),
+    "the last colour there, by one colour only": (
+        minus(lambda r, c, o, i: (r, c, i[0], o[0]) == (-1, 4, 2, 1)),
+        (3, 4, 5),
+        ["gap-in-context"],
+    ),
     "two pixels at the end of the row above": (minus(lambda r, c, o, i: r == -1 and c > 8), (1, 6, 11), ["blind-spot"]),
     "triangle": (minus(lambda r, c, o, i: abs(c) > -r and r < 0), (1, 6, 11), ["triangular-context"]),
     "own row only": (minus(lambda r, c, o, i: r < 0), (1, 6, 7), ["vertical-link-missing"]),

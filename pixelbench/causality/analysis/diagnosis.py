@@ -46,6 +46,7 @@ def diagnose_leaks(
     positions: Positions,
     *,
     allowed: bool = False,
+    faded: bool = False,
 ) -> tuple[Diagnosis, ...]:
     """Leaks first, the most specific pattern first; then what is missing. Nothing where the map is clean and full, or the output in doubt.
 
@@ -55,6 +56,7 @@ def diagnose_leaks(
         leaks: all kinds, each with an example.
         positions: what is missed at some positions only.
         allowed: the order in which it is causal is one that the caller accepts: no leak is to be explained.
+        faded: some influence fades into rounding, at some positions sooner than at others; where it has is left out of `offsets`.
     """
     if evidence.misread:
         return ()
@@ -66,7 +68,7 @@ def diagnose_leaks(
     if leaks:  # a leak can reach far, and draw the bounding box around nothing; what sees itself is no constant
         names = [name for name in names if name not in ("gap-in-context", "nothing-seen")]
     names = [_row_end(name, found) for name in names]
-    if not leaks and not names and positions.regular:
+    if not leaks and not names and positions.regular and not faded:
         names = ["row-end-missing-widely" if positions.at_the_row_end else "gap-by-position"]
     fillings = _fillings(found, gaps, leaks) | _in_places(positions)
     sentences = {name: SENTENCES[name] for name in dict.fromkeys(names)}
@@ -158,7 +160,7 @@ def _pairs(name: str, found: Leaks, gaps: Gaps) -> dict[str, str]:
 
 def _row_end(name: str, found: Leaks) -> str:
     """By offset only the end of the row above is missing: is that all, and is it so in a wider image?"""
-    if name != "row-end-missing":
+    if name != "row-end-missing" or found.offsets.seen[:, :, found.shape[1] - 2, -1].any():  # some of its colours are: no blind spot
         return name
     if found.evidence.wide_gaps:
         return "blind-spot"

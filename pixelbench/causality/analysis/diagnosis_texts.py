@@ -179,9 +179,9 @@ SENTENCES: dict[str, str] = {
         "first read its own row."
     ),
     "row-end-missing": (
-        "Only the last pixel of the row above is never seen, by the first pixel of a row: a recurrence over features that do not know "
-        "their own pixel, so that no feature of a row knows its last one (a Diagonal BiLSTM's pass from the right, an LSTM along masked "
-        "features). It costs little; a first layer as wide as the image sees it."
+        "Only the last pixel of the row above, or its last colour, is never seen, by the first pixel of a row: a recurrence over features "
+        "that do not know their own pixel, so that no feature of a row knows its last one (a Diagonal BiLSTM's pass from the right, an "
+        "LSTM along masked features). It costs little; a first layer as wide as the image sees it."
     ),
     "row-end-missing-widely": (
         "The last pixel of the row above is not seen by {columns} of a row: attention or a recurrence over features that do not know their "

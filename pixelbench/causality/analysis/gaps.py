@@ -95,7 +95,9 @@ def _pixels(gaps: Gaps) -> Iterator[str]:
         return
     holes = gaps.missing[gaps.missing[:, 0] < 0]
     if not len(holes):
-        if (len(own) and len(gaps.missing)) or (not len(gaps.missing) and _some_colours_only(gaps)):
+        if not len(gaps.missing) and _last_colours_of_the_row_end(gaps):
+            yield "row-end-missing"
+        elif (len(own) and len(gaps.missing)) or (not len(gaps.missing) and _some_colours_only(gaps)):
             yield "gap-in-context"
         return
     if width > 2 and holes.tolist() == [[-1, width - 1]] == gaps.missing.tolist():
@@ -131,6 +133,17 @@ def _on_lattice(gaps: Gaps) -> bool:
         return False
     reach = (gaps.context.rows_above, max(gaps.context.columns_left, gaps.context.columns_right))
     return any((gaps.seen[:, axis] % period == 0).all() and reach[axis] >= 2 * period for axis in (0, 1) for period in _PERIODS)
+
+
+def _last_colours_of_the_row_end(gaps: Gaps) -> bool:
+    """All that is missing inside the bounding box are the last colours of the last pixel of the row above, which no colour sees."""
+    channels, _, width = gaps.offsets.shape
+    places = gaps.offsets.coordinates(gaps.offsets.missing)
+    places = places[gaps.context.holds(places[:, 2], places[:, 3]) & (places[:, 2:] != 0).any(1)]
+    if width < 3 or not len(places) or (places[:, 2:] != (-1, width - 1)).any():
+        return False
+    inputs, counts = np.unique(places[:, 1], return_counts=True)
+    return bool((counts == channels).all()) and inputs.tolist() == list(range(channels - len(inputs), channels))
 
 
 def _some_colours_only(gaps: Gaps) -> bool:

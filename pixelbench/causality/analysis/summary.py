@@ -6,6 +6,7 @@ import numpy as np
 
 from pixelbench.causality.analysis.context import context_of, count_missing, map_of, missing_of
 from pixelbench.causality.analysis.diagnosis import diagnose_leaks
+from pixelbench.causality.analysis.fading import without_faded
 from pixelbench.causality.analysis.offsets import Offsets, keys_by_columns, tally, without_own_pixel
 from pixelbench.causality.analysis.orders import find_order
 from pixelbench.causality.analysis.positions import Positions
@@ -32,6 +33,7 @@ def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "
     leaks = leaks_of(evidence, offsets)
     context = context_of(offsets)
     missing_kinds, blind_spots = count_missing(offsets, context)
+    clear, faded = (offsets, 0) if leaks else without_faded(evidence, offsets, context)
     positions = Positions(evidence)
     coupled = evidence.coupling is not None
     # The map of an image alone in its batch says nothing of an order in which a batch could be drawn.
@@ -64,7 +66,7 @@ def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "
         order="given" if fits and not isinstance(order, str) else found,
         order_list=listed,
         cycle=cycle,
-        diagnosis=diagnose_leaks(evidence, offsets, context, found, leaks, positions, allowed=fits),
+        diagnosis=diagnose_leaks(evidence, clear, context, found, leaks, positions, allowed=fits, faded=bool(faded)),
         map=map_of(offsets, context),
         noise=evidence.noise,
         method=evidence.method,
@@ -73,11 +75,19 @@ def summarise(evidence: Evidence, *, target: str, order: str | Sequence[int] = "
         state_allowed=allow_state,
         order_allowed=fits,
         doubts=tuple(doubt for doubt in evidence.doubts if not (fits and doubt.name == MISREAD)),
-        notes=evidence.notes,
+        notes=(*evidence.notes, *_fading(faded)),
         shared_output=evidence.shared,
         missed_in_places=positions.missed,
         pairs_missed_in_places=positions.pairs,
     )
+
+
+def _fading(pixels: int) -> Iterator[str]:
+    if pixels:
+        yield (
+            f"Influence fades with the distance, as in a recurrence: {pixels} of the offsets that are not seen lie where effects come down "
+            "to rounding, so that nothing says whether they are hidden."
+        )
 
 
 def leaks_of(evidence: Evidence, offsets: Offsets) -> list[Leak]:
