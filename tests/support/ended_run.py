@@ -16,7 +16,7 @@ def end(
     status: str = "done",
     *,
     seconds: float = 3.0,
-    train_seconds: float = 0.0,
+    train_seconds: float | None = None,
     device: str = "cpu",
     source: str | None = None,
     **fields: Any,
@@ -27,7 +27,9 @@ def end(
     """
     fields |= {"provenance": Provenance(device, source or code_digest(spec.family))}
     updates = spec.updates if status == "done" else 0
-    fields["cost"] = Cost(seconds, train_seconds, updates=updates, images_seen=updates * spec.recipe.get("batch", 0))
+    spent = (1.0 if updates else 0.0) if train_seconds is None else train_seconds
+    weights = 100 if updates else 0
+    fields["cost"] = Cost(seconds, spent, parameters=weights, updates=updates, images_seen=updates * spec.recipe.get("batch", 0))
     scratch = store / "work" / f"made {spec.key}"
     record: Record = add_spec(scratch, spec, 1.5 if status == "done" else None, status=status, **fields)
     made, folder = folder_of(scratch, record), folder_of(store, record)
