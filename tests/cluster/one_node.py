@@ -78,7 +78,7 @@ class OneNode:
             self.wait_for(lambda: "idle" in self.ask("sinfo", "-h", "-o", "%T"), 30)
         except (CannotStartError, TimeoutError):
             self.stop()
-            raise CannotStartError(f"the daemons do not start: {self._last_lines()}") from None
+            raise CannotStartError(f"the daemons do not start: {self.last_lines()}") from None
 
     def ask(self, *command: str) -> str:
         """The standard output of a command; empty where it fails."""
@@ -149,9 +149,10 @@ class OneNode:
         paths = {name: self.folder / f"munge.{ending}" for name, ending in files.items()} | {"pid-file": self.folder / "munged.pid"}
         self.start("munged", *(f"--{name}={path}" for name, path in paths.items()), "--num-threads=1", "--force")
 
-    def _last_lines(self) -> str:
+    def last_lines(self, count: int = 1) -> str:
+        """Of each daemon's log."""
         logs = [self.folder / f"{name}.log" for name in ("slurmctld", "slurmd", "munge")]
-        return "; ".join(log.read_text(errors="replace").splitlines()[-1] for log in logs if log.exists() and log.stat().st_size)
+        return "\n".join(line for log in logs if log.exists() for line in log.read_text(errors="replace").splitlines()[-count:])
 
 
 def _path() -> str:
