@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 LN2 = math.log(2.0)
+#: No stored amount is larger: no sum of float32 numbers comes near it, and means and variances of numbers up to it are numbers still.
+MOST_AMOUNT = 1e100
 
 
 def nats_to_bits(nats: float) -> float:

@@ -12,6 +12,7 @@ from pixelbench.key_fields import key_values
 from pixelbench.store.behaviour import behaviour_name, require_numbers
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.recipe import Recipe
+from pixelbench.units import MOST_AMOUNT
 
 #: Rises when the meaning or the name of a field changes. Older records are migrated on reading, never retrained.
 SCHEMA = 2
@@ -27,8 +28,6 @@ _Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]+$", max_length=64)]
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
 _Positive = Annotated[int, Field(ge=1, lt=2**31)]
-#: No sum of float32 numbers comes near it, and means and variances of numbers up to it are numbers still.
-MOST_AMOUNT = 1e100
 _Number = Annotated[float, Field(ge=-MOST_AMOUNT, le=MOST_AMOUNT)]
 _Amount = Annotated[float, Field(ge=0, le=MOST_AMOUNT)]
 _Share = Annotated[float, Field(ge=0, le=1)]

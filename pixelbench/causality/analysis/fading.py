@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pixelbench.causality.analysis.context import inside
+from pixelbench.causality.analysis.gaps import Gaps
 from pixelbench.causality.analysis.offsets import Offsets, keys_by_columns
 from pixelbench.causality.probing.evidence import Evidence
 from pixelbench.causality.report import Context
@@ -19,10 +19,9 @@ def without_faded(evidence: Evidence, offsets: Offsets, context: Context) -> tup
 
     Missing pixels that touch are one hole; it has faded if what is seen around it is next to rounding.
     """
-    places = offsets.coordinates(offsets.missing)
     missing = np.zeros(offsets.probed.shape[2:], dtype=bool)
     _, height, width = offsets.shape
-    near = places[inside(places, context) & (places[:, 2:] != 0).any(1)]
+    near = Gaps(offsets, context).missing_pairs
     missing[near[:, 2] + height - 1, near[:, 3] + width - 1] = True
     if not missing.any():
         return offsets, 0

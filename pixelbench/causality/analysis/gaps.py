@@ -44,6 +44,12 @@ class Gaps:
         elsewhere[:, :, self.offsets.shape[1] - 1, self.offsets.shape[2] - 1] = False
         return _anywhere(elsewhere & (self.offsets.seen > 0)), _anywhere(elsewhere & (self.offsets.probed > 0))
 
+    @cached_property
+    def missing_pairs(self) -> np.ndarray:
+        """(n, 4): output colour, input colour and offset of what is missing inside the bounding box, the output's own pixel apart."""
+        places = self.offsets.coordinates(self.offsets.missing)
+        return places[self.context.holds(places[:, 2], places[:, 3]) & (places[:, 2:] != 0).any(1)]
+
     def _pixels(self, which: np.ndarray) -> np.ndarray:
         """Bool (2H-1, 2W-1): earlier pixels, the output's own apart."""
         pixels = np.logical_or.reduce(which & self.offsets.earlier, axis=(0, 1))
@@ -138,8 +144,7 @@ def _on_lattice(gaps: Gaps) -> bool:
 def _last_colours_of_the_row_end(gaps: Gaps) -> bool:
     """All that is missing inside the bounding box are the last colours of the last pixel of the row above, which no colour sees."""
     channels, _, width = gaps.offsets.shape
-    places = gaps.offsets.coordinates(gaps.offsets.missing)
-    places = places[gaps.context.holds(places[:, 2], places[:, 3]) & (places[:, 2:] != 0).any(1)]
+    places = gaps.missing_pairs
     if width < 3 or not len(places) or (places[:, 2:] != (-1, width - 1)).any():
         return False
     inputs, counts = np.unique(places[:, 1], return_counts=True)
@@ -148,8 +153,5 @@ def _last_colours_of_the_row_end(gaps: Gaps) -> bool:
 
 def _some_colours_only(gaps: Gaps) -> bool:
     """Inside the bounding box some pixel is seen by some colours and not by others, although these see others of its colour."""
-    places = gaps.offsets.coordinates(gaps.offsets.missing)
     sees, _ = gaps.pairs
-    inside = gaps.context.holds(places[:, 2], places[:, 3])
-    elsewhere = (places[:, 2:] != 0).any(1)
-    return bool((inside & elsewhere & sees[places[:, 0], places[:, 1]]).any())
+    return bool(sees[gaps.missing_pairs[:, 0], gaps.missing_pairs[:, 1]].any())

@@ -11,6 +11,7 @@ from pydantic import Field
 from pixelbench.errors import UserError, first_line
 from pixelbench.evaluation.measures.compared import Compared
 from pixelbench.registration import Registry
+from pixelbench.units import MOST_AMOUNT
 
 Unit = Literal["share", "ratio", "distance", "dB"]
 Direction = Literal["higher", "lower", "near the floor"]
@@ -20,16 +21,14 @@ Function = Callable[[Compared], float | None]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 #: Two values differ where they lie farther apart than so many standard errors of their difference, as in a 95 % interval.
 ERRORS = 2.0
-#: Of a stored value; differences and their squares are numbers still.
-_MOST = 1e100
 
 
 @dataclass(frozen=True)
 class Value:
     """A measured number and its standard error; None where it is undefined."""
 
-    value: Annotated[float, Field(ge=-_MOST, le=_MOST)] | None
-    error: Annotated[float, Field(ge=0, le=_MOST)] | None = None
+    value: Annotated[float, Field(ge=-MOST_AMOUNT, le=MOST_AMOUNT)] | None
+    error: Annotated[float, Field(ge=0, le=MOST_AMOUNT)] | None = None
 
     def beyond(self, other: "Value") -> float | None:
         """How much more it is than the other, in standard errors of the difference; None where one of them is undefined."""

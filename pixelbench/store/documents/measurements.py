@@ -13,7 +13,8 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from pixelbench.evaluation.measures import Control, Value
 from pixelbench.store.documents.digested import of_another_run, parse_digested, write_digested
-from pixelbench.store.record import MOST_AMOUNT, Record
+from pixelbench.store.record import Record
+from pixelbench.units import MOST_AMOUNT
 
 QUALITY = "quality.json"
 SCHEMA = 1

@@ -13,8 +13,8 @@ import numpy as np
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from pixelbench.store.documents.digested import of_another_run, parse_digested, write_digested
-from pixelbench.store.record import MOST_AMOUNT, Record
-from pixelbench.units import nats_to_bits
+from pixelbench.store.record import Record
+from pixelbench.units import MOST_AMOUNT, nats_to_bits
 
 PROOF = "proof.json"
 SCHEMA = 1
