@@ -13,13 +13,16 @@ from typing import Any
 CORES = 4
 #: Seconds after its start from which on a job is missed that a node which registers does not know.
 MISSING_AFTER = 2
+#: Seconds that Slurm lets a requeued job wait, two minutes by default: until what its last attempt was allowed has expired. One that is
+#: told to begin at once may be found failed: its node takes it for killed ("already killed, do not launch batch job").
+REQUEUED_AFTER = 10
 _CONFIGURATION = """\
 ClusterName=pixelbench
 SlurmctldHost=localhost(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.sock
+AuthInfo=socket={folder}/munge.sock,cred_expire={requeued_after}
 CredType=cred/munge
 SlurmctldPort={controller}
 SlurmdPort={node}
@@ -69,7 +72,8 @@ class OneNode:
             (folder / name).mkdir()
         controller, node = _free_ports(2)
         values: dict[str, Any] = {"folder": folder, "controller": controller, "node": node, "cores": CORES, "user": "root"}
-        text = _CONFIGURATION.format(**values, missing_after=MISSING_AFTER, host=socket.gethostname().partition(".")[0])
+        values |= {"missing_after": MISSING_AFTER, "requeued_after": REQUEUED_AFTER, "host": socket.gethostname().partition(".")[0]}
+        text = _CONFIGURATION.format(**values)
         (folder / "slurm.conf").write_text(text)
         try:
             self._start_munge()
@@ -99,12 +103,6 @@ class OneNode:
         lines = self.ask("squeue", "-h", "-r", "-t", "all", "-j", job, "-o", "%K|%T").split()
         found = [line.partition("|") for line in lines]
         return {int(index): state for index, _, state in found if index.isdecimal()}  # N/A of one that is just being cancelled
-
-    def requeued_now(self, job: str) -> None:
-        """Let tasks that were requeued begin at once: Slurm lets them wait for two minutes."""
-        for index, state in self.states(job).items():
-            if state == "PENDING":
-                subprocess.run(["scontrol", "update", f"jobid={job}_{index}", "starttime=now"], env=self.environment, capture_output=True)
 
     def wait_for(self, condition: Any, seconds: float) -> None:
         """Until it holds.

@@ -77,8 +77,6 @@ class Suite:
 
     def wait_for_end(self, *jobs: str) -> None:
         def ended() -> bool:
-            for job in jobs:
-                self.cluster.requeued_now(job)
             states = [state for job in jobs for state in self.cluster.states(job).values()]
             return bool(states) and set(states) <= ENDED
 
@@ -116,6 +114,14 @@ def is_training(cell: PlannedRun) -> bool:
     return bool(events) and events[-1]["event"] == "progress" and events[-1]["update"] < UPDATES
 
 
+def said_by_tasks(suite: Suite, store: Path, job: str) -> str:
+    """What Slurm and the tasks that have not completed say, for a failing test."""
+    states = suite.cluster.states(job)
+    logs = {log.stem: log for log in (store / "work" / "slurm").glob("*/*.log")}
+    said = [f"task {index}, {state}:\n{logs[str(index)].read_text()[-2000:]}" for index, state in states.items() if str(index) in logs]
+    return "\n".join([str(states), *said, suite.cluster.last_lines(200)])
+
+
 def assert_as_local(suite: Suite, store: Path, local: Path, seeds: Sequence[int] | None = None) -> None:
     """Every record, and every image's nats to the last bit; and each run was finished once."""
     for here, there in zip(suite.cells(store, seeds), suite.cells(local, seeds), strict=True):
@@ -136,7 +142,6 @@ def test_whatever_becomes_of_jobs_node_and_controller_the_records_are_the_same(s
     cells = dict(enumerate(suite.cells(store), start=1))
 
     def training() -> list[int]:
-        cluster.requeued_now(job)
         return [index for index, state in cluster.states(job).items() if state == "RUNNING" and is_training(cells[index])]
 
     def told() -> list[str]:
@@ -172,7 +177,7 @@ def test_whatever_becomes_of_jobs_node_and_controller_the_records_are_the_same(s
     suite.wait_for_end(job)
 
     left = [cell for cell in suite.cells(store) if cell.state != "stored"]
-    assert 2 <= len(left) <= 3  # one of them may have ended before it was told to
+    assert 2 <= len(left) <= 3, said_by_tasks(suite, store, job)  # one of them may have ended before it was told to
     again = suite.command(store, "--launcher", "slurm")  # looks at it until its end
     assert again.returncode == 0, again.stderr
     assert f"1 job of {len(left)} runs" in again.stderr  # their time is known by now, so that they share a task
@@ -199,7 +204,7 @@ def test_a_node_that_dies_frees_its_locks_and_its_jobs_are_begun_again(suite: Su
     time.sleep(MISSING_AFTER + 2)
     cluster.start("slurmd", "-c")
     suite.wait_for_end(job)
-    assert set(cluster.states(job).values()) == {"COMPLETED"}, cluster.last_lines(200)
+    assert set(cluster.states(job).values()) == {"COMPLETED"}, said_by_tasks(suite, store, job)
     assert_as_local(suite, store, local, seeds)
 
 
