@@ -39,7 +39,8 @@ def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, e
     settings = parse(family.settings, overrides.settings, errors)
     recipe = parse(Recipe, overrides.recipe, errors)
     evaluation = parse(Evaluation, overrides.evaluation, errors)
-    updates = overrides.updates[-1][1] if overrides.updates else None
+    trained = family.kind == "network"
+    updates = (overrides.updates[-1][1] if overrides.updates else None) if trained else 0
     at_task = f"task.{task.name}"
     if updates is None:
         errors.append(f"budget.{budget}.updates: is missing, and so is {at_task}.budget.{budget}.updates")
@@ -51,11 +52,10 @@ def resolve(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget: str, e
     if incompatibility:
         errors.append(f"variant.{variant.name}.settings: on {at_task}, {incompatibility}")
         return None
-    trained = family.kind == "network"
     if trained and not isinstance(images, str) and (incompatibility := _training_incompatibility(images, recipe)):
         errors.append(f"variant.{variant.name}.recipe: on {at_task}, {incompatibility}")
         return None
-    return Resolved(settings, recipe if trained else None, evaluation, updates if trained else 0)
+    return Resolved(settings, recipe if trained else None, evaluation, updates)
 
 
 def pairs(suite: Suite) -> Iterator[tuple[SuiteTask, SuiteVariant]]:

@@ -44,14 +44,23 @@ def test_quick_is_shipped_and_complete() -> None:
     assert {v.name for v in load_suite("quick").variants if v.expect == "leaky"} == {"gated-residual", "gated-mask-b"}
 
 
-def test_rows_of_the_published_table_in_quick_are_those_of_the_suite_paper() -> None:
+def test_the_row_of_the_published_table_in_quick_is_that_of_the_suite_paper() -> None:
     quick, paper = load_suite("quick"), load_suite("paper")
     own = {spec.variant: spec.cell_key for spec in specs_of(quick, only=["mnist-fixed/*"])}
-    assert {"mixture-of-bernoullis-10", "fvsbn"} <= set(own)
+    assert "mixture-of-bernoullis-10" in own
     of_paper = {spec.variant: spec.cell_key for spec in specs_of(paper, only=["mnist-fixed/*"], budget="paper")}
     assert own == {name: of_paper[name] for name in own}
-    rows = [variant for variant in quick.variants if variant.name in ("mixture-of-bernoullis-10", "fvsbn")]
-    assert {variant.seeds for variant in rows} == {tuple(range(quick.verdict_seeds))}
+    (row,) = (variant for variant in quick.variants if variant.name == "mixture-of-bernoullis-10")
+    assert row.seeds == tuple(range(quick.verdict_seeds))
+
+
+def test_what_is_fitted_needs_no_updates(tmp_path: Path) -> None:
+    budget, fitted = "[budget.cpu]\n", '[[task]]\nname = "digits"\n[[variant]]\nname = "uniform"\nfamily = "uniform"\n'
+    head = 'name = "tiny"\ndefault_budget = "cpu"\n' + budget
+    (spec,) = specs_of(load_suite(write_suite(tmp_path, head + fitted)))
+    assert spec.updates == 0
+    text = head + fitted + '[[variant]]\nname = "pixelcnn"\nfamily = "pixelcnn"\n'
+    assert "budget.cpu.updates: is missing, and so is task.digits.budget.cpu.updates" in complaint(tmp_path, text)
 
 
 def test_layers_of_settings(tmp_path: Path) -> None:
