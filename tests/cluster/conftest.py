@@ -1,4 +1,4 @@
-"""One Slurm for all tests of the marker `slurm`."""
+"""One Slurm for all tests of the marker `slurm`; for the others its commands, faked."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.fake_slurm import FakeSlurm
 from tests.cluster.one_node import CannotStartError, OneNode
 
 
@@ -20,3 +21,9 @@ def cluster() -> Iterator[OneNode]:
             yield running
         finally:
             running.stop()
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
+    (tmp_path / "bin").mkdir()
+    return FakeSlurm(tmp_path / "bin", monkeypatch)

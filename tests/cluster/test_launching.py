@@ -26,12 +26,6 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
-    (tmp_path / "bin").mkdir()
-    return FakeSlurm(tmp_path / "bin", monkeypatch)
-
-
-@pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """`pixelbench WORDS --results runs` in a folder with the tiny suite; returns exit code, standard output and error."""
     suite = write_suite(tmp_path)

@@ -18,6 +18,8 @@ _NAME = "submission.json"
 _NOT_IN_NAMES, _LONGEST_NAME = re.compile(r"[^\w.-]+", re.ASCII), 60
 #: What of the environment the tasks need, whatever Slurm hands on of it.
 _VARIABLES = ("PYTHONPATH", "PIXELBENCH_DATA", "PIXELBENCH_MIRROR", "XDG_CACHE_HOME")
+#: Tries to requeue a task whose time is up, and the seconds between them: most of its two minutes.
+_TRIES, _PAUSE = 15, 5
 #: Two messages of the batch shell to the command: its time is up (it is requeued), and end (it is not, by us).
 _SCRIPT = """\
 #!/bin/bash
@@ -32,6 +34,7 @@ fi
 cd {folder} || exit 2
 {exports}
 
+told=no; out_of_time=no; tries=0
 time_is_up() {{ told=yes; out_of_time=yes; kill -USR2 "$command" 2>/dev/null; }}
 end() {{ told=yes; kill -TERM "$command" 2>/dev/null; }}
 trap time_is_up USR1
@@ -46,7 +49,9 @@ while [ "$told" = yes ]; do  # a trapped signal ends the wait, not the command
 done
 if [ "$out_of_time" = yes ] && [ "$code" -eq 140 ]; then
   echo "The time of this job is up; requeueing it, to go on from the last checkpoint."
-  scontrol requeue "$SLURM_JOB_ID"
+  until scontrol requeue "$SLURM_JOB_ID" || [ "$told" = yes ] || [ $((tries += 1)) -ge {tries} ]; do
+    sleep {pause}  # the controller may be away for a moment
+  done
 fi
 exit "$code"
 """
@@ -167,6 +172,8 @@ def _script(script: Path, store: Path, suite: str, array: Array, command: Sequen
         store_said=_inside_double_quotes(f"'{store}'"),
         command=shlex.join(command),
         shards=array.shards,
+        tries=_TRIES,
+        pause=_PAUSE,
     )
 
 
