@@ -154,7 +154,7 @@ def _causality(record: Record) -> list[str]:
     causality, family = record.causality, FAMILIES.get(record.variant.family)
     leak, tolerance, positions = causality.largest_leak or 0.0, causality.tolerance or 0.0, causality.trained_positions or 0
     evidence = leak > tolerance or causality.counter_example is not None
-    named = sorted(OF_LEAKS & {*(causality.faults or ())})
+    named = sorted(OF_LEAKS.keys() & {*(causality.faults or ())})
     if causality.status == "leaky":
         kept = "sees-former-images" in (causality.faults or ())  # which is no dependence between sub-pixels
         return [] if evidence or kept else ["it is called leaky, and shows no leak"]

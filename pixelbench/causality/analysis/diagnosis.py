@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pixelbench.causality.analysis import leak_patterns as leak_patterns
-from pixelbench.causality.analysis.diagnosis_texts import SENTENCES
+from pixelbench.causality.analysis import leak_patterns
+from pixelbench.causality.analysis.diagnosis_texts import LOST_MASK, SENTENCES
 from pixelbench.causality.analysis.gaps import Gaps, named_gaps
 from pixelbench.causality.analysis.leak_patterns import LeakPattern, Leaks, attribute, border_of
 from pixelbench.causality.analysis.offsets import Offsets
@@ -118,14 +118,14 @@ def _by_order(order: str) -> str:
 def _after_step(found: Leaks, name: str) -> str:
     """Where a training step was made first, a kernel that is open on all sides is one that lost its mask."""
     local = found.at(0, 0, found.offsets.leaks).any()
-    return "mask-lost-in-training" if found.evidence.after_step and name == "rows-below-kept" and local else name
+    return LOST_MASK if found.evidence.after_step and name == "rows-below-kept" and local else name
 
 
 def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, object]:
     """The values that the sentences quote."""
     unknown = next((kinds for name, kinds in attribute(found, _PATTERNS) if name is None), np.zeros_like(found.offsets.leaks))
     strange = [leak for leak in leaks if found.at(*leak.offset, unknown)[leak.output_colour, leak.input_colour]]
-    nearest = min(strange, key=lambda leak: (abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect), default=None)
+    nearest = min(strange, key=nearness, default=None)
     columns = _without_row_end(found)
     return {
         "columns": f"{len(columns)} of the {found.shape[2]} columns",
@@ -138,6 +138,11 @@ def _fillings(found: Leaks, gaps: Gaps, leaks: Sequence[Leak]) -> dict[str, obje
         "largest": max((leak.example.effect for leak in leaks), default=0.0),
         "missing": f"{len(gaps.missing)} offsets" if len(gaps.missing) else "for some pairs of colours only",
     }
+
+
+def nearness(leak: Leak) -> tuple[int, float]:
+    """Sort the leaks that are easy to verify by hand to the front: the nearest, of those the strongest."""
+    return abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect
 
 
 def _in_places(positions: Positions) -> dict[str, object]:

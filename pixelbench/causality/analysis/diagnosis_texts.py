@@ -7,17 +7,8 @@ LOST_MASK_FOR_SURE = (
     "has filled what it had cleared. Multiply `weight * mask` in every `forward`."
 )
 
-SENTENCES: dict[str, str] = {
-    "carries-state": (
-        "Equal calls one after another give different outputs: the module carries something from one call to the next (a counter, a "
-        "cache, running statistics). It was checked from the state of the first call and from later ones. Clear that state at the start "
-        "of `forward`, or keep it out of the output."
-    ),
-    "sees-former-images": (
-        "Exchanging the images of former calls changes the output: the module keeps something of them (a cache that is never emptied, "
-        "running statistics that enter the output). Clear that state at the start of `forward`, or keep it out of the output; "
-        "--allow-state accepts it."
-    ),
+#: Of a leak: these names in a record say that there is one.
+OF_LEAKS: dict[str, str] = {
     "order-of-its-own": (
         "Causal in an order of its own ({order}), no leak there, and not in raster order: do not sample it in raster order. --order any "
         "accepts whatever order it has, --order FILE one that you state."
@@ -141,6 +132,24 @@ SENTENCES: dict[str, str] = {
         "The leak is weak (at most {largest:.1g} of the largest output): float32 hides it in rounding, but it is one. Look for a small "
         "gain: a scaled skip connection, a mask of small numbers instead of zeros, an epsilon."
     ),
+}
+
+#: Of what a module carries or keeps from call to call, which its caller may accept.
+OF_STATE: dict[str, str] = {
+    "carries-state": (
+        "Equal calls one after another give different outputs: the module carries something from one call to the next (a counter, a "
+        "cache, running statistics). It was checked from the state of the first call and from later ones. Clear that state at the start "
+        "of `forward`, or keep it out of the output."
+    ),
+    "sees-former-images": (
+        "Exchanging the images of former calls changes the output: the module keeps something of them (a cache that is never emptied, "
+        "running statistics that enter the output). Clear that state at the start of `forward`, or keep it out of the output; "
+        "--allow-state accepts it."
+    ),
+}
+
+#: Of what is earlier and not seen.
+OF_GAPS: dict[str, str] = {
     "nothing-seen": (
         "No output depends on any earlier sub-pixel: the outputs are constants. Check that the image reaches the layers at all (an "
         "all-zero mask, a detached or overwritten input, weights that are zero)."
@@ -207,11 +216,4 @@ SENTENCES: dict[str, str] = {
     ),
 }
 
-#: Those of a leak. What a module carries or keeps from call to call is none where its caller accepts that; the rest is of what is not seen.
-OF_LEAKS = frozenset(
-    "order-of-its-own coupled-over-batch width-and-height-swapped wrong-direction colours-in-another-order normalised-over-space "
-    "dense-or-normalised-over-space backward-recurrence far-rows-seen first-row-passed-on padded-with-pixels "
-    "first-row-attends-to-everything shifted-the-wrong-way strided wraps-around border-only rows-below-kept whole-row-seen "
-    "vertical-stack-unshifted looks-ahead right-neighbours-seen whole-pixel-seen sees-itself colours-mixed active-only-jointly "
-    f"unknown-pattern weak-path {LOST_MASK}".split()
-)
+SENTENCES = OF_LEAKS | OF_STATE | OF_GAPS

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pixelbench.causality.analysis.context import context_of, count_missing, map_of, missing_of
-from pixelbench.causality.analysis.diagnosis import diagnose_leaks
+from pixelbench.causality.analysis.diagnosis import diagnose_leaks, nearness
 from pixelbench.causality.analysis.fading import without_faded
 from pixelbench.causality.analysis.offsets import Offsets, keys_by_columns, tally, without_own_pixel
 from pixelbench.causality.analysis.orders import find_order
@@ -114,11 +114,6 @@ def _leaking(evidence: Evidence) -> Iterator[tuple[np.ndarray, np.ndarray, np.nd
         if leaking.any():
             rows, outputs = np.nonzero(leaking)
             yield outputs, rows + columns.start, keys[leaking], evidence.effects.T[columns][leaking]
-
-
-def nearness(leak: Leak) -> tuple[int, float]:
-    """Sort the leaks that are easy to verify by hand to the front: the nearest, of those the strongest."""
-    return abs(leak.offset[0]) + abs(leak.offset[1]), -leak.example.effect
 
 
 def _leak(shape: Place, output: int, source: int, effect: float, count: int) -> Leak:
