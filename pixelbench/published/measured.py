@@ -8,11 +8,11 @@ from pixelbench.data import named_task
 from pixelbench.published.comparability import Measured, seed_list
 from pixelbench.published.rows import SuiteRow
 from pixelbench.store.cells import CERTAINTY, Run
+from pixelbench.store.tidy_row import tidy_row
 from pixelbench.units import bits_per_dim
 
 #: The unit of a figure → the column of a frame.
 _UNITS = {"bits/dim": "bits_per_dim", "nats/image": "nats_per_image"}
-_OF_LIKELIHOOD = ("bits_per_dim", "bits_per_dim_se", "nats_per_image", "estimator", "n_images", "validation_bits_per_dim")
 _NUMBERS = ("bits_per_dim", "nats_per_image", "n_images")
 #: More than these tell a reader nothing more.
 _MOST_DIFFERENCES = 6
@@ -22,29 +22,8 @@ Differences = Callable[[SuiteRow], list[str]]
 
 
 def as_row(run: Run) -> dict[str, Any]:
-    """A run as a row of the frame, with what a verdict asks of it."""
-    record, likelihood = run.record, None if run.doubts else run.record.likelihood
-    return {
-        "task": run.task,
-        "variant": run.variant,
-        "run_key": run.key,
-        "seed": run.seed,
-        "status": record.status,
-        "expect": record.expect,
-        "budget": record.budget.name,
-        "updates": record.budget.updates,
-        "causal": record.causality.status,
-        **{name: getattr(likelihood, name, None) for name in _OF_LIKELIHOOD},
-        "test_images": record.evaluation.test_images,
-        "validation_images": record.evaluation.validation_images,
-        "selected_update": record.selected_update,
-        "trained_positions": record.causality.trained_positions,
-        "condition": record.variant.settings.get("condition"),
-        "cell": record.spec.cell_key,
-        "doubts": "; ".join(run.doubts),
-        "code": record.code,
-        "torch": record.provenance.versions.get("torch"),
-    }
+    """A run as a row of the frame, with the updates that it was asked for: those of a cell are the same, however its runs ended."""
+    return {**tidy_row(run.stored), "updates": run.updates}
 
 
 def measured_of(

@@ -4,15 +4,14 @@
 # pyright: reportMissingTypeStubs=false
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.store.artifacts import EVIDENCE
-from pixelbench.store.documents.proofs import PROOF, proved_fields
-from pixelbench.store.record import Record
-from pixelbench.store.scan import Scan, StoredRun, require_store, scan
+from pixelbench.store.documents.proofs import PROOF
+from pixelbench.store.scan import Scan, require_store, scan
+from pixelbench.store.tidy_row import tidy_row
 from pixelbench.visible import visible
 
 #: Column → pandas type, but for the statistics. Integers that may be absent are nullable; real numbers are NaN where absent.
@@ -56,7 +55,6 @@ _COLUMNS: dict[str, str] = {
 }
 #: The column behind which the statistics of samples stand.
 _BEFORE_STATISTICS = "diagnoses"
-_OF_LIKELIHOOD = ("bits_per_dim", "bits_per_dim_se", "nats_per_image", "estimator", "n_images", "validation_bits_per_dim")
 
 
 def columns() -> dict[str, str]:
@@ -88,51 +86,6 @@ def load_results(path: str | Path) -> pd.DataFrame:
 def results_frame(found: Scan) -> pd.DataFrame:
     """The same table of a store that was scanned and examined already; `folder` is relative to the store, in POSIX form."""
     kinds = columns()
-    rows = [_row(run, found.store) for run in found.values()]
+    rows = [{**tidy_row(run), "folder": run.folder.relative_to(found.store).as_posix()} for run in found.values()]
     rows.sort(key=lambda row: (row["task"], row["variant"], row["budget"], row["seed"], row["run_key"]))
     return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in kinds.items()})
-
-
-def _cell_key(record: Record) -> str | None:
-    try:
-        return record.spec.cell_key
-    except ValueError:  # a number that is not finite, which is among the doubts
-        return None
-
-
-def _row(run: StoredRun, store: Path) -> dict[str, Any]:
-    record = run.record
-    likelihood = None if run.doubts else record.likelihood
-    statistics = {} if record.samples is None else record.samples.statistics
-    return {
-        **statistics,
-        "run_key": record.run_key,
-        "task": record.task.name,
-        "variant": record.variant.name,
-        "family": record.variant.family,
-        "seed": record.seed,
-        "budget": record.budget.name,
-        "status": record.status,
-        **{name: getattr(likelihood, name, None) for name in _OF_LIKELIHOOD},
-        "causal": record.causality.status,
-        "expect": record.expect,
-        "updates": record.cost.updates,
-        "selected_update": record.selected_update,
-        "parameters": record.cost.parameters,
-        "seconds": record.cost.seconds,
-        "device": record.provenance.device,
-        "levels": record.task.levels,
-        "sequential_bits_per_dim": None if run.doubts else getattr(record.sequential, "bits_per_dim", None),
-        "diagnoses": ", ".join(diagnosis.name for diagnosis in record.diagnoses),
-        "schema": record.schema,
-        "folder": run.folder.relative_to(store).as_posix(),
-        "cell": _cell_key(record),
-        "test_images": record.evaluation.test_images,
-        "validation_images": record.evaluation.validation_images,
-        "trained_positions": record.causality.trained_positions,
-        "condition": record.variant.settings.get("condition"),
-        "doubts": "; ".join(run.doubts),
-        "code": record.code,
-        "torch": record.provenance.versions.get("torch"),
-        **proved_fields(run.proof),
-    }

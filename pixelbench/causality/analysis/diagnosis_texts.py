@@ -1,7 +1,7 @@
 """The words of the diagnoses: what is seen, the likely cause, the fix. Names are stable; words in braces are filled in."""
 
-#: Said where the same module was checked before the step and was clean.
 LOST_MASK = "mask-lost-in-training"
+#: Said where the same module was checked before the step and was clean.
 LOST_MASK_FOR_SURE = (
     "Clean before the training step, leaky after it: the mask was multiplied with the weight only once, at initialisation, and training "
     "has filled what it had cleared. Multiply `weight * mask` in every `forward`."
