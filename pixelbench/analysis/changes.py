@@ -12,7 +12,6 @@ Both are those of `pixelbench.statistics.difference`, as in every report.
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,12 +19,12 @@ from typing import Any, Literal
 import numpy as np
 
 from pixelbench.analysis.paired import difference_of
-from pixelbench.published.figures import TOLERANCE_BITS, TOLERANCE_NATS
+from pixelbench.published.comparability import seeds_in_words
+from pixelbench.published.figures import usual_bits
 from pixelbench.statistics import pooled_variance
 from pixelbench.store.cells import NOT_BELIEVED, Cell, Run, cells_of, load_runs
 from pixelbench.store.scan import require_store, scan
-from pixelbench.store.spec import RunSpec
-from pixelbench.units import bits_per_dim, bits_to_nats
+from pixelbench.store.spec import differences
 
 Kind = Literal[
     "causality changed", "no longer done", "now done", "worse", "improved", "unchanged", "identical", "no number", "only in A", "only in B"
@@ -142,20 +141,9 @@ def _only(cell: Cell, kind: Kind, others: list[Cell]) -> Change:
     n, status = len(cell.runs), cell.causality
     seeds, causal = ((n, 0), (status, None)) if kind == "only in A" else ((0, n), (None, status))
     namesakes = [other for other in others if (other.runs[0].task, other.runs[0].variant) == (cell.runs[0].task, cell.runs[0].variant)]
-    requested = tuple(_differing(cell.runs[0].record.spec, other.runs[0].record.spec) for other in namesakes)
-    sentence = f"{_seeds(n)} {kind.removeprefix('only ')}" + "".join(f", asked for otherwise in B: {one}" for one in requested) + "."
-    return Change(cell.task, cell.label, kind, False, sentence, _unit(cell), seeds=seeds, causal=causal, otherwise=requested)
-
-
-def _differing(mine: RunSpec, other: RunSpec) -> str:
-    """`updates 10 instead of 2500`: what the other was asked otherwise."""
-    own, its = _request(mine), _request(other)
-    return ", ".join(f"{name} {its.get(name)} instead of {own.get(name)}" for name in own | its if own.get(name) != its.get(name))
-
-
-def _request(spec: RunSpec) -> dict[str, Any]:
-    network = {"family": spec.family, "model_version": spec.model_version, "updates": spec.updates}
-    return {**spec.task, **network, **spec.settings, **spec.recipe, **spec.evaluation}
+    requested = tuple(", ".join(differences(other.runs[0].record.spec, cell.runs[0].record.spec)) for other in namesakes)
+    said = ", ".join([f"{seeds_in_words(n)} {kind.removeprefix('only ')}", *(f"asked for otherwise in B: {one}" for one in requested)])
+    return Change(cell.task, cell.label, kind, False, f"{said}.", cell.unit, seeds=seeds, causal=causal, otherwise=requested)
 
 
 def _change(a: Cell, b: Cell) -> Change:
@@ -172,7 +160,7 @@ def _change(a: Cell, b: Cell) -> Change:
     if leaked or (causal[0] != causal[1] and before.scored and after.scored):
         kind, said = "causality changed", [f"{_CAUSAL[causal[0]]} before, {_CAUSAL[causal[1]]} now.", *said]
     seeds = (len(before.scored), len(after.scored))
-    return Change(a.task, a.label, kind, regression, " ".join(said), _unit(a), *numbers, seeds=seeds, causal=causal)
+    return Change(a.task, a.label, kind, regression, " ".join(said), a.unit, *numbers, seeds=seeds, causal=causal)
 
 
 _CAUSAL = {
@@ -208,16 +196,16 @@ def _likelihood(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[Kind, list
     same = [(one.key, one.record.likelihood) for one in before.scored] == [(one.key, one.record.likelihood) for one in after.scored]
     if a.leaky or b.leaky:
         return "identical" if same else "unchanged", ["A leak's likelihood means nothing and is not compared."], _NOTHING
-    values = [_in_unit(float(np.mean([score.bits_per_dim for score in cell.likelihoods])), before) for cell in (before, after)]
+    values = [before.in_unit(float(np.mean([score.bits_per_dim for score in cell.likelihoods]))) for cell in (before, after)]
     difference = values[1] - values[0]
     noise, source = (0.0, "") if same else _noise(before, after, a, b)
     numbers: _Numbers = (values[0], values[1], difference, noise)
     if same:
-        return "identical", [f"The same numbers ({_seeds(len(after.scored))})."], numbers
-    within = abs(difference) <= max(noise, _in_unit(_ROUNDING, before))
+        return "identical", [f"The same numbers ({seeds_in_words(len(after.scored))})."], numbers
+    within = abs(difference) <= max(noise, before.in_unit(_ROUNDING))
     kind: Kind = "unchanged" if within else "worse" if difference > 0 else "improved"
-    decimals = 2 if before.levels == 2 else 4
-    amount = f"{difference:+.{decimals}f} {_unit(before)}"
+    decimals = 2 if before.unit == "nats/image" else 4
+    amount = f"{difference:+.{decimals}f} {before.unit}"
     said = f"{amount}, {'within' if within else 'beyond'} the noise of ± {noise:.{decimals}f} ({source})."
     return kind, [said], numbers
 
@@ -227,31 +215,13 @@ def _noise(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[float, str]:
     bits = [[score.bits_per_dim for score in cell.likelihoods] for cell in (a, b)]
     pool = pooled_variance(bits) or before.seed_variance or after.seed_variance
     first, second = (dataclasses.replace(cell, seed_variance=pool) for cell in (before, after))
-    found = difference_of(first, second)
+    found, tolerance = difference_of(first, second), usual_bits(before.shape, before.levels)
     if found is None:
-        return (_in_unit(_tolerance(before), before), "the noise of training is not known") if before.trained else (0.0, "no chance in it")
+        return (before.in_unit(tolerance), "the noise of training is not known") if before.trained else (0.0, "no chance in it")
     half = (found.high - found.low) / 2
     if found.seed_noise == "unknown":
-        half = max(half, _tolerance(before))
-    return _in_unit(half, before), found.basis
-
-
-def _tolerance(cell: Cell) -> float:
-    """In bits/dim."""
-    return bits_per_dim(TOLERANCE_NATS, cell.shape) if cell.levels == 2 else TOLERANCE_BITS
-
-
-def _unit(cell: Cell) -> str:
-    return "nats/image" if cell.levels == 2 else "bits/dim"
-
-
-def _in_unit(bits: float, cell: Cell) -> float:
-    """Bits/dim in the unit of the cell."""
-    return bits_to_nats(bits * math.prod(cell.shape)) if cell.levels == 2 else bits
-
-
-def _seeds(n: int) -> str:
-    return f"{n} seed{'' if n == 1 else 's'}"
+        half = max(half, tolerance)
+    return before.in_unit(half), found.basis
 
 
 def _ends(runs: list[Run], words: str, not_believed: str = NOT_BELIEVED) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pixelbench.data import Task, get_task, named_task
+from pixelbench.data import get_task, named_task
 from pixelbench.data.task import Binarisation
 from pixelbench.suites.schema import Claim, Suite
 from pixelbench.suites.specs import row_specs
@@ -119,9 +119,9 @@ def figures_about(task: str, variant: str, figures: Iterable[Figure]) -> tuple[F
     return tuple(sorted(found, key=lambda one: (not one.verified, one.on_validation)))
 
 
-def usual_bits(task: Task) -> float:
-    """What a claim in bits/dim may be off by, unless it says so itself; of images of two levels as many bits as in nats."""
-    return bits_per_dim(TOLERANCE_NATS, task.shape) if task.levels == 2 else TOLERANCE_BITS
+def usual_bits(shape: tuple[int, int, int], levels: int) -> float:
+    """What bits/dim may differ by and still be the same, unless somebody says otherwise; of images of two levels as many as in nats."""
+    return bits_per_dim(TOLERANCE_NATS, shape) if levels == 2 else TOLERANCE_BITS
 
 
 def claimed_figures(suite: Suite, file: str) -> tuple[Figure, ...]:
@@ -131,7 +131,7 @@ def claimed_figures(suite: Suite, file: str) -> tuple[Figure, ...]:
 
 def _claimed(claim: Claim, suite: Suite, file: str) -> Figure:
     nats, task = claim.unit == "nats/image", get_task(claim.task)
-    usual = usual_bits(task) if not nats else TOLERANCE_NATS if task.levels == 2 else None
+    usual = usual_bits(task.shape, task.levels) if not nats else TOLERANCE_NATS if task.levels == 2 else None
     return Figure(
         id=f"claim-{claim.task}-{claim.variant}",
         kind="claim",

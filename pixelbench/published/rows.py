@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
 
-from pixelbench.store.spec import RunSpec
+from pixelbench.store.spec import RunSpec, differences
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import Suite
 from pixelbench.suites.specs import row_specs
@@ -49,7 +48,7 @@ class SuiteRow:
 
     def differences(self, spec: RunSpec) -> list[str]:
         """`layers 4 instead of 15`: in what a run differs from the suite's row at the budget where it differs least."""
-        found = [_differences(spec, own) for own in self._specs.values()]
+        found = [differences(spec, own) for own in self._specs.values()]
         return min(found, key=len) if found else []
 
 
@@ -72,20 +71,3 @@ class Rows:
 def paper_rows() -> Rows:
     """The rows that the papers' figures are about."""
     return Rows(*map(load_suite, SUITES))
-
-
-def _differences(spec: RunSpec, own: RunSpec) -> list[str]:
-    mine, its = _request(spec), _request(own)
-    return [f"{name} {_brief(mine.get(name))} instead of {_brief(its.get(name))}" for name in its | mine if mine.get(name) != its.get(name)]
-
-
-def _request(spec: RunSpec) -> dict[str, Any]:
-    constants = {f"constants.{name}": value for name, value in spec.recipe.get("constants", {}).items()}
-    recipe = {name: value for name, value in spec.recipe.items() if name != "constants"}
-    network = {"family": spec.family, "model_version": spec.model_version, **spec.settings}
-    return {**spec.task, **network, **recipe, **constants, **spec.evaluation, "updates": spec.updates}
-
-
-def _brief(value: object) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 24 else f"{text[:12]}..."

@@ -1,5 +1,6 @@
 """Stored runs as a report sees them, and the cells they form: what was asked for, but for the seed."""
 
+import math
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from pixelbench.data import usual_digest
 from pixelbench.statistics import PooledVariance, pooled_variance
 from pixelbench.store.record import CausalStatus, Likelihood, Record, is_bound
 from pixelbench.store.scan import Scan, StoredRun
+from pixelbench.units import bits_to_nats
 
 #: Where a record has a status, of a run whose number is not believed.
 NOT_BELIEVED = "does not add up"
@@ -113,6 +115,15 @@ class Cell:
     @property
     def levels(self) -> int:
         return self.runs[0].record.task.levels
+
+    @property
+    def unit(self) -> str:
+        """What papers give the likelihoods of such images in: of two levels nats for a whole image, else bits/dim."""
+        return "nats/image" if self.levels == 2 else "bits/dim"
+
+    def in_unit(self, bits: float) -> float:
+        """Bits/dim in `unit`."""
+        return bits * bits_to_nats(math.prod(self.shape)) if self.unit == "nats/image" else bits
 
     @property
     def family(self) -> str:

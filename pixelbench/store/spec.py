@@ -81,6 +81,24 @@ class RunSpec:
         return cls(**values)
 
 
+def differences(spec: RunSpec, other: RunSpec) -> list[str]:
+    """`layers 4 instead of 15`: in what `spec` was asked for otherwise than `other`, whatever their names and seeds are."""
+    mine, its = _by_setting(spec), _by_setting(other)
+    return [f"{name} {_brief(mine.get(name))} instead of {_brief(its.get(name))}" for name in its | mine if mine.get(name) != its.get(name)]
+
+
+def _by_setting(spec: RunSpec) -> dict[str, Any]:
+    constants = {f"constants.{name}": value for name, value in spec.recipe.get("constants", {}).items()}
+    recipe = {name: value for name, value in spec.recipe.items() if name != "constants"}
+    network = {"family": spec.family, "model_version": spec.model_version, **spec.settings}
+    return {**spec.task, **network, **recipe, **constants, **spec.evaluation, "updates": spec.updates}
+
+
+def _brief(value: object) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 24 else f"{text[:12]}..."
+
+
 def _digest(request: dict[str, str]) -> str:
     text = ",".join(f'"{name}":{value}' for name, value in request.items())
     return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()[:12]

@@ -227,7 +227,7 @@ def test_what_one_store_lacks_says_how_the_other_was_asked(a: Path, b: Path) -> 
     add_run(b, "pixelcnn", 1.0, updates=900, recipe={"precision": "bf16"})
     first, second = compare_stores(a, b).changes
     assert (first.kind, second.kind) == ("only in A", "only in B")
-    assert first.otherwise == ("updates 900 instead of 500, precision bf16 instead of fp32",)
+    assert first.otherwise == ("precision bf16 instead of fp32, updates 900 instead of 500",)
     assert not first.regression
     assert not second.regression
 

@@ -67,7 +67,7 @@ def judge_claim(claim: Claim, task: Task, test: SplitLikelihood, causality: Caus
     less than a complete map without one (`causality` is not `causal`, None where there can be no map) leaves it incomplete.
     """
     nats = claim.unit == "nats/image"
-    usual = TOLERANCE_NATS if nats else usual_bits(task)
+    usual = TOLERANCE_NATS if nats else usual_bits(task.shape, task.levels)
     band = (usual if claim.tolerance is None else claim.tolerance) + 0.5 * 10.0 ** -len(claim.printed.partition(".")[2])
     measured = test.nats_per_image if nats else test.bits_per_dim
     away, decimals = measured - claim.value, 2 if nats else 3

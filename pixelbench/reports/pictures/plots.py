@@ -3,7 +3,6 @@
 import contextlib
 import io
 import itertools
-import math
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from pixelbench.store.artifacts import CURVE
 from pixelbench.store.cells import Cell, Run
 from pixelbench.store.curve_file import Curve, read_curve
-from pixelbench.units import bits_to_nats
 from pixelbench.visible import visible
 
 #: Okabe and Ito's palette, told apart with any colour vision, and behind it others, with marks of their own.
@@ -60,7 +58,7 @@ def draw_curves(cells: list[Cell], kept: Callable[[Any, Callable[[], bytes]], by
             return _png(_drawn(cells, curves))
 
     lines = [[cell.label, cell.leaky, cell.bound, curve] for cell, curve in curves]
-    return kept([cells[0].task, unit_of_task(cells[0]), lines, _levels(cells)], draw)
+    return kept([cells[0].task, cells[0].unit, lines, _levels(cells)], draw)
 
 
 @contextlib.contextmanager
@@ -87,7 +85,7 @@ def _drawn(cells: list[Cell], curves: list[tuple[Cell, Curve]]):
             axes.axhline(level, color="0.6", linewidth=0.8, linestyle=":")
             side = "bottom" if family == "uniform" else "top"  # the two can be close
             axes.annotate(visible(label), (1, level), xycoords=("axes fraction", "data"), ha="right", va=side, fontsize=8, color="0.4")
-    axes.set(xlabel="updates", ylabel=unit_of_task(cells[0]), title=f"{visible(cells[0].task)}: validation (dots) and training (thin)")
+    axes.set(xlabel="updates", ylabel=cells[0].unit, title=f"{visible(cells[0].task)}: validation (dots) and training (thin)")
     axes.set_ylim(low, high)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -114,7 +112,7 @@ def _draw_cell(axes, cell: Cell, curve: Curve, colour: str, marker: str) -> None
 
 def _levels(cells: list[Cell]) -> list[tuple[str, str, float]]:
     """Label, family and likelihood of the baselines without training."""
-    name = "nats_per_image" if cells[0].levels == 2 else "bits_per_dim"
+    name = "nats_per_image" if cells[0].unit == "nats/image" else "bits_per_dim"
     flat = [cell for cell in cells if cell.family in LEVEL_LINES]
     return [(cell.label, cell.family, level) for cell in flat if (level := cell.mean("likelihood", name)) is not None]
 
@@ -133,21 +131,13 @@ def settled(curves: list[Curve], longest: int) -> list[float]:
     return [value for curve in curves for update, *pair in curve for value in pair if value is not None and update >= _FALL * longest]
 
 
-def unit_of_task(cell: Cell) -> str:
-    """What a task's likelihoods are given in: nats an image where images have two levels."""
-    return "nats/image" if cell.levels == 2 else "bits/dim"
-
-
 def in_unit_of_task(cell: Cell, curve: Curve) -> Curve:
-    """A curve of bits/dim in that unit."""
-    if cell.levels != 2:
-        return curve
-    nats = bits_to_nats(math.prod(cell.shape))
+    """A curve of bits/dim in the cell's unit."""
 
-    def told(bits: float | None) -> float | None:
-        return None if bits is None else bits * nats
+    def given(bits: float | None) -> float | None:
+        return None if bits is None else cell.in_unit(bits)
 
-    return [(update, told(train), told(validation)) for update, train, validation in curve]
+    return [(update, given(train), given(validation)) for update, train, validation in curve]
 
 
 def curve_of(run: Run) -> Curve:

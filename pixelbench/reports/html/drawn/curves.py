@@ -5,7 +5,7 @@ from typing import Any
 
 from pixelbench.analysis import format as words
 from pixelbench.reports.html.drawn.scales import Scale, axis_around
-from pixelbench.reports.pictures.plots import MOST_CURVES, curve_of, in_unit_of_task, settled, unit_of_task
+from pixelbench.reports.pictures.plots import MOST_CURVES, curve_of, in_unit_of_task, settled
 from pixelbench.store.cells import Cell
 from pixelbench.store.curve_file import Curve
 
@@ -57,7 +57,7 @@ def draw_lines(cells: list[Cell]) -> CurveChart | None:
     values = settled([curve for cell, curve in drawn if not cell.leaky], longest) or settled([curve for _, curve in drawn], longest)
     if not values:
         return None
-    unit = unit_of_task(cells[0])
+    unit = cells[0].unit
     across, upwards = Scale(0, longest or 1, WIDTH), axis_around(values, HEIGHT, 0.06)
     lines = tuple(_line(cell, curve, index, across, upwards) for index, (cell, curve) in enumerate(drawn))
     said = "; ".join(f"{line.label}{f' ({line.note})' if line.note else ''} ends at {line.last} {unit}" for line in lines)
@@ -83,7 +83,7 @@ def _line(cell: Cell, curve: Curve, index: int, across: Scale, upwards: Scale) -
         train=_path(train, across, upwards),
         validation=_path(validation, across, upwards),
         dots=" ".join(f"M{x:g} {y:g}h0" for x, y in _places(validation, across, upwards)) if len(validation) <= _DOTS else "",
-        last=(f"{last[0][1]:.2f}" if cell.levels == 2 else words.bits(last[0][1])) if last else words.NONE,
+        last=(f"{last[0][1]:.2f}" if cell.unit == "nats/image" else words.bits(last[0][1])) if last else words.NONE,
         points="\n".join(",".join("" if value is None else f"{value:.6g}" for value in row) for row in _thinned(curve)),
     )
 
