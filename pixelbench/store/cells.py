@@ -12,6 +12,7 @@ import numpy as np
 
 from pixelbench.data import usual_digest
 from pixelbench.statistics import PooledVariance, pooled_variance
+from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.record import CausalStatus, Likelihood, Record, is_bound
 from pixelbench.store.scan import Scan, StoredRun
 from pixelbench.units import bits_to_nats
@@ -107,6 +108,11 @@ class Cell:
     runs: tuple[Run, ...]
     seed_variance: PooledVariance | None = None
     """Of bits/dim over seeds, pooled over the trained cells of this task and number of updates in which no leak was found."""
+
+    @property
+    def shown_run(self) -> Run:
+        """The run whose samples stand for the cell: the lowest seed that has any, or the lowest."""
+        return next((run for run in self.runs if run.stored.artifact(SAMPLES)), self.runs[0])
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ from pixelbench.reports.html.drawn.maps import add_map, legend_of
 from pixelbench.reports.html.drawn.pictures import Crop, Picture, Pictures, row_of_images
 from pixelbench.reports.html.headline import Headline, headline_of
 from pixelbench.reports.html.tables import Grid, grid_of
-from pixelbench.reports.html.variants import Reproduction, VariantSection, shown_run, variant_of
+from pixelbench.reports.html.variants import Reproduction, VariantSection, variant_of
 from pixelbench.reports.pictures.maps import MapGroup, map_groups
 from pixelbench.reports.pictures.sheets import ALT, find_sheet
 from pixelbench.reports.report import Report
@@ -155,7 +155,7 @@ def _shown(report: Report, table: TaskTable, cells: dict[str, Cell], pictures: P
     crops: dict[str, Crop] = {}
     reals: list[Crop] = []
     for label in anchors:
-        run = shown_run(cells[label])
+        run = cells[label].shown_run
         picture = pictures.add_file(run.stored.artifact(SAMPLES), f"Samples of {label} beside real test images")
         blocks = 3 if run.leaky else 2  # also drawn from another canvas
         crop = row_of_images(picture, table.shape, blocks, 1, _IN_A_ROW, f"Samples of {label}")

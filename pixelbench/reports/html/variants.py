@@ -14,7 +14,6 @@ from pixelbench.reports.html.drawn.pictures import Picture
 from pixelbench.reports.html.sources import entries
 from pixelbench.reports.pictures.maps import MapGroup
 from pixelbench.reports.warmups import warm_up
-from pixelbench.store.artifacts import SAMPLES
 from pixelbench.store.cells import Cell, Run
 from pixelbench.store.record import Provenance
 
@@ -93,7 +92,7 @@ def variant_of(
         samples: its sample grid.
         reproductions: run key → what a suite says of the run, where one is known.
     """
-    first, shown, compared = cell.runs[0].record, shown_run(cell), tuple(compared)
+    first, shown, compared = cell.runs[0].record, cell.shown_run, tuple(compared)
     return VariantSection(
         anchor=anchor,
         row=row,
@@ -116,11 +115,6 @@ def variant_of(
         caveat=_caveat(first.budget.name),
         citation=entries(cell, (one.figure for one in compared)),
     )
-
-
-def shown_run(cell: Cell) -> Run:
-    """The lowest seed that has samples, or the lowest."""
-    return next((run for run in cell.runs if run.stored.artifact(SAMPLES)), cell.runs[0])
 
 
 def _caveat(budget: str) -> str:

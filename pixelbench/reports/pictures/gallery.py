@@ -12,7 +12,7 @@ from pixelbench.reports.pictures.drawings import Drawings
 from pixelbench.reports.pictures.maps import MapGroup, map_groups
 from pixelbench.reports.pictures.plots import drawable_text
 from pixelbench.store.artifacts import SAMPLES
-from pixelbench.store.cells import Cell, Run
+from pixelbench.store.cells import Cell
 from pixelbench.visible import visible
 
 #: Where the figures of a report lie, beside it; small enough to commit.
@@ -91,7 +91,7 @@ class Gallery:
         return f"{_heading(cell)}{f': {said}' if said else ''}\n\n{picture}"
 
     def _grid(self, cell: Cell) -> str | None:
-        path = _shown_run(cell).stored.artifact(SAMPLES)
+        path = cell.shown_run.stored.artifact(SAMPLES)
         if path is None:
             return None
         return _picture(f"Samples of {cell.label}", Path(os.path.relpath(path, self._beside)).as_posix())
@@ -114,11 +114,6 @@ class Gallery:
         return f"{_names(labels, group)}{'' if first in labels else f', the same as of **{escape.text(first)}**'}"
 
 
-def _shown_run(cell: Cell) -> Run:
-    """The lowest seed that has a grid, or the lowest."""
-    return next((run for run in cell.runs if run.stored.artifact(SAMPLES)), cell.runs[0])
-
-
 def _caption(labels: Sequence[str], group: MapGroup) -> str:
     others = [label for label in group.labels if label not in labels]
     same = f" The same holds for {', '.join(others)}." if others else ""
@@ -136,7 +131,7 @@ def _heading(cell: Cell) -> str:
 
 
 def _diagnoses(cell: Cell) -> str:
-    return escape.text(" ".join(found.sentence for found in _shown_run(cell).record.diagnoses))
+    return escape.text(" ".join(found.sentence for found in cell.shown_run.record.diagnoses))
 
 
 def _picture(alt: str, path: str) -> str:
