@@ -1,11 +1,11 @@
 """Words of the pages on a stored run beside its numbers: the command that executes it again, and what the suite says of its choices."""
 
 import contextlib
-import shlex
 from functools import cache
 from typing import TYPE_CHECKING
 
 from pixelbench.errors import UserError
+from pixelbench.reports.html import again
 from pixelbench.reports.html.variants import Reproduction
 
 if TYPE_CHECKING:
@@ -38,17 +38,7 @@ def reproductions_of(report: "Report") -> dict[str, Reproduction]:
 
 def command_of(record: "Record", request: "Request") -> str:
     """`pixelbench run --suite paper --only mnist-fixed/fvsbn --budget paper`, without its `--seeds`."""
-    from pixelbench.data import task_names
-
-    if request.command == "ablate":  # an ablation is run as a whole
-        task = request.task if request.task in task_names() else "folder:PATH"  # no record keeps where images lie
-        words = ["pixelbench", "ablate", request.suite, "--task", task]
-    else:
-        words = ["pixelbench", "run", "--suite", request.suite, "--only", f"{request.task}/{record.variant.name}"]
-    words += ["--budget", request.budget]
-    words += ["--limit", str(request.limit)] if request.limit else []
-    words += ["--precision", precision] if (precision := _precision(record, request)) != "auto" else []
-    return shlex.join(words)
+    return again.command_of(request, _precision(record, request), variant=record.variant.name)
 
 
 def _precision(record: "Record", request: "Request") -> str:

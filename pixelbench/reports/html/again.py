@@ -1,7 +1,7 @@
 """How to run again what a page shows: a command for each suite and budget that its runs were asked for with."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pixelbench.analysis import format as words
@@ -22,6 +22,25 @@ class Again:
     runs: int
     tasks: str
     seconds: str
+
+
+def command_of(request: Request, precision: str, *, variant: str | None = None, seeds: Collection[int] = ()) -> str:
+    """`pixelbench run --suite paper --only mnist-fixed/fvsbn --budget paper`: a request as a command.
+
+    Args:
+        request: as a record has it.
+        precision: instead of the request's.
+        variant: this one alone of a suite; an ablation is run as a whole.
+        seeds: without any the command says nothing of them.
+    """
+    said = ["pixelbench", "run", "--suite", request.suite, *(["--only", f"{request.task}/{variant}"] if variant else [])]
+    if request.command == "ablate":
+        said = ["pixelbench", "ablate", request.suite, "--task", request.task if request.task in task_names() else _FOLDER]
+    said += ["--budget", request.budget]
+    said += ["--seeds", ",".join(map(str, sorted(seeds)))] if seeds else []
+    said += ["--limit", str(request.limit)] if request.limit else []
+    said += ["--precision", precision] if precision != "auto" else []
+    return shlex.join(said)
 
 
 def commands_of(report: Report) -> tuple[Again, ...]:
@@ -51,14 +70,4 @@ def _again(runs: list[Run]) -> Again:
 def _command(runs: list[Run]) -> str:
     request = runs[0].record.request
     assert request is not None
-    said = ["pixelbench", "run", "--suite", request.suite]
-    if request.command == "ablate":
-        said = ["pixelbench", "ablate", request.suite, "--task", request.task if request.task in task_names() else _FOLDER]
-    said += ["--budget", request.budget, "--seeds", _seeds(run.seed for run in runs)]
-    said += ["--limit", str(request.limit)] if request.limit else []
-    said += ["--precision", request.precision] if request.precision != "auto" else []
-    return shlex.join(said)
-
-
-def _seeds(numbers: Iterable[int]) -> str:
-    return ",".join(map(str, sorted(set(numbers))))
+    return command_of(request, request.precision, seeds={run.seed for run in runs})
