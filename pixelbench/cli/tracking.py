@@ -18,7 +18,6 @@ from pixelbench.errors import UserError, first_line
 if TYPE_CHECKING:
     from pixelbench.experiments.plan import Plan
 
-_SAMPLES = "samples.png"
 _CURVES = {"train_bits_per_dim": "train bits/dim", "validation_bits_per_dim": "validation bits/dim"}
 
 
@@ -85,15 +84,19 @@ class _Tracker:
             values = {title: event[name] for name, title in _CURVES.items() if event.get(name) is not None}
             self._runs[run].numbers(values, event["update"])
             return
+        from pixelbench.store.artifacts import SAMPLES
+
         folder = self._folders[run]
-        samples = folder / _SAMPLES
+        samples = folder / SAMPLES
         self._runs.pop(run).end(folder, *_final(folder), samples if samples.is_file() else None)
 
 
 def _final(folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
     """What the run is, and its final numbers; empty where it has no record."""
+    from pixelbench.store.record_file import RECORD
+
     try:
-        record = json.loads((folder / "record.json").read_bytes())
+        record = json.loads((folder / RECORD).read_bytes())
     except (OSError, ValueError):
         return {}, {}
     facts = {"run key": record["run_key"], "status": record["status"], "causality": record["causality"]["status"]}

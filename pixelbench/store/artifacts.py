@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_magic
-from pydantic import ValidationError
 
 from pixelbench.causality.report import CausalityReport, MapStatus
 from pixelbench.files.reading import read_bounded
@@ -21,8 +20,10 @@ from pixelbench.statistics import clustered
 from pixelbench.store.curve_file import parse_curve
 from pixelbench.store.documents.measurements import QUALITY, Measurements, parse_measurements
 from pixelbench.store.documents.proofs import PROOF, Proof, parse_proof
+from pixelbench.store.json_values import in_short
+from pixelbench.store.record import WEIGHTS
 
-NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS = "nats.npz", "curve.csv", "certificate.json", "samples.png", "weights.safetensors"
+NATS, CURVE, CERTIFICATE, SAMPLES = "nats.npz", "curve.csv", "certificate.json", "samples.png"
 #: What a run leaves, and what is proved and measured of it later, which no record speaks of.
 NAMES = (NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS, PROOF, QUALITY)
 #: The files that a run's number rests on.
@@ -105,7 +106,7 @@ def read_summary(path: Path) -> FileSummary:
         if path.name == QUALITY:
             return FileSummary(digest, quality=parse_measurements(blob))
     except Exception as error:  # zip, numpy, JSON and UTF-8 each have errors of their own for what is not theirs
-        return FileSummary(digest, f"is damaged ({_in_short(error)})")
+        return FileSummary(digest, f"is damaged ({in_short(error)})")
     return FileSummary(digest)
 
 
@@ -120,7 +121,7 @@ def read_nats(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except OSError:
         raise
     except Exception as error:  # as in `read_summary`
-        raise ValueError(f"{path} is damaged ({_in_short(error)})") from error
+        raise ValueError(f"{path} is damaged ({in_short(error)})") from error
 
 
 def remove_others(folder: Path, kept: Collection[str]) -> None:
@@ -174,11 +175,3 @@ def _nats_summary(nats: np.ndarray, clusters: np.ndarray) -> NatsSummary:
     error, n_clusters = clustered(nats, clusters)
     below, values = int((nats < -_ROUNDING).sum()), hashlib.sha256(nats.tobytes()).hexdigest()[:24]
     return NatsSummary(len(nats), n_clusters, float(nats.mean()), error, below, values)
-
-
-def _in_short(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_context=False)[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:100]
-    said = ascii(" ".join(str(error).split()) or type(error).__name__)[1:-1]
-    return said if len(said) <= 100 else f"{said[:97]}..."

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from pixelbench.files.atomic import write_text
 from pixelbench.store.artifacts import NAMES, FileSummary, read_summary
 from pixelbench.store.record import Record
-from pixelbench.store.record_file import read_record, unreadable
+from pixelbench.store.record_file import RECORD, read_record, unreadable
 
 #: Rises when what is looked for in a file changes, so that it is looked for again.
 _RULES = 3
@@ -49,7 +49,7 @@ class StoreCache:
 
     def record(self, folder: Path) -> Record:
         """The record in a folder; as `read_record`, but its digest is not computed again where it is known."""
-        path = f"{folder}/record.json"
+        path = f"{folder}/{RECORD}"
         try:
             status, name = os.stat(path), path[self._begin :]
         except FileNotFoundError:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -18,7 +18,6 @@ from pixelbench.units import MOST_AMOUNT
 SCHEMA = 2
 
 Status = Literal["done", "failed", "diverged", "timeout", "interrupted"]
-STATUSES: tuple[Status, ...] = get_args(Status)
 CausalStatus = Literal["complete", "partial", "leaky", "unchecked"]
 
 # Strict types, finite numbers. A field that this version does not know is no error: the digest of the record covers it.
@@ -60,6 +59,8 @@ class RecordedTask:
         return self.channels * self.height * self.width
 
 
+#: The file of a run's trained weights, beside its record.
+WEIGHTS = "weights.safetensors"
 #: The name of the budget of weights that somebody else trained.
 GIVEN = "trained-elsewhere"
 

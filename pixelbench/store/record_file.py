@@ -19,6 +19,7 @@ from pixelbench.store.json_values import is_table
 from pixelbench.store.record import SCHEMA, Record
 from pixelbench.store.spec import RunSpec
 
+RECORD = "record.json"
 _FIX = "run it again with --rerun failed, or move its folder away"
 #: A record that is longer was not written by PixelBench.
 MOST_BYTES = 8 << 20
@@ -61,7 +62,7 @@ def write_record(folder: Path, record: Record) -> None:
         raise ValueError(f"not a record: {fault}")
     *lines, end = json.dumps(document, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False).split("\n")
     lines[-1] += ","
-    write_text(folder / "record.json", "\n".join([*lines, f' "{_DIGEST}": "{canonical_digest(document)}"', end]) + "\n")
+    write_text(folder / RECORD, "\n".join([*lines, f' "{_DIGEST}": "{canonical_digest(document)}"', end]) + "\n")
 
 
 def to_document(record: Record) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def read_record(folder: Path, *, digest: str | None = None) -> Record:
         FileNotFoundError: there is none: the run has not ended.
         RecordError: damaged, edited, or written by a newer PixelBench.
     """
-    path = folder / "record.json"
+    path = folder / RECORD
     blob = _read(path)
     found = _validated(blob)
     if isinstance(found, str):

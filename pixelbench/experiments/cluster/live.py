@@ -13,7 +13,7 @@ from pixelbench.experiments.cluster import slurm
 from pixelbench.experiments.cluster.submission import Submission, submissions
 from pixelbench.experiments.plan import Plan, PlannedRun
 from pixelbench.experiments.run.outcome import Outcome
-from pixelbench.store.record_file import state_of
+from pixelbench.store.record_file import RECORD, state_of
 
 ENDED = ("done", "failed", "diverged", "timeout")
 #: Of an event log; the last line about progress is in it.
@@ -112,7 +112,7 @@ class Watch:
         return status, _last_progress(folder)
 
     def _folders(self) -> list[Path]:
-        found = {path.parent for path in self._store.glob("*/*/*/record.json")}
+        found = {path.parent for path in self._store.glob(f"*/*/*/{RECORD}")}
         found |= {path.parent.parent for path in self._store.glob("*/*/*/work/events.jsonl")}
         return sorted(found)
 

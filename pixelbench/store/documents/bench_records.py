@@ -11,11 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from pixelbench.errors import UserError
 from pixelbench.files.reading import read_bounded
 from pixelbench.store.documents.digested import parse_digested, write_digested
+from pixelbench.store.json_values import in_short
 
 FOLDER = "bench"
 SCHEMA = 1
@@ -151,7 +152,7 @@ def read_speed(path: Path) -> SpeedRecord:
     try:
         return _parsed(blob)
     except (ValueError, RecursionError) as fault:
-        raise UserError(f"{path} is no sound measurement ({_in_short(fault)}); measure again, or move it away.") from None
+        raise UserError(f"{path} is no sound measurement ({in_short(fault)}); measure again, or move it away.") from None
 
 
 def read_speeds(store: Path) -> tuple[list[SpeedRecord], list[str]]:
@@ -183,13 +184,6 @@ def _parsed(blob: bytes | None) -> SpeedRecord:
     if blob is None:
         raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
     return parse_speed(parse_digested(blob, SCHEMA))
-
-
-def _in_short(fault: Exception) -> str:
-    if isinstance(fault, ValidationError):
-        first = fault.errors(include_url=False, include_context=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:120]
-    return " ".join(ascii(str(fault))[1:-1].split())[:120]
 
 
 def _short_digest(value: Any) -> str:

@@ -6,11 +6,10 @@ from typing import Any
 
 from pixelbench.files.atomic import write_json
 from pixelbench.store.json_values import is_table
-from pixelbench.store.record import Record
+from pixelbench.store.record import WEIGHTS, Record
 from pixelbench.store.record_file import canonical_digest
 
 _DIGEST = "sha256"
-_WEIGHTS = "weights.safetensors"
 
 
 def write_digested(path: Path, document: dict[str, Any]) -> None:
@@ -47,6 +46,6 @@ def of_another_run(run_key: str, weights: str | None, record: Record) -> str:
     """Why a document of this run key and weights (SHA-256) is not of the record's run, as the end of a sentence; empty where it is."""
     if run_key != record.run_key:
         return f"is of run {run_key}"
-    if record.artifacts.get(_WEIGHTS, weights) != weights:
+    if record.artifacts.get(WEIGHTS, weights) != weights:
         return "is of other weights than the run left"
     return ""
