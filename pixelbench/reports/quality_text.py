@@ -7,20 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pixelbench.analysis import format as words
-from pixelbench.analysis.quality.findings import QualityRow, QualityTable, sentences_of
+from pixelbench.analysis.quality.findings import REAL, QualityRow, QualityTable, sentences_of
 from pixelbench.evaluation.measures import MEASURES
 from pixelbench.evaluation.quality import STATISTICS
 from pixelbench.reports import escape
 from pixelbench.reports.report import Report
 from pixelbench.visible import visible
 
-#: Floor and controls, as the tables call them.
-_CALLED = {
-    "real images": "real images (floor)",
-    "independent-pixels": "independent pixels (control)",
-    "copies": "copies (control)",
-    "repeated": "repeated (control)",
-}
 _STATISTICS_WEIGHT = 7
 #: Of kernel distances, which are small, and of everything else.
 _DECIMALS, _FEWER_DECIMALS = 5, 3
@@ -91,7 +84,7 @@ def print_table(table: QualityTable, console: Console) -> None:
     """One table, with as many columns as fit, and its sentences."""
     grid = quality_grid(table)
     shown, left_out = list(grid.columns), []
-    while len(shown) > 2 and _width(built := _built(grid, shown, table.task), console) > console.width:
+    while len(shown) > 2 and endless_width(built := _built(grid, shown, table.task), console) > console.width:
         heaviest = max(reversed(shown), key=lambda column: column.weight)
         if heaviest.weight == 0:
             break
@@ -120,7 +113,7 @@ def _built(grid: QualityGrid, shown: list[QualityColumn], task: str) -> Table:
     return built
 
 
-def _width(table: Table, console: Console) -> int:
+def endless_width(table: Table, console: Console) -> int:
     """How wide it would be on endless paper."""
     return console.measure(table, options=console.options.update(max_width=1000)).maximum
 
@@ -132,11 +125,12 @@ def _kind(mark: str) -> str:
 def _mark(row: QualityRow) -> str:
     if row.run_key:
         return "leaking" if row.category == "leaking" else ""
-    return "floor" if row.label == "real images" else "control"
+    return "floor" if row.label == REAL else "control"
 
 
 def _label(row: QualityRow) -> str:
-    return row.label if row.run_key else _CALLED.get(row.label, row.label)
+    """A run's label; `real images (floor)`, `independent pixels (control)`."""
+    return row.label if row.run_key else f"{row.label.replace('-', ' ')} ({_mark(row)})"
 
 
 def _failures(row: QualityRow) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 from pixelbench.analysis import format as words
 from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.reports import columns
-from pixelbench.reports.quality_text import print_table
+from pixelbench.reports.quality_text import endless_width, print_table
 from pixelbench.reports.report import Report
 from pixelbench.visible import visible
 
@@ -85,11 +85,11 @@ def _table(table: TaskTable, shown: list[columns.Column], title: str, console: C
     def most() -> int:
         return max(columns.weight_of(column, table) for column in shown)
 
-    while most() > 1 and _width(_grid(table, shown, title), console) > console.width:
+    while most() > 1 and endless_width(_grid(table, shown, title), console) > console.width:
         shown = without_heaviest()
-    if _width(grid := _grid(table, shown, title), console) <= console.width:
+    if endless_width(grid := _grid(table, shown, title), console) <= console.width:
         return grid, shown
-    while _width(grid := _grid(table, shown, title, close=True), console) > console.width:
+    while endless_width(grid := _grid(table, shown, title, close=True), console) > console.width:
         if most() == 0:
             return grid, shown  # no more can go: rich breaks the lines wherever it must
         shown = without_heaviest()
@@ -99,11 +99,6 @@ def _table(table: TaskTable, shown: list[columns.Column], title: str, console: C
 def _text(said: str, style: str = "") -> Text:
     """Text of a store as it is shown: no mark of rich's, and nothing that a terminal obeys."""
     return Text(visible(said), style=style)
-
-
-def _width(grid: Table, console: Console) -> int:
-    """How wide the table would be on endless paper."""
-    return console.measure(grid, options=console.options.update(max_width=1000)).maximum
 
 
 def _grid(table: TaskTable, shown: list[columns.Column], title: str, *, close: bool = False) -> Table:

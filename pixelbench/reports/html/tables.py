@@ -10,7 +10,7 @@ from pixelbench.reports import columns
 from pixelbench.reports.columns import Column
 from pixelbench.reports.html.drawn.pictures import Crop
 
-#: Standings in words, to filter by.
+#: Categories in words, to filter by.
 CATEGORIES = {
     "ranked": "exact",
     "told": "given the class",
@@ -85,7 +85,7 @@ class Grid:
 
     @property
     def categories(self) -> list[tuple[str, str]]:
-        """The standings that it has, with their words, to choose from."""
+        """Those that it has, with their words, to choose from."""
         present = {line.category for line in self.lines}
         return [(name, said) for name, said in CATEGORIES.items() if name in present]
 
