@@ -16,7 +16,6 @@ from pixelbench.evaluation.features.classifier import (
     WEIGHTS,
     accuracy,
     classifier_features,
-    has_classifier,
     loaded,
     pinned,
     pinned_for,
@@ -73,8 +72,8 @@ def test_a_feature_does_not_depend_on_the_images_beside_it() -> None:
 
 
 def test_a_task_without_classifier_is_refused_in_a_sentence() -> None:
-    assert has_classifier("digits")
-    assert not has_classifier("photos")
+    assert pinned_for("digits") is not None
+    assert pinned_for("photos") is None
     with pytest.raises(UserError, match=r"No classifier ships for task 'photos'; there are some for .*digits"):
         classifier_features("photos", np.zeros((1, 3, 16, 16), np.uint8), 16)
 

@@ -76,11 +76,6 @@ class Classifier(nn.Module):
         return self.last(self.features(values))
 
 
-def has_classifier(task_name: str) -> bool:
-    """Whether weights ship that take the images of that task."""
-    return pinned_for(task_name) is not None
-
-
 def pinned_for(task_name: str) -> Pinned | None:
     """What ships for a task; None where nothing does."""
     return next((one for one in pinned().values() if task_name in one.tasks), None)
