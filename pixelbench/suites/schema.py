@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=-]*")
 #: Letters of a variant's name: a folder is named by it, a picture by it with the task's name and more, and file systems take 255, encrypted
 #: ones 143.
 MOST_LETTERS = 120
-#: As many as `--seeds` takes.
+#: Of a suite, of a variant, or by --seeds.
 MOST_SEEDS = 10_000
 
 

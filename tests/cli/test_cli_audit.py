@@ -262,8 +262,8 @@ def test_missing_sources_are_a_failure_unless_they_may_be(folder: Path, pixelben
     [
         (("--only", "nothing"), 3, "--only nothing leaves no entry of"),
         (("--sources", "nowhere"), 2, "There is no folder 'nowhere'"),
-        (("--markdown", "nowhere/audit.md"), 2, "must be a file in a folder that exists."),
-        (("--html", "."), 2, "must be a file in a folder that exists."),
+        (("--markdown", "nowhere/audit.md"), 2, "--markdown 'nowhere/audit.md' must be a file in a folder that exists."),
+        (("--html", "."), 2, "--html '.' must be a file in a folder that exists."),
         (("--workers", "0"), 2, "--workers"),
     ],
 )

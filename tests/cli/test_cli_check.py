@@ -291,7 +291,7 @@ def test_the_same_command_gives_the_same_certificate(pixelbench: Pixelbench) -> 
         ("Net", ("--seconds", "-1"), "seconds must be more than 0"),
         ("Net", ("--seconds", "nan"), "seconds must be more than 0"),
         ("Net", ("--device", "cud"), "Unknown device 'cud'"),
-        ("Net", ("--plot", "map.pdf"), "--plot 'map.pdf' must be a .png or .svg file in a folder that exists."),
+        ("Net", ("--plot", "map.pdf"), "--plot 'map.pdf' must end in .png or .svg."),
         ("Net", ("--plot", "nowhere/map.png"), "--plot 'nowhere/map.png' must be"),
         ("Net", ("--sums-to-one", "--shape", "1,2,3"), "Net has no log_prob(images)"),
         ("Net", ("--images", "digts"), "--images takes a folder of images or a task, and there is no such folder. Unknown task 'digts'."),

@@ -150,7 +150,6 @@ LogOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, and nothing else there.")]
 
 DEFAULT_RESULTS = Path("runs")
-_MOST_SEEDS = 10_000
 #: Of processes and of images at once, the most that can be meant.
 _MOST = 10**6
 
@@ -213,14 +212,26 @@ def parse_seeds(text: str | None) -> list[int] | None:
     """`0-2` → [0, 1, 2]; `0,3` → [0, 3]; both can be mixed; None stays None.
 
     Raises:
-        UserError: anything else, a seed of more than 63 bits, or more than 10,000 of them.
+        UserError: anything else, a seed of more than 63 bits, or more of them than a suite may have.
     """
     if text is None:
         return None
+    from pixelbench.suites.schema import MOST_SEEDS
+
     ends = [_seed_range(part.strip(), text) for part in text.split(",")]
-    if sum(last - first + 1 for first, last in ends) > _MOST_SEEDS:
-        raise UserError(f"At most {_MOST_SEEDS:,} seeds can be asked for at once; got '{text}'.")
+    if sum(last - first + 1 for first, last in ends) > MOST_SEEDS:
+        raise UserError(f"At most {MOST_SEEDS:,} seeds can be asked for at once; got '{text}'.")
     return sorted({seed for first, last in ends for seed in range(first, last + 1)})
+
+
+def check_place(path: Path, called: str) -> None:
+    """Whether a file can be written there, before anything is computed that takes long; `called`: the option that names it.
+
+    Raises:
+        UserError: it is a folder, or in one that does not exist.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise UserError(f"{called} '{path}' must be a file in a folder that exists.")
 
 
 def _seed_range(part: str, text: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelbench.cli.arguments.options import JsonOption
+from pixelbench.cli.arguments.options import JsonOption, check_place
 from pixelbench.cli.encodings import spell_out
 from pixelbench.cli.output import FAILED, FINE, NOTHING, print_json, print_table, say, stdout
 from pixelbench.errors import NothingMatched, UserError
@@ -75,13 +75,13 @@ def audit(
     return NOTHING if all(one.verdict == MISSING for one in found) else FINE
 
 
-def _require_folders(sources: Path | None, *files: Path | None) -> None:
+def _require_folders(sources: Path | None, markdown: Path | None, html: Path | None) -> None:
     """Before anything is checked, which may take long."""
     if sources is not None and not sources.is_dir():
         raise UserError(f"There is no folder '{sources}'; --sources is the one that the entries' sources are in.")
-    for path in files:
-        if path is not None and (path.is_dir() or not path.parent.is_dir()):
-            raise UserError(f"'{path}' must be a file in a folder that exists.")
+    for option, path in (("--markdown", markdown), ("--html", html)):
+        if path is not None:
+            check_place(path, option)
 
 
 def _chosen(read: "AuditFile", only: list[str]) -> "list[AuditEntry]":

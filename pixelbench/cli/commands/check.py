@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pixelbench.cli.arguments import completing
-from pixelbench.cli.arguments.options import DeviceOption, JsonOption
+from pixelbench.cli.arguments.options import DeviceOption, JsonOption, check_place
 from pixelbench.cli.encodings import spell_out
 from pixelbench.cli.faults import DISK, fault_sentence, show_if_debugging
 from pixelbench.cli.output import FAILED, FINE, WRONG_USE, print_json, say, stderr, stdout
@@ -278,8 +278,9 @@ def _working(text: str) -> Iterator[None]:
 
 
 def _require_picture(path: Path) -> None:
-    if path.suffix.lower() not in (".png", ".svg") or not path.parent.is_dir() or path.is_dir():
-        raise UserError(f"--plot '{path}' must be a .png or .svg file in a folder that exists.")
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise UserError(f"--plot '{path}' must end in .png or .svg.")
+    check_place(path, "--plot")
 
 
 def _draw(reports: "list[CausalityReport]", path: Path) -> None:

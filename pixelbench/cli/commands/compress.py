@@ -19,7 +19,7 @@ from pixelbench.cli.arguments.given_model import (
     of_task,
     refuse_beside_run,
 )
-from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, check_place
 from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
 from pixelbench.cli.output import FAILED, FINE, print_json, print_table, say
 from pixelbench.cli.stored_runs import advising, find_run
@@ -125,8 +125,7 @@ def _path(out: Path | None, task: str, *names: str) -> Path:
 
     key = [name[:6] for name in names[1:]]
     path = out or Path("-".join([file_name(task.rpartition("/")[2]), file_name(names[0]), *key]) + ".pbz")
-    if path.is_dir() or not path.parent.is_dir():
-        raise UserError(f"--out '{path}' must be a file in a folder that exists.")
+    check_place(path, "--out")
     return path
 
 

@@ -20,7 +20,7 @@ from pixelbench.cli.arguments.given_model import (
     of_task,
     refuse_beside_run,
 )
-from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, DeviceOption, JsonOption, ResultsOption
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, DeviceOption, JsonOption, ResultsOption, check_place
 from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
 from pixelbench.cli.output import FAILED, FINE, print_json, say, stdout
 from pixelbench.errors import UserError
@@ -92,8 +92,8 @@ def evaluate(
     from pixelbench.experiments.devices import resolve_device
 
     use_data_folder(data)
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        raise UserError(f"--out '{out}' must be a file in a folder that exists.")
+    if out is not None:
+        check_place(out, "--out")
     requested = _claim(claim, unit, source)
     chosen = resolve_device(device)
     reading = ReadingOptions(head, input, output, select, input_layout, args, order, condition, sampler)

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def list_names(
     kind: Annotated[
         str,
-        typer.Argument(help="suites, ablations, tasks, models, statistics, measures or figures.", autocompletion=completing.kinds),
+        typer.Argument(help=f"{', '.join(completing.KINDS[:-1])} or {completing.KINDS[-1]}.", autocompletion=completing.kinds),
     ],
     dataset: Annotated[str | None, typer.Option("--dataset", help="Only figures of this data set, or task: CIFAR-10, mnist-fixed.")] = None,
     model: Annotated[str | None, typer.Option("--model", help="Only figures of this model, as its paper calls it, or variant.")] = None,

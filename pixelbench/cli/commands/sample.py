@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument, check_place
 from pixelbench.cli.output import print_json, say
 from pixelbench.cli.stored_runs import advising, find_run
 from pixelbench.errors import UserError
@@ -93,8 +93,7 @@ def sample(
     path = out or Path(f"{file_name(found.task)}-{file_name(found.variant)}-{found.key[:6]}-seed{seed}{suffix}")
     if n > _MOST_SHOWN and path.suffix != _ARRAYS:
         raise UserError(f"A picture shows at most {_MOST_SHOWN:,} images; for {n:,} name an {_ARRAYS} with --out, or leave it out.")
-    if path.is_dir() or not path.parent.is_dir():
-        raise UserError(f"--out '{path}' must be a file in a folder that exists.")
+    check_place(path, "--out")
     classes = _classes(found, chosen, n)
     animation = path.with_suffix(_ANIMATED) if animate else None
     if animate and (count := n if classes is None else len(classes.of_images)) > _MOST_ANIMATED:

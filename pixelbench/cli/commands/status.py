@@ -83,7 +83,7 @@ def _row(run: "Run") -> list[str]:
         f"{run.task}/{run.variant}",
         str(run.seed),
         entry["budget"],
-        "does not add up" if run.doubts else entry["status"],
+        run.end,
         words.measured(entry["bits_per_dim"], entry["estimator"]) + mark,
     ]
 
