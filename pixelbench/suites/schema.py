@@ -109,11 +109,8 @@ class SuiteVariant:
         _check_verdict_seeds(self.verdict_seeds)
         if self.tasks == ():
             raise ValueError("tasks must name at least one; left out, the variant is on every task")
-        if not _NAME.fullmatch(self.name):
-            held = "letters, digits and . _ + = - only, for its folder"
-            raise ValueError(f"a variant's name holds {held}; got '{shortened(self.name, 40)}'")
-        if len(self.name) > MOST_LETTERS:
-            raise ValueError(f"a variant's name has at most {MOST_LETTERS} letters, for its folder; got {len(self.name)}")
+        if said := name_error(self.name):
+            raise ValueError(f"a variant's name {said}")
 
 
 @dataclass(frozen=True)
@@ -214,6 +211,13 @@ class Suite:
     def keep_weights_of(self, variant: SuiteVariant) -> bool | None:
         """Whether the weights of a variant of the suite are kept; None is the usual rule."""
         return self.keep_weights if variant.keep_weights is None else variant.keep_weights
+
+
+def name_error(name: str) -> str | None:
+    """What a variant's name has, or holds, and this one does not, as the end of a sentence; None where it can be one."""
+    if not _NAME.fullmatch(name):
+        return f"holds letters, digits and . _ + = - only, for its folder; got '{shortened(name, 40)}'"
+    return f"has at most {MOST_LETTERS} letters, for its folder; got {len(name)}" if len(name) > MOST_LETTERS else None
 
 
 def _check_seeds(seeds: tuple[int, ...] | None) -> None:

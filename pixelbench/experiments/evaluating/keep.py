@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import re
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ from pixelbench.store.artifacts import CERTIFICATE, NATS, SAMPLES, WEIGHTS, remo
 from pixelbench.store.record import GIVEN, Causality, Cost, Record, request_fields
 from pixelbench.store.record_file import run_folder, write_record
 from pixelbench.store.spec import RunSpec
+from pixelbench.suites.schema import name_error
 from pixelbench.training.checkpoint import module_tensors, pack
 
 
@@ -35,8 +35,8 @@ def keep(evaluation: ModelEvaluation, model: AutoregressiveModel, family: str, s
     drawn = evaluation.samples is not None or not model.factorised
     if evaluation.weights is None or not drawn or (evaluation.certificate is None and evaluation.sums is None):
         raise UserError("--store keeps evaluations of weights from a file (--weights), with certificate and samples.")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+=-]{0,119}", name):
-        raise UserError(f"--name holds letters, digits and . _ + = - only, for its folder; got '{name}'.")
+    if said := name_error(name):
+        raise UserError(f"--name {said}.")
     parsed = get_family(family).parse({**settings, "weights": evaluation.weights})
     spec = dataclasses.replace(evaluation.spec, variant=name, family=family, settings=parsed.as_dict(), budget=GIVEN)
     artifacts = _artifacts(evaluation, model, spec)
