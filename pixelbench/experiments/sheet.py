@@ -139,8 +139,7 @@ def _is_trained(cell: Cell) -> bool:
 
 
 def _model(row: Row, run: Run) -> _Model:
-    settings = run.record.variant.settings
-    return _Model(row, run, load_run(run.stored), settings["classes"] if settings.get("condition") == "class" else 0)
+    return _Model(row, run, load_run(run.stored), run.record.variant.classes)
 
 
 def _beside_real(

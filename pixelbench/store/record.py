@@ -1,12 +1,13 @@
 """The record of a run, as frozen dataclasses: what was asked for, what came of it, what it cost and where it was executed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from pixelbench.data import Task
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.key_fields import key_values
 from pixelbench.store.behaviour import behaviour_name, require_numbers
@@ -59,6 +60,11 @@ class RecordedTask:
         return self.channels * self.height * self.width
 
 
+def task_fields(task: Task) -> dict[str, Any]:
+    """A task as it is asked for, and as a record has it."""
+    return {one.name: getattr(task, one.name) for one in fields(RecordedTask)}
+
+
 #: The file of a run's trained weights, beside its record.
 WEIGHTS = "weights.safetensors"
 #: The name of the budget of weights that somebody else trained.
@@ -75,6 +81,11 @@ class Variant:
     family: _Name
     model_version: _Count
     settings: dict[str, Any]
+
+    @property
+    def classes(self) -> int:
+        """How many classes the model is conditional on; 0 where it is not."""
+        return self.settings["classes"] if self.settings.get("condition") == "class" else 0
 
 
 @dataclass(frozen=True)

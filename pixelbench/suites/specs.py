@@ -9,6 +9,7 @@ from pixelbench.errors import NothingMatched, UserError, nearest, unknown
 from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.key_fields import key_values
 from pixelbench.models.families import get_family
+from pixelbench.store.record import task_fields
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.resolve import Resolved, pairs, resolve
 from pixelbench.suites.schema import Suite, SuiteTask, SuiteVariant
@@ -18,7 +19,6 @@ PRECISIONS = ("auto", "fp32", "bf16")
 _DEVICES = ("cpu", "cuda")
 #: To plan so many takes seconds, to execute them years.
 MOST_RUNS = 10_000
-_TASK_FIELDS = ("name", "digest", "preprocessing", "channels", "height", "width", "levels")
 
 
 def specs_of(
@@ -122,7 +122,7 @@ def _spec(
 ) -> RunSpec:
     task, family = get_task(suite_task.name).with_split(resolved.split), get_family(variant.family)
     return RunSpec(
-        task={name: getattr(task, name) for name in _TASK_FIELDS},
+        task=task_fields(task),
         variant=variant.name,
         family=family.name,
         model_version=family.version,

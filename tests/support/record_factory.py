@@ -33,6 +33,7 @@ from pixelbench.store.record import (
     RunError,
     Samples,
     request_fields,
+    task_fields,
 )
 from pixelbench.store.record_file import read_record, run_folder, to_document, write_record
 from pixelbench.store.spec import RunSpec
@@ -52,7 +53,6 @@ REAL = {
 #: What the nets of a fabricated store have in common, as far as their family has it.
 _SETTINGS = {"layers": 3, "maps": 24}
 _RECIPE = {"batch": 32, "precision": "fp32"}
-_TASK_FIELDS = ("name", "digest", "preprocessing", "channels", "height", "width", "levels")
 
 
 def ask(
@@ -75,9 +75,8 @@ def ask(
     chosen = {**{name: value for name, value in _SETTINGS.items() if name in names}, **(settings or {})}
     trained = kind.kind == "network"
     images = get_task(task).with_split((recipe or {}).get("split", "held-out"))
-    facts = {name: getattr(images, name) for name in _TASK_FIELDS}
     return RunSpec(
-        task={**facts, "digest": digest or images.digest},
+        task={**task_fields(images), "digest": digest or images.digest},
         variant=variant,
         family=kind.name,
         model_version=kind.version,

@@ -75,11 +75,11 @@ def _scores(run: "Run", n: int, seed: int) -> "list[SampleScore]":
     if task.channels not in (1, 3) or task.redrawn:
         raise UserError(f"Inception takes grey or RGB images that stay the same; task {run.task} has none.")
     inception_features(task)  # before anything is drawn
-    net, settings, train = load_run(run.stored), run.record.variant.settings, task.load().train.images
+    net, of_classes, train = load_run(run.stored), run.record.variant.classes, task.load().train.images
     generator, parts = torch.Generator().manual_seed(seed), []
     for begin in range(0, n, _CHUNK):
         count = min(_CHUNK, n - begin)
-        classes = [(begin + i) % settings["classes"] for i in range(count)] if settings.get("condition") == "class" else None
+        classes = [(begin + i) % of_classes for i in range(count)] if of_classes else None
         parts.append(net.sample(count, condition=None if classes is None else torch.tensor(classes), generator=generator).numpy())
     samples = np.concatenate(parts)
     chosen = np.random.default_rng(seed).permutation(len(train))[:n]

@@ -115,12 +115,11 @@ def _classes(run: "Run", chosen: str | None, n: int) -> "Classes | None":
     Raises:
         UserError: a class for a model without, or one that there is not.
     """
-    settings = run.record.variant.settings
-    if settings.get("condition") != "class":
+    count = run.record.variant.classes
+    if not count:
         if chosen is not None:
             raise UserError(f"{run.variant} has no classes to choose from; leave --class out.")
         return None
-    count = settings["classes"]
     if chosen is None:
         return Classes([i % count for i in range(n)], f"classes 0 to {min(n, count) - 1} in turn")
     if chosen == "all":

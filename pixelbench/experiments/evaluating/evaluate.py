@@ -20,7 +20,7 @@ from pixelbench.experiments.foreign.likelihood import certify_likelihood
 from pixelbench.experiments.foreign.own_sampler import check_own_sampler
 from pixelbench.experiments.foreign.wrapped import LikelihoodModel
 from pixelbench.models.base import AutoregressiveModel, count_parameters
-from pixelbench.store.record import Diagnosis
+from pixelbench.store.record import Diagnosis, task_fields
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.schema import Claim
 
@@ -237,9 +237,8 @@ def protocol(
     task: Task, name: str, settings: dict[str, Any] | None = None, *, limit: int | None = None, samples: int = 1, seed: int = 0
 ) -> RunSpec:
     """What the stages ask of a run, of one that nothing is trained in."""
-    facts = {key: getattr(task, key) for key in ("name", "digest", "preprocessing", "channels", "height", "width", "levels")}
     evaluation = Evaluation(test_images=limit, validation_images=limit, samples=samples).as_dict()
-    return RunSpec(facts, name, name, 1, settings or {}, {}, "none", 0, evaluation, seed)
+    return RunSpec(task_fields(task), name, name, 1, settings or {}, {}, "none", 0, evaluation, seed)
 
 
 def _only_test(data: TaskData) -> TaskData:
