@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pixelbench.errors import UserError, unknown
 
+#: By which a process is told how many threads its libraries may use.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 #: By which Linux says that a CPU has bf16 arithmetic.
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 

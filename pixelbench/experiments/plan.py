@@ -60,6 +60,12 @@ class PlannedRun:
     most_weights: int
     """Bytes of weights that are kept beside its record at most."""
 
+    @property
+    def work(self) -> int:
+        """Sub-pixels that its training sees; 0 of what is not trained."""
+        task = self.spec.task
+        return self.spec.updates * self.spec.recipe.get("batch", 0) * task["channels"] * task["height"] * task["width"]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -197,13 +203,11 @@ class _Keeping:
     """How many bytes of weights are kept beside a record."""
 
     def __init__(self, suite: Suite):
-        self._of_suite = suite.keep_weights
-        self._of_variant = {variant.name: variant.keep_weights for variant in suite.variants}
+        self._of_variant = {variant.name: suite.keep_weights_of(variant) for variant in suite.variants}
 
     def most(self, spec: RunSpec) -> int:
         """The suite's limit; else 1 MiB, and 4 MiB for seed 0 of a row that a published figure is about."""
-        own = self._of_variant[spec.variant]
-        requested = self._of_suite if own is None else own
+        requested = self._of_variant[spec.variant]
         if requested is not None:
             return _ANY_SIZE if requested else 0
         return 4 * ALWAYS_KEPT if spec.seed == 0 and figures_about(spec.task["name"], spec.variant, load_figures()) else ALWAYS_KEPT

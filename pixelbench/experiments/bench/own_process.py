@@ -8,11 +8,9 @@ from typing import Any
 
 from pixelbench.errors import UserError
 from pixelbench.experiments.bench.subjects import Named
-from pixelbench.experiments.devices import allowed_threads, available_cores
+from pixelbench.experiments.devices import THREAD_VARIABLES, allowed_threads, available_cores
 from pixelbench.experiments.process import answering, answers_of
 from pixelbench.store.documents.bench_records import SpeedRecord, parse_speed
-
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def measure_alone(named: Named, device: str, seconds: float, progress: Any = lambda what, done, total: None) -> SpeedRecord:
@@ -22,7 +20,7 @@ def measure_alone(named: Named, device: str, seconds: float, progress: Any = lam
         UserError: it could not be measured; the sentence says why.
     """
     request = json.dumps({**named.to_json(), "device": device, "seconds": seconds})
-    environment = os.environ | dict.fromkeys(_THREADS, str(allowed_threads() or available_cores()))
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(allowed_threads() or available_cores()))
     with contextlib.closing(answers_of(__name__, [request], f"measures {named.name}", environment)) as answers:
         for answer in answers:
             if "error" in answer:

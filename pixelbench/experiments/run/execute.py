@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixelbench.experiments.plan import ALWAYS_KEPT
 from pixelbench.experiments.run.failure import DIED, death, is_out_of_memory, is_storage, raised
 from pixelbench.experiments.run.in_progress import Emit, RunInProgress, RunOptions, StoppedError
 from pixelbench.store.record import Request, RunError, Status
@@ -26,7 +27,7 @@ def execute(
     sample_batch: int | None = None,
     store: Path | None = None,
     request: Request | None = None,
-    most_weights: int = 1 << 20,
+    most_weights: int = ALWAYS_KEPT,
     stop: Callable[[], bool | str] = lambda: False,
     emit: Emit = lambda event: None,
     ranks: "Ranks | None" = None,

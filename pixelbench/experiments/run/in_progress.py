@@ -20,6 +20,7 @@ from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.evaluation.quality import check_statistics
 from pixelbench.experiments import stages
+from pixelbench.experiments.plan import ALWAYS_KEPT
 from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.experiments.run.certify import artifact_of, causality_of, certify, certify_trained
@@ -72,7 +73,7 @@ class RunOptions:
     sample_batch: int | None = None
     store: Path | None = None
     request: Request | None = None
-    most_weights: int = 1 << 20
+    most_weights: int = ALWAYS_KEPT
 
 
 class RunInProgress:

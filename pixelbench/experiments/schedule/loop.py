@@ -306,10 +306,8 @@ class Scheduler:
 
 def longest_first(cell: PlannedRun) -> tuple[float, int]:
     """The order of execution: what took long goes first, and before it what is not known yet: networks by the sub-pixels they will see."""
-    recipe, task = cell.spec.recipe, cell.spec.task
-    work = cell.spec.updates * recipe.get("batch", 0) * task["channels"] * task["height"] * task["width"]
-    unknown = float("inf") if work else 0.0
-    return -(unknown if cell.seconds is None else cell.seconds), -work
+    unknown = float("inf") if cell.work else 0.0
+    return -(unknown if cell.seconds is None else cell.seconds), -cell.work
 
 
 def _summary(folder: Path) -> dict[str, Any]:

@@ -18,14 +18,15 @@ from pathlib import Path
 
 from pixelbench.experiments.bench.subjects import Named, subject_of
 from pixelbench.experiments.devices import allowed_threads, available_cores
-from pixelbench.experiments.plan import Plan, PlannedRun
+from pixelbench.experiments.plan import Plan
 from pixelbench.files.atomic import write_json
 
 _SECONDS = 2.0
 _LEAST_STEPS = 3
 #: About equal: so much slower a choice of fewer threads may be.
 _ABOUT = 0.95
-_MOST_WORKERS = 8
+#: Unless more are asked for by their number.
+MOST_WORKERS = 8
 
 
 Rates = Callable[[Named, list[int]], Mapping[int, float]]
@@ -49,10 +50,10 @@ def measured_workers(plan: Plan, note: Callable[[str], None], rates: Rates | Non
             return workers, threads
     trained = [cell for cell in plan.cells if cell.spec.recipe]
     if not trained or cores == 1:
-        workers = min(cores, len(plan.cells), _MOST_WORKERS)
+        workers = min(cores, len(plan.cells), MOST_WORKERS)
         note(f"{_said(workers, 1)}: {'one core' if cores == 1 else 'nothing is trained'}, so there is nothing to measure.")
         return workers, 1
-    longest = max(trained, key=_work)
+    longest = max(trained, key=lambda cell: cell.work)
     counts = [1 << power for power in range(cores.bit_length()) if 1 << power <= cores]
     measured = (rates or steps_a_second)(Named(longest.spec.label, subject_of(longest.spec)), counts)
     workers, threads = chosen(measured, len(plan.cells), cores)
@@ -64,9 +65,9 @@ def measured_workers(plan: Plan, note: Callable[[str], None], rates: Rates | Non
 
 def chosen(rates: Mapping[int, float], cells: int, cores: int) -> tuple[int, int]:
     """Workers and threads with the most steps a second in all; of about equals the fewest threads."""
-    totals = {count: min(cells, cores // count, _MOST_WORKERS) * rate for count, rate in rates.items()}
+    totals = {count: min(cells, cores // count, MOST_WORKERS) * rate for count, rate in rates.items()}
     threads = min(count for count, total in totals.items() if total >= _ABOUT * max(totals.values()))
-    return min(cells, cores // threads, _MOST_WORKERS), threads
+    return min(cells, cores // threads, MOST_WORKERS), threads
 
 
 def steps_a_second(named: Named, counts: list[int]) -> dict[int, float]:
@@ -89,12 +90,6 @@ def steps_a_second(named: Named, counts: list[int]) -> dict[int, float]:
     finally:
         torch.set_num_threads(before)
     return {count: 1 / statistics.median(found) for count, found in times.items()}
-
-
-def _work(cell: PlannedRun) -> int:
-    """Sub-pixels that the run's training sees."""
-    task = cell.spec.task
-    return cell.spec.updates * cell.spec.recipe.get("batch", 0) * task["channels"] * task["height"] * task["width"]
 
 
 def _said(workers: int, threads: int) -> str:

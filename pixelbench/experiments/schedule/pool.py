@@ -11,6 +11,7 @@ import tempfile
 import threading
 from typing import IO, Any
 
+from pixelbench.experiments.devices import THREAD_VARIABLES
 from pixelbench.experiments.schedule.job import Job
 
 #: A worker and its event, None when its output has ended, so its life; or (None, None): a signal has come.
@@ -18,7 +19,6 @@ Inbox = queue.SimpleQueue[tuple["WorkerProcess | None", dict[str, Any] | None]]
 
 #: What a worker has a handler for; blocked until it has.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class WorkerProcess:
@@ -97,7 +97,7 @@ def _spawn(executor: str, threads: int, early_log: IO[bytes]) -> "subprocess.Pop
     """Start a worker that sees the same modules as this process, with signals blocked until it has said what it wants to do with them."""
     environment = {
         **os.environ,
-        **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
+        **dict.fromkeys(THREAD_VARIABLES, str(threads)),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PYTHONUNBUFFERED": "1",
     }

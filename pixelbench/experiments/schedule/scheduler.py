@@ -10,7 +10,7 @@ from pixelbench.experiments.run.outcome import Outcome
 from pixelbench.experiments.schedule.ending import heeding_signals
 from pixelbench.experiments.schedule.job import EXECUTOR, LEADING_EXECUTOR, Resources
 from pixelbench.experiments.schedule.loop import OnEvent, Scheduler
-from pixelbench.experiments.schedule.measured_workers import measured_workers
+from pixelbench.experiments.schedule.measured_workers import MOST_WORKERS, measured_workers
 from pixelbench.files.writable import ensure_writable
 from pixelbench.models.families import get_family
 from pixelbench.training.compilers import Compile, why_not
@@ -18,7 +18,6 @@ from pixelbench.training.recipe import Recipe
 
 Workers = int | Literal["auto"] | None
 
-_MOST_WORKERS = 8
 #: A generous guess of what a run leaves: artifacts, weights, and a checkpoint while it trains.
 _BYTES_A_RUN, _MOST_BYTES = 2 << 20, 32 << 20
 
@@ -95,7 +94,7 @@ def _share_out(workers: int | None, cells: int, device: str) -> tuple[int, int]:
         raise UserError(f"--workers must be 0 or more, got {workers}.")
     cores = available_cores()
     if workers is None:
-        workers = 1 if device.startswith("cuda") else min(cores, cells, _MOST_WORKERS)
+        workers = 1 if device.startswith("cuda") else min(cores, cells, MOST_WORKERS)
     return workers, max(1, min(cores // max(1, workers), allowed_threads() or cores))
 
 
