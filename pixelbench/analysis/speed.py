@@ -35,7 +35,7 @@ _MEMORY_NOISE = 32
 
 
 @dataclass(frozen=True)
-class Figure:
+class Quantity:
     """A number with what half of the rounds lie between."""
 
     name: str
@@ -54,16 +54,16 @@ class Figure:
         return dict(vars(self))
 
 
-def figures_of(record: SpeedRecord) -> dict[str, Figure]:
+def quantities_of(record: SpeedRecord) -> dict[str, Quantity]:
     """By a short name, those that the measurement has: `training`, `scoring` and `throughput` in images a second, `latency` in seconds,
     `training-work`, `scoring-work`, `product` and `convolution` in GFLOP/s, `training-share`, `scoring-share` of the roof,
     `cached-1` and `cached-best`, by what factor the incremental mode is faster."""
-    found: dict[str, Figure] = {}
+    found: dict[str, Quantity] = {}
 
     def add(key: str, name: str, unit: str, values: "np.ndarray | None") -> None:
         if values is not None and len(values):
             low, middle, high = (float(value) for value in np.percentile(values, (25, 50, 75)))
-            found[key] = Figure(name, unit, middle, low, high)
+            found[key] = Quantity(name, unit, middle, low, high)
 
     best = record.timings.get("sampling-best")
     add("training", "training", "images/s", _images_a_second(record, "training"))
@@ -94,7 +94,7 @@ NUMBERS = frozenset(TITLES[2:-1])
 
 def row_of(record: SpeedRecord) -> tuple[str, ...]:
     """A measurement's cells under `TITLES`: medians, with half of the distance between the quartiles; a dash where there is nothing."""
-    found, subject = figures_of(record), record.subject
+    found, subject = quantities_of(record), record.subject
 
     def said(key: str) -> str:
         return f"{three_digits(found[key].value)} ± {100 * found[key].spread:.0f} %" if key in found else _NOTHING

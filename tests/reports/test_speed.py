@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pixelbench.analysis.speed import NUMBERS, TITLES, changes, comparable, figures_of, row_of, three_digits
+from pixelbench.analysis.speed import NUMBERS, TITLES, changes, comparable, quantities_of, row_of, three_digits
 from pixelbench.reports.html.document import html_of
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.report import build_report
@@ -19,7 +19,7 @@ def verdicts(before, after) -> dict[str, str]:
 
 
 def test_figures_are_what_the_seconds_say():
-    found = figures_of(speed_record(noise=0.0))
+    found = quantities_of(speed_record(noise=0.0))
     assert found["training"].value == pytest.approx(16 / 0.2)
     assert found["latency"].value == pytest.approx(0.02)
     assert found["throughput"].value == pytest.approx(32 / 0.1)
@@ -32,7 +32,7 @@ def test_figures_are_what_the_seconds_say():
 def test_without_the_incremental_mode_there_is_no_ratio_and_without_products_no_work():
     record = speed_record(cached=False)
     timing = replace(record.timings["training"], flop=0)
-    found = figures_of(replace(record, timings={**record.timings, "training": timing}))
+    found = quantities_of(replace(record, timings={**record.timings, "training": timing}))
     assert {"cached-1", "cached-best", "training-work", "training-share"}.isdisjoint(found)
     assert {"training", "scoring-work"} <= set(found)
 

@@ -167,9 +167,9 @@ def _changes(earlier: "list[SpeedRecord]", records: "list[SpeedRecord]") -> "lis
 def _document(record: "SpeedRecord") -> dict[str, object]:
     from dataclasses import asdict
 
-    from pixelbench.analysis.speed import figures_of
+    from pixelbench.analysis.speed import quantities_of
 
-    return {**asdict(record), "figures": {key: figure.as_dict() for key, figure in figures_of(record).items()}}
+    return {**asdict(record), "figures": {key: quantity.as_dict() for key, quantity in quantities_of(record).items()}}
 
 
 def _print(records: "list[SpeedRecord]", found: "list[Change]") -> None:
