@@ -12,6 +12,7 @@ from pixelbench.experiments.provenance import device_title
 from pixelbench.experiments.verify.staleness import KnownCode
 from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import figures_about
+from pixelbench.store.artifacts import ALWAYS_KEPT
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import run_folder
 from pixelbench.store.scan import Scan, StoredRun, scan
@@ -23,8 +24,6 @@ RunState = Literal["stored", "missing", "stale", "unverified", "failed", "missin
 Rerun = Literal["missing", "failed", "stale", "all"]
 Command = Literal["run", "ablate"]
 
-#: Weights of at most so many bytes are kept beside every record, so that whoever has the store can score them again.
-ALWAYS_KEPT = 1 << 20
 _ANY_SIZE = 1 << 62
 
 _FAILED = ("failed", "diverged", "timeout")

@@ -29,6 +29,8 @@ NAMES = (NATS, CURVE, CERTIFICATE, SAMPLES, WEIGHTS, PROOF, QUALITY)
 #: The files that a run's number rests on.
 EVIDENCE = (NATS, CERTIFICATE)
 
+#: Weights of at most so many bytes are kept beside every record, so that whoever has the store can score them again.
+ALWAYS_KEPT = 1 << 20
 #: A larger one is named and not read. Weights have a limit of their own where they are written.
 _MOST_BYTES = {
     NATS: 64 << 20,

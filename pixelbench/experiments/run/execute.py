@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelbench.experiments.plan import ALWAYS_KEPT
 from pixelbench.experiments.run.failure import DIED, death, is_out_of_memory, is_storage, raised
 from pixelbench.experiments.run.in_progress import Emit, RunInProgress, RunOptions, StoppedError
+from pixelbench.store.artifacts import ALWAYS_KEPT
 from pixelbench.store.record import Request, RunError, Status
 from pixelbench.store.spec import RunSpec
 from pixelbench.training.compilers import Compile

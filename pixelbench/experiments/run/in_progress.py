@@ -20,7 +20,6 @@ from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.evaluation.quality import check_statistics
 from pixelbench.experiments import stages
-from pixelbench.experiments.plan import ALWAYS_KEPT
 from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.experiments.run.certify import artifact_of, causality_of, certify, certify_trained
@@ -33,7 +32,7 @@ from pixelbench.files.atomic import write_bytes
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.models.families import get_family
 from pixelbench.models.foreign.family import ModuleSettings
-from pixelbench.store.artifacts import CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, remove_others
+from pixelbench.store.artifacts import ALWAYS_KEPT, CERTIFICATE, CURVE, NATS, SAMPLES, WEIGHTS, remove_others
 from pixelbench.store.curve_file import packed_curve
 from pixelbench.store.record import Cost, Likelihood, Record, Request, RunError, Status, request_fields
 from pixelbench.store.record_file import certificates_folder, read_record, write_record
