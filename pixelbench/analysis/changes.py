@@ -229,7 +229,9 @@ def _noise(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[float, str]:
     first, second = (dataclasses.replace(cell, seed_variance=pool) for cell in (before, after))
     found = difference_of(first, second)
     if found is None:
-        return (_in_unit(_tolerance(before), before), "the noise of training is not known") if before.trained else (0.0, "no chance in it")
+        return (
+            (_in_unit(_tolerance(before), before), "the noise of training is not known") if before.by_chance else (0.0, "no chance in it")
+        )
     half = (found.high - found.low) / 2
     if found.seed_noise == "unknown":
         half = max(half, _tolerance(before))

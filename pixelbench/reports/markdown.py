@@ -79,7 +79,7 @@ def _decided(one: FigureComparison) -> list[str]:
         f"{words.AT_MOST if figure.bound else ''}{figure.printed} ({source})",
         "" if one.difference is None else words.distance(one.difference, figure.unit),
     )
-    return [*map(escape.text, texts), f"{one.sign} **{escape.text(one.verdict_name)}**"]
+    return [*map(escape.text, texts), f"{one.sign} **{escape.text(one.verdict_name)}**{' (suspicious)' if one.suspicious else ''}"]
 
 
 def _cell(column: columns.Column, row: Row) -> str:

@@ -45,7 +45,7 @@ def sheet_parts(found: StoredSheet, beside: Path) -> list[str]:
     """The Markdown of a sheet for a page in the folder `beside`."""
     pictures = [f"![{ALT}]({_link(found.path, beside)})"]
     if found.drawing:
-        pictures.append(f"![How the best model draws, pixel after pixel]({_link(found.drawing, beside)})")
+        pictures.append(f"![How the best model of this sheet draws, pixel after pixel]({_link(found.drawing, beside)})")
     return ["### Samples at a glance", escape.text(found.description), *pictures]
 
 
