@@ -223,6 +223,6 @@ def _variants(
 
 def _sheet(report: Report, task: str, cells: dict[str, Cell], pictures: Pictures) -> tuple[Picture, str] | None:
     """The sheet and what it shows in words."""
-    found = find_sheet(report.store, task, {run.key for cell in cells.values() for run in cell.runs})
+    found = find_sheet(report.store, task, list(cells.values()))
     picture = None if found is None else pictures.add_file(found.path, ALT)
     return None if found is None or picture is None else (picture, found.description)
