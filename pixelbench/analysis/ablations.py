@@ -9,6 +9,7 @@ from pixelbench.analysis.ablation_groups import Member, groups_of
 from pixelbench.analysis.differences import difference_sentences
 from pixelbench.analysis.lessons import Lesson
 from pixelbench.analysis.paired import PairedDifference, paired_difference
+from pixelbench.analysis.quality.measured import shared_features
 from pixelbench.analysis.tables import Row, TaskTable, row_of, table_of
 from pixelbench.store.cells import Cell
 from pixelbench.suites.design_choice import DesignChoice
@@ -85,9 +86,10 @@ def find_ablations(cells: list[Cell], lessons: list[Lesson], choices: Sequence[D
 def _ablation(choice: DesignChoice, group: list[Member], lessons: list[Lesson]) -> TaskAblation:
     baseline, *variants = group
     told = {lesson.variant: lesson.sentences for lesson in lessons if lesson.task == baseline.cell.task}
-    rows = [AblationRow(row_of(baseline.cell), baseline.words, None, ())]
+    features = shared_features([member.cell for member in group])
+    rows = [AblationRow(row_of(baseline.cell, features=features), baseline.words, None, ())]
     for member in variants:
-        row, paired = row_of(member.cell), paired_difference(baseline.cell, member.cell)
+        row, paired = row_of(member.cell, features=features), paired_difference(baseline.cell, member.cell)
         sentences = told.get(row.label) or difference_sentences(row, member.words, rows[0].row, paired)
         rows.append(AblationRow(row, member.words, paired, sentences))
     table = table_of([member.cell for member in group], [entry.row for entry in rows])

@@ -217,7 +217,7 @@ def _noise(before: Cell, after: Cell, a: Cell, b: Cell) -> tuple[float, str]:
     first, second = (dataclasses.replace(cell, seed_variance=pool) for cell in (before, after))
     found, tolerance = difference_of(first, second), usual_bits(before.shape, before.levels)
     if found is None:
-        return (before.in_unit(tolerance), "the noise of training is not known") if before.trained else (0.0, "no chance in it")
+        return (before.in_unit(tolerance), "the noise of training is not known") if before.by_chance else (0.0, "no chance in it")
     half = (found.high - found.low) / 2
     if found.seed_noise == "unknown":
         half = max(half, tolerance)

@@ -178,6 +178,11 @@ def with_error(value: Value | None, most: int = 5) -> str:
     return f"{value.value:.{decimals}f} ± {value.error:.{decimals}f}"
 
 
+def most_decimals(unit: str) -> int:
+    """Of a measure in this unit: five of kernel distances, which are small, three of everything else."""
+    return 5 if unit == "distance" else 3
+
+
 def whole(value: float | None) -> str:
     """A count with thousands separated; 0 and nothing are both a dash (a baseline has no updates)."""
     return f"{value:,.0f}" if value else NONE

@@ -26,6 +26,11 @@ class OrderedPair:
         return self.difference.distinguishable and self.difference.low > 0
 
     @property
+    def reversed(self) -> bool:
+        """Whether `second` is shown to need fewer."""
+        return self.difference.distinguishable and self.difference.high < 0
+
+    @property
     def sentence(self) -> str:
         return self.difference.sentence(self.first, self.second)
 

@@ -48,8 +48,17 @@ def difference_of(first: Cell, second: Cell) -> Difference | None:
     mine, its = first.nats, second.nats
     if mine is None or its is None or not np.array_equal(mine[1], its[1]):
         return None
-    pooled = _wider([cell.seed_variance for cell in (first, second) if cell.seed_variance is not None])
-    return difference(mine[0], its[0], mine[1], first.shape, pooled=pooled, trained=(first.trained, second.trained))
+    pooled, trained = _noise_of(first, second)
+    return difference(mine[0], its[0], mine[1], first.shape, pooled=pooled, trained=trained)
+
+
+def _noise_of(first: Cell, second: Cell) -> tuple[PooledVariance | None, tuple[bool, bool]]:
+    """The variance over seeds to be borrowed, and which of the two seeds move. What is fitted lends none to a net that has one seed."""
+    sides = first, second
+    lone = any(cell.trained and len(cell.scored) == 1 for cell in sides)
+    if lone and not any(cell.trained and cell.seed_variance for cell in sides):
+        return None, (first.trained, second.trained)
+    return _wider([cell.seed_variance for cell in sides if cell.seed_variance is not None]), (first.by_chance, second.by_chance)
 
 
 def _wider(pools: Collection[PooledVariance]) -> PooledVariance | None:

@@ -87,7 +87,17 @@ def quantities_of(record: SpeedRecord) -> dict[str, Quantity]:
 
 
 #: Of a table of measurements, and which of them are numbers.
-TITLES = ("measured", "shape", "batch", "training, images/s", "GFLOP/s", "of the roof", "scoring, images/s", "one image drawn, s")
+TITLES = (
+    "measured",
+    "shape",
+    "parameters",
+    "batch",
+    "training, images/s",
+    "GFLOP/s",
+    "of the roof",
+    "scoring, images/s",
+    "one image drawn, s",
+)
 TITLES += ("drawn at the best batch, images/s", "naive / cached", "peak memory, MiB", "device")
 NUMBERS = frozenset(TITLES[2:-1])
 
@@ -104,6 +114,7 @@ def row_of(record: SpeedRecord) -> tuple[str, ...]:
     return (
         record.name,
         "x".join(map(str, subject.shape)),
+        f"{record.parameters:,}" if record.parameters else _NOTHING,
         str(subject.batch),
         said("training"),
         three_digits(found["training-work"].value) if "training-work" in found else _NOTHING,

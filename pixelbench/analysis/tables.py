@@ -168,8 +168,14 @@ def _ranked_rows(cells: list[Cell], published: dict[tuple[str, str], FigureCompa
     ]
 
 
-def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None, published: FigureComparison | None = None) -> Row:
-    """A cell's row."""
+def row_of(
+    cell: Cell,
+    rank: int | None = None,
+    behind: Difference | None = None,
+    published: FigureComparison | None = None,
+    features: str | None = None,
+) -> Row:
+    """A cell's row; `features`: the set in which its samples' quality is wanted, where it was measured in that."""
     category = category_of(cell)
     last = cell.scored[-1] if cell.scored else cell.runs[-1]
     bits = [score.bits_per_dim for score in cell.likelihoods]
@@ -205,7 +211,7 @@ def row_of(cell: Cell, rank: int | None = None, behind: Difference | None = None
         status=_status(cell),
         diagnoses=tuple(sorted({found.name for run in cell.scored for found in run.record.diagnoses})),
         published=published,
-        quality=preferred(cell),
+        quality=preferred(cell, features),
         proof=next((run.stored.proof for run in cell.scored if run.stored.proof is not None), None),
     )
 

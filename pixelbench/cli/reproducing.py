@@ -1,6 +1,7 @@
 """Words of the pages on a stored run beside its numbers: the command that executes it again, and what the suite says of its choices."""
 
 import contextlib
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,9 @@ _OF_PAPERS = "paper"
 
 
 def reproductions_of(report: "Report") -> dict[str, Reproduction]:
-    """Run key → the command that executed the run, as its record has it, and what a suite that ships says of exactly this cell.
+    """Run key → the command that executes the run, and what a suite that ships says of exactly this cell.
 
-    Runs of schema 1 do not know their command, so they have no entry.
+    The command is that of its record, as long as the suite still has the row. Runs of schema 1 do not know theirs, so they have no entry.
     """
     found = {}
     for cell in report.cells:
@@ -31,9 +32,22 @@ def reproductions_of(report: "Report") -> dict[str, Reproduction]:
         origins = _origins(cell.runs[0].record, request)
         remarks = (origins.assumed, origins.deviations) if origins else ((), ())
         for run in cell.runs:
-            if run.record.request is not None:
-                found[run.key] = Reproduction(command_of(run.record, run.record.request), *remarks)
+            if run.record.request is not None and (asked := _present(run.record, run.record.request)) is not None:
+                found[run.key] = Reproduction(command_of(run.record, asked), *remarks)
     return found
+
+
+def _present(record: "Record", request: "Request") -> "Request | None":
+    """What asks for a run at present: its own request; where the suite has no such row any more, that of the first one that ships and asks
+    for exactly this cell; None where none does."""
+    from pixelbench.suites.load import ablation_names, suite_names
+
+    if again.still_has(request, record.task.name, record.variant.name):
+        return request
+    for name in (*suite_names(), *ablation_names()):
+        if budgets := _budgets_in(name, record):
+            return replace(request, suite=name, budget=request.budget if request.budget in budgets else budgets[0])
+    return None
 
 
 def command_of(record: "Record", request: "Request") -> str:
@@ -53,17 +67,21 @@ def _origins(record: "Record", request: "Request") -> "SettingOrigins | None":
     return next((origins for origins in found if origins.assumed or origins.deviations), next(iter(found), None))
 
 
+def _budgets_in(name: str, record: "Record") -> list[str]:
+    """The budgets at which a suite that ships asks for exactly this cell."""
+    from pixelbench.suites.specs import row_specs
+
+    suite = _shipped(name)
+    rows = {} if suite is None else row_specs(suite, record.task.name, record.variant.name)
+    return [budget for (budget, _), spec in rows.items() if spec.cell_key == record.spec.cell_key]
+
+
 def _origins_in(name: str, record: "Record") -> "SettingOrigins | None":
     from pixelbench.suites.resolve import pairs
     from pixelbench.suites.setting_origins import setting_origins
-    from pixelbench.suites.specs import row_specs
 
-    suite, names = _shipped(name), (record.task.name, record.variant.name)
-    if suite is None:
-        return None
-    rows = row_specs(suite, *names).items()
-    budgets = [budget for (budget, _), spec in rows if spec.cell_key == record.spec.cell_key]
-    if not budgets:
+    suite, names, budgets = _shipped(name), (record.task.name, record.variant.name), _budgets_in(name, record)
+    if suite is None or not budgets:
         return None
     task, variant = next((task, variant) for task, variant in pairs(suite) if (task.name, variant.name) == names)
     budget = record.budget.name if record.budget.name in budgets else budgets[0]  # suites may call the same length differently

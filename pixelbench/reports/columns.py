@@ -45,6 +45,8 @@ BEHIND_NATS = Column("behind the best, nats (95 %)", lambda row: words.behind_na
 UPDATES = Column("updates", lambda row: words.whole(row.updates), weight=8)
 PARAMETERS = Column("parameters", lambda row: words.whole(row.parameters), weight=6)
 SECONDS = Column("seconds", lambda row: words.seconds(row.seconds), weight=5)
+#: Of an ablation's difference, behind which a page draws it.
+AGAINST = "difference (95 %)"
 STATUS = Column("status", lambda row: row.status, right=False)
 
 
@@ -63,7 +65,7 @@ def columns_of(table: TaskTable) -> list[Column]:
 def columns_of_ablation(ablation: TaskAblation) -> list[Column]:
     """Likewise of an ablation's rows: what differs, and the difference that it makes."""
     value = Column("what differs", lambda row: ablation.of(row.label).value, right=False, weight=5)
-    against = Column("difference (95 %)", lambda row: words.against(ablation.of(row.label).paired))
+    against = Column(AGAINST, lambda row: words.against(ablation.of(row.label).paired))
     beside = [*measures_of(ablation.table), *statistics_of(ablation.table)]
     columns = [VARIANT, value, SCORE, NATS, against, SEEDS, CAUSAL, SEQUENTIAL, LATENTS, *beside]
     if all(entry.paired is None for entry in ablation.rows):
@@ -81,21 +83,25 @@ def statistics_of(table: TaskTable) -> list[Column]:
 
 
 def measures_of(table: TaskTable) -> list[Column]:
-    """A column for each measure of samples that some row has, named with the features where all rows have the same."""
+    """A column for each measure of samples that some row has: of features in each feature set, and named with it; of pixels once."""
     measured = [row.quality for row in table.rows if row.quality is not None]
     usual = [name for name, one in MEASURES.usable()[0].items() if one.weight <= _BESIDE]
     names = [name for name in usual if any(name in one.values for one in measured)]
-    return [_measured(name, features) for features in dict.fromkeys(one.features for one in measured) for name in names]
+    sets = dict.fromkeys(one.features for one in measured)
+    of_features = [_measured(name, features) for features in sets for name in names if MEASURES[name].in_features]
+    return [*of_features, *(_measured(name, None) for name in names if not MEASURES[name].in_features)]
 
 
 @cache
-def _measured(name: str, features: str) -> Column:
+def _measured(name: str, features: str | None) -> Column:
     measure = MEASURES[name]
 
     def said(row: Row) -> str:
-        return words.with_error(row.quality.values.get(name) if row.quality is not None and row.quality.features == features else None)
+        found = row.quality if row.quality is not None and features in (None, row.quality.features) else None
+        return words.with_error(found.values.get(name) if found else None, words.most_decimals(measure.unit))
 
-    return Column(f"{measure.title}/{features}", said, weight=measure.weight)
+    unit = ", dB" if measure.unit == "dB" else ""
+    return Column(f"{measure.title}{unit}" if features is None else f"{measure.title}/{features}", said, weight=measure.weight)
 
 
 @cache

@@ -79,7 +79,7 @@ def _decided(one: FigureComparison) -> list[str]:
         f"{words.AT_MOST if figure.bound else ''}{figure.printed} ({source})",
         "" if one.difference is None else words.distance(one.difference, figure.unit),
     )
-    return [*map(escape.text, texts), f"{one.sign} **{escape.text(one.verdict_name)}**"]
+    return [*map(escape.text, texts), f"{one.sign} **{escape.text(one.verdict_name)}**{' (suspicious)' if one.suspicious else ''}"]
 
 
 def _cell(column: columns.Column, row: Row) -> str:
@@ -106,7 +106,7 @@ def _task(report: Report, table: TaskTable, beside: Path) -> list[str]:
     if steps:
         parts += ["### Does the expected order hold?", "\n".join(f"- {escape.text(step.sentence)}" for step in steps)]
     parts += _published(table, report.compared_of(table.task))
-    sheet = find_sheet(report.store, table.task, {run.key for cell in cells for run in cell.runs})
+    sheet = find_sheet(report.store, table.task, cells)
     parts += sheet_parts(sheet, beside) if sheet else []
     parts += _ablations(report.ablations_of(table.task), gallery)
     parts += _lessons(report.lessons_of(table.task), gallery)

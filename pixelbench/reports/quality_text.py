@@ -15,8 +15,6 @@ from pixelbench.reports.report import Report
 from pixelbench.visible import visible
 
 _STATISTICS_WEIGHT = 7
-#: Of kernel distances, which are small, and of everything else.
-_DECIMALS, _FEWER_DECIMALS = 5, 3
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def quality_grid(table: QualityTable) -> QualityGrid:
     rows = table.all_rows
     first = [
         QualityColumn("images", tuple(_label(row) for row in rows), right=False),
-        QualityColumn("n", tuple(f"{row.n:,}" for row in rows), weight=6),
+        QualityColumn("how many", tuple(f"{row.n:,}" for row in rows), weight=6),
         QualityColumn("bits/dim", tuple(_bits(row) for row in rows), weight=5),
     ]
     measured = [
@@ -156,7 +154,7 @@ def _title(name: str, table: QualityTable) -> str:
 
 
 def _most(name: str) -> int:
-    return _DECIMALS if name in MEASURES and MEASURES[name].unit == "distance" else _FEWER_DECIMALS
+    return words.most_decimals(MEASURES[name].unit if name in MEASURES else "")
 
 
 def _weight(name: str) -> int:

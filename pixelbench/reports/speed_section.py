@@ -15,7 +15,9 @@ SAID = (
     "By pixelbench bench: medians over interleaved rounds, ± half of the distance between the quartiles. GFLOP/s are of a training "
     "step's products and convolutions, the roof is the faster of a large matrix product and a convolution in the same rounds; naive / "
     "cached is how many times as long drawing takes by whole forward passes, for one image and for the best batch. The latest measurement "
-    "of each network and device."
+    "of each network and device. A family stands here at its default settings, or at those of the command "
+    "or suite: these networks are of other sizes than those of the tables above, and than one another, so the rates are theirs and not the "
+    "architectures'."
 )
 
 

@@ -21,6 +21,8 @@ from pixelbench.units import bits_to_nats
 NOT_BELIEVED = "does not add up"
 #: What a cell is certified as, worst first: it is no better certified than its worst run.
 CERTAINTY: tuple[CausalStatus, ...] = ("leaky", "unchecked", "partial", "complete")
+#: Bits/dim of seeds that are no farther apart are one number, rounded otherwise.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class Cell:
     task: str
     runs: tuple[Run, ...]
     seed_variance: PooledVariance | None = None
-    """Of bits/dim over seeds, pooled over the trained cells of this task and number of updates in which no leak was found."""
+    """Of bits/dim over seeds, pooled over the cells of this task and number of updates in which no leak was found: of the trained ones
+    where it is trained, of the fitted ones that seeds move where it is one of them."""
 
     @property
     def shown_run(self) -> Run:
@@ -199,8 +202,15 @@ class Cell:
 
     @property
     def trained(self) -> bool:
-        """Whether another seed gives other numbers."""
+        """Whether gradients made its weights, so that another seed gives other numbers."""
         return self.runs[0].record.trained
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether another seed gives other numbers: where it is trained, or fitted from a random start, as a mixture is by what its seeds
+        show."""
+        bits = [score.bits_per_dim for score in self.likelihoods]
+        return self.trained or (len(bits) > 1 and max(bits) - min(bits) > _ROUNDING)
 
     @cached_property
     def nats(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -248,13 +258,15 @@ def cells_of(runs: list[Run]) -> list[Cell]:
 
 def _with_seed_variance(cells: list[Cell]) -> list[Cell]:
     """Nets of one task and budget are moved by their seeds about alike, so that one with a single seed can borrow from the others."""
-    values: dict[tuple[Any, ...], list[list[float]]] = {}
+    alike: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
-        if cell.trained and not cell.leaky:
-            alike = values.setdefault((cell.runs[0].data, cell.runs[0].updates), [])
-            alike.append([score.bits_per_dim for score in cell.likelihoods])
-    pools = {alike: pooled_variance(groups) for alike, groups in values.items()}
-    return [replace(cell, seed_variance=pools.get((cell.runs[0].data, cell.runs[0].updates))) for cell in cells]
+        if cell.by_chance:
+            alike.setdefault((cell.runs[0].data, cell.runs[0].updates, cell.trained), []).append(cell)
+    pools = {}
+    for members in alike.values():
+        pool = pooled_variance([[score.bits_per_dim for score in cell.likelihoods] for cell in members if not cell.leaky])
+        pools |= {id(cell): pool for cell in members}
+    return [replace(cell, seed_variance=pools.get(id(cell))) for cell in cells]
 
 
 def _task(run: Run, data: set[tuple[Any, ...]]) -> str:

@@ -121,6 +121,17 @@ def test_what_a_suite_says_of_a_cell_holds_whatever_its_budget_is_called(tmp_pat
     assert [other.assumed for other in reproductions_of(build_report(tmp_path)).values()] == [requested.assumed]
 
 
+def test_a_row_that_its_suite_has_no_longer_is_asked_for_by_another(tmp_path: Path) -> None:
+    """Of the suite `quick`, say, which once had it; where none asks for exactly this cell there is no command."""
+    (cell,) = make_plan(load_suite("mnist"), tmp_path, only=["gated-pixelcnn"]).cells
+    store_run(tmp_path, cell.spec, request=replace(cell.request, suite="quick"))
+    (requested,) = reproductions_of(build_report(tmp_path)).values()
+    assert requested.command == "pixelbench run --suite mnist --only mnist-fixed/gated-pixelcnn --budget cpu"
+    other = tmp_path / "other"
+    store_run(other, replace(cell.spec, updates=cell.spec.updates + 1), request=replace(cell.request, suite="quick"))
+    assert reproductions_of(build_report(other)) == {}
+
+
 def test_nothing_is_said_of_a_cell_that_only_has_the_name_of_a_row(tmp_path: Path) -> None:
     (cell,) = make_plan(load_suite("mnist"), tmp_path, only=["gated-pixelcnn"]).cells
     store_run(tmp_path, replace(cell.spec, updates=cell.spec.updates + 1), request=cell.request)

@@ -172,6 +172,12 @@ def test_ablations_have_a_forest_plot_and_leaks_no_place_in_it(tmp_path: Path) -
     assert re.search(unknown, colours())  # with one seed each nobody is better
     add_run(tmp_path, "gated-pixelcnn", 0.943, seed=1)
     assert re.search(r'<svg class="whisker more" role="img" aria-label="Difference to the baseline \+0\.123', colours())
+    headings = re.findall("<th scope=.*?</th>", colours())
+    (drawn,) = [place for place, heading in enumerate(headings) if 'class="plot"' in heading]
+    assert headings[drawn - 1].endswith(">difference (95 %)</th>")  # and no column of samples is between the two
+    first, second = re.findall("<tr data-category.*?</tr>", colours(), re.DOTALL)
+    for row in (first, second):
+        assert 'class="plot"' in re.findall("<t[hd][ >].*?</t[hd]>", row, re.DOTALL)[drawn]
     page = write_page(tmp_path)
     leak = page.split('<section id="ablation-first-layer-residual"')[1].split("</section>")[0]
     assert "whisker more" not in leak

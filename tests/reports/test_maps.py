@@ -1,5 +1,6 @@
 """Dependence maps in reports: from the certificates in the store, shared where they say the same, left out where they cannot be read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,15 @@ def test_the_page_shows_each_map_with_what_it_says(tmp_path: Path) -> None:
         assert f"](report-files/{name})" in section
         with Image.open(tmp_path / "report-files" / name) as picture:
             picture.verify()
+
+
+def test_what_a_certificate_notes_is_said_beside_what_it_misses(tmp_path: Path) -> None:
+    """Such as that influence has faded into rounding, where blind spots are counted."""
+    add(tmp_path, "a", replace(certificate(shape=SHAPE), notes=("Influence fades with the distance.",)))
+    add(tmp_path, "b", certificate(shape=SHAPE))
+    report = build_report(tmp_path)
+    assert [(group.labels, "fades" in group.sentences) for group in map_groups(list(report.cells))] == [(("a",), True), (("b",), False)]
+    assert "Influence fades with the distance." in write_markdown(report).read_text()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"status": "complete", "leaks": []}', b'{"schema": 1, "leaks": 3}'])

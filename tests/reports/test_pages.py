@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from pixelbench.errors import UserError
+from pixelbench.evaluation.sheets import DESCRIPTION, RUNS, Section, Strip, sheet_png
 from pixelbench.reports import escape
+from pixelbench.reports.html.document import html_of
 from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.readme import BEGIN, END, main, updated, with_results
 from pixelbench.reports.report import build_report
@@ -48,6 +51,23 @@ def test_of_very_many_curves_the_first_are_drawn(tmp_path: Path) -> None:
         shutil.rmtree(tmp_path / "photos" / f"net-{i}")
     assert "trained variants the first" not in write_page(tmp_path)
     assert (tmp_path / "report-files" / "curves-photos.png").read_bytes() == drawn
+
+
+def test_a_sheet_names_the_variants_that_were_stored_after_it(tmp_path: Path) -> None:
+    """What stands on it as the best is the best of its day."""
+    shown = add_run(tmp_path, "gated-pixelcnn", 1.0)
+    for variant, bits in (("pixelcnn", 1.2), ("uniform", 4.0), ("png", 3.0)):
+        add_run(tmp_path, variant, bits)
+    said = "real test images, samples of gated-pixelcnn. No weights are stored of row-lstm, so they are not shown."
+    strip = Strip("real", np.zeros((1, 3, 16, 16)))
+    (tmp_path / "report-files").mkdir()
+    drawn = sheet_png([Section("", (strip,))], {DESCRIPTION: said, RUNS: shown.run_key})
+    (tmp_path / "report-files" / "sheet-photos.png").write_bytes(drawn)
+    page = write_page(tmp_path)
+    assert f"{said} Stored later, so not on it: pixelcnn.\n" in page
+    assert f"{said} Stored later, so not on it: pixelcnn.</figcaption>" in html_of(build_report(tmp_path), {})
+    add_run(tmp_path, "row-lstm", 0.9)
+    assert "so not on it: pixelcnn.\n" in write_page(tmp_path)
 
 
 def test_page_and_figures_are_the_same_bytes_again(tmp_path: Path) -> None:

@@ -119,11 +119,38 @@ def test_ablations_show_measures_beside_bits(report: Report) -> None:
     assert "KID/random-conv" in header
 
 
+def test_an_ablation_shows_all_rows_in_one_feature_set(tmp_path: Path) -> None:
+    """In that which most of them have, even where the baseline has one that is shown first elsewhere; what is of pixels bears no set."""
+    add_measurements(tmp_path, add_run(tmp_path, "gated-pixelcnn", 1.0), measurement("classifier", kid=0.7), measurement(kid=0.03))
+    leak = add_run(tmp_path, "gated-residual", 0.1, settings={"first_layer": "residual"}, causal="leaky", expect="leaky")
+    add_measurements(tmp_path, leak, measurement(n=250, kid=0.5))
+    text = write_markdown(build_report(tmp_path)).read_text()
+    header, _, *rows = [line for line in text[text.index("### Ablation") :].splitlines() if line.startswith("|")][:4]
+    titles = [title.strip() for title in header.split("|")]
+    assert [title for title in titles if "classifier" in title] == []
+    assert {"KID/random-conv", "train/held-out", "spectrum, dB"} <= set(titles)
+    place = titles.index("KID/random-conv")
+    assert [row.split("|")[place].strip() for row in rows] == ["0.0300 ± 0.0050", "0.5000 ± 0.0050"]
+
+
+def test_every_column_of_the_tables_is_explained(report: Report) -> None:
+    text = write_markdown(report).read_text()
+    legend = text[text.index("## How to read this") :]
+    page = html_of(report, {})
+    for title in ("how many", "KID", "precision", "recall", "coverage", "spacing", "train/held-out", "spectrum", "called"):
+        assert f"**{title}**" in legend
+    for grid in map(quality_grid, report.quality):
+        section = page[page.index(f">{grid.title}<") :]
+        said = section[: section.index("</p>")]
+        unexplained = [column.title for column in grid.columns if f">{column.title}</a>" not in said]
+        assert unexplained == ["images"]
+
+
 def test_a_store_without_measurements_has_no_table(tmp_path: Path) -> None:
     add_run(tmp_path, "pixelcnn", 1.2)
     report = build_report(tmp_path)
     assert report.quality == ()
-    assert "Sample quality" not in write_markdown(report).read_text()
+    assert "sample quality" not in write_markdown(report).read_text().lower()
     assert "Sample quality" not in html_of(report, {})
 
 

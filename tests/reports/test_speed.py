@@ -44,6 +44,8 @@ def test_a_row_has_a_cell_for_each_title_whatever_was_measured():
         assert len(row_of(record)) == len(TITLES)
     assert set(TITLES) >= NUMBERS
     assert row_of(few).count("–") == 7
+    assert row_of(whole)[TITLES.index("parameters")] == "1,234"  # two families' defaults are of two sizes
+    assert row_of(replace(whole, parameters=0))[TITLES.index("parameters")] == "–"
 
 
 def test_equal_measurements_are_called_equal_however_noisy():

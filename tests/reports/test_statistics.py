@@ -7,6 +7,7 @@ import pytest
 
 from pixelbench.analysis.ordering import expected_order
 from pixelbench.analysis.paired import compare_cells, difference_of, paired_difference
+from pixelbench.reports.html.document import html_of
 from pixelbench.reports.report import Report, build_report
 from pixelbench.statistics import Difference
 from pixelbench.store.artifacts import NATS, read_nats
@@ -17,6 +18,9 @@ from tests.support.record_factory import add_run, add_seeds, folder_of, nats_fil
 
 def cell_of(report: Report, label: str) -> Cell:
     return next(cell for cell in report.cells if cell.label == label)
+
+
+BITS = ("likelihood", "bits_per_dim")
 
 
 def compared(store: Path, first: str, second: str) -> Difference | None:
@@ -64,6 +68,23 @@ def test_one_seed_each_borrows_the_noise_of_cells_of_the_task_and_budget_that_ha
     assert build_report(tmp_path).order[0].sentence.endswith("one seed each, seed noise pooled over cells with 3 degrees of freedom).")
 
 
+def test_what_is_fitted_from_a_random_start_has_the_noise_of_its_own_seeds(tmp_path: Path) -> None:
+    """Not none, as what counts has; and none that a net with one seed could borrow."""
+    add_seeds(tmp_path, "histogram", 3.8, 3.8, 3.8)
+    add_seeds(tmp_path, "histogram", 3.0, 3.1, 3.2, settings={"pseudo_count": 3.0})
+    add_seeds(tmp_path, "histogram", 2.0, 2.1, 2.2, settings={"pseudo_count": 2.0})
+    add_run(tmp_path, "pixelcnn", 1.5)
+    more, fewer, counted, net = sorted(build_report(tmp_path).cells, key=lambda cell: (cell.family == "pixelcnn", cell.mean(*BITS)))
+    assert (more.by_chance, fewer.by_chance, counted.by_chance, net.by_chance) == (True, True, False, True)
+    found = [compare_cells(one, other) for one, other in ((more, fewer), (more, counted), (more, net), (counted, net))]
+    assert [one and one.seed_noise for one in found] == ["own", "own", "unknown", "unknown"]
+    add_run(tmp_path, "pixelcnn", 1.5, seed=1)
+    (net,) = (cell for cell in build_report(tmp_path).cells if cell.family == "pixelcnn")
+    found = compare_cells(more, net)
+    assert found is not None
+    assert (found.seed_noise, found.seeds) == ("own", (3, 2))
+
+
 def test_seeds_that_differ_much_make_nobody_better(tmp_path: Path) -> None:
     """The images alone would be sure of it, at every one of the seeds."""
     add_seeds(tmp_path, "gated-pixelcnn", 1.0, 1.4, noise=0.001)
@@ -96,8 +117,9 @@ def test_a_broken_order_is_said_and_does_not_hold(tmp_path: Path) -> None:
     add_seeds(tmp_path, "gated-pixelcnn", 1.5, 1.51)
     add_seeds(tmp_path, "pixelcnn", 1.0, 1.01)
     (step,) = build_report(tmp_path).order
-    assert not step.holds
+    assert (step.holds, step.reversed) == (False, True)
     assert step.sentence.startswith("gated-pixelcnn loses to pixelcnn by 0.500 bits/dim (95 % interval 0.4")
+    assert '<span class="unseen">The other way round:</span> gated-pixelcnn loses' in html_of(build_report(tmp_path), {})
 
 
 def test_leaks_and_code_lengths_never_take_part(tmp_path: Path) -> None:

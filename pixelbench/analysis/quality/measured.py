@@ -1,5 +1,8 @@
 """Which of a cell's measurements of samples is shown."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from pixelbench.store.cells import Cell
 from pixelbench.store.documents.measurements import Measurement
 
@@ -7,11 +10,21 @@ from pixelbench.store.documents.measurements import Measurement
 PREFERRED = ("classifier", "random-conv", "pixels")
 
 
-def preferred(cell: Cell) -> Measurement | None:
-    """The measurement of a cell that is shown beside its likelihood."""
-    names = sorted({one.features for run in cell.runs for one in run.stored.measured}, key=preference)
-    found = measurement_of(cell, names[0]) if names else None
+def preferred(cell: Cell, features: str | None = None) -> Measurement | None:
+    """The measurement of a cell that is shown beside its likelihood: in `features` where it has that."""
+    names = _features_of(cell)
+    found = measurement_of(cell, features if features in names else names[0]) if names else None
     return None if found is None else found[0]
+
+
+def shared_features(cells: Sequence[Cell]) -> str | None:
+    """The feature set in which most of these cells were measured, of several the preferred one: in it they can be held together."""
+    counts = Counter(name for cell in cells for name in _features_of(cell))
+    return min(counts, key=lambda name: (-counts[name], preference(name)), default=None)
+
+
+def _features_of(cell: Cell) -> list[str]:
+    return sorted({one.features for run in cell.runs for one in run.stored.measured if not run.doubts}, key=preference)
 
 
 def measurement_of(cell: Cell, features: str) -> tuple[Measurement, str] | None:

@@ -36,6 +36,10 @@ _PAGES = {
     "not causal": "causality/",
     "dependence map": "causality/",
     "counter-example": "causality/",
+    "sample quality": "quality/",
+    **dict.fromkeys(
+        ("KID", "train/held-out", "precision", "recall", "density", "coverage", "spacing", "spectrum"), "quality/#what-is-measured"
+    ),
 }
 _GLOSSARY = "glossary/"
 #: Columns that are explained under another word.

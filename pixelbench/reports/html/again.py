@@ -1,14 +1,19 @@
 """How to run again what a page shows: a command for each suite and budget that its runs were asked for with."""
 
+import contextlib
 import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 
 from pixelbench.analysis import format as words
 from pixelbench.data import task_names
+from pixelbench.errors import UserError
 from pixelbench.reports.report import Report
 from pixelbench.store.cells import Run
 from pixelbench.store.record import Request
+from pixelbench.suites.load import ablation_names, load_suite, suite_names
+from pixelbench.suites.resolve import pairs
 
 #: What stands for images that lie on somebody's disk, since no record keeps where.
 _FOLDER = "folder:PATH"
@@ -44,10 +49,10 @@ def command_of(request: Request, precision: str, *, variant: str | None = None, 
 
 
 def commands_of(report: Report) -> tuple[Again, ...]:
-    """The commands of all runs that know theirs, that of the most runs first."""
+    """The commands of all runs that know theirs and are still executed by it, that of the most runs first."""
     groups: dict[tuple[object, ...], list[Run]] = {}
     for run in (run for cell in report.cells for run in cell.runs):
-        if (request := run.record.request) is not None:
+        if (request := run.record.request) is not None and still_has(request, run.task, run.variant):
             groups.setdefault(_same_command(request), []).append(run)
     return tuple(_again(group) for group in sorted(groups.values(), key=lambda group: (-len(group), _command(group))))
 
@@ -55,6 +60,29 @@ def commands_of(report: Report) -> tuple[Again, ...]:
 def without_command(report: Report) -> int:
     """How many runs do not know what command executed them."""
     return sum(run.record.request is None for cell in report.cells for run in cell.runs)
+
+
+def given_up(report: Report) -> list[str]:
+    """The variants, `task/variant`, that the suite they were executed by has no longer."""
+    runs = [run for cell in report.cells for run in cell.runs if run.record.request is not None]
+    gone = [run for run in runs if run.record.request and not still_has(run.record.request, run.task, run.variant)]
+    return sorted({f"{run.task}/{run.variant}" for run in gone})
+
+
+def still_has(request: Request, task: str, variant: str) -> bool:
+    """Whether the suite that asked for a run has its row, by name; of suites that do not ship nobody knows, and their word is taken."""
+    rows = _rows(request.suite) if request.command == "run" else None
+    return rows is None or (task, variant) in rows
+
+
+@cache
+def _rows(suite: str) -> frozenset[tuple[str, str]] | None:
+    """The tasks and variants of a suite that ships."""
+    if suite not in (*suite_names(), *ablation_names()):
+        return None
+    with contextlib.suppress(UserError):  # a page can do without
+        return frozenset((task.name, variant.name) for task, variant in pairs(load_suite(suite)))
+    return None
 
 
 def _same_command(request: Request) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pixelbench.analysis import format as words
 from pixelbench.analysis.ablations import AblationRow, TaskAblation
+from pixelbench.analysis.paired import PairedDifference
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.published.verdicts import DECIDED, SIGNS, Name
 from pixelbench.reports.html.again import Again, commands_of
@@ -57,7 +58,8 @@ class Leaks:
 
 @dataclass(frozen=True)
 class Finding:
-    """The largest change that a design choice made: on a task, to a variant. `difference`: in words; of a leak that it is one."""
+    """The largest change that a design choice made: on a task, to a variant. `difference`: in words, with what it is not shown to be; of a
+    leak that it is one."""
 
     title: str
     target: str
@@ -69,12 +71,14 @@ class Finding:
 @dataclass(frozen=True)
 class Headline:
     """What the first screen says. `decided` figures are those on which a verdict has fallen, `waiting` the others that can be compared,
-    `from_memory` those decided ones that nobody has seen in their source. `best`: the decided one nearest to its figure. `leaking`: the
-    names of the first variants that leak, each with its tasks, and how many more do."""
+    `from_memory` those decided ones that nobody has seen in their source, `suspicious` those that are better than is believed unchecked.
+    `best`: the decided one nearest to its figure. `leaking`: the names of the first variants that leak, each with its tasks, and how many
+    more do."""
 
     verdicts: tuple[VerdictCount, ...]
     decided: int
     from_memory: int
+    suspicious: int
     waiting: tuple[VerdictCount, ...]
     best: Panel | None
     leaks: Leaks
@@ -98,6 +102,7 @@ def headline_of(report: Report) -> Headline:
         verdicts=decided,
         decided=len(report.decided),
         from_memory=sum(not one.figure.verified for one in report.decided),
+        suspicious=sum(one.suspicious for one in report.decided),
         waiting=others,
         best=None if best is None else panel_of_one(best),
         leaks=count_leaks(report.cells),
@@ -135,30 +140,42 @@ def _nearness(one: FigureComparison) -> tuple[int, bool, float]:
 
 
 def _findings(ablations: Iterable[TaskAblation]) -> tuple[Finding, ...]:
-    """One a design choice, those that changed most first; leaks, whose difference is none, behind them."""
-    largest: dict[str, tuple[float, Finding]] = {}
+    """One a design choice, those that changed most first; behind them what is not shown to be a change, then leaks."""
+    largest: dict[str, tuple[tuple[int, float], Finding]] = {}
     for ablation in ablations:
         for entry in ablation.rows[1:]:
             size, finding = _size(entry), _finding(ablation, entry)
-            if size >= largest.get(ablation.choice.name, (-1.0, finding))[0]:
+            if size >= largest.get(ablation.choice.name, (size, finding))[0]:
                 largest[ablation.choice.name] = size, finding
-    return tuple(finding for _, finding in sorted(largest.values(), key=lambda pair: -pair[0]))
+    return tuple(finding for _, finding in sorted(largest.values(), key=lambda pair: pair[0], reverse=True))
 
 
-def _size(entry: AblationRow) -> float:
-    return 0.0 if entry.paired is None else abs(entry.paired.difference.mean)
+def _size(entry: AblationRow) -> tuple[int, float]:
+    """A difference that is shown before any that is not, and these before none."""
+    if entry.paired is None:
+        return 0, 0.0
+    return 2 if entry.paired.difference.distinguishable else 1, abs(entry.paired.difference.mean)
 
 
 def _finding(ablation: TaskAblation, entry: AblationRow) -> Finding:
     if entry.row.category == "leaking":
         difference = "not causal: no likelihood"
     else:
-        difference = words.NONE if entry.paired is None else f"{entry.paired.difference.mean:+.3f} bits/dim"
+        difference = words.NONE if entry.paired is None else _difference(entry.paired)
     return Finding(ablation.choice.title, choice_anchor(ablation.choice.name), ablation.task, entry.value, difference)
 
 
+def _difference(paired: PairedDifference) -> str:
+    """`+0.583 bits/dim`; `+0.016 bits/dim, not distinguishable` where the interval holds 0 or nothing is known of the noise of seeds."""
+    one = paired.difference
+    unclear = "" if one.distinguishable else ", seed noise unknown" if one.seed_noise == "unknown" else ", not distinguishable"
+    before, behind = words.AT_MOST if paired.of == "at most" else "", ", of bounds" if paired.of == "bounds" else ""
+    return f"{before}{one.mean:+.3f} bits/dim{behind}{unclear}"
+
+
 def _origin(report: Report) -> str:
-    """`83 runs of 43 variants on 4 tasks, executed from 2026-11-02 to 2026-11-29, at commits 0123456 to 89abcde`"""
+    """`83 runs of 43 variants on 4 tasks, executed from 2026-11-02 to 2026-11-29, at commits 0123456 to 89abcde`; the commits are counted
+    where they are not in order, since some runs do not know their day."""
     runs = [run for cell in report.cells for run in cell.runs]
     about = [run.record.provenance for run in runs]
     dated = sorted((one.date, (one.git_commit or "")[:7]) for one in about if one.date)
@@ -171,7 +188,7 @@ def _origin(report: Report) -> str:
         said += [f"{len(runs) - len(dated):,} of them before days were kept"] if len(dated) < len(runs) else []
     ordered = list(dict.fromkeys(commit for _, commit in dated if commit))
     others = sorted({one.git_commit[:7] for one in about if one.git_commit})
-    if ordered:
+    if ordered and (len(dated) == len(runs) or set(others) <= set(ordered)):
         said.append(f"at commit{'' if len(ordered) == 1 else 's'} {' to '.join(dict.fromkeys((ordered[0], ordered[-1])))}")
     elif others:
         said.append(f"at {_counted(len(others), 'commit')}" if len(others) > _MOST_COMMITS else f"at commit {', '.join(others)}")

@@ -7,7 +7,7 @@ from pixelbench.analysis.tables import Row, TaskTable
 from pixelbench.published.comparison import FigureComparison
 from pixelbench.reports import columns
 from pixelbench.reports.html.ablations import ChoiceSection, Forest, forest_of
-from pixelbench.reports.html.again import without_command
+from pixelbench.reports.html.again import given_up, without_command
 from pixelbench.reports.html.anchors import anchor, choice_anchor
 from pixelbench.reports.html.causality import TaskMarks, marks_of
 from pixelbench.reports.html.drawn.curves import CurveChart, draw_lines
@@ -28,6 +28,12 @@ from pixelbench.suites.design_choice import DesignChoice
 _IN_A_ROW = 4
 #: Variants of a task with a section of their own, those that stand first in its table: what nobody scrolls through costs everybody time.
 _MOST_SECTIONS = 400
+#: Whether an expected order holds and whether the opposite is shown → a sign, what stands for it where the page is heard, a class.
+_HELD = {
+    (True, False): ("✓", "It does", ""),
+    (False, False): ("?", "Not shown", "open"),
+    (False, True): ("✕", "The other way round", "against"),
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class TaskSection:
     best: Row | None
     strip: tuple[Crop | None, Crop | None]
     leaks: int
-    order: tuple[tuple[bool, str], ...]
+    order: tuple[tuple[tuple[str, str, str], str], ...]
     lessons: tuple[tuple[str, str], ...]
     sheet: tuple[Picture, str] | None
     curves: CurveChart | None
@@ -60,6 +66,7 @@ class Page:
     map_legend: tuple[tuple[str, str], ...]
     choices: tuple[ChoiceSection, ...]
     commands_unknown: int
+    given_up: tuple[str, ...]
     failures: tuple[Run, ...]
     crops: Mapping[tuple[str, str], Crop]
     """Task and label → some of a variant's samples."""
@@ -104,6 +111,7 @@ def page_of(report: Report, reproductions: Mapping[str, Reproduction]) -> Page:
         map_legend=legend_of(maps),
         choices=_choices(report, shown),
         commands_unknown=without_command(report),
+        given_up=tuple(given_up(report)),
         failures=tuple(run for cell in report.cells for run in cell.runs if run.record.error),
         crops={(task, label): crop for task, about in shown.items() for label, crop in about.crops.items()},
         targets={(table.task, row.label): shown[table.task].target(row.label) for table in report.tables for row in table.rows},
@@ -185,7 +193,7 @@ def _task(
         best=best,
         strip=(shown.real, shown.crops.get(best.label) if best else None),
         leaks=len(shown.leaking),
-        order=tuple((step.holds, step.sentence) for step in report.order_of(table.task)),
+        order=tuple((_HELD[step.holds, step.reversed], step.sentence) for step in report.order_of(table.task)),
         lessons=tuple((lesson.title, " ".join(lesson.sentences)) for lesson in lessons),
         sheet=shown.sheet,
         curves=draw_lines([cells[label] for label in drawn]),
@@ -215,6 +223,6 @@ def _variants(
 
 def _sheet(report: Report, task: str, cells: dict[str, Cell], pictures: Pictures) -> tuple[Picture, str] | None:
     """The sheet and what it shows in words."""
-    found = find_sheet(report.store, task, {run.key for cell in cells.values() for run in cell.runs})
+    found = find_sheet(report.store, task, list(cells.values()))
     picture = None if found is None else pictures.add_file(found.path, ALT)
     return None if found is None or picture is None else (picture, found.description)

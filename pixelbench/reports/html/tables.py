@@ -79,6 +79,11 @@ class Grid:
     foot: tuple[Field, ...]
 
     @property
+    def drawn(self) -> str:
+        """The title of the column of an ablation's differences, which are drawn behind it; empty where it has none."""
+        return columns.AGAINST if columns.AGAINST in self.titles else ""
+
+    @property
     def titles(self) -> list[str]:
         """Of its columns."""
         return [heading.title for heading in self.headings]

@@ -18,8 +18,9 @@ class MapGroup:
 
     @property
     def sentences(self) -> str:
-        """Verdict, what is seen, and what is wrong with it."""
-        return " ".join([self.report.summary(), *seen_lines(self.report), *(found.sentence for found in self.report.diagnosis)])
+        """Verdict, what is seen, what is wrong with it, and what else is to be known of it."""
+        said = [self.report.summary(), *seen_lines(self.report), *(found.sentence for found in self.report.diagnosis)]
+        return " ".join([*said, *self.report.notes])
 
 
 def map_groups(cells: list[Cell]) -> list[MapGroup]:
@@ -40,7 +41,7 @@ def map_groups(cells: list[Cell]) -> list[MapGroup]:
 
 def _says(report: CausalityReport) -> tuple[object, ...]:
     """The key of a shared picture: variants with the same one share it; how strong a leak is differs between them."""
-    return report.verdict, report.map, report.context, report.colour_conditioning, report.blind_spots, report.faults
+    return report.verdict, report.map, report.context, report.colour_conditioning, report.blind_spots, report.faults, report.notes
 
 
 def _letters(report: CausalityReport) -> set[str]:
