@@ -11,8 +11,9 @@ from pixelbench.reports.markdown import write_markdown
 from pixelbench.reports.pictures.maps import map_groups
 from pixelbench.reports.report import build_report
 from pixelbench.store.artifacts import CERTIFICATE
+from pixelbench.store.record_file import read_record
 from tests.support.certificate_factory import certificate, certificate_file
-from tests.support.record_factory import add_run
+from tests.support.record_factory import add_run, rewrite
 
 #: Of the digits.
 SHAPE = (1, 8, 8)
@@ -34,6 +35,17 @@ def test_variants_that_see_the_same_share_a_picture(tmp_path: Path) -> None:
     groups = map_groups(list(build_report(tmp_path).cells))
     found = [(group.labels, group.report.leaky, group.report.target) for group in groups]
     assert found == [(("a", "b"), False, "a, b"), (("c",), True, "c")]
+
+
+def test_of_several_seeds_the_newest_certificate_is_shown(tmp_path: Path) -> None:
+    for seed, (day, note) in enumerate(
+        (("2026-11-28", "old"), ("2026-11-29", "new"), ("2026-11-29", "of the highest seed"), (None, "older"))
+    ):
+        add(tmp_path, "a", replace(certificate(shape=SHAPE), notes=(note,)), seed)
+        folder = next(folder for folder in (tmp_path / "digits" / "a").iterdir() if read_record(folder).seed == seed)
+        rewrite(folder, lambda record, day=day: replace(record, provenance=replace(record.provenance, date=day)))
+    (group,) = map_groups(list(build_report(tmp_path).cells))
+    assert group.report.notes == ("new",)
 
 
 def test_the_page_shows_each_map_with_what_it_says(tmp_path: Path) -> None:
