@@ -32,17 +32,18 @@ def reproductions_of(report: "Report") -> dict[str, Reproduction]:
         origins = _origins(cell.runs[0].record, request)
         remarks = (origins.assumed, origins.deviations) if origins else ((), ())
         for run in cell.runs:
-            if run.record.request is not None and (asked := _present(run.record, run.record.request)) is not None:
+            if (asked := present_request(run.record)) is not None:
                 found[run.key] = Reproduction(command_of(run.record, asked), *remarks)
     return found
 
 
-def _present(record: "Record", request: "Request") -> "Request | None":
+def present_request(record: "Record") -> "Request | None":
     """What asks for a run at present: its own request; where the suite has no such row any more, that of the first one that ships and asks
-    for exactly this cell; None where none does."""
+    for exactly this cell; None where none does, or the run does not know its own."""
     from pixelbench.suites.load import ablation_names, suite_names
 
-    if again.still_has(request, record.task.name, record.variant.name):
+    request = record.request
+    if request is None or again.still_has(request, record.task.name, record.variant.name):
         return request
     for name in (*suite_names(), *ablation_names()):
         if budgets := _budgets_in(name, record):

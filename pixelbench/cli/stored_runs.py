@@ -51,13 +51,13 @@ def advising(run: "Run", results: Path) -> Iterator[None]:
 
 
 def _advice(run: "Run", results: Path) -> str:
-    from pixelbench.cli.reproducing import command_of
+    from pixelbench.cli.reproducing import command_of, present_request
 
     record, again = run.record, "execute a run of your own with `pixelbench run`"
-    if record.request is not None:
+    if (request := present_request(record)) is not None:
         own = results.absolute() == DEFAULT_RESULTS.absolute()
         where = "--rerun all" if own else f"--results {DEFAULT_RESULTS}"
-        again = f"`{command_of(record, record.request)} --seeds {record.seed} {where}` leaves them in '{DEFAULT_RESULTS}'"
+        again = f"`{command_of(record, request)} --seeds {record.seed} {where}` leaves them in '{DEFAULT_RESULTS}'"
     others = [other for other in _runs(results) if other.done and _has_weights(other)]
     others.sort(key=lambda other: other.task != run.task)
     names = list(dict.fromkeys(f"{other.task}/{other.variant}" for other in others))

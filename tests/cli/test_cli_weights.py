@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from pixelbench.data.folder import VARIABLE
+from pixelbench.experiments.plan import make_plan
 from pixelbench.store.record import Request
 from pixelbench.store.spec import RunSpec
+from pixelbench.suites.load import load_suite
 from tests.cli.cli_stores import Pixelbench, only_json, store_run
 
 COMMITTED = Path(__file__).parents[2] / "results"
@@ -53,10 +55,16 @@ def test_ones_own_run_is_advised_to_be_executed_again(pixelbench: Pixelbench, sp
     assert [run["runs"] for run in only_json(pixelbench(*shlex.split(advised), "--dry-run", "--json")[1])["runs"]] == [True]
 
 
+def test_a_row_that_its_suite_has_no_longer_is_executed_by_one_that_has_it(pixelbench: Pixelbench) -> None:
+    (cell,) = make_plan(load_suite("paper"), Path("runs"), only=["mnist-fixed/fvsbn"], budget="paper", seeds=[0]).cells
+    store_run(Path("runs"), cell.spec, request=Request("run", "quick", "mnist-fixed", "quick"))
+    (advised,) = re.findall("`pixelbench (.*?)`", pixelbench("sample", "mnist-fixed/fvsbn")[2])
+    planned = only_json(pixelbench(*shlex.split(advised), "--dry-run", "--json")[1])["runs"]
+    assert [run["run_key"] for run in planned if run["runs"]] == [cell.spec.key]
+
+
 def test_of_several_seeds_the_one_whose_weights_are_there(pixelbench: Pixelbench) -> None:
     from pixelbench.cli.stored_runs import find_run
-    from pixelbench.experiments.plan import make_plan
-    from pixelbench.suites.load import load_suite
 
     store = Path("runs")
     plan = make_plan(load_suite("quick"), store, only=["digits/histogram"], seeds=[0, 1, 2])
