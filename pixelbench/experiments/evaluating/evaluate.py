@@ -181,9 +181,7 @@ def evaluate_model(
     """
     began = time.monotonic()
     chosen = get_task(task)
-    if (*chosen.shape, chosen.levels) != (*model.shape, model.levels):
-        own, wanted = (f"{'x'.join(map(str, one.shape))} images of {one.levels} levels" for one in (model, chosen))
-        raise UserError(f"{name} is for {own}, and task {task} has {wanted}.")
+    require_images_of(model, chosen, name)
     spec = protocol(chosen, name, settings, limit=limit, samples=max(samples, 1), seed=seed)
     data = chosen.in_units(_only_test(stages.limited(chosen.load(), spec)))
     model.eval()
@@ -220,6 +218,21 @@ def evaluate_model(
         weights,
         time.monotonic() - began,
     )
+
+
+def require_images_of(model: AutoregressiveModel, task: Task, name: str) -> None:
+    """Refuse a task whose images or classes are not the model's.
+
+    Raises:
+        UserError: they are not.
+    """
+    if (*task.shape, task.levels) != (*model.shape, model.levels):
+        own, wanted = (f"{'x'.join(map(str, one.shape))} images of {one.levels} levels" for one in (model, task))
+        raise UserError(f"{name} is for {own}, and task {task.name} has {wanted}.")
+    if model.conditional and not task.classes:
+        raise UserError(f"{name} is conditional on the class of each image, and task {task.name} has no labels.")
+    if model.conditional and (classes := getattr(model.settings, "classes", task.classes)) != task.classes:
+        raise UserError(f"{name} knows {classes} classes, and task {task.name} has {task.classes} classes.")
 
 
 def _whole(task: Task, images: int, limit: int | None) -> bool:

@@ -1,7 +1,7 @@
 """Training, evaluation and sampling by a call each, for scripts and notebooks; the commands do the same and keep it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,23 @@ from torch import nn
 
 from pixelbench.data import TaskData, get_task
 from pixelbench.data.folder import use_data_folder
-from pixelbench.errors import UserError, unknown
+from pixelbench.errors import UserError
 from pixelbench.experiments import stages
-from pixelbench.experiments.evaluating.evaluate import CHECK_SECONDS, ModelEvaluation, Progress, evaluate_model, protocol
+from pixelbench.experiments.evaluating.evaluate import (
+    CHECK_SECONDS,
+    ModelEvaluation,
+    Progress,
+    evaluate_model,
+    protocol,
+    require_images_of,
+)
 from pixelbench.experiments.foreign.own_sampler import check_own_sampler, own_draws
 from pixelbench.experiments.foreign.wrapped import OthersModel, module_model
-from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.base import AutoregressiveModel, Fitted
 from pixelbench.models.families import create_model
 from pixelbench.models.foreign.family import ModuleSettings
 from pixelbench.models.sampling import Method
+from pixelbench.suites.parsing import parse
 from pixelbench.training.recipe import Recipe
 
 
@@ -97,6 +105,8 @@ def train(
 ) -> AutoregressiveModel:
     """Train a module, a model or a family of that name on a task's training images, as a suite does; returns the model to evaluate.
 
+    A family that is fitted counts the images, and has no recipe and no updates.
+
     Args:
         model: a module (see `wrap` for `reading`), a model, or the name of a family with its `settings`.
         task: its name.
@@ -108,7 +118,11 @@ def train(
     Raises:
         UserError: an argument cannot be, or training diverged.
     """
-    chosen = get_task(task)
+    chosen, how = get_task(task), _recipe(recipe)
+    try:
+        chosen = chosen.with_split(how.split)
+    except ValueError as error:
+        raise UserError(f"recipe: {error}.") from None
     if isinstance(model, str):
         stages.seed_everything(seed, "weights")
         channels, height, width = chosen.shape
@@ -117,7 +131,11 @@ def train(
         made = wrap(model, task, **reading)
     if updates < 1:
         raise UserError(f"updates must be at least 1, got {updates}.")
-    spec = replace(protocol(chosen, type(made).__name__, seed=seed), recipe=_recipe(recipe).as_dict(), updates=updates)
+    require_images_of(made, chosen, type(made).__name__)
+    spec = replace(protocol(chosen, type(made).__name__, seed=seed), recipe=how.as_dict(), updates=updates)
+    if isinstance(made, Fitted):
+        stages.fit(made, chosen.load(), spec, redrawn=chosen.redrawn)
+        return made.eval()
     trainer = stages.trainer(made, chosen.load(), spec, redrawn=chosen.redrawn)
     for point in trainer.run():
         said = "" if point.validation_bits_per_dim is None else f", {point.validation_bits_per_dim:.3f} on validation images"
@@ -191,14 +209,11 @@ def samples(
 
 
 def _recipe(given: Mapping[str, Any] | Recipe | None) -> Recipe:
-    if isinstance(given, Recipe):
-        return given
-    known = [one.name for one in fields(Recipe)]
-    for name in given or {}:
-        if name not in known:
-            raise unknown("field of a recipe", name, known)
-    try:
-        recipe = Recipe(**(given or {}))
-    except (ValueError, TypeError) as error:
-        raise UserError(f"recipe: {error}.") from error
-    return recipe if recipe.precision != "auto" else Recipe(**{**vars(recipe), "precision": "fp32"})
+    """A recipe that could stand in a suite, with its precision resolved."""
+    errors: list[str] = []
+    values = given.as_dict() if isinstance(given, Recipe) else given or {}
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
+    recipe = parse(Recipe, [("recipe", plain)], errors)
+    if recipe is None:
+        raise UserError(f"{'; '.join(error.removesuffix('.') for error in errors)}{'' if errors[-1].endswith('?') else '.'}")
+    return recipe if recipe.precision != "auto" else replace(recipe, precision="fp32")
