@@ -1,4 +1,7 @@
-"""A claim about one set of weights: what it takes to be called reproduced."""
+"""A claim about one set of weights: what it takes to be called reproduced; and beside which runs of a store their number stands."""
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +10,10 @@ from pixelbench.causality.report import CausalityVerdict
 from pixelbench.data import get_task
 from pixelbench.evaluation.likelihood import SplitLikelihood, summarise
 from pixelbench.experiments.evaluating.beside import judge_claim
+from pixelbench.experiments.evaluating.evaluate import evaluate_model
+from pixelbench.models.families import create_model
 from pixelbench.suites.schema import Claim
+from tests.support.record_factory import add_run
 
 pytestmark = pytest.mark.quick
 
@@ -38,3 +44,23 @@ def test_no_number_decides_without_such_a_map(causality: CausalityVerdict | None
 
 def test_no_number_of_some_of_the_images_decides() -> None:
     assert verdict(whole=False) == "incomplete"
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "limit", "beside"),
+    [
+        ("gated-pixelcnn", {}, 3, ["pixelcnn"]),
+        ("gated-pixelcnn", {}, 2, []),
+        ("gated-pixelcnn", {"condition": "class", "classes": 10}, 3, []),
+        ("pixelvae", {}, 3, []),
+    ],
+    ids=["exact", "fewer images", "told the class", "bound"],
+)
+def test_a_number_stands_among_those_of_its_kind_on_the_same_images(
+    tmp_path: Path, family: str, settings: dict[str, Any], limit: int, beside: list[str]
+) -> None:
+    add_run(tmp_path, "pixelcnn", 2.0, task="digits", evaluation={"test_images": 3})
+    model = create_model(family, channels=1, height=8, width=8, levels=17, layers=1, maps=4, **settings)
+    found = evaluate_model(model, "digits", name="mine", limit=limit, samples=0, check_seconds=1.0, results=tmp_path)
+    assert [one.label for one in found.neighbours] == beside
+    assert ("pixelcnn" in found.summary()) == bool(beside)

@@ -50,11 +50,11 @@ class Claimed:
 
 
 def beside(results: Path, task: Task, test: SplitLikelihood) -> tuple[Neighbour, ...]:
-    """The causal cells of a store that were scored exactly on the task's images, the best first; none where there is no store."""
+    """The causal cells of a store that were scored exactly on the same test images, the best first; none where there is no store."""
     if not results.is_dir():
         return ()
     runs = load_runs(scan(results).examine())
-    cells = [cell for cell in cells_of(runs) if cell.scored and cell.comparable and _same_images(cell, task)]
+    cells = [cell for cell in cells_of(runs) if cell.scored and cell.comparable and _same_images(cell, task, test)]
     found = [_neighbour(cell, test) for cell in cells]
     return tuple(sorted(found, key=lambda one: one.nats_per_image))
 
@@ -90,8 +90,10 @@ def judge_claim(claim: Claim, task: Task, test: SplitLikelihood, causality: Caus
     return Claimed(verdict, sentence, claim.value, measured, claim.unit, claim.source)
 
 
-def _same_images(cell: Cell, task: Task) -> bool:
-    return cell.runs[0].data == (task.name, task.digest, *task.shape, task.levels)
+def _same_images(cell: Cell, task: Task, test: SplitLikelihood) -> bool:
+    """Also as many of them, or one of two means is of images that the other has not."""
+    counts = {score.n_images for score in cell.likelihoods}
+    return cell.runs[0].data == (task.name, task.digest, *task.shape, task.levels) and counts == {test.n_images}
 
 
 def _neighbour(cell: Cell, test: SplitLikelihood) -> Neighbour:

@@ -50,7 +50,7 @@ class ModelEvaluation:
     """What is known of the module's own sampling method, where it was asked for."""
     diagnoses: tuple[Diagnosis, ...]
     neighbours: tuple[Neighbour, ...]
-    """The cells of a store on the same images, the best first."""
+    """The cells of a store on the same images, the best first; none beside a bound, or a model conditional on the class."""
     claim: Claimed | None
     weights: str | None
     """SHA-256 of the weights' file."""
@@ -213,7 +213,7 @@ def evaluate_model(
         picture,
         drawn.sampler if drawn is not None else None if own is None else own.said(used=False),
         diagnoses,
-        beside(results, chosen, scores.test) if results is not None else (),
+        () if results is None or scores.estimator != "exact" or model.conditional else beside(results, chosen, scores.test),
         None if claim is None else judge_claim(claim, chosen, scores.test, verdict, whole=whole),
         weights,
         time.monotonic() - began,
