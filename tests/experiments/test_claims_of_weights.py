@@ -13,6 +13,7 @@ from pixelbench.experiments.evaluating.beside import judge_claim
 from pixelbench.experiments.evaluating.evaluate import evaluate_model
 from pixelbench.models.families import create_model
 from pixelbench.suites.schema import Claim
+from pixelbench.units import bits_to_nats
 from tests.support.record_factory import add_run
 
 pytestmark = pytest.mark.quick
@@ -32,6 +33,16 @@ def verdict(causality: CausalityVerdict | None = "causal", *, whole: bool = True
 @pytest.mark.parametrize("unit", ["nats/image", "bits/dim"])
 def test_the_number_decides_where_the_map_is_complete_and_clean(unit: str) -> None:
     assert [verdict(nats=nats, unit=unit) for nats in (90.0, 90.4, 95.0, 85.0)] == ["reproduced", "reproduced", "worse", "better"]
+
+
+@pytest.mark.parametrize(("off", "name"), [(0.015, "reproduced"), (0.05, "worse")])
+def test_the_unit_of_a_claim_is_no_matter(off: float, name: str) -> None:
+    """Of images of many levels: 0.02 bits/dim are a nat on 64 sub-pixels, and half a nat on 3,072 of them would be far too little."""
+    task = get_task("cifar10")
+    test = summarise(np.full(20, bits_to_nats(3.0 * task.dimensions)), np.arange(20), task.shape)
+    for value, unit in ((test.bits_per_dim - off, "bits/dim"), (test.nats_per_image - bits_to_nats(off * task.dimensions), "nats/image")):
+        claim = Claim("cifar10", "mine", value, unit, "a paper", printed=f"{value:.4f}")
+        assert judge_claim(claim, task, test, "causal", whole=True).verdict == name, unit
 
 
 @pytest.mark.parametrize(

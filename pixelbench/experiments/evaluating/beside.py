@@ -8,7 +8,7 @@ from pixelbench.causality.report import CausalityVerdict
 from pixelbench.data import Task
 from pixelbench.evaluation.likelihood import SplitLikelihood
 from pixelbench.published.comparability import ROUNDING
-from pixelbench.published.figures import TOLERANCE_NATS, usual_bits
+from pixelbench.published.figures import usual_bits
 from pixelbench.statistics import Difference, difference
 from pixelbench.store.cells import Cell, cells_of, load_runs
 from pixelbench.store.scan import scan
@@ -67,7 +67,8 @@ def judge_claim(claim: Claim, task: Task, test: SplitLikelihood, causality: Caus
     less than a complete map without one (`causality` is not `causal`, None where there can be no map) leaves it incomplete.
     """
     nats = claim.unit == "nats/image"
-    usual = TOLERANCE_NATS if nats else usual_bits(task.shape, task.levels)
+    usual = usual_bits(task.shape, task.levels)
+    usual = bits_to_nats(usual * task.dimensions) if nats else usual
     band = (usual if claim.tolerance is None else claim.tolerance) + 0.5 * 10.0 ** -len(claim.printed.partition(".")[2])
     measured = test.nats_per_image if nats else test.bits_per_dim
     away, decimals = measured - claim.value, 2 if nats else 3
