@@ -110,6 +110,9 @@ def test_the_same_weights_give_the_same_numbers_by_eval(pixelbench: Pixelbench, 
         (("eval", "digits/none"), "There is no results folder"),
         (("eval", "my_net.py:MyNet", "--task", "digits", "--store"), "--store keeps modules of your own with --weights"),
         (("eval", "digits/none", "--task", "digits"), "names no module or family"),
+        (("eval", "my_net.py:MyNet", "--task", "digits", "--claim", "2", "--source", " "), "--source says where the claim stands"),
+        (("eval", "my_net.py:MyNet", "--task", "digits", "--name", "mine"), "--name is for --store"),
+        (("eval", "my_net.py:MyNet", "--task", "digits", "--samples", "0", "--out", "x.png"), "--samples 0 draws nothing for --out"),
     ],
 )
 def test_wrong_use_is_one_sentence(pixelbench: Pixelbench, place: Path, wrong: tuple[str, ...], said: str) -> None:
@@ -117,6 +120,20 @@ def test_wrong_use_is_one_sentence(pixelbench: Pixelbench, place: Path, wrong: t
     assert code == 2, out + err
     assert said in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("wrong", "said"), [(("--name", "a/b"), "--name holds letters"), (("--samples", "0"), "--samples 0 draws none")])
+def test_what_cannot_be_kept_is_said_before_it_is_evaluated(pixelbench: Pixelbench, place: Path, wrong: tuple[str, ...], said: str) -> None:
+    import torch
+
+    from pixelbench.models.families import create_model
+
+    net = create_model("my_net.py:MyNet", channels=1, height=8, width=8, levels=17, module={"output": "b (c k) h w"})
+    torch.save(net.module.state_dict(), place / "w.pt")
+    read = ("--weights", "w.pt", "--output", "b (c k) h w")
+    code, _, err = pixelbench("eval", "my_net.py:MyNet", "--task", "digits", *read, "--store", *wrong)
+    assert (code, "Scoring" in err) == (2, False), err
+    assert said in err
 
 
 def test_weights_that_do_not_fit_are_named(pixelbench: Pixelbench, place: Path) -> None:

@@ -94,12 +94,18 @@ def evaluate(
     use_data_folder(data)
     if out is not None:
         check_place(out, "--out")
+    if out is not None and samples == 0:
+        raise UserError("--samples 0 draws nothing for --out to show.")
+    if name is not None and not store:
+        raise UserError("--name is for --store, which keeps the result under it; give both.")
     requested = _claim(claim, unit, source)
     chosen = resolve_device(device)
     reading = ReadingOptions(head, input, output, select, input_layout, args, order, condition, sampler)
     found = _found(target, task, weights, settings, reading, results)
     if store and not found.keepable:
         raise UserError("--store keeps modules of your own with --weights; what PixelBench trains is kept by `pixelbench run`.")
+    if store:
+        _check_kept(found, name, samples)
     evaluation = _evaluated(found, chosen, limit, samples, seconds, seed, results, requested, announce=not as_json)
     if out is not None and evaluation.picture is not None:
         from pixelbench.files.atomic import write_bytes
@@ -160,13 +166,26 @@ def _run(name: str, results: Path) -> _Found:
     return _Found(model, run.task, f"{run.variant} (run {run.key})", run.record.variant.settings, None)
 
 
+def _check_kept(found: _Found, name: str | None, samples: int) -> None:
+    """Refuse what could not be kept, before it takes time."""
+    from pixelbench.experiments.evaluating.keep import check_name
+
+    check_name(_called(found, name))
+    if found.model.factorised and not samples:
+        raise UserError("--store keeps an evaluation with its samples, and --samples 0 draws none.")
+
+
+def _called(found: _Found, name: str | None) -> str:
+    """In the results folder."""
+    return name or split_target(found.name)[1]
+
+
 def _keep(found: _Found, evaluation: "ModelEvaluation", name: str | None, results: Path) -> None:
     from pixelbench.experiments.evaluating.keep import keep
     from pixelbench.files.writable import ensure_writable
 
     ensure_writable(results, 1 << 20)
-    called = name or split_target(found.name)[1]
-    say(f"Kept: {keep(evaluation, found.model, found.name, found.settings, called, results)}")
+    say(f"Kept: {keep(evaluation, found.model, found.name, found.settings, _called(found, name), results)}")
 
 
 def _evaluated(
@@ -204,6 +223,8 @@ def _claim(value: str | None, unit: str, source: str) -> "Claim | None":
 
     if unit not in _UNITS:
         raise UserError(f"--unit must be nats or bits; got '{unit}'.")
+    if not source.strip():
+        raise UserError("--source says where the claim stands, and is empty.")
     if value is None:
         return None
     try:

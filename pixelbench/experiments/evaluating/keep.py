@@ -35,8 +35,7 @@ def keep(evaluation: ModelEvaluation, model: AutoregressiveModel, family: str, s
     drawn = evaluation.samples is not None or not model.factorised
     if evaluation.weights is None or not drawn or (evaluation.certificate is None and evaluation.sums is None):
         raise UserError("--store keeps evaluations of weights from a file (--weights), with certificate and samples.")
-    if said := name_error(name):
-        raise UserError(f"--name {said}.")
+    check_name(name)
     parsed = get_family(family).parse({**settings, "weights": evaluation.weights})
     spec = dataclasses.replace(evaluation.spec, variant=name, family=family, settings=parsed.as_dict(), budget=GIVEN)
     artifacts = _artifacts(evaluation, model, spec)
@@ -54,6 +53,16 @@ def keep(evaluation: ModelEvaluation, model: AutoregressiveModel, family: str, s
     except OSError as error:
         raise UserError(cannot_write(store, error)) from error
     return folder
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no folder of a store can have.
+
+    Raises:
+        UserError: it holds something else than such a name.
+    """
+    if said := name_error(name):
+        raise UserError(f"--name {said}.")
 
 
 def _artifacts(evaluation: ModelEvaluation, model: AutoregressiveModel, spec: RunSpec) -> dict[str, bytes]:
