@@ -109,3 +109,13 @@ def test_help_shows_an_example(pixelbench: Pixelbench) -> None:
     code, out, _ = pixelbench("compare", "--help")
     assert code == 0
     assert "Example: pixelbench compare" in out
+
+
+@pytest.mark.parametrize("file", ["", ".", "before"])
+def test_a_folder_is_no_file_for_markdown_or_a_table(pixelbench: Pixelbench, stores: Path, file: str) -> None:
+    """As where the variable of a job's summary is not set."""
+    said = f"'{file or '.'}' is a folder"
+    for command in (("compare", "before", "after", "--markdown", file), ("report", "--results", "before", "--csv", file)):
+        code, out, err = pixelbench(*command)
+        assert (code, out) == (2, "")
+        assert said in err

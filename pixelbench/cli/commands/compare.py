@@ -44,6 +44,8 @@ def compare(
 
     if as_json and markdown == _PRINTED:
         raise UserError("--markdown - and --json both want standard output; give --markdown a file.")
+    if markdown is not None and markdown.is_dir():
+        raise UserError(f"--markdown takes a file, and '{markdown}' is a folder.")
     changes = compare_stores(a, b)
     if as_json:
         print_json(changes.as_dict())

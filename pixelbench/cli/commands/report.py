@@ -41,6 +41,8 @@ def report(
     forms = _formats(form, as_json and out is None)
     if out is not None:
         _check_folder(out, forms)
+    if csv is not None and csv.is_dir():
+        raise UserError(f"--csv takes a file, and '{csv}' is a folder.")
     from pixelbench.cli.suites import context_of, keys_of_suite
     from pixelbench.reports.report import build_report
     from pixelbench.store.scan import require_store
