@@ -107,8 +107,11 @@ def draw_sheet(table: TaskTable, cells: Sequence[Cell], options: Options, say: C
         raise UserError(f"No weights of a model on {table.task} are stored, so there is nothing to draw; run one with `pixelbench run`.")
     best = min(models, key=lambda model: _PLACE.get(model.row.category, len(_PLACE)))  # of equal ones the first
     others = [model for model in models if model is not best]
-    task = get_task(best.run.task)
+    task = get_task(best.run.task).with_split(best.run.record.spec.split)
     data = task.load()
+    for row in table.rows:
+        if any(map(_only_scores, by_label[row.label].runs)):
+            say(f"{table.task}: {row.label} gives likelihoods of whole images alone, so it is not on the sheet.")
     say(f"{table.task}: samples of {', '.join(model.row.label for model in (best, *others))}")
     samples = best.draw(options).numpy()
     real = data.test[np.random.default_rng(options.seed).permutation(len(data.test))[: options.n]]
@@ -130,12 +133,18 @@ _PLACE = {"ranked": 0, "told": 1, "bound": 2}
 
 def _drawable(cell: Cell) -> Run | None:
     """The lowest seed that is believed and has weights."""
-    kept = (run for run in cell.runs if run.done and not run.doubts and weights_path(run.folder).is_file())
+    kept = (run for run in cell.runs if run.done and not run.doubts and not _only_scores(run) and weights_path(run.folder).is_file())
     return next(kept, None)
 
 
+def _only_scores(run: Run) -> bool:
+    """Whether it is a module of somebody's without conditionals, which nothing here draws from."""
+    module = run.record.variant.settings.get("module")
+    return isinstance(module, dict) and module.get("head") == "log_prob"
+
+
 def _is_trained(cell: Cell) -> bool:
-    return any(run.record.trained for run in cell.scored)
+    return any(run.record.trained and not _only_scores(run) for run in cell.scored)
 
 
 def _model(row: Row, run: Run) -> _Model:

@@ -10,11 +10,14 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from pixelbench.data import get_task
+from pixelbench.data import get_task, registry
+from pixelbench.data.sources.digits import DIGITS
+from pixelbench.data.task import data_digest
 from pixelbench.evaluation.features import inception
 from pixelbench.evaluation.sheets import Section
 from pixelbench.experiments import sheet
 from pixelbench.models.sampling import raster
+from pixelbench.store import integrity
 from pixelbench.store.spec import RunSpec
 from tests.cli.cli_stores import Pixelbench, only_json, store_run
 
@@ -84,6 +87,40 @@ def test_a_sheet_has_real_best_nearest_others_completions_temperatures_and_class
     assert [(one.name, len(one.shares)) for one in classes.strips] == [(f"class {c}", 3) for c in range(10)]
     assert painter.conditions[-1].tolist() == [c for c in range(10) for _ in range(3)]
     assert not Path(DRAWING).exists()
+
+
+def test_what_only_scores_whole_images_keeps_no_sheet_from_being_drawn(
+    pixelbench: Pixelbench, painter: Painter, specs: list[RunSpec], tmp_path: Path, sections: list[Section]
+) -> None:
+    plain = next(spec for spec in specs if spec.variant == "gated-pixelcnn")
+    store_run(tmp_path / "runs", dataclasses.replace(plain, variant="scored", settings={**plain.settings, "module": {"head": "log_prob"}}))
+    code, out, err = pixelbench("sheet", "digits", "-n", "2", "--json")
+    assert code == 0, err
+    assert "digits: scored gives likelihoods of whole images alone, so it is not on the sheet." in err
+    assert only_json(out)[0]["without_weights"] == ["pixelcnn"]
+    assert not [strip.name for section in sections for strip in section.strips if "scored" in strip.name]
+
+
+def test_the_nearest_training_images_are_of_those_that_the_model_was_trained_on(
+    pixelbench: Pixelbench, painter: Painter, specs: list[RunSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of those that others hold out."""
+    unpinned = dataclasses.replace(DIGITS, all_training="0" * 64).with_split("all-training")
+    task = dataclasses.replace(DIGITS, all_training=data_digest(unpinned.builder()))
+    monkeypatch.setitem(registry.TASKS._entries, "digits", task)
+    monkeypatch.setattr(integrity, "_pinned", integrity._pinned.__wrapped__)  # which remembers the task as it is
+    looked_through: list[int] = []
+    nearest = sheet.nearest
+    monkeypatch.setattr(
+        sheet, "nearest", lambda shares, training, levels: looked_through.append(len(training)) or nearest(shares, training, levels)
+    )
+    plain = next(spec for spec in specs if spec.variant == "gated-pixelcnn")
+    whole = {**plain.task, "digest": task.all_training}
+    store_run(tmp_path / "more", dataclasses.replace(plain, task=whole, recipe={**plain.recipe, "split": "all-training"}))
+    assert pixelbench("sheet", "digits", "-n", "2")[0] == 0
+    assert pixelbench("sheet", "digits", "-n", "2", "--results", "more")[0] == 0
+    assert DIGITS.sizes is not None
+    assert looked_through == [DIGITS.sizes[0], DIGITS.sizes[0] + DIGITS.sizes[1]]
 
 
 def test_the_page_shows_the_sheet_and_its_animation(pixelbench: Pixelbench, painter: Painter) -> None:
