@@ -13,13 +13,15 @@ from pixelbench.data import get_task
 from pixelbench.errors import UserError
 from pixelbench.evaluation.likelihood import sequential_nats
 from pixelbench.experiments import stages
-from pixelbench.experiments.evaluating.evaluate import protocol
+from pixelbench.experiments.evaluating.evaluate import evaluate_model, protocol
+from pixelbench.experiments.evaluating.keep import keep
 from pixelbench.experiments.foreign.likelihood import causality_of_likelihood, certify_likelihood
 from pixelbench.experiments.foreign.own_sampler import check_own_sampler
 from pixelbench.experiments.foreign.wrapped import LikelihoodModel
 from pixelbench.experiments.run.certify import certify
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import create_model
+from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
 
 HERE = Path(__file__).parent
@@ -232,3 +234,13 @@ def test_a_likelihood_is_drawn_from_by_its_own_method_unless_that_is_wrong() -> 
     assert drawn is not None
     assert (drawn.method, drawn.canvas_agreement) == ("own", None)
     assert (drawn.sampler or "").startswith("Drawn by the module's own sample (unchecked)")
+
+
+def test_what_is_kept_of_an_evaluation_says_on_which_device_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = create_model("modules.py:make", channels=1, height=8, width=8, levels=17)
+    evaluation = evaluate_model(model, "digits", name="modules.py:make", limit=2, samples=1, check_seconds=1.0)
+    monkeypatch.setattr(AutoregressiveModel, "device", property(lambda self: torch.device("cuda:0")))  # stands for a GPU
+    folder = keep(replace(evaluation, weights="0" * 64), model, "modules.py:make", {}, "mine", tmp_path)
+    provenance = read_record(folder).provenance
+    assert provenance.device.startswith("cuda:0")
+    assert not provenance.deterministic

@@ -39,7 +39,7 @@ def keep(evaluation: ModelEvaluation, model: AutoregressiveModel, family: str, s
     parsed = get_family(family).parse({**settings, "weights": evaluation.weights})
     spec = dataclasses.replace(evaluation.spec, variant=name, family=family, settings=parsed.as_dict(), budget=GIVEN)
     artifacts = _artifacts(evaluation, model, spec)
-    record = _record(evaluation, spec, artifacts)
+    record = _record(evaluation, model, spec, artifacts)
     folder = run_folder(store, spec)
     try:
         with RunLock(store, spec.key) as lock:
@@ -74,7 +74,7 @@ def _artifacts(evaluation: ModelEvaluation, model: AutoregressiveModel, spec: Ru
     return found
 
 
-def _record(evaluation: ModelEvaluation, spec: RunSpec, artifacts: dict[str, bytes]) -> Record:
+def _record(evaluation: ModelEvaluation, model: AutoregressiveModel, spec: RunSpec, artifacts: dict[str, bytes]) -> Record:
     likelihood, sequential = evaluation.scores.to_record()
     report, sums, samples = evaluation.certificate, evaluation.sums, evaluation.samples
     causality = Causality() if sums is None else causality_of_likelihood(sums)
@@ -82,7 +82,7 @@ def _record(evaluation: ModelEvaluation, spec: RunSpec, artifacts: dict[str, byt
         **request_fields(spec),
         status="done",
         cost=Cost(seconds=evaluation.seconds, evaluate_seconds=evaluation.seconds, parameters=evaluation.parameters),
-        provenance=collect_provenance(get_family(spec.family), device="cpu", precision="fp32", threads=torch.get_num_threads()),
+        provenance=collect_provenance(get_family(spec.family), device=str(model.device), precision="fp32", threads=torch.get_num_threads()),
         likelihood=likelihood,
         sequential=sequential,
         causality=causality if report is None else causality_of(report, report),
