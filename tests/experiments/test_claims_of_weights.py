@@ -1,13 +1,18 @@
 """A claim about one set of weights: what it takes to be called reproduced; and beside which runs of a store their number stands."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
+import pixelbench as pb
 from pixelbench.causality.report import CausalityVerdict
 from pixelbench.data import get_task
+from pixelbench.errors import UserError
 from pixelbench.evaluation.likelihood import SplitLikelihood, summarise
 from pixelbench.experiments.evaluating.beside import judge_claim
 from pixelbench.experiments.evaluating.evaluate import evaluate_model
@@ -75,3 +80,17 @@ def test_a_number_stands_among_those_of_its_kind_on_the_same_images(
     found = evaluate_model(model, "digits", name="mine", limit=limit, samples=0, check_seconds=1.0, results=tmp_path)
     assert [one.label for one in found.neighbours] == beside
     assert ("pixelcnn" in found.summary()) == bool(beside)
+
+
+@pytest.mark.parametrize("logit", [math.nan, math.inf])
+def test_no_number_is_no_result(logit: float) -> None:
+    """A claim is not called better than NaN, and no JSON holds it."""
+
+    class Zero(nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            found = torch.zeros(len(images), 17, 8, 8, dtype=images.dtype)
+            found[:, 0] = logit if images.dtype == torch.float32 else 0.0  # the certificate is in float64
+            return found
+
+    with pytest.raises(UserError, match="mine gives 3 of 3 test images no finite likelihood"):
+        pb.evaluate(Zero(), "digits", name="mine", limit=3, samples=0, check_seconds=1.0)

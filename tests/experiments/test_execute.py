@@ -308,3 +308,20 @@ def test_a_conditional_leak_is_scored_in_sequence_for_the_same_classes(tmp_path:
     sequential = read_record(tmp_path).sequential
     assert sequential is not None
     assert sequential.n_images == 2
+
+
+def test_a_run_without_a_finite_likelihood_failed_and_is_a_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a network gives one test image the probability 0."""
+    scored = stages.score
+
+    def spoiled(*arguments: Any, **options: Any) -> Any:
+        found = scored(*arguments, **options)
+        return summarise(np.where(np.arange(found.n_images) == 0, np.inf, found.nats), found.clusters, (1, 8, 8))
+
+    monkeypatch.setattr(stages, "score", spoiled)
+    assert execute(spec_of("digits/uniform"), tmp_path) == "failed"
+    record = read_record(tmp_path)
+    assert record.likelihood is None
+    assert record.error is not None
+    assert "gives 1 of" in record.error.message
+    assert "no finite likelihood" in record.error.message

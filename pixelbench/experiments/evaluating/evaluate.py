@@ -177,7 +177,7 @@ def evaluate_model(
         progress: takes a sentence about what is done now.
 
     Raises:
-        UserError: the images are not there or not of the model's shape, or the model fails.
+        UserError: the images are not there or not of the model's shape, or the model fails, or gives an image no finite likelihood.
     """
     began = time.monotonic()
     chosen = get_task(task)
@@ -190,7 +190,7 @@ def evaluate_model(
     sums = certify_likelihood(model, name) if isinstance(model, LikelihoodModel) else None
     leaky = certificate is not None and certificate.leaky
     progress(f"Scoring {len(data.test):,} test images")
-    scores = stages.evaluate(model, data, spec, leaky=leaky)
+    scores = scored(model, data, spec, name, leaky=leaky)
     drawn, picture, diagnoses, own = None, None, (), None
     if samples:
         progress(f"Drawing {samples} images")
@@ -218,6 +218,21 @@ def evaluate_model(
         weights,
         time.monotonic() - began,
     )
+
+
+def scored(model: AutoregressiveModel, data: TaskData, spec: RunSpec, name: str, **how: Any) -> stages.Scores:
+    """As `stages.evaluate`, of which every image has a number.
+
+    Raises:
+        UserError: an image's likelihood is NaN, or infinite.
+    """
+    with np.errstate(invalid="ignore"):
+        scores = stages.evaluate(model, data, spec, **how)
+    without = int((~np.isfinite(scores.test.nats)).sum())
+    if without:
+        said = f"{name} gives {without:,} of {scores.test.n_images:,} test images no finite likelihood"
+        raise UserError(f"{said}: NaN, or the probability 0. There is no number of it to state, compare or keep.")
+    return scores
 
 
 def require_images_of(model: AutoregressiveModel, task: Task, name: str) -> None:

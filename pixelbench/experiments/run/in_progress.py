@@ -20,6 +20,7 @@ from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.evaluation.quality import check_statistics
 from pixelbench.experiments import stages
+from pixelbench.experiments.evaluating.evaluate import scored
 from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.experiments.run.certify import artifact_of, causality_of, certify, certify_trained
@@ -279,7 +280,7 @@ class RunInProgress:
         began = time.monotonic()
         evidence = None if certificate is None else self._evidence(model, certificate)
         leaky = evidence is not None and evidence.leaky
-        scores = stages.evaluate(model, data, self.spec, leaky=leaky, together=lambda: ALONE if self.ranks is None else self.ranks.score())
+        scores = scored(model, data, self.spec, self.spec.label, leaky=leaky, together=self._scorers)
         self.artifacts[NATS] = scores.test.packed()
         self.found["likelihood"], self.found["sequential"] = scores.to_record()
         self.found["latent"] = stages.latent_use(model, data)
@@ -291,6 +292,10 @@ class RunInProgress:
                 self.found["diagnoses"] = stages.find_faults(evidence, scores, samples)
             self.artifacts[SAMPLES] = stages.picture(samples, model, data.test, leaky=leaky)
         self.cost["evaluate_seconds"] = time.monotonic() - began
+
+    def _scorers(self) -> World:
+        """The processes that share the images, which this calls."""
+        return ALONE if self.ranks is None else self.ranks.score()
 
     def _evidence(self, model: AutoregressiveModel, certificate: CausalityReport) -> CausalityReport:
         """The narrow copy's certificate, or where only the trained model leaks, that one's."""
