@@ -25,7 +25,7 @@ _SHOWN = 3
 def load_weights(module: nn.Module, path: Path) -> str:
     """Put the weights of a file into a module, as `load_state_dict` does.
 
-    A state dict may lie under a common name (`state_dict`, `model`, …), and all its names may have a wrapper's prefix (`module.`, …).
+    A state dict may lie under a common name (`state_dict`, `model`, …), and all its names may have prefixes of wrappers (`module.`, …).
 
     Args:
         module: changed only where everything fits.
@@ -71,21 +71,19 @@ def _state(path: Path, content: bytes) -> Mapping[str, Tensor]:
 
 
 def _tensors(found: Any) -> dict[str, Tensor]:
-    """The state dict in what a file holds: the whole of it, or one entry."""
+    """The state dict in what a file holds: one entry, beside which a loss may lie, or the whole of it."""
     if not isinstance(found, Mapping):
         return {}
     tensors = {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
-    if tensors:
-        return tensors
-    return next((inner for name in _HOLDERS if (inner := _tensors(found.get(name)))), {})
+    return next((inner for name in _HOLDERS if (inner := _tensors(found.get(name)))), tensors)
 
 
 def _unwrapped(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without a prefix that every name has, where the module's names have none."""
-    names, prefix = set(state), next((p for p in _PREFIXES if all(name.startswith(p) for name in state)), "")
-    if not prefix or names & set(wanted):
-        return dict(state)
-    return {name.removeprefix(prefix): value for name, value in state.items()}
+    """Without the prefixes that every name has, where the module's names have none."""
+    found = dict(state)
+    while not found.keys() & wanted.keys() and (prefix := next((p for p in _PREFIXES if all(name.startswith(p) for name in found)), "")):
+        found = {name.removeprefix(prefix): value for name, value in found.items()}
+    return found
 
 
 def _check(path: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
