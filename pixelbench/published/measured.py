@@ -9,6 +9,7 @@ from pixelbench.published.comparability import Measured, seed_list
 from pixelbench.published.rows import SuiteRow
 from pixelbench.store.cells import CERTAINTY, Run
 from pixelbench.store.tidy_row import tidy_row
+from pixelbench.suites.schema import FEWEST_SEEDS
 from pixelbench.units import bits_per_dim
 
 #: The unit of a figure → the column of a frame.
@@ -31,10 +32,11 @@ def measured_of(
 ) -> Measured:
     """The runs of one cell, in the figure's unit where the records have it, else in bits/dim.
 
-    The seeds that the row says decide, those alone, whatever else is stored; of a cell that is no row of a suite all of them.
+    The seeds that the row says decide, those alone, whatever else is stored; of a cell that is no row of a suite all of them, where there
+    are as many as a suite may ask for.
     `on_validation`: by their scores on the task's validation images, not on its test images.
     """
-    wanted = row.verdict_seeds if row else len({entry["seed"] for entry in rows})
+    wanted = row.verdict_seeds if row else max(FEWEST_SEEDS, len({entry["seed"] for entry in rows}))
     deciding = set(range(wanted)) if row else {entry["seed"] for entry in rows}
     chosen = [entry for entry in _one_a_seed(rows) if entry["seed"] in deciding]
     chosen = [_by_validation(entry) for entry in chosen] if on_validation else chosen

@@ -7,7 +7,9 @@ import pytest
 from pixelbench.causality.probing.positions import TRAINED_POSITIONS
 from pixelbench.published.comparability import Measured
 from pixelbench.published.measured import measured_of
+from pixelbench.published.verdicts import judge
 from pixelbench.units import bits_to_nats
+from tests.support.paper_runs import figure
 
 
 def row(sub_pixels: float, bits: float = 1.5, **changes: Any) -> dict[str, Any]:
@@ -83,3 +85,11 @@ def test_values_are_in_the_figure_s_unit_where_the_runs_have_it_else_in_bits_per
     assert measured(row(64), unit="nats/image").values == (bits_to_nats(1.5 * 64),)
     for unit in ("bits/dim", "nats/pixel"):
         assert (measured(row(64), unit=unit).values, measured(row(64), unit=unit).unit) == ((1.5,), "bits/dim")
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_a_cell_that_is_no_row_of_a_suite_needs_three_seeds_as_well(n: int) -> None:
+    about = figure(1.5, metric="bits_per_dim", unit="bits/dim", dataset="digits", task="digits", binarisation=None, tolerance=0.1)
+    found = judge(about, measured(*(row(64, seed=seed, trained_positions=16) for seed in range(n))))
+    assert found.name == ("reproduced" if n > 2 else "incomplete"), found.sentence
+    assert (f"{n} seed{'s' * (n > 1)} of the 3 that decide" in found.sentence) == (n < 3)
