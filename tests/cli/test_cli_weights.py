@@ -8,10 +8,12 @@ import pytest
 
 from pixelbench.data.folder import VARIABLE
 from pixelbench.experiments.plan import make_plan
+from pixelbench.models.families import create_model
 from pixelbench.store.record import Request
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import load_suite
 from tests.cli.cli_stores import Pixelbench, only_json, store_run
+from tests.support.record_factory import add_run
 
 COMMITTED = Path(__file__).parents[2] / "results"
 REQUEST = Request("run", "quick", "digits", "quick")
@@ -72,3 +74,14 @@ def test_of_several_seeds_the_one_whose_weights_are_there(pixelbench: Pixelbench
     assert find_run(store, "digits/histogram").record.seed == 0
     (folders[1] / "weights.safetensors").touch()
     assert find_run(store, "digits/histogram").record.seed == 1
+
+
+def test_a_stored_bound_is_scored_by_as_many_draws_as_its_record_says(pixelbench: Pixelbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `eval` gives another number than the run has, and a looser one."""
+    record = add_run(Path("runs"), "pixelvae", 2.0, task="digits", evaluation={"importance_samples": 8})
+    net = create_model("pixelvae", channels=1, height=8, width=8, levels=17, layers=1, maps=4)
+    monkeypatch.setattr("pixelbench.experiments.stored.load_run", lambda run: net)
+    code, out, err = pixelbench("eval", "digits/pixelvae", "--limit", "2", "--samples", "0", "--seconds", "1", "--json")
+    assert code == 0, err
+    assert record.likelihood is not None
+    assert only_json(out)["likelihood"]["estimator"] == record.likelihood.estimator == "iwae-8"

@@ -129,6 +129,8 @@ class _Found:
     name: str
     settings: dict[str, Any]
     weights: str | None
+    importance_samples: int = 1
+    """Of a stored run, by which it was scored."""
 
     @property
     def keepable(self) -> bool:
@@ -163,7 +165,8 @@ def _run(name: str, results: Path) -> _Found:
     run = find_run(results, name)
     with advising(run, results):
         model = load_run(run.stored)
-    return _Found(model, run.task, f"{run.variant} (run {run.key})", run.record.variant.settings, None)
+    draws = run.record.evaluation.importance_samples
+    return _Found(model, run.task, f"{run.variant} (run {run.key})", run.record.variant.settings, None, draws)
 
 
 def _check_kept(found: _Found, name: str | None, samples: int) -> None:
@@ -214,6 +217,7 @@ def _evaluated(
         results=results,
         claim=claim,
         weights=found.weights,
+        importance_samples=found.importance_samples,
         progress=(lambda doing: say(f"{doing} …")) if announce else (lambda doing: None),
     )
 

@@ -158,6 +158,7 @@ def evaluate_model(
     results: Path | None = None,
     claim: Claim | None = None,
     weights: str | None = None,
+    importance_samples: int = 1,
     progress: Progress = lambda doing: None,
 ) -> ModelEvaluation:
     """Score a model on a task's test images, certify it, and draw from it.
@@ -174,6 +175,7 @@ def evaluate_model(
         results: a store whose cells on the same images it is put beside.
         claim: a number that is claimed for it.
         weights: SHA-256 of the file that its weights are from.
+        importance_samples: draws by which an image is scored, where the likelihood is a bound.
         progress: takes a sentence about what is done now.
 
     Raises:
@@ -182,7 +184,7 @@ def evaluate_model(
     began = time.monotonic()
     chosen = get_task(task)
     require_images_of(model, chosen, name)
-    spec = protocol(chosen, name, settings, limit=limit, samples=max(samples, 1), seed=seed)
+    spec = protocol(chosen, name, settings, limit=limit, samples=max(samples, 1), seed=seed, importance_samples=importance_samples)
     data = chosen.in_units(_only_test(stages.limited(chosen.load(), spec)))
     model.eval()
     progress(f"Certifying {name}")
@@ -262,11 +264,18 @@ def certified(model: AutoregressiveModel, name: str, seconds: float | None, seed
 
 
 def protocol(
-    task: Task, name: str, settings: dict[str, Any] | None = None, *, limit: int | None = None, samples: int = 1, seed: int = 0
+    task: Task,
+    name: str,
+    settings: dict[str, Any] | None = None,
+    *,
+    limit: int | None = None,
+    samples: int = 1,
+    seed: int = 0,
+    importance_samples: int = 1,
 ) -> RunSpec:
     """What the stages ask of a run, of one that nothing is trained in."""
-    evaluation = Evaluation(test_images=limit, validation_images=limit, samples=samples).as_dict()
-    return RunSpec(task_fields(task), name, name, 1, settings or {}, {}, "none", 0, evaluation, seed)
+    evaluation = Evaluation(test_images=limit, validation_images=limit, samples=samples, importance_samples=importance_samples)
+    return RunSpec(task_fields(task), name, name, 1, settings or {}, {}, "none", 0, evaluation.as_dict(), seed)
 
 
 def _only_test(data: TaskData) -> TaskData:
