@@ -1,7 +1,8 @@
 """The sheet of a task: samples of its stored models beside real images, and what one of them does under other conditions.
 
 Real test images, the best model's samples and the training images nearest to them, the other models' samples; completions of half images;
-several temperatures; each class. All rows draw with the same random numbers, so that what differs between them is what their names say.
+several temperatures; each class. Models and temperatures draw with the same random numbers, so that what differs between them is what their
+names say; the draws of a completion and the classes have their own.
 """
 
 from collections.abc import Callable, Sequence
