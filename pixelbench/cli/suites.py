@@ -87,7 +87,7 @@ def plan_suite(
 
 
 def keys_of_suite(name: str, store: Path) -> set[str]:
-    """The keys of all runs that a suite can ask for: any of its budgets and precisions, and any seed that the store has."""
+    """The keys of all runs that a suite can ask for: any of its budgets and precisions, and any seed and `--limit` that the store has."""
     from pixelbench.store.scan import scan
     from pixelbench.suites.load import load_suite
     from pixelbench.suites.resolve import pairs
@@ -95,9 +95,15 @@ def keys_of_suite(name: str, store: Path) -> set[str]:
 
     suite = load_suite(name)
     requested = {seed for pair in pairs(suite) for seed in suite.seeds_of(*pair)}
-    seeds = sorted({*requested, *(run.record.seed for run in scan(store).values())})
-    choices = itertools.product(suite.budgets, PRECISIONS)
-    return {spec.key for budget, precision in choices for spec in specs_of(suite, seeds=seeds, budget=budget, precision=precision)}
+    stored = [run.record for run in scan(store).values()]
+    seeds = sorted({*requested, *(record.seed for record in stored)})
+    limits = {None, *(record.request.limit for record in stored if record.request)}
+    choices = itertools.product(suite.budgets, PRECISIONS, limits)
+    return {
+        spec.key
+        for budget, precision, limit in choices
+        for spec in specs_of(suite, seeds=seeds, budget=budget, precision=precision, limit=limit)
+    }
 
 
 def context_of(name: str | None) -> "Context":

@@ -11,6 +11,8 @@ import pytest
 from pixelbench.cli.arguments.options import parse_seeds
 from tests.cli.cli_stores import Pixelbench
 
+WITH_SEED = ("check", "eval", "fidelity", "measure", "sample", "sheet")
+
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -41,6 +43,7 @@ from tests.cli.cli_stores import Pixelbench
         (["report", "--format", "md,htm"], "Unknown format 'htm'. Did you mean 'html'?"),
         (["sample", "x", "--temperature", "0"], "--temperature must be above 0"),
         (["sample", "x", "--complete", "1.5"], "between 0 and 1"),
+        *(([name, "x", "--seed", str(2**63)], f"Seeds are whole numbers below 2^63; got '{2**63}'.") for name in WITH_SEED),
     ],
 )
 def test_wrong_use(pixelbench: Pixelbench, arguments: list[str], said: str) -> None:

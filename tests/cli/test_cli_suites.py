@@ -41,6 +41,16 @@ def test_seeds_that_the_store_has_are_a_suites_too(tmp_path: Path) -> None:
     assert len(keys) == 3 * (1 + 2 * 2)  # by seed: one baseline, and the network in two budgets and two precisions
 
 
+def test_runs_of_fewer_images_are_a_suites_too(tmp_path: Path) -> None:
+    name, store = write_suite(tmp_path), tmp_path / "runs"
+    fewer = {cell.spec.key for cell in make_plan(load_suite(name), store, limit=4).cells}
+    store_run(store, ask("uniform", task="digits"), request=Request("run", "tiny.toml", "digits", "cpu", 4))
+    keys = keys_of_suite(name, store)
+    assert fewer <= keys
+    assert planned(name, store, [1, 2]) <= keys
+    assert not keys & {cell.spec.key for cell in make_plan(load_suite(name), store, limit=5).cells}
+
+
 @pytest.mark.parametrize(("ablation", "command"), [(None, "run"), ("somewhere/else/ours.toml", "ablate")])
 def test_a_suites_file_is_known_by_its_name_and_no_record_gets_its_place(tmp_path: Path, ablation: str | None, command: str) -> None:
     requested = PlanOptions("1", None, Rerun.missing, limit=4, device="cpu", precision="auto")

@@ -146,3 +146,9 @@ def test_labels_come_back() -> None:
     blob = encode_labels(labels, 10)
     assert decode_labels(blob, 5, 10).tolist() == labels.tolist()
     assert len(blob) == 4
+
+
+@pytest.mark.parametrize("blob", [b"12345", b""])
+def test_bytes_that_are_no_stream_give_images_and_labels_that_a_checksum_refuses(blob: bytes) -> None:
+    images = decode(tiny("gated", SHAPES["grey"]), blob, 2, method="incremental", batch=2)
+    assert (images.shape, decode_labels(blob, 2, 10).shape) == ((2, *SHAPES["grey"]), (2,))

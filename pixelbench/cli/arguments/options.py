@@ -152,6 +152,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 DEFAULT_RESULTS = Path("runs")
 #: Of processes and of images at once, the most that can be meant.
 _MOST = 10**6
+#: A record keeps whole numbers of 63 bits.
+_MOST_SEED = 2**63 - 1
 
 
 def suite_named(argument: str | None, option: str | None, command: str) -> str:
@@ -224,6 +226,17 @@ def parse_seeds(text: str | None) -> list[int] | None:
     return sorted({seed for first, last in ends for seed in range(first, last + 1)})
 
 
+def check_seed(seed: int) -> int:
+    """A seed as it is, as a callback of options that take one.
+
+    Raises:
+        UserError: it has more than 63 bits.
+    """
+    if seed > _MOST_SEED:
+        raise UserError(f"Seeds are whole numbers below 2^63; got '{seed}'.")
+    return seed
+
+
 def check_place(path: Path, called: str) -> None:
     """Whether a file can be written there, before anything is computed that takes long; `called`: the option that names it.
 
@@ -240,7 +253,7 @@ def _seed_range(part: str, text: str) -> tuple[int, int]:
     last = last if dash else first
     if not (first.isdecimal() and last.isdecimal()):
         raise UserError(f"Seeds are whole numbers from 0 up such as 0-2 or 0,3; got '{text}'.")
-    if max(len(first), len(last)) > 19 or max(int(first), int(last)) >= 2**63:
+    if max(len(first), len(last)) > len(str(_MOST_SEED)) or max(int(first), int(last)) > _MOST_SEED:
         raise UserError(f"Seeds are whole numbers below 2^63; got '{text}'.")
     if int(last) < int(first):
         raise UserError(f"Seeds are whole numbers from 0 up such as 0-2 or 0,3; got '{text}'.")

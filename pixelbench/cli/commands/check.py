@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pixelbench.cli.arguments import completing
-from pixelbench.cli.arguments.options import DeviceOption, JsonOption, check_place
+from pixelbench.cli.arguments.options import DeviceOption, JsonOption, check_place, check_seed
 from pixelbench.cli.encodings import spell_out
 from pixelbench.cli.faults import DISK, fault_sentence, show_if_debugging
 from pixelbench.cli.output import FAILED, FINE, WRONG_USE, print_json, say, stderr, stdout
@@ -153,7 +153,9 @@ def check(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A blind spot or missing colour conditioning fails too.")] = False,
     plot: PlotOption = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of new weights, of the images and of random layers.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, callback=check_seed, help="Seed of new weights, of the images and of random layers.")
+    ] = 0,
     device: DeviceOption = "cpu",
     as_json: JsonOption = False,
 ) -> int:

@@ -20,7 +20,7 @@ from pixelbench.cli.arguments.given_model import (
     of_task,
     refuse_beside_run,
 )
-from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, DeviceOption, JsonOption, ResultsOption, check_place
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, DeviceOption, JsonOption, ResultsOption, check_place, check_seed
 from pixelbench.cli.commands.check import ArgOption, Input, InputLayoutOption, OutputOption, SelectOption, SetOption
 from pixelbench.cli.output import FAILED, FINE, print_json, say, stdout
 from pixelbench.errors import UserError
@@ -77,7 +77,7 @@ def evaluate(
         float, typer.Option("--seconds", min=1.0, metavar="S", help="Time for the certificate, which says how much of it was checked.")
     ] = 60.0,
     out: Annotated[Path | None, typer.Option("--out", metavar="PNG", help="The picture of real images beside samples.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, callback=check_seed, help="Seed of what is drawn.")] = 0,
     store: Annotated[bool, typer.Option("--store", help="Keeps the result in the results folder, marked as not trained here.")] = False,
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Its name in the results folder; by default the factory's.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, check_seed
 from pixelbench.cli.output import print_json, stdout
 from pixelbench.errors import UserError
 
@@ -31,7 +31,7 @@ def fidelity(
         Path | None, typer.Option("--weights", metavar="FILE", help="Inception's weights, which you have; else $PIXELBENCH_INCEPTION.")
     ] = None,
     n: Annotated[int, typer.Option("--n", "-n", min=10, max=100_000, help="Samples, and as many real images; papers: 50,000.")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other samples.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, callback=check_seed, help="Another seed, other samples.")] = 0,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
     as_json: JsonOption = False,

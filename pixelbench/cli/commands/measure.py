@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.arguments.options import DataOption, JsonOption
+from pixelbench.cli.arguments.options import DataOption, JsonOption, check_seed
 from pixelbench.cli.output import FINE, NOTHING, print_json, say, stdout
 from pixelbench.errors import UserError, unknown
 
@@ -46,7 +46,9 @@ def measure(
             "--features", metavar="NAMES", help="With commas: pixels, random-conv, classifier, inception, or one that you registered."
         ),
     ] = "random-conv",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the drawing, and of which real images are taken.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, callback=check_seed, help="Seed of the drawing, and of which real images are taken.")
+    ] = 0,
     rerun: Annotated[bool, typer.Option("--rerun", help="Measures again what is measured with the same settings already.")] = False,
     data: DataOption = None,
     as_json: JsonOption = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument, check_place
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, RunArgument, check_place, check_seed
 from pixelbench.cli.output import print_json, say
 from pixelbench.cli.stored_runs import advising, find_run
 from pixelbench.errors import UserError
@@ -68,7 +68,7 @@ def sample(
     method: Annotated[
         SamplingMethod, typer.Option("--method", help="cached is fast, naive the slow reference; same images.")
     ] = SamplingMethod.auto,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other images.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, callback=check_seed, help="Another seed, other images.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", help="A PNG, or an .npz of the values; else named after run and seed.", metavar="FILE")
     ] = None,

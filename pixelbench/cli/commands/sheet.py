@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption
+from pixelbench.cli.arguments.options import DEFAULT_RESULTS, DataOption, JsonOption, ResultsOption, check_seed
 from pixelbench.cli.output import print_json, say
 from pixelbench.errors import UserError, unknown
 
@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
 def sheet(
     tasks: Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Tasks to draw; else all with stored weights.")] = None,
     n: Annotated[int, typer.Option("--n", "-n", min=1, max=32, help="How many images in a row.")] = 12,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other images.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, callback=check_seed, help="Another seed, other images.")] = 0,
     animate: Annotated[bool, typer.Option("--animate", help="Also a short animated WebP of how the best model draws.")] = False,
     results: ResultsOption = DEFAULT_RESULTS,
     data: DataOption = None,
