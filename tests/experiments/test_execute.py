@@ -4,6 +4,7 @@ import csv
 import hashlib
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 
+from pixelbench import pulse
 from pixelbench.data import get_task, relabel
 from pixelbench.evaluation.likelihood import score, summarise
 from pixelbench.experiments import stages
 from pixelbench.experiments.code_digest import code_digest
+from pixelbench.experiments.plan import make_plan
 from pixelbench.experiments.run import in_progress as module
 from pixelbench.experiments.run.execute import execute
 from pixelbench.experiments.stored import load_run
@@ -25,6 +28,7 @@ from pixelbench.store.integrity import Finding, examine
 from pixelbench.store.record import Request
 from pixelbench.store.record_file import read_record
 from pixelbench.store.scan import StoredRun
+from pixelbench.suites.load import load_suite
 from pixelbench.training import loop
 from pixelbench.training.recipe import Recipe
 from tests.support.quick_run import comparable, spec_of
@@ -282,6 +286,24 @@ def test_checkpoints_are_written_while_training(tmp_path: Path, monkeypatch: pyt
     execute(spec_of("digits/pixelcnn"), tmp_path, emit=lambda event: seen.append(checkpoint.exists()))
     assert any(seen)
     assert not checkpoint.exists()
+
+
+@pytest.mark.parametrize("variant", ["fvsbn", "diagonal-bilstm-1"])
+def test_every_drawn_pixel_is_a_sign_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str):
+    """Also of a family that has an order of its own; a worker whose nets take a second a pixel was taken for one that hangs."""
+    beats: list[str] = []
+
+    def drawn(*given: Any, draw: Callable[..., Any] = stages.draw, **named: Any) -> Any:
+        monkeypatch.setattr(pulse, "_listener", lambda: beats.append("draw"))
+        try:
+            return draw(*given, **named)
+        finally:
+            monkeypatch.setattr(pulse, "_listener", lambda: None)
+
+    monkeypatch.setattr(stages, "draw", drawn)
+    (cell,) = make_plan(load_suite("table4"), tmp_path / "none", only=[variant], budget="smoke", limit=2, seeds=[0]).cells
+    assert execute(cell.spec, tmp_path / "run", request=REQUEST) == "done"
+    assert len(beats) >= 2 * 28 * 28  # naively from two canvases
 
 
 def test_a_conditional_run_is_scored_and_sampled_with_its_classes(tmp_path: Path):

@@ -285,7 +285,8 @@ class RunInProgress:
         self.found["likelihood"], self.found["sequential"] = scores.to_record()
         self.found["latent"] = stages.latent_use(model, data)
         self._stage("sample")
-        samples = stages.draw(model, data.test.images, self.spec, leaky=leaky, own=self.own_sampler, most=self.options.sample_batch)
+        with _beating():
+            samples = stages.draw(model, data.test.images, self.spec, leaky=leaky, own=self.own_sampler, most=self.options.sample_batch)
         if samples is not None:
             self.found["samples"] = samples.to_record()
             if self.family.kind == "network":  # a baseline's samples are noise by design
@@ -334,7 +335,8 @@ class RunInProgress:
 
 @contextlib.contextmanager
 def _beating() -> Iterator[None]:
-    """Every call of a module is a sign of life: for the checker, which is nobody's loop and knows no pulse."""
+    """Every call of a module is a sign of life: for loops that know no pulse, as the checker's and that over pixels in another order than
+    raster's."""
     hook = torch.nn.modules.module.register_module_forward_pre_hook(lambda module, given: pulse.beat())
     try:
         yield
