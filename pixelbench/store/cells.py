@@ -262,7 +262,7 @@ def _with_seed_variance(cells: list[Cell]) -> list[Cell]:
     for cell in cells:
         if cell.by_chance:
             alike.setdefault((cell.runs[0].data, cell.runs[0].updates, cell.trained), []).append(cell)
-    pools = {}
+    pools: dict[int, PooledVariance | None] = {}
     for members in alike.values():
         pool = pooled_variance([[score.bits_per_dim for score in cell.likelihoods] for cell in members if not cell.leaky])
         pools |= {id(cell): pool for cell in members}

@@ -97,7 +97,7 @@ def test_what_only_scores_whole_images_keeps_no_sheet_from_being_drawn(
     code, out, err = pixelbench("sheet", "digits", "-n", "2", "--json")
     assert code == 0, err
     assert "digits: scored gives likelihoods of whole images alone, so it is not on the sheet." in err
-    assert only_json(out)[0]["without_weights"] == ["pixelcnn"]
+    assert json.loads(out)[0]["without_weights"] == ["pixelcnn"]
     assert not [strip.name for section in sections for strip in section.strips if "scored" in strip.name]
 
 

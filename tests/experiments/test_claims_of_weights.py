@@ -46,7 +46,7 @@ def test_the_unit_of_a_claim_is_no_matter(off: float, name: str) -> None:
     task = get_task("cifar10")
     test = summarise(np.full(20, bits_to_nats(3.0 * task.dimensions)), np.arange(20), task.shape)
     for value, unit in ((test.bits_per_dim - off, "bits/dim"), (test.nats_per_image - bits_to_nats(off * task.dimensions), "nats/image")):
-        claim = Claim("cifar10", "mine", value, unit, "a paper", printed=f"{value:.4f}")
+        claim = Claim("cifar10", "mine", value, unit, "a paper", printed=f"{value:.4f}")  # type: ignore[arg-type]
         assert judge_claim(claim, task, test, "causal", whole=True).verdict == name, unit
 
 

@@ -23,8 +23,8 @@ from pixelbench.experiments.evaluating.evaluate import (
 )
 from pixelbench.experiments.foreign.own_sampler import check_own_sampler, own_draws
 from pixelbench.experiments.foreign.wrapped import OthersModel, module_model
-from pixelbench.models.base import AutoregressiveModel, Fitted
-from pixelbench.models.families import create_model
+from pixelbench.models.base import AutoregressiveModel
+from pixelbench.models.families import create_model, get_family
 from pixelbench.models.foreign.family import ModuleSettings
 from pixelbench.models.sampling import Method
 from pixelbench.suites.parsing import parse
@@ -133,7 +133,7 @@ def train(
         raise UserError(f"updates must be at least 1, got {updates}.")
     require_images_of(made, chosen, type(made).__name__)
     spec = replace(protocol(chosen, type(made).__name__, seed=seed), recipe=how.as_dict(), updates=updates)
-    if isinstance(made, Fitted):
+    if isinstance(model, str) and get_family(model).kind == "fitted":
         stages.fit(made, chosen.load(), spec, redrawn=chosen.redrawn)
         return made.eval()
     trainer = stages.trainer(made, chosen.load(), spec, redrawn=chosen.redrawn)
