@@ -19,6 +19,7 @@ from pixelbench.experiments.evaluating.beside import Claimed, Neighbour, beside,
 from pixelbench.experiments.foreign.likelihood import certify_likelihood
 from pixelbench.experiments.foreign.own_sampler import check_own_sampler
 from pixelbench.experiments.foreign.wrapped import LikelihoodModel
+from pixelbench.experiments.scored import scored
 from pixelbench.models.base import AutoregressiveModel, count_parameters
 from pixelbench.store.record import Diagnosis, task_fields
 from pixelbench.store.spec import RunSpec
@@ -220,21 +221,6 @@ def evaluate_model(
         weights,
         time.monotonic() - began,
     )
-
-
-def scored(model: AutoregressiveModel, data: TaskData, spec: RunSpec, name: str, **how: Any) -> stages.Scores:
-    """As `stages.evaluate`, of which every image has a number.
-
-    Raises:
-        UserError: an image's likelihood is NaN, or infinite.
-    """
-    with np.errstate(invalid="ignore"):
-        scores = stages.evaluate(model, data, spec, **how)
-    without = int((~np.isfinite(scores.test.nats)).sum())
-    if without:
-        said = f"{name} gives {without:,} of {scores.test.n_images:,} test images no finite likelihood"
-        raise UserError(f"{said}: NaN, or the probability 0. There is no number of it to state, compare or keep.")
-    return scores
 
 
 def require_images_of(model: AutoregressiveModel, task: Task, name: str) -> None:

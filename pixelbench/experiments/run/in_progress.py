@@ -20,7 +20,6 @@ from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.evaluation.quality import check_statistics
 from pixelbench.experiments import stages
-from pixelbench.experiments.evaluating.evaluate import scored
 from pixelbench.experiments.provenance import collect_provenance
 from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.experiments.run.certify import artifact_of, causality_of, certify, certify_trained
@@ -28,6 +27,7 @@ from pixelbench.experiments.run.compilation import compile_training, forget_deci
 from pixelbench.experiments.run.failure import death, goes_on, out_of_memory
 from pixelbench.experiments.run.memory import PeakMemory
 from pixelbench.experiments.run.resume import Resumption, write_twice
+from pixelbench.experiments.scored import scored
 from pixelbench.experiments.verify.present_code import present_behaviour
 from pixelbench.files.atomic import write_bytes
 from pixelbench.models.base import AutoregressiveModel, count_parameters
