@@ -1,18 +1,14 @@
 """Words of the pages on a stored run beside its numbers: the command that executes it again, and what the suite says of its choices."""
 
-import contextlib
 from dataclasses import replace
-from functools import cache
 from typing import TYPE_CHECKING
 
-from pixelbench.errors import UserError
 from pixelbench.reports.html import again
 from pixelbench.reports.html.variants import Reproduction
 
 if TYPE_CHECKING:
     from pixelbench.reports.report import Report
     from pixelbench.store.record import Record, Request
-    from pixelbench.suites.schema import Suite
     from pixelbench.suites.setting_origins import SettingOrigins
 
 #: The suite that speaks of papers; where another one that ships asks for the same run, it may have nothing to say of it.
@@ -72,7 +68,7 @@ def _budgets_in(name: str, record: "Record") -> list[str]:
     """The budgets at which a suite that ships asks for exactly this cell."""
     from pixelbench.suites.specs import row_specs
 
-    suite = _shipped(name)
+    suite = again.shipped(name)
     rows = {} if suite is None else row_specs(suite, record.task.name, record.variant.name)
     return [budget for (budget, _), spec in rows.items() if spec.cell_key == record.spec.cell_key]
 
@@ -81,18 +77,9 @@ def _origins_in(name: str, record: "Record") -> "SettingOrigins | None":
     from pixelbench.suites.resolve import pairs
     from pixelbench.suites.setting_origins import setting_origins
 
-    suite, names, budgets = _shipped(name), (record.task.name, record.variant.name), _budgets_in(name, record)
+    suite, names, budgets = again.shipped(name), (record.task.name, record.variant.name), _budgets_in(name, record)
     if suite is None or not budgets:
         return None
     task, variant = next((task, variant) for task, variant in pairs(suite) if (task.name, variant.name) == names)
     budget = record.budget.name if record.budget.name in budgets else budgets[0]  # suites may call the same length differently
     return setting_origins(suite, task, variant, budget)
-
-
-@cache
-def _shipped(name: str) -> "Suite | None":
-    from pixelbench.suites.load import ablation_names, load_suite, suite_names
-
-    with contextlib.suppress(UserError):  # a page can do without
-        return load_suite(name) if name in (*suite_names(), *ablation_names()) else None
-    return None

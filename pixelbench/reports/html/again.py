@@ -14,6 +14,7 @@ from pixelbench.store.cells import Run
 from pixelbench.store.record import Request
 from pixelbench.suites.load import ablation_names, load_suite, suite_names
 from pixelbench.suites.resolve import pairs
+from pixelbench.suites.schema import Suite
 
 #: What stands for images that lie on somebody's disk, since no record keeps where.
 _FOLDER = "folder:PATH"
@@ -76,13 +77,18 @@ def still_has(request: Request, task: str, variant: str) -> bool:
 
 
 @cache
-def _rows(suite: str) -> frozenset[tuple[str, str]] | None:
-    """The tasks and variants of a suite that ships."""
-    if suite not in (*suite_names(), *ablation_names()):
-        return None
-    with contextlib.suppress(UserError):  # a page can do without
-        return frozenset((task.name, variant.name) for task, variant in pairs(load_suite(suite)))
+def shipped(name: str) -> Suite | None:
+    """A suite that ships; None of another, or where it cannot be read, which a page can do without."""
+    with contextlib.suppress(UserError):
+        return load_suite(name) if name in (*suite_names(), *ablation_names()) else None
     return None
+
+
+@cache
+def _rows(name: str) -> frozenset[tuple[str, str]] | None:
+    """The tasks and variants of a suite that ships."""
+    suite = shipped(name)
+    return None if suite is None else frozenset((task.name, variant.name) for task, variant in pairs(suite))
 
 
 def _same_command(request: Request) -> tuple[object, ...]:
