@@ -23,6 +23,8 @@ from pixelbench.models.settings.common import HeadName
 
 #: A logistic's log scale is kept above this, as in the authors' code: below, a level's neighbours would have no probability at all.
 _LEAST_LOG_SCALE = -7.0
+#: Asked once, since the compiler of torch 2.11 cannot trace the question.
+_WITH_AUTOCAST = frozenset(filter(torch.amp.is_autocast_available, ("cpu", "cuda", "mps", "xpu")))
 
 
 class Output:
@@ -243,7 +245,7 @@ def outside_autocast(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor
     this is the plain call.
     """
     device = inputs[0].device.type
-    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+    if not autocasts(device):
         return function(*inputs)
     with without_autocast(device):
         return function(*map(_at_least_fp32, inputs))
@@ -251,7 +253,12 @@ def outside_autocast(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor
 
 def without_autocast(device: str) -> AbstractContextManager[Any]:
     """Within, operations on a device of that type keep their precision, also where it has no autocast (`meta`)."""
-    return torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext()
+    return torch.autocast(device, enabled=False) if device in _WITH_AUTOCAST else nullcontext()
+
+
+def autocasts(device: str) -> bool:
+    """Whether autocast is on for devices of that type; `meta` has none."""
+    return device in _WITH_AUTOCAST and torch.is_autocast_enabled(device)
 
 
 def scaled(values: Tensor, levels: int, dtype: torch.dtype) -> Tensor:

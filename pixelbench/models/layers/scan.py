@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from pixelbench.models.heads import without_autocast
+from pixelbench.models.heads import autocasts, without_autocast
 
 
 class Walk(NamedTuple):
@@ -219,7 +219,7 @@ def _walk(steps: Sequence[int], slots: int, initial: Sequence[int], taps: int, o
 def precision_of_products(x: Tensor) -> torch.dtype:
     """As autocast has it for matrix products."""
     kind = x.device.type
-    casts = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind) and x.dtype != torch.float64
+    casts = autocasts(kind) and x.dtype != torch.float64
     return torch.get_autocast_dtype(kind) if casts else x.dtype
 
 
