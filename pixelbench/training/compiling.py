@@ -5,10 +5,12 @@ numbers are drawn as without it (`fallback_random`), so dropout masks and latent
 in a CUDA graph of its own.
 
 Whether it pays depends on network and machine, so that `auto` measures. The compiler rounds in its own way, as another number of threads
-does, and no run key knows of it: in float64 the weights after eight updates are within 1e-9 (tests/training/test_compiling.py).
+does, and no run key knows of it: in float64 the weights after eight updates are within 1e-9 (tests/training/test_compiling.py). That is so
+on CPUs. What a compiler makes for another device is held against the network itself before a run is trained with it.
 """
 
 import copy
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -32,6 +34,13 @@ _SECONDS, _LEAST = 2.0, 3
 _MOST_GAIN, _LEAST_COMPILATION = 0.5, 10.0
 #: Less than this share of a step is noise.
 _LEAST_GAIN = 0.05
+#: Gradients that differ by more than this share of their size are no rounding. TF32 and sums in another order change a thousandth, bf16
+#: some hundredths.
+_ROUNDING, _ROUNDING_OF_BF16 = 0.02, 0.2
+#: A gradient smaller than this share of all is measured against so much: its own size may be what rounding has left of zero.
+_SMALL = 0.01
+#: A CUDA graph is warmed up in the first call, captured in the second and replayed in the third.
+_CALLS = 3
 
 
 def compiled_loss(model: AutoregressiveModel, backend: str = "inductor") -> Loss:
@@ -43,6 +52,46 @@ def compiled_loss(model: AutoregressiveModel, backend: str = "inductor") -> Loss
     # What changes from update to update, a weight of the KL term or the number of a mask, is a number of the module, and not to be
     # compiled in.
     return torch._dynamo.config.patch(allow_unspec_int_on_nn_module=True)(loss)
+
+
+class MiscompiledError(Exception):
+    """The compiled loss is not the network's; the text says by what, without a final stop."""
+
+
+def check_compiled(model: AutoregressiveModel, loss: Loss, batch: tuple[Tensor, ...], *, autocast: bool = False) -> None:
+    """Hold a compiled loss and its gradients against the network's own, of one batch and the same random numbers.
+
+    The model loses its gradients, else it and the random state stay as they are.
+
+    Raises:
+        MiscompiledError: they differ by more than rounding can.
+    """
+    most = _ROUNDING_OF_BF16 if autocast else _ROUNDING
+    eager = _gradients(model, model.loss, batch, autocast)
+    if not eager[0].isfinite():  # of a training that has diverged nothing can be held against anything
+        return
+    *_, compiled = (_gradients(model, loss, batch, autocast) for _ in range(_CALLS))
+    whole = math.hypot(*(float(gradient.norm()) for gradient in eager[1].values()))
+    if not abs(float(eager[0] - compiled[0])) <= most * abs(float(eager[0])):
+        raise MiscompiledError(f"its loss of the first batch is {float(compiled[0]):.4g} and the network's {float(eager[0]):.4g}")
+    for name, gradient in eager[1].items():
+        other = compiled[1].get(name, torch.zeros_like(gradient))
+        change, size = float((other - gradient).norm()), max(float(gradient.norm()), _SMALL * whole)
+        if not change <= most * size:
+            share = f"by {change / size:.0%}" if size else "which is zero"
+            raise MiscompiledError(f"its gradient of {name} differs from the network's, {share}")
+
+
+def _gradients(model: AutoregressiveModel, loss: Loss, batch: tuple[Tensor, ...], autocast: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    kind = model.device.type
+    model.train().zero_grad(set_to_none=True)
+    with torch.random.fork_rng([model.device] if kind == "cuda" else []):
+        with torch.autocast(kind, torch.bfloat16, enabled=autocast):
+            found = loss(*batch)
+        found.backward()
+    gradients = {name: weight.grad.double() for name, weight in model.named_parameters() if weight.grad is not None}
+    model.zero_grad(set_to_none=True)
+    return found.detach().double(), gradients
 
 
 @dataclass(frozen=True)

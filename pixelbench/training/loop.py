@@ -17,7 +17,7 @@ from pixelbench.models.heads import without_autocast
 from pixelbench.models.scoring import batched_nats
 from pixelbench.training import checkpoint
 from pixelbench.training.accumulation import drawn_for_the_whole, micro_batches, whole_batch_of
-from pixelbench.training.compiling import Loss, compiled_loss
+from pixelbench.training.compiling import Loss, check_compiled, compiled_loss
 from pixelbench.training.ema import ExponentialMovingAverage
 from pixelbench.training.optimisers import learning_rate, load_state, make_optimiser
 from pixelbench.training.recipe import Recipe
@@ -203,10 +203,13 @@ class Trainer:
 
         Raises:
             ValueError: the batch is taken in micro-batches.
+            MiscompiledError: what was compiled is another function, and the training is left as it is.
         """
         if len(self.parts) > 1:
             raise ValueError("what is trained in micro-batches cannot be compiled")
-        self._loss_of = compiled_loss(self.model)
+        loss = compiled_loss(self.model)
+        check_compiled(self.model, loss, self.first_batch(), autocast=self.recipe.precision == "bf16")
+        self._loss_of = loss
 
     def first_batch(self) -> tuple[Tensor, ...]:
         """The images of the first update, and what they are conditioned on where there is something."""

@@ -15,6 +15,7 @@ from pixelbench.experiments.schedule.scheduler import run_plan
 from pixelbench.store.record_file import read_record
 from pixelbench.suites.load import load_suite
 from pixelbench.training import compiling, loop
+from pixelbench.training.compilers import Compile
 from pixelbench.training.compiling import Measured
 from tests.experiments.test_execute import spec_of
 from tests.support.fake_executor import NAME
@@ -55,6 +56,24 @@ def test_a_compiled_run_is_the_same_run_says_so_and_is_measured_once(tmp_path: P
     assert other.likelihood is not None
     assert one.likelihood.nats_per_image == pytest.approx(other.likelihood.nats_per_image, rel=1e-5)
     assert not (compiled / "work" / compilation.DECISION).exists()
+
+
+@pytest.mark.parametrize("requested", ["auto", "on"])
+def test_what_was_compiled_into_another_network_is_not_trained(requested: Compile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "compiled_loss", lambda model: lambda images: 1.05 * model.loss(images))
+    monkeypatch.setattr(compilation, "measure_compiled", lambda *given, **options: Measured(True, "a reason"))
+    monkeypatch.setattr(compilation, "why_not", lambda device: None)
+    notes: list[dict[str, str]] = []
+    ended = execute(spec_of("digits/gated-pixelcnn", updates=2), tmp_path, compile=requested, sample_batch=5, emit=notes.append)
+    record, said = read_record(tmp_path), "makes of this network here is another one"
+    if requested == "on":
+        assert (ended, record.error is not None and record.error.type) == ("failed", "UserError")
+        assert record.error is not None
+        assert record.error.message.startswith("--compile on: what torch ")
+        assert said in record.error.message
+    else:
+        assert (ended, record.provenance.compiled) == ("done", False)
+        assert any(note["event"] == "note" and note["text"].startswith("not compiled: ") and said in note["text"] for note in notes)
 
 
 def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

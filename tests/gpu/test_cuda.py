@@ -20,6 +20,7 @@ from pixelbench.models.scoring import batched_nats, exact_products
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.world import ALONE
+from tests.support.compiling import fresh_compiler
 from tests.training.together import Together, distance, state
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -129,10 +130,8 @@ def test_it_learns_in_both_precisions_without_waiting_for_the_device(precision: 
     assert points[-1].train_bits_per_dim < 0.5
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler's own
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_compiled_update_is_the_eager_one(family: str, monkeypatch: pytest.MonkeyPatch):
-    torch._dynamo.reset()
     monkeypatch.setattr("torch._inductor.config.fallback_random", True)  # draws noise as eager operators do
     images = torch.randint(levels_of(family), (8, 3, 8, 10), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     found = []
@@ -142,7 +141,7 @@ def test_a_compiled_update_is_the_eager_one(family: str, monkeypatch: pytest.Mon
         trainer.model.begin_update(0)
         forward = torch.compile(trainer._forward, fullgraph=True) if compiled else trainer._forward
         torch.manual_seed(1)
-        with exact_products():
+        with fresh_compiler(), exact_products():
             loss = forward(trainer._batch(0))
             loss.backward()
         found.append([loss.detach(), *(weight.grad for weight in trainer.model.parameters() if weight.grad is not None)])

@@ -63,8 +63,12 @@ def test_a_compiled_training_in_bf16_is_within_the_spread_of_seeds(family: str):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_resumed_training_goes_on_to_the_bit_with_fused_adam(family: str):
-    """Sums from a checkpoint lie in memory as they were packed, and fused kernels read them as weights lie."""
+def test_a_resumed_training_goes_on_to_the_bit_with_fused_adam(family: str, monkeypatch: pytest.MonkeyPatch):
+    """Sums from a checkpoint lie in memory as they were packed, and fused kernels read them as weights lie.
+
+    With convolutions that are deterministic: those of PixelCNN++ are not by themselves, on an H200 in the ninth digit.
+    """
+    monkeypatch.setattr("torch.backends.cudnn.deterministic", True)
     blobs: list[bytes] = []
     whole = trainer_of(family)
     assert all(group["fused"] for group in whole.optimiser.param_groups)

@@ -3,6 +3,7 @@
 Shown without a device: an update on `meta`, forward passes on fake tensors, traces without a break. Each family inherits it all.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,7 +73,10 @@ def test_a_fault_is_found_in_an_update_and_its_mirror_image_is_none(fault: Fault
 def test_a_fault_is_found_in_scoring_and_sampling_and_its_mirror_image_is_none(fault: Fault, mirror: Fault, way: Way, elsewhere: Elsewhere):
     found = elsewhere.fails("plain", [way], fault)
     assert found is not None
-    assert found.startswith("DataDependent" if fault is devices.reads_a_value else "FakeTensorDeviceMismatch"), found
+    # torch 2.11 raises the same as a RuntimeError without a name of its own
+    assert re.match(
+        "DataDependent" if fault is devices.reads_a_value else r"FakeTensorDeviceMismatch|.*found two different devices", found
+    ), found
     assert elsewhere.fails("plain", [way], mirror) is None
 
 

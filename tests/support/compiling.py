@@ -9,8 +9,10 @@ import torch
 
 @contextlib.contextmanager
 def fresh_compiler() -> Iterator[None]:
-    """Nothing is compiled yet; that the compiler uses parts of torch that torch calls old is no error."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+    """Nothing is compiled yet; what the compiler says of itself and of the device is no error.
+
+    It uses parts of torch that torch calls old, on CUDA it begins with an empty graph, and it would have TF32 where scores must not.
+    """
+    with warnings.catch_warnings(action="ignore"):
         torch._dynamo.reset()
         yield

@@ -1,13 +1,16 @@
 """Law: a compiled training is the training, to rounding; and what `auto` decides follows from what was measured."""
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
+from pixelbench.models.base import AutoregressiveModel
 from pixelbench.training import compilers, compiling, loop
-from pixelbench.training.compiling import measure_compiled
+from pixelbench.training.compiling import MiscompiledError, measure_compiled
 from pixelbench.training.loop import Trainer
 from pixelbench.training.optimisers import load_state
 from tests.support.compiling import fresh_compiler
@@ -65,6 +68,80 @@ def test_micro_batches_are_not_compiled():
         fresh("made", 4).compile()
 
 
+def stronger(model: AutoregressiveModel, images: Tensor) -> Tensor:
+    return 1.05 * model.loss(images)
+
+
+def without_a_gradient(model: AutoregressiveModel, images: Tensor) -> Tensor:
+    """The right number, and nothing for one weight to learn from."""
+    loss, weight = model.loss(images), next(model.parameters())
+    (gradient,) = torch.autograd.grad(loss, weight, retain_graph=True)
+    return loss - ((weight - weight.detach()) * gradient).sum()
+
+
+def with_other_noise(model: AutoregressiveModel, images: Tensor) -> Tensor:
+    torch.rand(1)
+    return model.loss(images)
+
+
+def replays() -> Callable[[AutoregressiveModel, Tensor], Tensor]:
+    """As a CUDA graph that is right until it is replayed."""
+    calls = iter(range(1000))
+    return lambda model, images: model.loss(images if next(calls) < 2 else images.flip(0) * 0)
+
+
+def rounded(model: AutoregressiveModel, images: Tensor) -> Tensor:
+    return model.loss(images) * (1 + 1e-3)
+
+
+def sees_them_backwards(model: AutoregressiveModel, images: Tensor) -> Tensor:
+    """In the order of another sum; what is drawn for them is not."""
+    return model.loss(images.flip(0))
+
+
+@pytest.mark.parametrize(
+    ("made", "family", "found"),
+    [
+        (stronger, "gated-pixelcnn", "its loss of the first batch is "),
+        (without_a_gradient, "gated-pixelcnn", "its gradient of .* differs from the network's, by 100%"),
+        (with_other_noise, "pixelcnn-pp", "its (loss|gradient) of "),
+        (replays(), "gated-pixelcnn", "its (loss|gradient) of "),
+        (lambda model, images: model.loss(images), "pixelcnn-pp", None),
+        (rounded, "gated-pixelcnn", None),
+        (sees_them_backwards, "gated-pixelcnn", None),
+    ],
+)
+def test_what_is_compiled_is_held_against_the_network(made: Any, family: str, found: str | None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "compiled_loss", lambda model: lambda images: made(model, images))
+    trainer = fresh(family, None)
+    before, state = copy.deepcopy(trainer.model.state_dict()), torch.get_rng_state()
+    if found is None:
+        trainer.compile()
+    else:
+        with pytest.raises(MiscompiledError, match=found):
+            trainer.compile()
+        trainer.step()
+        assert distance(trainer, stepped(family)) == 0
+        return
+    assert torch.equal(state, torch.get_rng_state())
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+    assert all(weight.grad is None for weight in trainer.model.parameters())
+
+
+def stepped(family: str) -> Trainer:
+    trainer = fresh(family, None)
+    trainer.step()
+    return trainer
+
+
+def test_a_training_that_has_diverged_can_go_on_compiled(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "compiled_loss", lambda model: model.loss)
+    trainer = fresh("gated-pixelcnn", None)
+    with torch.no_grad():
+        next(trainer.model.parameters()).fill_(torch.nan)
+    trainer.compile()
+
+
 class Clock:
     """Every look takes what the last loss takes: a second as it is, `compiled` seconds compiled, and `first` at the first compiled call."""
 
@@ -77,8 +154,8 @@ class Clock:
         self.spent = 1.0
         return self.now
 
-    def compile_loss(self, model: Any) -> Callable[..., torch.Tensor]:
-        def loss(*batch: torch.Tensor) -> torch.Tensor:
+    def compile_loss(self, model: Any) -> Callable[..., Tensor]:
+        def loss(*batch: Tensor) -> Tensor:
             self.spent = 2 * (self.next.pop() if self.next else self.compiled) - 1.0
             return model.loss(*batch)
 
@@ -120,8 +197,8 @@ def test_a_short_training_is_not_even_tried():
 def test_a_compiler_that_fails_is_no_failure():
     trainer = fresh("made", None)
 
-    def broken(model: Any) -> Callable[..., torch.Tensor]:
-        def loss(*batch: torch.Tensor) -> torch.Tensor:
+    def broken(model: Any) -> Callable[..., Tensor]:
+        def loss(*batch: Tensor) -> Tensor:
             raise RuntimeError("no header\nand more")
 
         return loss

@@ -5,9 +5,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
+from pixelbench.errors import UserError
 from pixelbench.files.atomic import write_json
 from pixelbench.training.compilers import Compile, why_not
-from pixelbench.training.compiling import measure_compiled
+from pixelbench.training.compiling import MiscompiledError, measure_compiled
 from pixelbench.training.loop import Trainer
 
 #: What an attempt found out: the next one goes on in the same way, so that a run that was cut off ends in the same numbers.
@@ -22,11 +25,20 @@ def compile_training(requested: Compile, trainer: Trainer, work: Path, note: Cal
         trainer: before it goes on.
         work: the run's folder for what is not kept.
         note: takes a sentence for the log: what was measured.
+
+    Raises:
+        UserError: `on`, and the compiler makes another network of this one.
     """
-    compiled = requested == "on" or (requested == "auto" and _pays(trainer, work, note))
-    if compiled:
+    if requested == "off" or (requested == "auto" and not _pays(trainer, work, note)):
+        return False
+    try:
         trainer.compile()
-    return compiled
+    except MiscompiledError as fault:
+        if requested == "on":
+            raise UserError(f"--compile on: what torch {torch.__version__} makes of this network here is another one: {fault}.") from None
+        note(f"not compiled: what torch {torch.__version__} makes of this network here is another one, {fault}")
+        return False
+    return True
 
 
 def forget_decision(work: Path) -> None:
