@@ -124,7 +124,7 @@ def row_of(record: SpeedRecord) -> tuple[str, ...]:
         f"{said('throughput')} ({best.images:,})" if best else _NOTHING,
         " / ".join(ratios) if ratios else _NOTHING,
         f"{record.memory['all'] / 2**20:,.0f}" if "all" in record.memory else _NOTHING,
-        f"{record.device}, {record.threads} thread{'' if record.threads == 1 else 's'}",
+        f"{record.device}, {subject.precision}, {record.threads} thread{'' if record.threads == 1 else 's'}",
     )
 
 

@@ -46,6 +46,8 @@ def test_a_row_has_a_cell_for_each_title_whatever_was_measured():
     assert row_of(few).count("–") == 7
     assert row_of(whole)[TITLES.index("parameters")] == "1,234"  # two families' defaults are of two sizes
     assert row_of(replace(whole, parameters=0))[TITLES.index("parameters")] == "–"
+    low = replace(whole, subject=replace(whole.subject, precision="bf16"))
+    assert [row_of(record)[-1].split(", ")[1] for record in (whole, low)] == ["fp32", "bf16"]  # rates of both are no rates of one
 
 
 def test_equal_measurements_are_called_equal_however_noisy():
