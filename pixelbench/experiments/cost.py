@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from statistics import fmean
 
-from pixelbench.store.record import Record
+from pixelbench.store.record import Provenance, Record
 from pixelbench.store.spec import RunSpec
 
 
@@ -25,7 +25,8 @@ class Costs:
     def __init__(self, records: Iterable[Record], kind: str):
         self._taken: dict[str, list[float]] = {}
         for record in records:
-            if record.status == "done" and _is_of(device_kind(record.provenance.device), kind):
+            made = record.provenance
+            if record.status == "done" and all(_is_of(device_kind(device), kind) for device in [made.device, *_before(made)]):
                 for name, seconds in _costs_of(record):
                     self._taken.setdefault(name, []).append(seconds)
 
@@ -38,6 +39,10 @@ class Costs:
         return fmean(self._taken[_request(spec, "the rest")]) + spec.updates * fmean(rates) if rates else None
 
 
+def _before(made: Provenance) -> list[str]:
+    return [stretch.device for stretch in made.earlier if stretch.device is not None]
+
+
 def _is_of(device: str, kind: str) -> bool:
     return device == kind or (kind == "cuda" and device.startswith("cuda "))
 
@@ -45,11 +50,13 @@ def _is_of(device: str, kind: str) -> bool:
 def _costs_of(record: Record) -> Iterator[tuple[str, float]]:
     """Times by name: of the run itself, of other seeds, of an update, and of all that is not training."""
     cost, spec = record.cost, record.spec
-    yield record.run_key, cost.seconds
-    yield _request(spec, spec.updates), cost.seconds
+    # Of a run that was cut off, `seconds` are those of its last attempt and `train_seconds` those of all.
+    seconds = max(cost.seconds, cost.train_seconds + cost.evaluate_seconds)
+    yield record.run_key, seconds
+    yield _request(spec, spec.updates), seconds
     if spec.updates:
         yield _request(spec, "an update"), cost.train_seconds / spec.updates
-        yield _request(spec, "the rest"), cost.seconds - cost.train_seconds
+        yield _request(spec, "the rest"), seconds - cost.train_seconds
 
 
 def _request(spec: RunSpec, of: object) -> str:

@@ -1,17 +1,22 @@
 """Where a run's numbers come from: commit, source, versions, device. No host names, no paths, no torch."""
 
+import json
 import os
 import platform
 import subprocess
 import sys
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from pixelbench.experiments.code_digest import code_digest
 from pixelbench.models.families import FAMILIES, Family
-from pixelbench.store.record import Provenance
+from pixelbench.store.record import Provenance, Stretch
 
 #: The packages whose version can change a number.
 _PACKAGES = ("pixelbench", "torch", "torchvision", "numpy", "scikit-learn", "scikit-image", "pillow")
@@ -44,6 +49,19 @@ def collect_provenance(
         deterministic=_is_deterministic(device),
         date=datetime.now(UTC).date().isoformat(),
     )
+
+
+def doing(provenance: Provenance) -> dict[str, Any]:
+    """What of it is the machine's and the code's that train, for a checkpoint to tell."""
+    return {one.name: getattr(provenance, one.name) for one in fields(Stretch) if one.name != "until"}
+
+
+def stretch_of(told: dict[str, Any]) -> Stretch:
+    """What a checkpoint told; where that cannot be, only until when it was so."""
+    try:
+        return TypeAdapter(Stretch).validate_json(json.dumps(told))
+    except ValidationError:
+        return Stretch(told["until"])
 
 
 def device_title(device: str) -> str:

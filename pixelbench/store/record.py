@@ -195,6 +195,22 @@ _Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValid
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A part of a training that another machine, or another state of the code, did before the one that ended it."""
+
+    __pydantic_config__ = _RULES
+
+    until: _Positive
+    """The last update of it."""
+    device: str | None = None
+    """None, as all that follows, where its checkpoint does not say."""
+    threads: _Count | None = None
+    compiled: bool | None = None
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Where the numbers come from."""
 
@@ -215,6 +231,8 @@ class Provenance:
     """Processes that shared the batches; None where one had them alone."""
     compiled: bool = False
     """The training's loss went through `torch.compile`."""
+    earlier: Annotated[tuple[Stretch, ...], Field(strict=False)] = ()
+    """What of the training was done elsewhere, or by other code, before the run was cut off and went on here."""
     date: _Day | None = None
     """Day on which the run ended, in UTC; None in records that were written before it was kept."""
 

@@ -75,6 +75,7 @@ class Trainer:
         accepts: whether a checkpoint of that identity may be gone on from; by default only one of the same.
         save: takes a checkpoint's bytes and stores them; called about every ten seconds, when `pulse` asks for it, and at the end, then
             with `status` no longer `running`.
+        doing: what machine and what code this is, as a JSON object, for checkpoints to tell.
         stop: asked between updates; True ends with status `interrupted`.
         world: the processes that train it together, of which each is given all of the above; without it this one alone does.
 
@@ -101,6 +102,7 @@ class Trainer:
         identity: str = "",
         accepts: Callable[[str], bool] | None = None,
         save: Callable[[bytes], None] = lambda blob: None,
+        doing: Callable[[], dict[str, Any]] = dict,
         stop: Callable[[], bool] = lambda: False,
         world: World = ALONE,
     ):
@@ -113,7 +115,7 @@ class Trainer:
         for weight in model.parameters():  # channels last: 1.2 times as fast
             if weight.dim() == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-        self.identity, self.save, self.stop = identity, save, stop
+        self.identity, self.save, self.stop, self.doing = identity, save, stop, doing
         self.accepts = accepts or identity.__eq__
         self.train, self.validation = train.to(model.device), validation.to(model.device)
         self.conditions = None if conditions is None else tuple(condition.to(model.device) for condition in conditions)
@@ -126,6 +128,7 @@ class Trainer:
         self.status: TrainingStatus = "running"
         self.update, self.seconds = 0, 0.0
         self.curve: list[CurvePoint] = []
+        self._stretches: list[dict[str, Any]] = []
         self._loss_of: Loss = model.loss
         self._loss = torch.zeros((), dtype=torch.float64, device=model.device)
         self._losses = 0
@@ -219,6 +222,12 @@ class Trainer:
         """One update and nothing else, for whoever measures how long it takes."""
         self._step()
 
+    @property
+    def earlier(self) -> list[dict[str, Any]]:
+        """What was `doing` before: of each other machine, or other code, in turn what it said, and the update `until` which it trained."""
+        before, doing = self._stretches, self.doing()
+        return before[:-1] if any(each == {"until": each["until"]} | doing for each in before[-1:]) else before
+
     def state(self) -> bytes:
         """Everything that decides the rest of the training, as bytes."""
         tensors = self._tensors() | checkpoint.optimiser_tensors(self.optimiser)
@@ -226,6 +235,9 @@ class Trainer:
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.model.device)
         header = {"identity": self.identity, "update": self.update, "losses": self._losses, "seconds": self.seconds}
         header["curve"] = [asdict(point) for point in self.curve]
+        header["stretches"] = self.earlier
+        if self.update > sum(each["until"] for each in self.earlier[-1:]):
+            header["stretches"] = [*self.earlier, {"until": self.update} | self.doing()]
         return checkpoint.pack(tensors, header)
 
     def restore(self, blob: bytes) -> None:
@@ -253,6 +265,7 @@ class Trainer:
             torch.cuda.set_rng_state(tensors["random.cuda"], self.model.device)
         self.update, self._losses, self.seconds = header["update"], header["losses"], header["seconds"]
         self.curve = [CurvePoint(**point) for point in header["curve"]]
+        self._stretches = header.get("stretches", [{"until": self.update}] if self.update else [])
 
     def _tensors(self) -> dict[str, Tensor]:
         """The state that is kept of every training, but for the optimiser's state, which is empty at first."""

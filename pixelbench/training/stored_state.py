@@ -13,7 +13,7 @@ _POINT = {"update", "train_bits_per_dim", "validation_bits_per_dim"}
 
 
 def check_header(header: Mapping[str, Any], updates: int) -> None:
-    """The fields `update`, `losses`, `seconds` and `curve` must be those of a training of so many updates.
+    """The fields `update`, `losses`, `seconds`, `curve` and `stretches` must be those of a training of so many updates.
 
     Raises:
         DamagedCheckpoint: one is missing or cannot be.
@@ -23,7 +23,9 @@ def check_header(header: Mapping[str, Any], updates: int) -> None:
         "losses": lambda value: type(value) is int and value >= 0,
         "seconds": lambda value: _is_number(value) and 0 <= value < math.inf,
         "curve": lambda value: isinstance(value, list) and all(map(_is_point, value)),
+        "stretches": lambda value: isinstance(value, list) and all(_is_stretch(each, updates) for each in value),
     }
+    header = {"stretches": []} | dict(header)  # checkpoints of the first versions have none
     for name, fits in fields.items():
         if name not in header:
             raise DamagedCheckpoint(f"its field '{name}' is missing")
@@ -55,3 +57,7 @@ def _is_number(value: Any) -> bool:
 
 def _is_point(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == _POINT and all(_is_number(v) or v is None for v in value.values())
+
+
+def _is_stretch(value: Any, updates: int) -> bool:
+    return isinstance(value, dict) and type(value.get("until")) is int and 0 < value["until"] <= updates

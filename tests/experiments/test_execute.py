@@ -25,7 +25,7 @@ from pixelbench.experiments.stored import load_run
 from pixelbench.key_fields import key_values
 from pixelbench.store.artifacts import read_summary
 from pixelbench.store.integrity import Finding, examine
-from pixelbench.store.record import Request
+from pixelbench.store.record import Request, Stretch
 from pixelbench.store.record_file import read_record
 from pixelbench.store.scan import StoredRun
 from pixelbench.suites.load import load_suite
@@ -166,6 +166,21 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_very_same_record(undisturb
     for name in ("curve.csv", "samples.png", "nats.npz", "weights.safetensors"):
         assert (tmp_path / name).read_bytes() == (undisturbed / name).read_bytes()
     assert certificate(tmp_path) == certificate(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_run_that_went_on_elsewhere_says_what_was_done_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    spec, collect, requested = spec_of("digits/gated-pixelcnn", updates=12), module.collect_provenance, itertools.count()
+    there = {"device": "cuda (NVIDIA H200)", "git_commit": "f" * 40, "git_dirty": True}
+    monkeypatch.setattr(module, "collect_provenance", lambda *given, **named: replace(collect(*given, **named), **there))
+    assert execute(spec, tmp_path, stop=lambda: next(requested) >= 7) == "interrupted"
+    until = read_record(tmp_path).cost.updates
+    assert read_record(tmp_path).provenance.earlier == ()
+    monkeypatch.undo()
+    assert execute(spec, tmp_path) == "done"
+    made = read_record(tmp_path).provenance
+    assert made.earlier == (Stretch(until, threads=made.threads, compiled=False, **there),)
+    assert (made.device, made.git_commit == "f" * 40) == ("cpu", False)
 
 
 def test_a_checkpoint_that_does_not_fit_is_left_aside_and_the_run_starts_again(undisturbed: Path, tmp_path: Path):

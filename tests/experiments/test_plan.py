@@ -14,7 +14,7 @@ from pixelbench.experiments.verify.staleness import KnownCode
 from pixelbench.published.figure_files import load_figures
 from pixelbench.published.figures import figures_about
 from pixelbench.store import cache, record_file
-from pixelbench.store.record import Request
+from pixelbench.store.record import Request, Stretch
 from pixelbench.store.record_file import read_record, run_folder
 from pixelbench.suites.load import load_suite
 from pixelbench.suites.schema import Suite
@@ -185,6 +185,17 @@ def test_cost_comes_from_stored_runs(tmp_path: Path) -> None:
     plan = tiny_plan(tmp_path, [0, 1, 2, 3])
     assert [cell.seconds for cell in plan.cells] == [4.0, 6.0, 5.0, 5.0]
     assert tiny_plan(tmp_path, [0, 1, 2, 3], rerun="all").seconds == 20.0
+
+
+def test_a_run_that_was_cut_off_took_what_all_its_attempts_did(tmp_path: Path) -> None:
+    spec = tiny_plan(tmp_path, [0]).cells[0].spec
+    record = end(tmp_path / "runs", spec, seconds=4.0)
+    whole = replace(record, cost=replace(record.cost, seconds=4.0, train_seconds=9.0, evaluate_seconds=2.0))
+    assert Costs([record], "cpu").of(spec) == 4.0
+    assert Costs([whole], "cpu").of(spec) == 11.0
+    elsewhere = replace(whole, provenance=replace(whole.provenance, earlier=(Stretch(1, "cuda (A)"),)))
+    unknown = replace(whole, provenance=replace(whole.provenance, earlier=(Stretch(1),)))
+    assert [Costs([each], "cpu").of(spec) for each in (elsewhere, unknown)] == [None, 11.0]
 
 
 def test_runs_on_another_kind_of_device_tell_nothing(tmp_path: Path) -> None:

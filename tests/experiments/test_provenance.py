@@ -13,8 +13,10 @@ from pixelbench.errors import UserError
 from pixelbench.experiments import devices, provenance
 from pixelbench.experiments.code_digest import code_digest
 from pixelbench.experiments.devices import available_cores, resolve_device
+from pixelbench.experiments.provenance import stretch_of
 from pixelbench.experiments.run.failure import died, without_paths
 from pixelbench.models.families import FAMILIES
+from pixelbench.store.record import Stretch
 
 
 @pytest.fixture
@@ -70,6 +72,15 @@ def test_a_gpu_is_deterministic_where_torch_is_told_so_and_processes_are_counted
             assert (found().deterministic, found(world_size=8).world_size, found().world_size) == (told, 8, None)
     finally:
         torch.use_deterministic_algorithms(before)
+
+
+@pytest.mark.parametrize("told", [{"device": 7}, {"threads": -1}, {"git_dirty": "yes"}, {"device": None, "compiled": []}])
+def test_of_what_a_checkpoint_tells_wrongly_only_the_update_is_kept(told: dict[str, object]) -> None:
+    assert stretch_of({"until": 3} | told) == Stretch(3)
+
+
+def test_what_a_checkpoint_tells_is_kept_and_what_nobody_knows_is_not() -> None:
+    assert stretch_of({"until": 3, "device": "cpu", "threads": 2, "host": "secret"}) == Stretch(3, "cpu", 2)
 
 
 def test_git_state_outside_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from pixelbench.reports.html.drawn.pictures import Pictures
 from pixelbench.reports.html.drawn.scales import Scale, axis_around
 from pixelbench.reports.html.variants import Reproduction
 from pixelbench.reports.report import build_report
-from pixelbench.store.record import Provenance, Request
+from pixelbench.store.record import Provenance, Request, Stretch
 from tests.support.paper_runs import paper_spec
 from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds, add_spec, as_schema_1, folder_of
 
@@ -54,6 +54,16 @@ def test_a_page_says_in_how_large_parts_a_batch_was_trained_on(tmp_path: Path) -
     add_run(tmp_path, "gated-pixelcnn", 1.0)
     assert write_page(tmp_path).count("<td>cpu, fp32, 1 thread, micro-batches of 16, no git checkout</td>") == 1
     assert write_page(tmp_path).count("micro-batch") == 1
+
+
+def test_a_page_says_what_of_a_training_was_done_elsewhere(tmp_path: Path) -> None:
+    before = Stretch(7, "cuda (NVIDIA <H200>)", 2, True, "f" * 40, True), Stretch(1200)
+    add_run(tmp_path, "pixelcnn", 1.0, provenance=Provenance("cpu", "5" * 64, earlier=before))
+    said = (
+        "<td>cpu, fp32, 1 thread, no git checkout; up to update 7 cuda (NVIDIA &lt;H200&gt;), 2 threads, compiled, commit ffffffffffff with"
+    )
+    said += " uncommitted changes; up to update 1,200 by a machine and code that its checkpoint does not name</td>"
+    assert write_page(tmp_path).count(said) == 1
 
 
 def test_each_picture_is_inside_once_however_often_it_is_shown(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.models.families import FAMILIES, create_model
 from pixelbench.training import checkpoint
-from pixelbench.training.checkpoint import CheckpointError
+from pixelbench.training.checkpoint import CheckpointError, DamagedCheckpoint
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from pixelbench.training.seeding import seed_everything
@@ -56,6 +56,52 @@ def finish(trainer: Trainer) -> Trainer:
 def assert_equal(one: AutoregressiveModel, other: AutoregressiveModel) -> None:
     for name, value in one.state_dict().items():
         assert torch.equal(value, other.state_dict()[name]), name
+
+
+HERE, THERE = {"device": "cpu", "commit": None}, {"device": "cuda (A)", "commit": "abc"}
+
+
+def stretches(*attempts: tuple[dict[str, Any], int]) -> list[dict[str, Any]]:
+    """What the last of these attempts knows of those before it; each is so, and goes on to that update."""
+    blob, trainer = None, None
+    for doing, until in attempts:
+        trainer = fresh("made", {}, doing=lambda doing=doing: doing)
+        if blob is not None:
+            trainer.restore(blob)
+        while trainer.update < until:
+            trainer.step()
+        blob = trainer.state()
+    assert trainer is not None
+    return trainer.earlier
+
+
+def test_a_checkpoint_tells_who_trained_how_far():
+    there, here = {"until": 4} | THERE, {"until": 7} | HERE
+    assert stretches((HERE, 4)) == stretches((HERE, 4), (HERE, 7)) == []
+    assert stretches((THERE, 4), (HERE, 7)) == [there]
+    assert stretches((THERE, 2), (THERE, 4), (HERE, 7)) == stretches((THERE, 4), (HERE, 5), (HERE, 7)) == [there]
+    assert stretches((THERE, 4), (HERE, 7), (THERE, 9)) == [there, here]
+    assert stretches((HERE, 0), (THERE, 4)) == []  # it has trained nothing
+    assert stretches((THERE, 4), (HERE, 4), (THERE, 9)) == []
+
+
+def test_a_checkpoint_of_before_tells_only_how_far():
+    trainer = fresh("made", {}, doing=lambda: HERE)
+    for _ in range(3):
+        trainer.step()
+    tensors, header = checkpoint.unpack(trainer.state())
+    del header["stretches"]
+    resumed = fresh("made", {}, doing=lambda: HERE)
+    resumed.restore(checkpoint.pack(tensors, header))
+    assert resumed.earlier == [{"until": 3}]
+
+
+@pytest.mark.parametrize("told", [7, [7], [{}], [{"until": 0}], [{"until": 24}], [{"until": "3"}], [{"until": True}]])
+def test_what_a_checkpoint_tells_of_attempts_that_cannot_be_is_damage(told: Any):
+    trainer = fresh("made", {})
+    tensors, header = checkpoint.unpack(trainer.state())
+    with pytest.raises(DamagedCheckpoint, match="its field 'stretches' is "):
+        trainer.restore(checkpoint.pack(tensors, header | {"stretches": told}))
 
 
 @pytest.mark.by_default(8)

@@ -20,7 +20,7 @@ from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.evaluation.quality import check_statistics
 from pixelbench.experiments import stages
-from pixelbench.experiments.provenance import collect_provenance
+from pixelbench.experiments.provenance import collect_provenance, doing, stretch_of
 from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.experiments.run.certify import artifact_of, causality_of, certify, certify_trained
 from pixelbench.experiments.run.compilation import compile_training, forget_decision
@@ -254,6 +254,7 @@ class RunInProgress:
         self.found["selected_update"] = trainer.selected_update
         points = [(point.update, point.train_bits_per_dim, point.validation_bits_per_dim) for point in trainer.curve]
         self.artifacts[CURVE] = packed_curve(points)
+        self.provenance = dataclasses.replace(self.provenance, earlier=tuple(map(stretch_of, trainer.earlier)))
         if trainer.status not in ("done", "running"):
             raise StoppedError(trainer.status, self._reason() if trainer.status == "interrupted" else None)
         return trainer.evaluated
@@ -269,6 +270,7 @@ class RunInProgress:
             identity=self.resumption.identity,
             accepts=self.resumption.accepts,
             save=lambda blob: self.resumption.save(trainer, blob),
+            doing=lambda: doing(self.provenance),
             stop=lambda: bool(self.stop()),
             world=world,
         )

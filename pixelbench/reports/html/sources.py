@@ -44,7 +44,8 @@ def paper_entry(figure: Figure) -> str:
 def run_entry(cell: Cell) -> str:
     """The runs of a cell as a BibTeX entry: keys, seeds, images and commit say which."""
     record = cell.runs[0].record
-    commits = sorted({run.record.provenance.git_commit[:12] for run in cell.runs if run.record.provenance.git_commit})
+    made = [each for run in cell.runs for each in (run.record.provenance, *run.record.provenance.earlier)]
+    commits = sorted({each.git_commit[:12] for each in made if each.git_commit})
     dates: list[str] = sorted(date for run in cell.runs if (date := run.record.provenance.date))
     note = [
         f"run{'s' if len(cell.runs) > 1 else ''} {', '.join(run.key for run in cell.runs)}",

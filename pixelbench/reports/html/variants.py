@@ -15,7 +15,7 @@ from pixelbench.reports.html.sources import entries
 from pixelbench.reports.pictures.maps import MapGroup
 from pixelbench.reports.warmups import warm_up
 from pixelbench.store.cells import Cell, Run
-from pixelbench.store.record import Provenance
+from pixelbench.store.record import Provenance, Stretch
 
 
 @dataclass(frozen=True)
@@ -175,18 +175,32 @@ def _seed(run: Run) -> SeedLine:
 
 
 def _made(provenance: Provenance) -> str:
-    """`cpu, fp32, 1 thread, commit 0123456789ab with uncommitted changes`"""
-    commit, threads = provenance.git_commit, provenance.threads
-    changed = " with uncommitted changes" if provenance.git_dirty else ""
-    parts = [provenance.device, provenance.precision, f"{threads} thread{'' if threads == 1 else 's'}"]
+    """`cpu, fp32, 1 thread, commit 0123456789ab with uncommitted changes`, then what was made before elsewhere."""
+    parts = [provenance.device, provenance.precision, _threads(provenance.threads)]
     if provenance.micro_batch is not None:
         parts.append(f"micro-batches of {provenance.micro_batch:,}")
     if provenance.world_size is not None:
         parts.append(f"{provenance.world_size:,} processes")
     if provenance.compiled:
         parts.append("compiled")
-    parts.append(f"commit {commit[:12]}{changed}" if commit else "no git checkout")
-    return ", ".join(parts)
+    parts.append(_commit(provenance.git_commit, provenance.git_dirty))
+    return "; ".join([", ".join(parts), *map(_made_before, provenance.earlier)])
+
+
+def _made_before(stretch: Stretch) -> str:
+    """`up to update 11,856 cuda (NVIDIA H200), 1 thread, compiled, commit 0123456789ab`"""
+    if stretch.device is None:
+        return f"up to update {stretch.until:,} by a machine and code that its checkpoint does not name"
+    parts = [stretch.device, *([] if stretch.threads is None else [_threads(stretch.threads)]), *(["compiled"] if stretch.compiled else [])]
+    return f"up to update {stretch.until:,} {', '.join([*parts, _commit(stretch.git_commit, stretch.git_dirty)])}"
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'' if count == 1 else 's'}"
+
+
+def _commit(commit: str | None, dirty: bool | None) -> str:
+    return f"commit {commit[:12]}{' with uncommitted changes' if dirty else ''}" if commit else "no git checkout"
 
 
 def _listing(values: Mapping[str, Any]) -> str:
