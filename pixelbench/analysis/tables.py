@@ -179,7 +179,7 @@ def row_of(
     category = category_of(cell)
     last = cell.scored[-1] if cell.scored else cell.runs[-1]
     bits = [score.bits_per_dim for score in cell.likelihoods]
-    seconds = [run.record.cost.seconds for run in cell.runs]
+    seconds = [run.record.cost.all_seconds for run in cell.runs]
     sequential_images = cell.mean("sequential", "n_images")
     error = None if category == "reference" else cell.mean("likelihood", "bits_per_dim_se")
     return Row(

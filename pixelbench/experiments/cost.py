@@ -50,13 +50,11 @@ def _is_of(device: str, kind: str) -> bool:
 def _costs_of(record: Record) -> Iterator[tuple[str, float]]:
     """Times by name: of the run itself, of other seeds, of an update, and of all that is not training."""
     cost, spec = record.cost, record.spec
-    # Of a run that was cut off, `seconds` are those of its last attempt and `train_seconds` those of all.
-    seconds = max(cost.seconds, cost.train_seconds + cost.evaluate_seconds)
-    yield record.run_key, seconds
-    yield _request(spec, spec.updates), seconds
+    yield record.run_key, cost.all_seconds
+    yield _request(spec, spec.updates), cost.all_seconds
     if spec.updates:
         yield _request(spec, "an update"), cost.train_seconds / spec.updates
-        yield _request(spec, "the rest"), seconds - cost.train_seconds
+        yield _request(spec, "the rest"), cost.all_seconds - cost.train_seconds
 
 
 def _request(spec: RunSpec, of: object) -> str:

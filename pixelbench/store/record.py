@@ -185,6 +185,11 @@ class Cost:
     updates: _Count = 0
     images_seen: _Count = 0
 
+    @property
+    def all_seconds(self) -> float:
+        """Of a run that was cut off and went on, what all its attempts took, as far as is known: `seconds` are those of the last one."""
+        return max(self.seconds, self.train_seconds + self.evaluate_seconds)
+
 
 def _existing(day: str) -> str:
     date.fromisoformat(day)  # or a ValueError, of a 31st of February

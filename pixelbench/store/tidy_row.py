@@ -29,7 +29,7 @@ def tidy_row(run: StoredRun) -> dict[str, Any]:
         "updates": record.cost.updates,
         "selected_update": record.selected_update,
         "parameters": record.cost.parameters,
-        "seconds": record.cost.seconds,
+        "seconds": record.cost.all_seconds,
         "device": record.provenance.device,
         "levels": record.task.levels,
         "sequential_bits_per_dim": None if run.doubts else getattr(record.sequential, "bits_per_dim", None),

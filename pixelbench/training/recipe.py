@@ -44,7 +44,8 @@ class Recipe:
     warmup: int = 0
     """Updates over which the learning rate rises linearly, before the schedule."""
     schedule: Literal["constant", "cosine", "exponential"] = "cosine"
-    """`constant`; `cosine` down to `final_rate * learning_rate` at the last update; `exponential`, `learning_rate * decay ** update`."""
+    """`constant`; `cosine` down to `final_rate * learning_rate`, which one more update would have; `exponential`,
+    `learning_rate * decay ** update`."""
     final_rate: float = 0.0
     decay: float = 1.0
     ema: float = 0.0

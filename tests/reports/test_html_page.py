@@ -15,7 +15,7 @@ from pixelbench.reports.html.drawn.pictures import Pictures
 from pixelbench.reports.html.drawn.scales import Scale, axis_around
 from pixelbench.reports.html.variants import Reproduction
 from pixelbench.reports.report import build_report
-from pixelbench.store.record import Provenance, Request, Stretch
+from pixelbench.store.record import Cost, Provenance, Request, Stretch
 from tests.support.paper_runs import paper_spec
 from tests.support.record_factory import add_digits, add_photos, add_run, add_seeds, add_spec, as_schema_1, folder_of
 
@@ -54,6 +54,12 @@ def test_a_page_says_in_how_large_parts_a_batch_was_trained_on(tmp_path: Path) -
     add_run(tmp_path, "gated-pixelcnn", 1.0)
     assert write_page(tmp_path).count("<td>cpu, fp32, 1 thread, micro-batches of 16, no git checkout</td>") == 1
     assert write_page(tmp_path).count("micro-batch") == 1
+
+
+def test_the_time_of_a_run_that_was_cut_off_is_that_of_all_its_attempts(tmp_path: Path) -> None:
+    add_run(tmp_path, "pixelcnn", 1.0, cost=Cost(seconds=4.0, train_seconds=9.0, evaluate_seconds=2.0))
+    assert build_report(tmp_path).tables[0].rows[0].seconds == 11.0
+    assert write_page(tmp_path).count('<td class="number">11</td>') == 1
 
 
 def test_a_page_says_what_of_a_training_was_done_elsewhere(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def _entry(run: "Run") -> dict[str, Any]:
         "estimator": None if likelihood is None else likelihood.estimator,
         "causal": record.causality.status,
         "expect": record.expect,
-        "seconds": record.cost.seconds,
+        "seconds": record.cost.all_seconds,
         "doubts": list(run.doubts),
         "error": None if record.error is None else vars(record.error),
     }

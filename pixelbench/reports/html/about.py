@@ -105,7 +105,7 @@ def provenance_rows(report: Report) -> list[tuple[str, str]]:
         "seeds": {str(run.seed) for run in runs},
         "budgets": {f"{run.record.budget.name} ({words.whole(run.updates)} updates)" for run in runs if run.updates},
     }
-    total = sum(run.record.cost.seconds for run in runs)
+    total = sum(run.record.cost.all_seconds for run in runs)
     lines = [(name, ", ".join(sorted(values, key=_natural))) for name, values in known.items() if values]
     return [*lines, ("computing", f"{words.seconds(total)} seconds for {len(runs):,} run{'' if len(runs) == 1 else 's'}")]
 

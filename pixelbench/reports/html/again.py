@@ -98,7 +98,7 @@ def _same_command(request: Request) -> tuple[object, ...]:
 
 def _again(runs: list[Run]) -> Again:
     tasks = sorted({run.task for run in runs})
-    return Again(_command(runs), len(runs), ", ".join(tasks), words.seconds(sum(run.record.cost.seconds for run in runs)))
+    return Again(_command(runs), len(runs), ", ".join(tasks), words.seconds(sum(run.record.cost.all_seconds for run in runs)))
 
 
 def _command(runs: list[Run]) -> str:

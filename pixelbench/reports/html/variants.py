@@ -167,7 +167,7 @@ def _seed(run: Run) -> SeedLine:
         score=words.NONE if likelihood is None else words.measured(likelihood.bits_per_dim, likelihood.estimator),
         validation=words.NONE if likelihood is None else words.bits(likelihood.validation_bits_per_dim),
         updates=words.whole(record.cost.updates) + (f", best {record.selected_update:,}" if record.selected_update is not None else ""),
-        seconds=words.seconds(record.cost.seconds),
+        seconds=words.seconds(record.cost.all_seconds),
         made=_made(record.provenance),
         error=record.error.message if record.error else "; ".join(run.doubts),
         log="\n".join(record.error.log) if record.error else "",
