@@ -13,6 +13,7 @@ from pixelbench.evaluation.sample_batches import affordable_images, sample_in_ba
 from pixelbench.experiments.bench.measure import measure
 from pixelbench.experiments.bench.subjects import of_family
 from pixelbench.training import compilers
+from pixelbench.training.compiling import MiscompiledError
 from pixelbench.training.loop import Trainer, TrainingPlan
 from pixelbench.training.recipe import Recipe
 from tests.gpu.test_cuda import FAMILIES, levels_of, on_cuda
@@ -35,14 +36,23 @@ def trainer_of(family: str, precision: str = "fp32", *, double: bool = False, se
     return Trainer(model.double() if double else model, images, images[:16], recipe, TrainingPlan(20, seed))
 
 
+def compiled_trainer_of(family: str, precision: str = "fp32", *, double: bool = False) -> Trainer:
+    """What a run trains with; of what the compiler makes another network of, a run is trained as it is, and there is nothing to test."""
+    trainer = trainer_of(family, precision, double=double)
+    try:
+        trainer.compile()
+    except MiscompiledError as fault:
+        pytest.skip(f"not compiled here: {fault}")
+    return trainer
+
+
 @COMPILED
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_compiled_training_is_the_training(family: str):
     """Float64, CUDA graphs and all: what differs is rounding."""
     eager = trainer_of(family, double=True)
     list(eager.run())
-    compiled = trainer_of(family, double=True)
-    compiled.compile()
+    compiled = compiled_trainer_of(family, double=True)
     list(compiled.run())
     for one, other in zip(eager.curve, compiled.curve, strict=True):
         assert one.train_bits_per_dim == pytest.approx(other.train_bits_per_dim, rel=1e-9)
@@ -56,8 +66,7 @@ def test_a_compiled_training_in_bf16_is_within_the_spread_of_seeds(family: str):
         eager = trainer_of(family, "bf16", seed=seed)
         list(eager.run())
         ends.append(eager.curve[-1].train_bits_per_dim)
-    compiled = trainer_of(family, "bf16")
-    compiled.compile()
+    compiled = compiled_trainer_of(family, "bf16")
     list(compiled.run())
     assert abs(compiled.curve[-1].train_bits_per_dim - ends[0]) <= max(max(ends) - min(ends), 1e-3 * ends[0])
 
