@@ -29,8 +29,7 @@ def all_cores() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("size", ["8x8x3", *(pytest.param(size, marks=pytest.mark.ratios) for size in ("28x28x1", "32x32x3"))])
+@pytest.mark.parametrize("size", [pytest.param(size, marks=pytest.mark.slow if size == "8x8x3" else pytest.mark.ratios) for size in NARROW])
 def test_complete_certificate(benchmark, size: str):
     torch.manual_seed(0)
     model = create_model("gated-pixelcnn", **NARROW[size])
