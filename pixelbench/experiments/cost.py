@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from statistics import fmean
 
-from pixelbench.store.record import Provenance, Record
+from pixelbench.store.record import Record
 from pixelbench.store.spec import RunSpec
 
 
@@ -25,8 +25,7 @@ class Costs:
     def __init__(self, records: Iterable[Record], kind: str):
         self._taken: dict[str, list[float]] = {}
         for record in records:
-            made = record.provenance
-            if record.status == "done" and all(_is_of(device_kind(device), kind) for device in [made.device, *_before(made)]):
+            if record.status == "done" and all(_is_of(device_kind(device), kind) for device in record.provenance.devices):
                 for name, seconds in _costs_of(record):
                     self._taken.setdefault(name, []).append(seconds)
 
@@ -37,10 +36,6 @@ class Costs:
             return fmean(self._taken[name])
         rates = self._taken.get(_request(spec, "an update"))
         return fmean(self._taken[_request(spec, "the rest")]) + spec.updates * fmean(rates) if rates else None
-
-
-def _before(made: Provenance) -> list[str]:
-    return [stretch.device for stretch in made.earlier if stretch.device is not None]
 
 
 def _is_of(device: str, kind: str) -> bool:

@@ -52,12 +52,13 @@ def collect_provenance(
 
 
 def doing(provenance: Provenance) -> dict[str, Any]:
-    """What of it is the machine's and the code's that train, for a checkpoint to tell."""
-    return {one.name: getattr(provenance, one.name) for one in fields(Stretch) if one.name != "until"}
+    """The machine and the code that train, for a checkpoint to tell."""
+    own = {one.name for one in fields(Stretch)} & {one.name for one in fields(Provenance)}
+    return {name: getattr(provenance, name) for name in sorted(own)} | {"torch": provenance.versions.get("torch")}
 
 
 def stretch_of(told: dict[str, Any]) -> Stretch:
-    """What a checkpoint told; where that cannot be, only until when it was so."""
+    """A stretch as a checkpoint told of it; of one that cannot be, only the update until which it went."""
     try:
         return TypeAdapter(Stretch).validate_json(json.dumps(told))
     except ValidationError:

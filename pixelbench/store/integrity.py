@@ -107,6 +107,9 @@ def _end(record: Record) -> list[str]:
         if not (record.cost.parameters and record.cost.train_seconds):
             found.append(f"it was trained, with {record.cost.parameters:,} parameters in {record.cost.train_seconds:g} seconds")
         found += _selection(record, record.recipe.select)
+        ends = [stretch.until for stretch in record.provenance.earlier]
+        if ends != sorted(set(ends)) or max(ends, default=0) > updates:
+            found.append(f"it was trained elsewhere up to update {', '.join(f'{end:,}' for end in ends)} of {updates:,}")
     elif record.budget.updates:
         found.append("it has updates to do and no recipe")
     checked = record.causality.status != "unchecked"

@@ -208,11 +208,16 @@ class Stretch:
     until: _Positive
     """The last update of it."""
     device: str | None = None
-    """None, as all that follows, where its checkpoint does not say."""
+    """None, as all that follows, where its checkpoint does not say; what follows is as in `Provenance`."""
     threads: _Count | None = None
+    micro_batch: _Positive | None = None
+    world_size: _Positive | None = None
     compiled: bool | None = None
     git_commit: str | None = None
     git_dirty: bool | None = None
+    source_digest: str | None = None
+    torch: str | None = None
+    """Its version."""
 
 
 @dataclass(frozen=True)
@@ -237,9 +242,14 @@ class Provenance:
     compiled: bool = False
     """The training's loss went through `torch.compile`."""
     earlier: Annotated[tuple[Stretch, ...], Field(strict=False)] = ()
-    """What of the training was done elsewhere, or by other code, before the run was cut off and went on here."""
+    """Stretches of the training that were done elsewhere, or by other code, before the run was cut off and went on here."""
     date: _Day | None = None
     """Day on which the run ended, in UTC; None in records that were written before it was kept."""
+
+    @property
+    def devices(self) -> list[str]:
+        """All that trained it, the last one first."""
+        return list(dict.fromkeys([self.device, *(stretch.device for stretch in self.earlier if stretch.device is not None)]))
 
 
 @dataclass(frozen=True)

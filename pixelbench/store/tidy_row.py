@@ -30,7 +30,7 @@ def tidy_row(run: StoredRun) -> dict[str, Any]:
         "selected_update": record.selected_update,
         "parameters": record.cost.parameters,
         "seconds": record.cost.all_seconds,
-        "device": record.provenance.device,
+        "device": ", ".join(record.provenance.devices),
         "levels": record.task.levels,
         "sequential_bits_per_dim": None if run.doubts else getattr(record.sequential, "bits_per_dim", None),
         "diagnoses": ", ".join(diagnosis.name for diagnosis in record.diagnoses),

@@ -34,13 +34,15 @@ _SECONDS, _LEAST = 2.0, 3
 _MOST_GAIN, _LEAST_COMPILATION = 0.5, 10.0
 #: Less than this share of a step is noise.
 _LEAST_GAIN = 0.05
-#: Gradients that differ by more than this share of their size are no rounding. TF32 and sums in another order change a thousandth, bf16
-#: some hundredths.
-_ROUNDING, _ROUNDING_OF_BF16 = 0.02, 0.2
+#: Rounding changes a loss and its gradients by less than this share of them: TF32 and sums in another order by some thousandths of the
+#: gradients, bf16 by some hundredths.
+_OF_LOSS, _OF_GRADIENTS = 0.005, 0.02
+_OF_LOSS_BF16, _OF_GRADIENTS_BF16 = 0.05, 0.2
 #: A gradient smaller than this share of all is measured against so much: its own size may be what rounding has left of zero.
 _SMALL = 0.01
-#: A CUDA graph is warmed up in the first call, captured in the second and replayed in the third.
-_CALLS = 3
+#: So many updates are compared, since a number that changes with them is compiled in at first and no longer once it has changed. The last
+#: is repeated: a CUDA graph is warmed up in its first call, captured in the second and replayed in the third.
+_UPDATES, _CALLS = 3, 5
 
 
 def compiled_loss(model: AutoregressiveModel, backend: str = "inductor") -> Loss:
@@ -58,40 +60,58 @@ class MiscompiledError(Exception):
     """The compiled loss is not the network's; the text says by what, without a final stop."""
 
 
-def check_compiled(model: AutoregressiveModel, loss: Loss, batch: tuple[Tensor, ...], *, autocast: bool = False) -> None:
-    """Hold a compiled loss and its gradients against the network's own, of one batch and the same random numbers.
+def check_compiled(model: AutoregressiveModel, loss: Loss, batch: tuple[Tensor, ...], update: int, *, autocast: bool = False) -> None:
+    """Hold a compiled loss and its gradients against the network's own: of one batch, with the same random numbers, as of `update` and the
+    two updates after it.
 
-    The model loses its gradients, else it and the random state stay as they are.
+    A gradient of less than a hundredth of all is measured against a hundredth of all. The model has no gradients afterwards; else it and
+    the random state are as they were.
 
     Raises:
         MiscompiledError: they differ by more than rounding can.
     """
-    most = _ROUNDING_OF_BF16 if autocast else _ROUNDING
-    eager = _gradients(model, model.loss, batch, autocast)
-    if not eager[0].isfinite():  # of a training that has diverged nothing can be held against anything
-        return
-    *_, compiled = (_gradients(model, loss, batch, autocast) for _ in range(_CALLS))
-    whole = math.hypot(*(float(gradient.norm()) for gradient in eager[1].values()))
-    if not abs(float(eager[0] - compiled[0])) <= most * abs(float(eager[0])):
-        raise MiscompiledError(f"its loss of the first batch is {float(compiled[0]):.4g} and the network's {float(eager[0]):.4g}")
-    for name, gradient in eager[1].items():
-        other = compiled[1].get(name, torch.zeros_like(gradient))
-        change, size = float((other - gradient).norm()), max(float(gradient.norm()), _SMALL * whole)
-        if not change <= most * size:
-            share = f"by {change / size:.0%}" if size else "which is zero"
-            raise MiscompiledError(f"its gradient of {name} differs from the network's, {share}")
+    try:
+        for call in range(_CALLS):
+            model.begin_update(update + min(call, _UPDATES - 1))
+            eager, compiled = (_gradients(model, each, batch, autocast) for each in (model.loss, loss))
+            if difference := _difference(eager, compiled, autocast):
+                raise MiscompiledError(difference)
+    finally:
+        model.zero_grad(set_to_none=True)
 
 
-def _gradients(model: AutoregressiveModel, loss: Loss, batch: tuple[Tensor, ...], autocast: bool) -> tuple[Tensor, dict[str, Tensor]]:
-    kind = model.device.type
+def _gradients(model: AutoregressiveModel, loss: Loss, batch: tuple[Tensor, ...], autocast: bool) -> tuple[float, dict[str, Tensor]]:
+    """The loss and, by the weights' names, its gradients; running statistics stay as they are."""
+    kind, buffers = model.device.type, [buffer.clone() for buffer in model.buffers()]
     model.train().zero_grad(set_to_none=True)
     with torch.random.fork_rng([model.device] if kind == "cuda" else []):
         with torch.autocast(kind, torch.bfloat16, enabled=autocast):
             found = loss(*batch)
         found.backward()
-    gradients = {name: weight.grad.double() for name, weight in model.named_parameters() if weight.grad is not None}
-    model.zero_grad(set_to_none=True)
-    return found.detach().double(), gradients
+    with torch.no_grad():
+        for buffer, before in zip(model.buffers(), buffers, strict=True):
+            buffer.copy_(before)
+    weights = dict(model.named_parameters())
+    return float(found.detach()), {
+        name: torch.zeros_like(weight) if weight.grad is None else weight.grad for name, weight in weights.items()
+    }
+
+
+def _difference(eager: tuple[float, dict[str, Tensor]], compiled: tuple[float, dict[str, Tensor]], autocast: bool) -> str | None:
+    """What differs by more than rounding; of a training that has diverged nothing can be held against anything."""
+    (loss, gradients), (other_loss, others) = eager, compiled
+    of_loss, of_gradients = (_OF_LOSS_BF16, _OF_GRADIENTS_BF16) if autocast else (_OF_LOSS, _OF_GRADIENTS)
+    whole = math.hypot(*(float(gradient.norm()) for gradient in gradients.values()))
+    if not math.isfinite(loss + whole):
+        return None
+    if not abs(other_loss - loss) <= of_loss * abs(loss):
+        return f"its loss of the first batch is {other_loss:.4g} and the network's {loss:.4g}"
+    for name, gradient in gradients.items():
+        change, size = float((others[name] - gradient).norm()), max(float(gradient.norm()), _SMALL * whole)
+        if not change <= of_gradients * size:
+            share = f"by {change / size:.0%}" if size else "which is zero"
+            return f"its gradient of {name} differs from the network's, {share}"
+    return None
 
 
 @dataclass(frozen=True)

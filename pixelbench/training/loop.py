@@ -75,7 +75,7 @@ class Trainer:
         accepts: whether a checkpoint of that identity may be gone on from; by default only one of the same.
         save: takes a checkpoint's bytes and stores them; called about every ten seconds, when `pulse` asks for it, and at the end, then
             with `status` no longer `running`.
-        doing: what machine and what code this is, as a JSON object, for checkpoints to tell.
+        doing: names machine and code as a JSON object, for checkpoints to tell.
         stop: asked between updates; True ends with status `interrupted`.
         world: the processes that train it together, of which each is given all of the above; without it this one alone does.
 
@@ -211,7 +211,7 @@ class Trainer:
         if len(self.parts) > 1:
             raise ValueError("what is trained in micro-batches cannot be compiled")
         loss = compiled_loss(self.model)
-        check_compiled(self.model, loss, self.first_batch(), autocast=self.recipe.precision == "bf16")
+        check_compiled(self.model, loss, self.first_batch(), self.update, autocast=self.recipe.precision == "bf16")
         self._loss_of = loss
 
     def first_batch(self) -> tuple[Tensor, ...]:
@@ -224,7 +224,7 @@ class Trainer:
 
     @property
     def earlier(self) -> list[dict[str, Any]]:
-        """What was `doing` before: of each other machine, or other code, in turn what it said, and the update `until` which it trained."""
+        """Attempts before by another machine or other code, in turn: what `doing` said, and the update `until` which it trained."""
         before, doing = self._stretches, self.doing()
         return before[:-1] if any(each == {"until": each["until"]} | doing for each in before[-1:]) else before
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ def check_header(header: Mapping[str, Any], updates: int) -> None:
         "losses": lambda value: type(value) is int and value >= 0,
         "seconds": lambda value: _is_number(value) and 0 <= value < math.inf,
         "curve": lambda value: isinstance(value, list) and all(map(_is_point, value)),
-        "stretches": lambda value: isinstance(value, list) and all(_is_stretch(each, updates) for each in value),
+        "stretches": lambda value: isinstance(value, list) and _are_stretches(value, header["update"]),
     }
     header = {"stretches": []} | dict(header)  # checkpoints of the first versions have none
     for name, fits in fields.items():
@@ -59,5 +60,7 @@ def _is_point(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == _POINT and all(_is_number(v) or v is None for v in value.values())
 
 
-def _is_stretch(value: Any, updates: int) -> bool:
-    return isinstance(value, dict) and type(value.get("until")) is int and 0 < value["until"] <= updates
+def _are_stretches(values: list[Any], update: int) -> bool:
+    """Each of a later update than the one before, none beyond what is trained."""
+    ends = [value["until"] for value in values if isinstance(value, dict) and type(value.get("until")) is int]
+    return len(ends) == len(values) and all(a < b for a, b in pairwise([0, *ends, update + 1]))

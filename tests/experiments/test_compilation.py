@@ -1,8 +1,13 @@
 """`--compile`: the same run, which says so; a decision is made once a run."""
 
+import itertools
+import json
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace as Namespace
+from typing import cast
 
 import pytest
 
@@ -64,16 +69,23 @@ def test_what_was_compiled_into_another_network_is_not_trained(requested: Compil
     monkeypatch.setattr(compilation, "measure_compiled", lambda *given, **options: Measured(True, "a reason"))
     monkeypatch.setattr(compilation, "why_not", lambda device: None)
     notes: list[dict[str, str]] = []
-    ended = execute(spec_of("digits/gated-pixelcnn", updates=2), tmp_path, compile=requested, sample_batch=5, emit=notes.append)
-    record, said = read_record(tmp_path), "makes of this network here is another one"
-    if requested == "on":
-        assert (ended, record.error is not None and record.error.type) == ("failed", "UserError")
-        assert record.error is not None
-        assert record.error.message.startswith("--compile on: what torch ")
-        assert said in record.error.message
-    else:
-        assert (ended, record.provenance.compiled) == ("done", False)
-        assert any(note["event"] == "note" and note["text"].startswith("not compiled: ") and said in note["text"] for note in notes)
+    spec, counted = spec_of("digits/gated-pixelcnn", updates=2), itertools.count()
+    assert execute(spec, tmp_path, compile=requested, stop=lambda: next(counted) >= 3, emit=notes.append) == "interrupted"
+    monkeypatch.setattr(loop, "compiled_loss", lambda model: model.loss)  # found to be right by the next attempt, which goes on as it was
+    assert execute(spec, tmp_path, compile="auto", sample_batch=5) == "done"
+    assert not read_record(tmp_path).provenance.compiled
+    expected = r"not compiled: what torch \S+ compiles here is another network, its loss of the first batch is "
+    assert any(re.match(expected, note["text"]) for note in notes if note["event"] == "note")
+
+
+@pytest.mark.parametrize(("requested", "compiled"), [("off", False), ("auto", False), ("on", True)])
+def test_a_run_with_nothing_left_to_train_compiles_nothing(requested: Compile, compiled: bool, tmp_path: Path):
+    trainer = Namespace(update=5, plan=Namespace(updates=5))
+    assert compilation.compile_training(requested, cast(loop.Trainer, trainer), tmp_path, print) == compiled
+    for decided in (True, False):
+        (tmp_path / compilation.DECISION).write_text(json.dumps({"compiled": decided}))
+        found = compilation.compile_training(requested, cast(loop.Trainer, trainer), tmp_path, print)
+        assert found == (decided and requested != "off")
 
 
 def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

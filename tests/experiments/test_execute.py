@@ -179,7 +179,9 @@ def test_a_run_that_went_on_elsewhere_says_what_was_done_where(tmp_path: Path, m
     monkeypatch.undo()
     assert execute(spec, tmp_path) == "done"
     made = read_record(tmp_path).provenance
-    assert made.earlier == (Stretch(until, threads=made.threads, compiled=False, **there),)
+    same = {"threads": made.threads, "compiled": False, "source_digest": made.source_digest, "torch": torch.__version__}
+    assert made.earlier == (Stretch(until, **same, **there),)
+    assert made.devices == ["cpu", "cuda (NVIDIA H200)"]
     assert (made.device, made.git_commit == "f" * 40) == ("cpu", False)
 
 

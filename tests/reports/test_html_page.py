@@ -63,7 +63,7 @@ def test_the_time_of_a_run_that_was_cut_off_is_that_of_all_its_attempts(tmp_path
 
 
 def test_a_page_says_what_of_a_training_was_done_elsewhere(tmp_path: Path) -> None:
-    before = Stretch(7, "cuda (NVIDIA <H200>)", 2, True, "f" * 40, True), Stretch(1200)
+    before = Stretch(7, "cuda (NVIDIA <H200>)", 2, compiled=True, git_commit="f" * 40, git_dirty=True), Stretch(1200)
     add_run(tmp_path, "pixelcnn", 1.0, provenance=Provenance("cpu", "5" * 64, earlier=before))
     said = (
         "<td>cpu, fp32, 1 thread, no git checkout; up to update 7 cuda (NVIDIA &lt;H200&gt;), 2 threads, compiled, commit ffffffffffff with"

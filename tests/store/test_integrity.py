@@ -20,7 +20,7 @@ from pixelbench.evaluation.protocol import Evaluation
 from pixelbench.statistics import clustered_standard_error
 from pixelbench.store.artifacts import CERTIFICATE, NATS, read_nats
 from pixelbench.store.cache import StoreCache
-from pixelbench.store.record import Causality, LatentUse, Likelihood, Record, RunError
+from pixelbench.store.record import Causality, LatentUse, Likelihood, Record, RunError, Stretch
 from pixelbench.store.record_file import write_record
 from pixelbench.store.scan import Scan, scan
 from pixelbench.units import bits_per_dim, bits_to_nats
@@ -360,6 +360,17 @@ def test_a_selection_that_cannot_be(tmp_path: Path, selected: int | None, said: 
     assert not doubts_of(tmp_path, record)
     rewrite(folder_of(tmp_path, record), lambda record: replace(record, selected_update=selected))
     assert only_doubt(tmp_path, record) == said
+
+
+@pytest.mark.parametrize(("ends", "possible"), [((1, 500), True), ((), True), ((501,), False), ((300, 200), False), ((200, 200), False)])
+def test_attempts_elsewhere_follow_each_other_within_the_updates(tmp_path: Path, ends: tuple[int, ...], possible: bool) -> None:
+    record = add_run(tmp_path, "pixelcnn", 1.0)
+    earlier = tuple(Stretch(end, "cuda (NVIDIA H200)") for end in ends)
+    rewrite(folder_of(tmp_path, record), lambda record: replace(record, provenance=replace(record.provenance, earlier=earlier)))
+    if possible:
+        assert not doubts_of(tmp_path, record)
+    else:
+        assert only_doubt(tmp_path, record) == f"it was trained elsewhere up to update {', '.join(map(str, ends))} of 500"
 
 
 def test_a_run_that_did_not_end_well_need_not_have_made_all_updates(tmp_path: Path) -> None:

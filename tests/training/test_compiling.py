@@ -1,5 +1,6 @@
 """Law: a compiled training is the training, to rounding; and what `auto` decides follows from what was measured."""
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from pixelbench.models.base import AutoregressiveModel
 from pixelbench.training import compilers, compiling, loop
-from pixelbench.training.compiling import MiscompiledError, measure_compiled
+from pixelbench.training.compiling import MiscompiledError, check_compiled, measure_compiled
 from pixelbench.training.loop import Trainer
 from pixelbench.training.optimisers import load_state
 from tests.support.compiling import fresh_compiler
@@ -87,7 +88,7 @@ def with_other_noise(model: AutoregressiveModel, images: Tensor) -> Tensor:
 def replays() -> Callable[[AutoregressiveModel, Tensor], Tensor]:
     """As a CUDA graph that is right until it is replayed."""
     calls = iter(range(1000))
-    return lambda model, images: model.loss(images if next(calls) < 2 else images.flip(0) * 0)
+    return lambda model, images: model.loss(images if next(calls) < 4 else images.flip(0) * 0)
 
 
 def rounded(model: AutoregressiveModel, images: Tensor) -> Tensor:
@@ -97,6 +98,41 @@ def rounded(model: AutoregressiveModel, images: Tensor) -> Tensor:
 def sees_them_backwards(model: AutoregressiveModel, images: Tensor) -> Tensor:
     """In the order of another sum; what is drawn for them is not."""
     return model.loss(images.flip(0))
+
+
+class Noisy(torch.nn.Module):
+    """As modules of others are: with running statistics."""
+
+    def __init__(self, whole: AutoregressiveModel):
+        super().__init__()
+        self.whole, self.norm = whole, torch.nn.BatchNorm1d(2).double()
+
+    def loss(self, images: Tensor) -> Tensor:
+        return self.whole.loss(images) + 0 * self.norm(images.double().flatten(1)[:, :2]).sum()
+
+
+@pytest.mark.parametrize("made", [1.0, 1.5])
+@pytest.mark.parametrize("autocast", [False, True])
+def test_checking_leaves_running_statistics_as_they_are(made: float, autocast: bool):
+    trainer = fresh("fvsbn", None)
+    model: Any = Noisy(trainer.model)
+    model.device, model.begin_update = torch.device("cpu"), trainer.model.begin_update
+    before = copy.deepcopy(model.state_dict())
+    with contextlib.nullcontext() if made == 1.0 else pytest.raises(MiscompiledError):
+        check_compiled(model, lambda images: made * model.loss(images), trainer.first_batch(), 0, autocast=autocast)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_what_changes_with_the_updates_is_compared_in_several():
+    """A compiler that has compiled the first mask in."""
+    trainer = fresh("made", None)
+
+    def stuck(images: Tensor) -> Tensor:
+        trainer.model.begin_update(0)
+        return trainer.model.loss(images)
+
+    with pytest.raises(MiscompiledError):
+        check_compiled(trainer.model, stuck, trainer.first_batch(), 0)
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,17 @@ def test_a_checkpoint_of_before_tells_only_how_far():
     assert resumed.earlier == [{"until": 3}]
 
 
-@pytest.mark.parametrize("told", [7, [7], [{}], [{"until": 0}], [{"until": 24}], [{"until": "3"}], [{"until": True}]])
-def test_what_a_checkpoint_tells_of_attempts_that_cannot_be_is_damage(told: Any):
+@pytest.mark.parametrize(
+    "told", [7, [7], [{}], [{"until": 0}], [{"until": 4}], [{"until": 2}] * 2, [{"until": "3"}], [{"until": True}], None]
+)
+def test_attempts_that_cannot_have_been_are_damage_of_a_checkpoint(told: Any):
     trainer = fresh("made", {})
+    for _ in range(3):
+        trainer.step()
     tensors, header = checkpoint.unpack(trainer.state())
+    if told is None:  # the mirror image
+        trainer.restore(checkpoint.pack(tensors, header | {"stretches": [{"until": 2} | THERE, {"until": 3} | HERE]}))
+        return
     with pytest.raises(DamagedCheckpoint, match="its field 'stretches' is "):
         trainer.restore(checkpoint.pack(tensors, header | {"stretches": told}))
 

@@ -9,7 +9,7 @@ from pixelbench.analysis import format as words
 from pixelbench.reports.html.anchors import anchor
 from pixelbench.reports.legend import explanations
 from pixelbench.reports.report import Report
-from pixelbench.store.record import Provenance
+from pixelbench.store.record import Provenance, Stretch
 
 #: Explained here because only a page draws them.
 DRAWINGS = """\
@@ -95,11 +95,12 @@ def provenance_rows(report: Report) -> list[tuple[str, str]]:
     """Code, versions, devices, seeds, budgets and cost of all runs."""
     runs = [run for cell in report.cells for run in cell.runs]
     given = [run.record.provenance for run in runs]
+    trained = [*given, *(stretch for about in given for stretch in about.earlier if stretch.device is not None)]
     known = {
-        "code": {_commit(about) for about in given},
+        "code": {_commit(about) for about in trained},
         "versions": {f"{name} {version}" for about in given for name, version in about.versions.items()},
-        "device": {about.device for about in given},
-        "threads a run": {str(about.threads) for about in given},
+        "device": {about.device for about in trained if about.device is not None},
+        "threads a run": {str(about.threads) for about in trained if about.threads is not None},
         "precision": {about.precision for about in given},
         "days": {about.date for about in given if about.date},
         "seeds": {str(run.seed) for run in runs},
@@ -122,7 +123,7 @@ def _plain(text: str) -> str:
     return _TERM.sub(r"\1", text).replace("*", "")
 
 
-def _commit(about: Provenance) -> str:
+def _commit(about: Provenance | Stretch) -> str:
     """`0123456789ab with uncommitted changes`"""
     commit = about.git_commit
     return (commit[:12] if commit else "not from a git checkout") + (" with uncommitted changes" if about.git_dirty else "")

@@ -1,7 +1,7 @@
 """A section a variant: what was drawn, what it can see, how it was executed, and the command that executes it again."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,31 +176,29 @@ def _seed(run: Run) -> SeedLine:
 
 def _made(provenance: Provenance) -> str:
     """`cpu, fp32, 1 thread, commit 0123456789ab with uncommitted changes`, then what was made before elsewhere."""
-    parts = [provenance.device, provenance.precision, _threads(provenance.threads)]
-    if provenance.micro_batch is not None:
-        parts.append(f"micro-batches of {provenance.micro_batch:,}")
-    if provenance.world_size is not None:
-        parts.append(f"{provenance.world_size:,} processes")
-    if provenance.compiled:
-        parts.append("compiled")
-    parts.append(_commit(provenance.git_commit, provenance.git_dirty))
-    return "; ".join([", ".join(parts), *map(_made_before, provenance.earlier)])
+    last = ", ".join([provenance.device, provenance.precision, *_made_by(provenance)])
+    return "; ".join([last, *map(_made_before, provenance.earlier)])
 
 
 def _made_before(stretch: Stretch) -> str:
     """`up to update 11,856 cuda (NVIDIA H200), 1 thread, compiled, commit 0123456789ab`"""
     if stretch.device is None:
         return f"up to update {stretch.until:,} by a machine and code that its checkpoint does not name"
-    parts = [stretch.device, *([] if stretch.threads is None else [_threads(stretch.threads)]), *(["compiled"] if stretch.compiled else [])]
-    return f"up to update {stretch.until:,} {', '.join([*parts, _commit(stretch.git_commit, stretch.git_dirty)])}"
+    return f"up to update {stretch.until:,} {', '.join([stretch.device, *_made_by(stretch)])}"
 
 
-def _threads(count: int) -> str:
-    return f"{count} thread{'' if count == 1 else 's'}"
-
-
-def _commit(commit: str | None, dirty: bool | None) -> str:
-    return f"commit {commit[:12]}{' with uncommitted changes' if dirty else ''}" if commit else "no git checkout"
+def _made_by(made: Provenance | Stretch) -> Iterator[str]:
+    """Threads, parts of a batch, compilation and commit."""
+    if made.threads is not None:
+        yield f"{made.threads} thread{'' if made.threads == 1 else 's'}"
+    if made.micro_batch is not None:
+        yield f"micro-batches of {made.micro_batch:,}"
+    if made.world_size is not None:
+        yield f"{made.world_size:,} processes"
+    if made.compiled:
+        yield "compiled"
+    changed = " with uncommitted changes" if made.git_dirty else ""
+    yield f"commit {made.git_commit[:12]}{changed}" if made.git_commit else "no git checkout"
 
 
 def _listing(values: Mapping[str, Any]) -> str:
