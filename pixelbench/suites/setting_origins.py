@@ -40,7 +40,6 @@ def setting_origins(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget
     overrides, resolved = overrides_of(suite, task, variant, budget), resolve(suite, task, variant, budget, [])
     assert resolved is not None, "load_suite has resolved every cell"
     recipe = resolved.recipe.as_dict() if resolved.recipe else {}
-    place, updates = overrides.updates[-1]
     on = [variant.on[task.name]] if task.name in variant.on else []
     speakers = [*([task] if recipe else []), variant, *on]  # what a task says is of trained variants
     return SettingOrigins(
@@ -49,7 +48,7 @@ def setting_origins(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget
         family=variant.family,
         budget=budget,
         expect=variant.expect,
-        updates=Choice(updates, place.removesuffix(".updates")) if recipe else None,
+        updates=_updates(overrides.updates) if recipe else None,
         settings=_choices(resolved.settings.as_dict(), overrides.settings, f"default of {variant.family}"),
         recipe=_choices(recipe, overrides.recipe, "default"),
         evaluation=_choices(asdict(resolved.evaluation), overrides.evaluation, "default"),
@@ -57,6 +56,11 @@ def setting_origins(suite: Suite, task: SuiteTask, variant: SuiteVariant, budget
         assumed=tuple(said for speaker in speakers for said in speaker.assumed),
         deviations=tuple(said for speaker in speakers for said in speaker.deviations),
     )
+
+
+def _updates(overrides: list[tuple[str, int]]) -> Choice:
+    place, updates = overrides[-1]
+    return Choice(updates, place.removesuffix(".updates"))
 
 
 def _choices(values: dict[str, Any], overrides: list[Override], default: str) -> dict[str, Choice]:

@@ -12,6 +12,7 @@ from pixelbench.experiments.run.outcome import Outcome
 from pixelbench.store.record import Causality, Request, RunError
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
+from pixelbench.suites.load import suite_names
 from tests.cli.cli_stores import Pixelbench, only_json, store_run
 
 DIGITS = ("run", "--suite", "quick", "--only", "digits/*", "--device", "cpu")
@@ -35,6 +36,15 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr("pixelbench.experiments.schedule.scheduler.run_plan", run_plan)
     return calls
+
+
+@pytest.mark.by_default("quick", "table4")
+@pytest.mark.parametrize("suite", suite_names())
+def test_every_suite_that_ships_ends_with_pages(suite: str, pixelbench: Pixelbench, executed: list[dict[str, Any]], tmp_path: Path) -> None:
+    code, _, err = pixelbench("run", suite, "--device", "cpu", "--workers", "1")
+    assert (code, len(executed)) == (0, 1), err
+    page = (tmp_path / "runs" / "report.html").read_text(encoding="utf-8")
+    assert f"pixelbench run --suite {suite} " in page
 
 
 def test_first_run_executes_all_and_reports(pixelbench: Pixelbench, executed: list[dict[str, Any]], tmp_path: Path) -> None:

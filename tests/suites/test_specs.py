@@ -9,7 +9,9 @@ from pixelbench.errors import NothingMatched, UserError
 from pixelbench.store.record_file import read_record
 from pixelbench.store.spec import RunSpec
 from pixelbench.suites.load import ablation_names, load_suite, suite_names
+from pixelbench.suites.resolve import pairs
 from pixelbench.suites.schema import Suite
+from pixelbench.suites.setting_origins import setting_origins
 from pixelbench.suites.specs import row_specs, specs_of, without_twins
 from tests.support.suite_file import TEXT, write_suite
 
@@ -47,6 +49,18 @@ def test_the_shipped_suites_ask_for_the_stored_runs_by_their_keys(stored: dict[s
     }
     others = {stored[key].label for key in set(_KEYS) - requested}
     assert others == {f"cifar10-16/{name} seed 0" for name in ("uniform", "histogram", "png", "webp")}
+
+
+@pytest.mark.parametrize("name", [*suite_names(), *ablation_names()])
+def test_every_cell_of_every_suite_that_ships_says_where_its_settings_come_from(name: str) -> None:
+    suite = load_suite(name)
+    for budget in suite.budgets:
+        updates = {(spec.task["name"], spec.variant): spec.updates for spec in specs_of(suite, budget=budget)}
+        for task, variant in pairs(suite):
+            said = setting_origins(suite, task, variant, budget)
+            trained = updates[task.name, variant.name]
+            assert (said.updates.value if said.updates else 0) == trained
+            assert bool(said.recipe) == bool(trained)
 
 
 def test_a_key_knows_what_was_asked_and_no_names(stored: dict[str, RunSpec]) -> None:
