@@ -51,18 +51,18 @@ def collect_provenance(
     )
 
 
-def doing(provenance: Provenance) -> dict[str, Any]:
-    """The machine and the code that train, for a checkpoint to tell."""
+def made_by(provenance: Provenance) -> dict[str, Any]:
+    """The machine and the code that train, for a checkpoint to keep."""
     own = {one.name for one in fields(Stretch)} & {one.name for one in fields(Provenance)}
     return {name: getattr(provenance, name) for name in sorted(own)} | {"torch": provenance.versions.get("torch")}
 
 
-def stretch_of(told: dict[str, Any]) -> Stretch:
-    """A stretch as a checkpoint told of it; of one that cannot be, only the update until which it went."""
+def stretch_of(kept: dict[str, Any]) -> Stretch:
+    """A stretch as a checkpoint keeps it; of one that cannot be, only the update until which it went."""
     try:
-        return TypeAdapter(Stretch).validate_json(json.dumps(told))
+        return TypeAdapter(Stretch).validate_json(json.dumps(kept))
     except ValidationError:
-        return Stretch(told["until"])
+        return Stretch(kept["until"])
 
 
 def device_title(device: str) -> str:

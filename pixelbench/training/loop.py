@@ -75,7 +75,7 @@ class Trainer:
         accepts: whether a checkpoint of that identity may be gone on from; by default only one of the same.
         save: takes a checkpoint's bytes and stores them; called about every ten seconds, when `pulse` asks for it, and at the end, then
             with `status` no longer `running`.
-        doing: names machine and code as a JSON object, for checkpoints to tell.
+        made_by: names machine and code as a JSON object, for checkpoints to keep.
         stop: asked between updates; True ends with status `interrupted`.
         world: the processes that train it together, of which each is given all of the above; without it this one alone does.
 
@@ -102,7 +102,7 @@ class Trainer:
         identity: str = "",
         accepts: Callable[[str], bool] | None = None,
         save: Callable[[bytes], None] = lambda blob: None,
-        doing: Callable[[], dict[str, Any]] = dict,
+        made_by: Callable[[], dict[str, Any]] = dict,
         stop: Callable[[], bool] = lambda: False,
         world: World = ALONE,
     ):
@@ -115,7 +115,7 @@ class Trainer:
         for weight in model.parameters():  # channels last: 1.2 times as fast
             if weight.dim() == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)
-        self.identity, self.save, self.stop, self.doing = identity, save, stop, doing
+        self.identity, self.save, self.stop, self.made_by = identity, save, stop, made_by
         self.accepts = accepts or identity.__eq__
         self.train, self.validation = train.to(model.device), validation.to(model.device)
         self.conditions = None if conditions is None else tuple(condition.to(model.device) for condition in conditions)
@@ -224,9 +224,9 @@ class Trainer:
 
     @property
     def earlier(self) -> list[dict[str, Any]]:
-        """Attempts before by another machine or other code, in turn: what `doing` said, and the update `until` which it trained."""
-        before, doing = self._stretches, self.doing()
-        return before[:-1] if any(each == {"until": each["until"]} | doing for each in before[-1:]) else before
+        """Attempts before by another machine or other code, in turn: what `made_by` said, and the update `until` which it trained."""
+        before, present = self._stretches, self.made_by()
+        return before[:-1] if any(each == {"until": each["until"]} | present for each in before[-1:]) else before
 
     def state(self) -> bytes:
         """Everything that decides the rest of the training, as bytes."""
@@ -235,9 +235,9 @@ class Trainer:
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.model.device)
         header = {"identity": self.identity, "update": self.update, "losses": self._losses, "seconds": self.seconds}
         header["curve"] = [asdict(point) for point in self.curve]
-        header["stretches"] = self.earlier
-        if self.update > sum(each["until"] for each in self.earlier[-1:]):
-            header["stretches"] = [*self.earlier, {"until": self.update} | self.doing()]
+        earlier = self.earlier
+        trained = self.update > (earlier[-1]["until"] if earlier else 0)
+        header["stretches"] = [*earlier, {"until": self.update} | self.made_by()] if trained else earlier
         return checkpoint.pack(tensors, header)
 
     def restore(self, blob: bytes) -> None:

@@ -64,8 +64,8 @@ HERE, THERE = {"device": "cpu", "commit": None}, {"device": "cuda (A)", "commit"
 def stretches(*attempts: tuple[dict[str, Any], int]) -> list[dict[str, Any]]:
     """What the last of these attempts knows of those before it; each is so, and goes on to that update."""
     blob, trainer = None, None
-    for doing, until in attempts:
-        trainer = fresh("made", {}, doing=lambda doing=doing: doing)
+    for made_by, until in attempts:
+        trainer = fresh("made", {}, made_by=lambda made_by=made_by: made_by)
         if blob is not None:
             trainer.restore(blob)
         while trainer.update < until:
@@ -86,12 +86,12 @@ def test_a_checkpoint_tells_who_trained_how_far():
 
 
 def test_a_checkpoint_of_before_tells_only_how_far():
-    trainer = fresh("made", {}, doing=lambda: HERE)
+    trainer = fresh("made", {}, made_by=lambda: HERE)
     for _ in range(3):
         trainer.step()
     tensors, header = checkpoint.unpack(trainer.state())
     del header["stretches"]
-    resumed = fresh("made", {}, doing=lambda: HERE)
+    resumed = fresh("made", {}, made_by=lambda: HERE)
     resumed.restore(checkpoint.pack(tensors, header))
     assert resumed.earlier == [{"until": 3}]
 

@@ -20,7 +20,7 @@ from pixelbench.errors import UserError
 from pixelbench.evaluation.codecs import code_length_bits
 from pixelbench.evaluation.quality import check_statistics
 from pixelbench.experiments import stages
-from pixelbench.experiments.provenance import collect_provenance, doing, stretch_of
+from pixelbench.experiments.provenance import collect_provenance, made_by, stretch_of
 from pixelbench.experiments.rehearsal import rehearse
 from pixelbench.experiments.run.certify import artifact_of, causality_of, certify, certify_trained
 from pixelbench.experiments.run.compilation import compile_training, forget_decision
@@ -270,7 +270,7 @@ class RunInProgress:
             identity=self.resumption.identity,
             accepts=self.resumption.accepts,
             save=lambda blob: self.resumption.save(trainer, blob),
-            doing=lambda: doing(self.provenance),
+            made_by=lambda: made_by(self.provenance),
             stop=lambda: bool(self.stop()),
             world=world,
         )
